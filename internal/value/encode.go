@@ -1,0 +1,111 @@
+package value
+
+import (
+	"math"
+	"strconv"
+)
+
+// Text is v as JSON text without white space. [Absent] gives the zero Text.
+func (v Value) Text() Text {
+	if v.kind == Absent {
+		return Text{}
+	}
+	return Text{string(v.Append(nil))}
+}
+
+// Append adds v as JSON text to dst.
+func (v Value) Append(dst []byte) []byte {
+	switch v.kind {
+	case Null:
+		return append(dst, "null"...)
+	case Bool:
+		return strconv.AppendBool(dst, v.truth)
+	case Number:
+		if v.text != "" {
+			return append(dst, v.text...)
+		}
+		return appendFloat(dst, v.num)
+	case String:
+		return AppendString(dst, v.text)
+	case Array:
+		dst = append(dst, '[')
+		for i, item := range v.node.items {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = item.Append(dst)
+		}
+		return append(dst, ']')
+	case Object:
+		dst = append(dst, '{')
+		for i, name := range v.node.names {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, name)
+			dst = append(dst, ':')
+			dst = v.node.items[i].Append(dst)
+		}
+		return append(dst, '}')
+	}
+	return dst
+}
+
+// appendFloat writes f as ECMAScript does (Number::toString): digits up to
+// 1e21, an exponent beyond.
+func appendFloat(dst []byte, f float64) []byte {
+	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		return strconv.AppendInt(dst, int64(f), 10)
+	}
+	if a := math.Abs(f); a >= 1e-6 && a < 1e21 {
+		return strconv.AppendFloat(dst, f, 'f', -1, 64)
+	}
+	dst = strconv.AppendFloat(dst, f, 'e', -1, 64)
+	if n := len(dst); n >= 4 && dst[n-2] == '0' && (dst[n-3] == '-' || dst[n-3] == '+') {
+		dst[n-2] = dst[n-1] // e-07 is written e-7
+		dst = dst[:n-1]
+	}
+	return dst
+}
+
+const hexDigits = "0123456789ABCDEF"
+
+// AppendString adds s as a JSON string to dst: escaped where JSON demands it,
+// and nowhere else.
+func AppendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); i++ {
+		b := s[i]
+		if b >= 0x20 && b != '"' && b != '\\' && b != 0xED {
+			continue
+		}
+		if b == 0xED && (i+2 >= len(s) || s[i+1] < 0xA0) {
+			continue // not a surrogate
+		}
+		dst = append(dst, s[start:i]...)
+		switch b {
+		case '"', '\\':
+			dst = append(dst, '\\', b)
+		case '\b':
+			dst = append(dst, '\\', 'b')
+		case '\f':
+			dst = append(dst, '\\', 'f')
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		case 0xED:
+			r := 0xD000 | int(s[i+1]&0x3F)<<6 | int(s[i+2]&0x3F)
+			dst = append(dst, '\\', 'u', hexDigits[r>>12], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
+			i += 2
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
+		}
+		start = i + 1
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
