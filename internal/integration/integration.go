@@ -1,0 +1,97 @@
+// Package integration is the contract of a task: what a kind of task is given,
+// what it answers, and the registry that finds it. Each kind lives in a room of
+// its own beneath this package and imports nothing else of the engine; activities,
+// waits and nested executions are no integrations.
+//
+// Read integration.go (the contract), then registry.go.
+package integration
+
+import (
+	"context"
+
+	"github.com/backstep/backstep/internal/value"
+)
+
+// Handler does the tasks of one kind. Call is made at least once per attempt,
+// with the same StepID whenever it is made again; the context ends at the
+// task's deadline or when the node drains. It is called by many at once.
+//
+// What fails is told by an *[Error]; any other error is taken as the error name
+// of the handler's kind with an unknown effect.
+type Handler interface {
+	Call(ctx context.Context, t Task) (value.Text, error)
+}
+
+// Task is one call.
+type Task struct {
+	Resource  string     // as the definition states it: "arn:aws:states:::lambda:invoke", a function's ARN
+	Service   string     // "lambda", "sns", "http", "aws-sdk:s3"
+	Action    string     // "invoke", "publish"
+	Pattern   Pattern    // how the answer completes the task
+	Request   value.Text // the effective parameters; for a function's ARN its payload
+	Token     string     // of a callback task, else ""
+	StepID    string     // the idempotency key of the state entry, stable over retries
+	Attempt   int        // sends of this step, from 1
+	Operation Operation
+	Forward   string // for a body of a saga: the step id of the forward call, else ""
+	Execution string // ARN
+	State     string
+	Trace     string // the execution's trace header, or ""
+	RoleARN   string // of Credentials, or ""
+	Account   string
+	Region    string
+}
+
+// Pattern is how a task's answer completes it.
+type Pattern uint8
+
+// The patterns of the States Language.
+const (
+	RequestResponse Pattern = iota
+	Sync
+	Sync2
+	WaitForTaskToken
+)
+
+var patternSuffixes = [...]string{"", ".sync", ".sync:2", ".waitForTaskToken"}
+
+// Suffix is how a resource spells the pattern.
+func (p Pattern) Suffix() string { return patternSuffixes[p] }
+
+// Operation is what a call is to its saga.
+type Operation uint8
+
+// The operations of a saga's calls.
+const (
+	Forward Operation = iota
+	Compensate
+	Confirm
+	Query
+)
+
+var operationNames = [...]string{"forward", "compensate", "confirm", "query"}
+
+// String is the operation as participants are told it.
+func (o Operation) String() string { return operationNames[o] }
+
+// Error is a task's failure as the States Language sees it.
+type Error struct {
+	Name   string // matched by Retry and Catch
+	Cause  string
+	Effect Effect
+}
+
+func (e *Error) Error() string { return e.Name + ": " + e.Cause }
+
+// Effect is what is known of a failed call's effect.
+type Effect uint8
+
+// A failed call certainly had no effect (it was never sent, or the participant
+// refused it), or nobody knows.
+const (
+	EffectUnknown Effect = iota
+	EffectNone
+	// EffectNamed: the participant itself named the error. Whether that means
+	// that nothing happened is for the definition's KnownFailed to say.
+	EffectNamed
+)

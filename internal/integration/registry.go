@@ -1,0 +1,46 @@
+package integration
+
+import "strings"
+
+// Registry finds the handler of a resource. It is filled before the engine
+// starts and not changed afterwards; look-ups may be made by many at once.
+type Registry struct {
+	kinds []kind
+}
+
+type kind struct {
+	service, action string // action "*": all of the service
+	patterns        []Pattern
+	handler         Handler
+}
+
+// Add lets handler serve an action of a service ("*": all actions) in the
+// patterns given. What was added first is found first.
+func (r *Registry) Add(service, action string, handler Handler, patterns ...Pattern) {
+	r.kinds = append(r.kinds, kind{service, action, patterns, handler})
+}
+
+// Find is the handler of an action of a service, nil where nobody serves it in
+// that pattern.
+func (r *Registry) Find(service, action string, p Pattern) Handler {
+	for _, k := range r.kinds {
+		if k.service != service && !(strings.HasSuffix(k.service, ":*") && strings.HasPrefix(service, k.service[:len(k.service)-1])) {
+			continue
+		}
+		if k.action != action && k.action != "*" {
+			continue
+		}
+		for _, served := range k.patterns {
+			if served == p {
+				return k.handler
+			}
+		}
+	}
+	return nil
+}
+
+// Serves reports whether somebody serves an action of a service in that
+// pattern: what a definition's resource is checked against.
+func (r *Registry) Serves(service, action string, p Pattern) bool {
+	return r.Find(service, action, p) != nil
+}

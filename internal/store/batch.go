@@ -1,0 +1,80 @@
+package store
+
+// Batch is a set of changes that are made together or not at all. It is blind:
+// what must hold beforehand is stated in Fence and the expectations, and
+// nothing is read within. Within one batch no row is both put and dropped, and
+// none is put twice.
+type Batch struct {
+	Fence *Fence // nil: the batch belongs to no owner
+
+	ExpectDocs   []ExpectDoc
+	ExpectNames  []NameKey     // each must be absent
+	ExpectJobs   []JobKey      // each must be present
+	ExpectQueued []QueuedKey   // each must be present
+	ExpectLeases []ExpectLease // to take, renew or give back a lease
+
+	Docs        []Doc
+	DropDocs    []DocKey
+	Definitions []Definition // one that is there already stays as it is
+	Names       []Name
+	DropNames   []NameKey
+
+	Executions     []Execution
+	DropExecutions []ID // the execution and all its rows, jobs' timers excepted
+	Frames         []Frame
+	DropFrames     []FrameKey
+	Undos          []Undo
+	DropUndos      []UndoKey
+	Events         []Events
+	Payloads       []Payload
+	Jobs           []Job // put anew, or with another Due
+	MovedJobs      []Job // of Jobs: the row as it stood before (its Due; Body is ignored)
+	DropJobs       []Job // as they stood (their Due; Body is ignored)
+
+	Messages     []Message // Seq is given by the store
+	DropMessages []MessageKey
+	Queue        []Queued
+	DropQueue    []QueuedKey
+	Index        []Index
+	DropIndex    []IndexKey
+	Leases       []Lease
+}
+
+// Fence lets a batch pass only while the shard's lease has that epoch.
+type Fence struct {
+	Shard Shard
+	Epoch uint64
+}
+
+// ExpectDoc lets a batch pass only while the document's Rev is that; 0: while
+// there is no such document.
+type ExpectDoc struct {
+	DocKey
+	Rev uint64
+}
+
+// ExpectLease lets a batch pass only while the shard's lease has that epoch; 0:
+// while the shard never had one.
+type ExpectLease struct {
+	Shard Shard
+	Epoch uint64
+}
+
+// FrameKey names a frame.
+type FrameKey struct {
+	ID     ID
+	Number uint32
+}
+
+// UndoKey names an undo row.
+type UndoKey struct {
+	ID     ID
+	Number uint32
+}
+
+// MessageKey names a message that was read.
+type MessageKey struct {
+	Shard Shard
+	Seq   uint64
+	Key   []byte
+}
