@@ -1,0 +1,89 @@
+package machine
+
+import (
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// Delta is what one Step decided: all that changes, and nothing that does not.
+// The zero Delta changes nothing: the message came too late or twice.
+type Delta struct {
+	Head     *Head        // nil: the delta is empty
+	Payloads []value.Text // new ones, numbered on from the execution's LastPayload
+	Frames   []*Frame     // new or changed, whole
+	Dropped  []FrameID
+	Events   []Event // numbered on from the execution's LastEvent
+	Jobs     []*Job  // new or changed, whole
+	Closed   []JobID // jobs that are over
+}
+
+// IsEmpty reports whether nothing changes.
+func (d *Delta) IsEmpty() bool { return d.Head == nil }
+
+// JobKind is what a job asks of the outside.
+type JobKind uint8
+
+// The kinds of jobs.
+const (
+	Call     JobKind = iota + 1 // call an integration
+	Activity                    // let a worker take the task
+	Child                       // start a nested execution
+	Timer                       // come back when Due
+	Tell                        // tell the parent that this execution has ended
+	Resume                      // go on at once, in another turn
+)
+
+// Job is something that the outside must do. Its number, with the execution's
+// id, is its name.
+type Job struct {
+	ID      JobID
+	Kind    JobKind
+	Frame   FrameID
+	State   string // the Task; "" for what belongs to the execution itself
+	Entry   uint32 // with the id: the step id
+	Send    uint32 // which send of the step it is, from 1
+	Request Ref    // effective parameters, activity's or child's input
+	RoleARN string // of Credentials, or ""
+	Made    int64  // when, UTC ms
+
+	Deadline  int64 // when the attempt times out; Never
+	Heartbeat int64 // ms that may pass between heartbeats; 0: any
+	Due       int64 // when the engine must look at it at the latest: at once for what is to be dispatched
+
+	Submitted bool // the service took the request: what is awaited is its completion
+	Taken     bool // a worker has the activity's task
+}
+
+// Env is all that is neither in the program nor in the execution: the time,
+// chance, the key of tokens, the limits.
+type Env struct {
+	Now          int64    // UTC ms
+	Seed         [32]byte // chance for this message, stretched by a counter
+	TokenKey     []byte
+	RestoreEpoch uint32
+	Limits       Limits
+}
+
+// Limits are the quotas that an execution keeps.
+type Limits struct {
+	Payload     int   // bytes of an input, output or result
+	Events      int64 // events of one history
+	Variable    int   // bytes of one variable, and of one Assign
+	Variables   int   // bytes of all variables
+	InlineMap   int   // items of an inline Map at once
+	EntriesTurn int   // state entries of one Step before it hands over
+}
+
+// AWSLimits are the quotas of the service.
+func AWSLimits() Limits {
+	return Limits{Payload: 262144, Events: 25000, Variable: 262144, Variables: 10 << 20, InlineMap: 40, EntriesTurn: 500}
+}
+
+// Request is all that a dispatcher needs to know of a job: what to call, with
+// what, under which name.
+type Request struct {
+	Resource asl.Resource
+	Input    value.Text
+	StepID   string
+	Token    string // of callback tasks and activities, else ""
+}

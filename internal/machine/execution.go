@@ -1,0 +1,168 @@
+package machine
+
+import (
+	"encoding/base32"
+	"encoding/binary"
+	"strconv"
+
+	"github.com/backstep/backstep/internal/value"
+)
+
+// ID is an execution's internal id: shard (2 bytes), start in ms (6), chance (8).
+type ID [16]byte
+
+var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// String is the id in 26 characters of lower-case base 32.
+func (id ID) String() string { return base32Lower.EncodeToString(id[:]) }
+
+// Shard is the share of all executions that the id belongs to.
+func (id ID) Shard() uint16 { return binary.BigEndian.Uint16(id[:2]) }
+
+// StepID names one entry of a state: the idempotency key that goes outside,
+// the same for every try.
+func StepID(id ID, entry uint32) string {
+	return id.String() + "-" + strconv.FormatUint(uint64(entry), 10)
+}
+
+// Ref is the number of a payload within its execution; 0 is none.
+type Ref uint32
+
+// FrameID is the number of a frame within its execution; the root has 0.
+type FrameID uint32
+
+// JobID is the number of a job within its execution; 0 is none.
+type JobID uint32
+
+// Never is the time of what does not come.
+const Never int64 = 1<<63 - 1
+
+// Status is where an execution stands.
+type Status uint8
+
+// The statuses, as DescribeExecution tells them.
+const (
+	Running Status = iota + 1
+	Succeeded
+	Failed
+	TimedOut
+	Aborted
+)
+
+// Start is what an execution is given at its start and keeps for life.
+type Start struct {
+	ID         ID
+	Account    string
+	Region     string
+	Machine    string   // the state machine's name
+	Name       string   // the execution's name
+	Definition [32]byte // SHA-256 of its definition
+	Version    string   // ARN of the version it was started by, or ""
+	Alias      string   // ARN of the alias it was started by, or ""
+	RoleARN    string
+	Trace      string // trace header, or ""
+	Express    bool
+	At         int64 // UTC ms
+	Depth      int   // 0 for what a caller started, one more than its parent's for a nested one
+	Parent     *Parent
+}
+
+// Parent is who waits for a nested execution's end.
+type Parent struct {
+	ID  ID
+	Job JobID
+}
+
+// Head is what changes with every turn of an execution and is small.
+type Head struct {
+	Status      Status
+	Now         int64 // time of the last turn: within an execution it never runs backwards
+	Stop        int64 // when it ended, 0 while open
+	LastEvent   int64
+	Entries     uint32 // state entries so far: the last step id
+	LastPayload Ref
+	LastFrame   FrameID
+	LastJob     JobID
+	Input       Ref
+	Output      Ref     // of one that SUCCEEDED
+	Error       *string // of one that ended otherwise; nil: none was given
+	Cause       *string
+	Timeout     JobID // the job that ends it by its TimeoutSeconds, or 0
+	Redrives    int
+}
+
+// Execution is a running value of a program. It is changed by Apply alone. It
+// belongs to one goroutine.
+type Execution struct {
+	Start    Start
+	Head     Head
+	Frames   map[FrameID]*Frame
+	Jobs     map[JobID]*Job
+	Payloads map[Ref]value.Text // those that live frames and jobs refer to
+}
+
+// FrameKind is what a frame runs.
+type FrameKind uint8
+
+// The root runs the machine, the others a branch of a Parallel or an item of an
+// inline Map.
+const (
+	Root FrameKind = iota
+	Branch
+	Item
+)
+
+// Phase is what a frame is doing between two turns.
+type Phase uint8
+
+// A frame is about to enter its state (after a Continue), waits for its job,
+// waits to retry, waits for the frames beneath it, or has ended and waits for
+// its parent's join.
+const (
+	Entering Phase = iota
+	Working
+	Retrying
+	Joining
+	Ended
+)
+
+// Frame is a thread of an execution: the machine itself, a branch, an item. Its
+// row is small: what grows is referred to.
+type Frame struct {
+	ID     FrameID
+	Parent FrameID // of the root: 0, as is its own
+	Kind   FrameKind
+	Index  int // which branch or item
+
+	State        string // where it stands, by name
+	Phase        Phase
+	Input        Ref    // of the state, raw
+	Entry        uint32 // number of this entry of the state: its step id
+	Entered      int64  // when, UTC ms
+	EnteredEvent int64
+	Prev         int64     // the last event of this thread, which the next one names
+	Variables    []Binding // assigned in this frame's flow, in order of name
+	Retries      []uint32  // used so far, per retrier of the state
+	Sends        uint32    // calls of this step so far
+	Unknown      bool      // a send of this step may have had an effect although it failed
+	Job          JobID     // the open one, or 0
+
+	Join   *Join // of a Parallel or Map that is under way
+	Result Ref   // of an ended frame: what its parent's join reads
+}
+
+// Join is a Parallel's or Map's account of the frames beneath it.
+type Join struct {
+	Count  int   // branches or items in all
+	Begun  int   // frames made so far, in order of index
+	Done   int   // ended well
+	AtOnce int   // at most so many at once; 0: all
+	Items  Ref   // of a Map: the array or object it goes through
+	Last   int64 // the event that the next item's or the join's own names
+}
+
+// Binding is a variable and its value.
+type Binding struct {
+	Name  string
+	Value Ref
+}

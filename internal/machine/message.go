@@ -1,0 +1,46 @@
+package machine
+
+import "github.com/backstep/backstep/internal/value"
+
+// Message is anything that happens to an execution. Each arrives once or more;
+// one about a job that is no longer open changes nothing.
+type Message struct {
+	Kind    MessageKind
+	Job     JobID
+	Output  value.Text // Begin: the input; Succeeded, Submitted: the answer
+	Failure *Failure   // JobFailed, Stop
+	Effect  Effect     // JobFailed: what is known of the call's effect
+	Worker  string     // Taken: the worker's name, or ""
+}
+
+// MessageKind is what a message tells.
+type MessageKind uint8
+
+// The kinds of messages.
+const (
+	Begin        MessageKind = iota + 1 // a new execution starts
+	JobSucceeded                        // the job's answer is there
+	JobFailed                           // the job failed
+	Submitted                           // the service took the request of a .sync or callback task
+	Taken                               // a worker took the activity's task
+	Fired                               // the job's Due has come: a wait is over, a time is out
+	Beat                                // a heartbeat came
+	Resent                              // the call was under way when its node died, and is being made again
+	Continue                            // go on after the bound on entries per turn
+	Stop                                // somebody stops the execution
+)
+
+// Failure is an error of the language: a name that Retry and Catch match, and a
+// cause for people. A nil member was not given.
+type Failure struct{ Error, Cause *string }
+
+// Effect is what is known of a failed call's effect on the outside.
+type Effect uint8
+
+// A failed call may have had its effect, certainly had none, or was named by
+// the participant itself.
+const (
+	EffectUnknown Effect = iota
+	EffectNone
+	EffectNamed
+)
