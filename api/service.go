@@ -1,0 +1,177 @@
+// Package api is the protocol of Backstep: the AWS Step Functions API and a few operations of our own, as one Go interface.
+//
+// [Service] is implemented by the service itself and by the client; the server, the command line and the console speak nothing else.
+// The package refuses to know how anything is done, and how it travels: it holds names, shapes, limits and errors. It imports the standard
+// library alone.
+//
+// Conventions of the types, which are AWS's own:
+//   - Names are those of the AWS API. A required scalar is plain, an optional one a pointer; an enumeration is a string, empty where it is
+//     absent; a scalar to which AWS gives a default (0 or false) is plain, too. Lists and maps are nil where they are absent.
+//   - The tag `check` on the members of inputs says what the server refuses before the service is asked: `required`, `min..max` (characters of
+//     a text, or the value of a number; either end may be open), `each=min..max` (of each text in a list), `ascii`, `secret` (the value is
+//     not repeated in an error message). Enumerations list their values by the method Values.
+//
+// Read service.go first, then table.go, the nouns (machine.go, execution.go, history.go, activity.go, tag.go), and errors.go, arn.go,
+// time.go.
+package api
+
+import "context"
+
+// Service is the whole protocol. All methods may be called by many goroutines at once. An input belongs to the caller again when the method
+// has returned, an output belongs to the caller. Every error that a caller may see is an [*Error]; any other is a fault of the service or of
+// the way to it.
+//
+// Operations whose name AWS knows do what AWS's do; WaitExecution is our own.
+type Service interface {
+	// CreateStateMachine stores a definition under a name and answers its ARN.
+	//
+	// It is idempotent: a second call with the same name, definition, type, logging, tracing, encryption, publish and version description
+	// answers as the first one; a different role or different tags in it are ignored. The type can't be changed later. With publish, version
+	// 1 is made of it as well.
+	//
+	// Errors: InvalidName; InvalidArn (of the role); InvalidDefinition, with every finding in the message; StateMachineAlreadyExists when
+	// the name is taken by something else; StateMachineDeleting; StateMachineLimitExceeded; TooManyTags; InvalidLoggingConfiguration;
+	// InvalidTracingConfiguration; InvalidEncryptionConfiguration; ValidationException for a version description without publish.
+	CreateStateMachine(context.Context, *CreateStateMachineInput) (*CreateStateMachineOutput, error)
+
+	// DescribeStateMachine answers a state machine's definition and settings as they are now, or those of a version or alias when its ARN is
+	// given.
+	//
+	// Errors: InvalidArn, StateMachineDoesNotExist.
+	DescribeStateMachine(context.Context, *DescribeStateMachineInput) (*DescribeStateMachineOutput, error)
+
+	// UpdateStateMachine replaces what is given and keeps the rest. Executions that run keep the definition and role with which they began;
+	// new ones take the new. The answer names a new revision. With publish, a version is made of it.
+	//
+	// Errors: MissingRequiredParameter when nothing to change is given; InvalidArn; InvalidDefinition; StateMachineDoesNotExist;
+	// StateMachineDeleting; ConflictException when another update is under way; those of CreateStateMachine for settings.
+	UpdateStateMachine(context.Context, *UpdateStateMachineInput) (*UpdateStateMachineOutput, error)
+
+	// DeleteStateMachine marks a state machine as DELETING and answers at once. New starts are refused from then on, executions that run end
+	// at their next transition, and when none is left it is gone with its versions and aliases. A state machine that does not exist is no
+	// error.
+	//
+	// Errors: InvalidArn, ValidationException.
+	DeleteStateMachine(context.Context, *DeleteStateMachineInput) (*DeleteStateMachineOutput, error)
+
+	// ListStateMachines lists the state machines of the account and region by page.
+	//
+	// Errors: InvalidToken when nextToken is no token of this operation.
+	ListStateMachines(context.Context, *ListStateMachinesInput) (*ListStateMachinesOutput, error)
+
+	// StartExecution starts an execution and answers its ARN as soon as the start is durable. The ARN may name a state machine, a version or
+	// an alias. Without a name, a UUID becomes the name; without input, the input is {}.
+	//
+	// For a STANDARD state machine it is idempotent: while the execution of that name runs, a second call with the same input answers as the
+	// first one.
+	//
+	// Errors: ExecutionAlreadyExists when the name was used with another input, or for an execution that has ended; InvalidName; InvalidArn;
+	// InvalidExecutionInput when the input is no JSON or has more than 262,144 bytes; StateMachineDoesNotExist; StateMachineDeleting;
+	// ExecutionLimitExceeded.
+	StartExecution(context.Context, *StartExecutionInput) (*StartExecutionOutput, error)
+
+	// StartSyncExecution runs an execution of an EXPRESS state machine and answers when it has ended, after five minutes at most. A workflow
+	// that failed is no error of the call: its status, error and cause are in the answer. When the caller goes away or the server dies, the
+	// execution is gone.
+	//
+	// Errors: StateMachineTypeNotSupported for a STANDARD one; InvalidName; InvalidArn; InvalidExecutionInput; StateMachineDoesNotExist;
+	// StateMachineDeleting.
+	StartSyncExecution(context.Context, *StartSyncExecutionInput) (*StartSyncExecutionOutput, error)
+
+	// DescribeExecution answers where an execution stands: status and dates, its input, its output when it has SUCCEEDED, error and cause
+	// when it has ended otherwise. EXPRESS executions are not kept.
+	//
+	// Errors: ExecutionDoesNotExist, InvalidArn.
+	DescribeExecution(context.Context, *DescribeExecutionInput) (*DescribeExecutionOutput, error)
+
+	// ListExecutions lists the executions of a state machine, a version, an alias or a map run, the newest first, by page.
+	//
+	// Errors: ValidationException when not exactly one of stateMachineArn and mapRunArn is given, or a filter does not fit it; InvalidArn;
+	// InvalidToken; StateMachineDoesNotExist; StateMachineTypeNotSupported for an EXPRESS one; ResourceNotFound for a map run.
+	ListExecutions(context.Context, *ListExecutionsInput) (*ListExecutionsOutput, error)
+
+	// StopExecution ends a running execution as ABORTED, with the error and cause that are given. For an execution that has ended it changes
+	// nothing and answers when that was.
+	//
+	// Errors: ExecutionDoesNotExist; InvalidArn; ValidationException for an execution that can't be stopped.
+	StopExecution(context.Context, *StopExecutionInput) (*StopExecutionOutput, error)
+
+	// GetExecutionHistory lists the events of an execution by page, the first one first unless reverseOrder is set.
+	//
+	// Errors: ExecutionDoesNotExist, InvalidArn, InvalidToken.
+	GetExecutionHistory(context.Context, *GetExecutionHistoryInput) (*GetExecutionHistoryOutput, error)
+
+	// DescribeStateMachineForExecution answers the definition with which an execution runs, whatever became of its state machine since.
+	//
+	// Errors: ExecutionDoesNotExist, InvalidArn.
+	DescribeStateMachineForExecution(context.Context, *DescribeStateMachineForExecutionInput) (*DescribeStateMachineForExecutionOutput, error)
+
+	// CreateActivity makes an activity: a queue of tasks from which workers take work by GetActivityTask. It is idempotent by name; the tags
+	// of a second call are ignored.
+	//
+	// Errors: InvalidName; ActivityAlreadyExists when the encryption differs; ActivityLimitExceeded; TooManyTags;
+	// InvalidEncryptionConfiguration.
+	CreateActivity(context.Context, *CreateActivityInput) (*CreateActivityOutput, error)
+
+	// DescribeActivity answers an activity's name and when it was made.
+	//
+	// Errors: ActivityDoesNotExist, InvalidArn.
+	DescribeActivity(context.Context, *DescribeActivityInput) (*DescribeActivityOutput, error)
+
+	// DeleteActivity removes an activity. One that does not exist is no error.
+	//
+	// Errors: InvalidArn.
+	DeleteActivity(context.Context, *DeleteActivityInput) (*DeleteActivityOutput, error)
+
+	// ListActivities lists the activities of the account and region by page.
+	//
+	// Errors: InvalidToken.
+	ListActivities(context.Context, *ListActivitiesInput) (*ListActivitiesOutput, error)
+
+	// GetActivityTask takes the oldest task of an activity's queue. It waits up to 60 seconds for one; when none came, or the server is about
+	// to stop, the answer has no task token. The task is the caller's as soon as it is answered: whoever goes away with it loses it to its
+	// heartbeat or timeout.
+	//
+	// Errors: ActivityDoesNotExist, InvalidArn, ActivityWorkerLimitExceeded.
+	GetActivityTask(context.Context, *GetActivityTaskInput) (*GetActivityTaskOutput, error)
+
+	// SendTaskSuccess completes the task of a token with an output, for an activity or a callback. When it has answered, the completion is
+	// durable.
+	//
+	// Errors: InvalidOutput when the output is no JSON or has more than 262,144 bytes; InvalidToken when nobody here made the token;
+	// TaskTimedOut when the task is over, by its timeout, a lost heartbeat, a stop or an earlier completion; TaskDoesNotExist.
+	SendTaskSuccess(context.Context, *SendTaskSuccessInput) (*SendTaskSuccessOutput, error)
+
+	// SendTaskFailure completes the task of a token as failed. Retry and Catch of its state match the error.
+	//
+	// Errors: InvalidToken, TaskTimedOut, TaskDoesNotExist, as SendTaskSuccess.
+	SendTaskFailure(context.Context, *SendTaskFailureInput) (*SendTaskFailureOutput, error)
+
+	// SendTaskHeartbeat says that the task of a token is still being worked at: the clock of its HeartbeatSeconds begins anew. It makes no
+	// event in the history.
+	//
+	// Errors: InvalidToken, TaskTimedOut, TaskDoesNotExist, as SendTaskSuccess.
+	SendTaskHeartbeat(context.Context, *SendTaskHeartbeatInput) (*SendTaskHeartbeatOutput, error)
+
+	// TagResource adds tags to a state machine or an activity, or gives them a new value.
+	//
+	// Errors: InvalidArn; ResourceNotFound; TooManyTags beyond 50.
+	TagResource(context.Context, *TagResourceInput) (*TagResourceOutput, error)
+
+	// UntagResource takes tags away. Keys that are not there are no error.
+	//
+	// Errors: InvalidArn, ResourceNotFound.
+	UntagResource(context.Context, *UntagResourceInput) (*UntagResourceOutput, error)
+
+	// ListTagsForResource lists the tags of a state machine or an activity.
+	//
+	// Errors: InvalidArn, ResourceNotFound.
+	ListTagsForResource(context.Context, *ListTagsForResourceInput) (*ListTagsForResourceOutput, error)
+
+	// WaitExecution answers like DescribeExecution, as soon as there is something new: an event beyond afterEventId, or the end of the
+	// execution. When nothing came within timeoutSeconds, or the server is about to stop, it answers as things stand; the caller asks again
+	// with lastEventId. It is an operation of Backstep, not of AWS.
+	//
+	// Errors: ExecutionDoesNotExist, InvalidArn.
+	WaitExecution(context.Context, *WaitExecutionInput) (*WaitExecutionOutput, error)
+}
