@@ -3,7 +3,12 @@ package store
 // Batch is a set of changes that are made together or not at all. It is blind:
 // what must hold beforehand is stated in Fence and the expectations, and
 // nothing is read within. Within one batch no row is both put and dropped, and
-// none is put twice.
+// none is put twice. To drop what is not there changes nothing.
+//
+// A store may keep a job's timer beside the job and find it by its Due alone.
+// Whoever puts a job with another Due, or drops one, therefore states how the
+// row stood; a batch that misstates it is a fault of the caller, which
+// storetest's memory store refuses.
 type Batch struct {
 	Fence *Fence // nil: the batch belongs to no owner
 
@@ -15,12 +20,12 @@ type Batch struct {
 
 	Docs        []Doc
 	DropDocs    []DocKey
-	Definitions []Definition // one that is there already stays as it is
+	Definitions []Definition // the same Hash is the same Body: to put it again changes nothing
 	Names       []Name
 	DropNames   []NameKey
 
 	Executions     []Execution
-	DropExecutions []ID // the execution and all its rows, jobs' timers excepted
+	DropExecutions []ID // the execution and all its rows; its open jobs belong into DropJobs too
 	Frames         []Frame
 	DropFrames     []FrameKey
 	Undos          []Undo
@@ -28,7 +33,7 @@ type Batch struct {
 	Events         []Events
 	Payloads       []Payload
 	Jobs           []Job // put anew, or with another Due
-	MovedJobs      []Job // of Jobs: the row as it stood before (its Due; Body is ignored)
+	MovedJobs      []Job // of Jobs that were there with another Due: as they stood (Body is ignored)
 	DropJobs       []Job // as they stood (their Due; Body is ignored)
 
 	Messages     []Message // Seq is given by the store

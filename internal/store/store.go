@@ -7,7 +7,7 @@
 // and postgres keep them on disk.
 //
 // Read store.go (the interface), noun.go (what is kept), batch.go (how it
-// changes).
+// changes), check.go (the limits), refusal.go (why a store may refuse to open).
 package store
 
 import (
@@ -33,17 +33,25 @@ var (
 // many at once. What they return belongs to the caller, but a Body may be
 // shared and must not be changed.
 //
-// A read that begins after a Commit returned nil sees that Commit.
+// A read that begins after a Commit returned nil sees that Commit. What a read
+// or an ErrConflict has shown survives the loss of power: nobody outside hears
+// of what may still vanish. Each read is of one moment; a limit below 1 reads
+// nothing.
 type Store interface {
 	// Commit makes all changes of the batch, or none of them. It returns nil
 	// only when they survive the loss of power. The errors are ErrConflict,
 	// ErrFenced, ErrUnknown and others, which mean that nothing was changed.
 	// How many batches share one sync is the store's own matter; a batch never
-	// fails because of its neighbour.
+	// fails because of its neighbour. The batch is the caller's again when
+	// Commit has returned. A context that ends before the commit is under way
+	// changes nothing; one that ends later may leave it unknown.
 	Commit(ctx context.Context, b *Batch) error
 
 	// Identity is what the store was given when it was made.
 	Identity() Identity
+	// Now is the store's own clock in UTC milliseconds: the one that leases of
+	// other nodes are judged by.
+	Now(ctx context.Context) (int64, error)
 
 	// Doc is one document, ErrNotFound where there is none.
 	Doc(ctx context.Context, k DocKey) (Doc, error)
@@ -62,17 +70,18 @@ type Store interface {
 	Undos(ctx context.Context, id ID, from uint32, limit int) ([]Undo, error)
 	// Events are groups of an execution's events in order: those that hold or
 	// follow event `from`, at most limit groups; backwards those that hold or
-	// precede it, the last first.
+	// precede it, the last first. The group that holds an event is the last
+	// whose First is not above it.
 	Events(ctx context.Context, id ID, from int64, backwards bool, limit int) ([]Events, error)
 	// Payloads are the payloads of those numbers, in the order asked. One that
 	// is missing is ErrNotFound.
 	Payloads(ctx context.Context, id ID, numbers []uint32) ([][]byte, error)
-	// Index is a page of an index, newest first.
+	// Index is a page of an index, the newest Start first, equal ones by ID.
 	Index(ctx context.Context, q IndexQuery) ([]Index, error)
 
 	// Jobs are a shard's jobs that are due at or before `due`, in the order of
 	// due, execution and number, after the job `after` (nil: from the first),
-	// at most limit.
+	// at most limit. Up to [Never] these are all of them.
 	Jobs(ctx context.Context, shard Shard, due int64, after *Job, limit int) ([]Job, error)
 	// Messages are a shard's waiting messages in order of arrival, at most limit.
 	Messages(ctx context.Context, shard Shard, limit int) ([]Message, error)
@@ -86,6 +95,7 @@ type Store interface {
 	// ends or the store closes.
 	Watch(ctx context.Context) <-chan Hint
 
-	// Close gives back all that the store holds. No commit is lost by it.
+	// Close gives back all that the store holds. No commit is lost by it; every
+	// later call is an error.
 	Close() error
 }
