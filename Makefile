@@ -1,0 +1,49 @@
+# The commands of the house. Each installs what it needs: Go modules by the go
+# command, Debian packages by apt-get.
+
+export GOTOOLCHAIN := $(shell awk '/^toolchain/ {print $$2}' go.mod)
+export CGO_ENABLED := 0
+export BACKSTEP_SHARED ?= $(abspath ../shared)
+
+PURE := value jsonpath jsonata asl machine
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help build demo test lint unit coverage race bench sim crash fuzz generate clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## bin/backstep
+	go build -trimpath -o bin/backstep ./cmd/backstep
+
+demo: build ## run the order saga's seven scenarios (KEEP=1, KILL=1, POSTGRES=DSN)
+	examples/order/demo.sh
+
+test: lint unit coverage ## all that must hold before a merge
+
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+unit: packages ## every test of every package
+	go test -timeout 15m ./...
+	cd examples/order && go test ./...
+
+coverage: ## statement coverage of the pure packages, at least 95 %
+	@BACKSTEP_SHARED=/nonexistent go test -cover $(PURE:%=./internal/%) | awk ' \
+		{ print } \
+		/coverage:/ { for (i = 1; i <= NF; i++) if ($$i == "coverage:") { c = $$(i+1); sub("%", "", c); if (c + 0 < 95) low = low " " $$2 "=" c } } \
+		/FAIL/ { low = low " failed" } \
+		END { if (low) { print "below 95 %:" low; exit 1 } }'
+
+# What the foreign clients and PostgreSQL's tests need. Where apt-get is not to
+# be had, the tests say what they skip.
+.PHONY: packages
+packages:
+	@command -v apt-get >/dev/null || exit 0; \
+	missing=""; for p in postgresql awscli python3-boto3; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	[ -z "$$missing" ] || { echo "installing$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; }
+
+clean: ## take away what was built
+	rm -rf bin
