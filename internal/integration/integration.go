@@ -3,11 +3,17 @@
 // its own beneath this package and imports nothing else of the engine; activities,
 // waits and nested executions are no integrations.
 //
-// Read integration.go (the contract), then registry.go.
+// Beside the contract stands what the rooms share: what a participant is told,
+// how a request leaves the house, and the shapes of AWS's answers and errors.
+// It refuses to know any one service, and what becomes of an answer.
+//
+// Read integration.go (the contract) and registry.go, then participant.go
+// (headers), exchange.go (HTTP) and answer.go (AWS's shapes).
 package integration
 
 import (
 	"context"
+	"strings"
 
 	"github.com/backstep/backstep/internal/value"
 )
@@ -16,8 +22,14 @@ import (
 // with the same StepID whenever it is made again; the context ends at the
 // task's deadline or when the node drains. It is called by many at once.
 //
-// What fails is told by an *[Error]; any other error is taken as the error name
-// of the handler's kind with an unknown effect.
+// What fails is told by an *[Error]. A call that its context ended answers with
+// an error that wraps the context's ([context.DeadlineExceeded],
+// [context.Canceled]): whether that was a timeout, a stop or a drain is the
+// caller's to know, and the effect is unknown. Any other error is taken as the
+// error name of the handler's kind with an unknown effect.
+//
+// The answer of a callback task is the service's answer to the request; the
+// token completes it later.
 type Handler interface {
 	Call(ctx context.Context, t Task) (value.Text, error)
 }
@@ -26,7 +38,7 @@ type Handler interface {
 type Task struct {
 	Resource  string     // as the definition states it: "arn:aws:states:::lambda:invoke", a function's ARN
 	Service   string     // "lambda", "sns", "http", "aws-sdk:s3"
-	Action    string     // "invoke", "publish"
+	Action    string     // "invoke", "publish"; "" for a function's ARN
 	Pattern   Pattern    // how the answer completes the task
 	Request   value.Text // the effective parameters; for a function's ARN its payload
 	Token     string     // of a callback task, else ""
@@ -82,6 +94,52 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return e.Name + ": " + e.Cause }
+
+// Quotas of the service that every handler keeps.
+const (
+	MaxResult = 262144 // bytes of a task's result
+	MaxName   = 256    // characters of an error's name
+	MaxCause  = 32768  // characters of an error's cause
+)
+
+// NewError is a failure with its name and cause cut to what the service keeps.
+func NewError(name, cause string, effect Effect) *Error {
+	return &Error{Name: cut(name, MaxName), Cause: cut(cause, MaxCause), Effect: effect}
+}
+
+// BadParameters is the failure of a task whose parameters can't be sent.
+func BadParameters(t Task, problem string) *Error {
+	cause := "The Parameters '" + t.Request.String() + "' could not be used to start the Task: [" + problem + "]"
+	return NewError("States.Runtime", cause, EffectNone)
+}
+
+// TooLarge is the failure of a task whose result is over [MaxResult]: the call
+// answered well, so that it certainly had its effect. The task is named by its
+// service, or by its function's ARN.
+func TooLarge(t Task) *Error {
+	name := t.Service
+	if t.Action == "" {
+		name = t.Resource
+	}
+	cause := "The state/task '" + name + "' returned a result with a size exceeding the maximum number of bytes service limit."
+	return NewError("States.DataLimitExceeded", cause, EffectUnknown)
+}
+
+// cut is s, or its first max characters, as valid UTF-8.
+func cut(s string, max int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= max {
+		return s
+	}
+	n := 0
+	for i := range s {
+		if n == max {
+			return s[:i]
+		}
+		n++
+	}
+	return s
+}
 
 // Effect is what is known of a failed call's effect.
 type Effect uint8

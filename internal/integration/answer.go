@@ -1,0 +1,88 @@
+package integration
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/backstep/backstep/internal/value"
+)
+
+// RequestIDHeader is where AWS's services tell the id of a request.
+const RequestIDHeader = "x-amzn-RequestId"
+
+// NewRequestID is an id for a request that Backstep answers in a service's
+// place: a random UUID.
+func NewRequestID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return UUID(b, 4)
+}
+
+// UUID spells 16 bytes as a UUID of that version.
+func UUID(b [16]byte, version byte) string {
+	b[6] = b[6]&0x0F | version<<4
+	b[8] = b[8]&0x3F | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// Metadata is what results carry of the answer they came in, under
+// SdkHttpMetadata and SdkResponseMetadata.
+type Metadata struct {
+	Status int
+	Header http.Header
+}
+
+// RequestID is the request's id, "" where the answer has none.
+func (m Metadata) RequestID() string { return m.Header.Get(RequestIDHeader) }
+
+// Set adds both members to a result.
+func (m Metadata) Set(b *value.Builder) {
+	names := make([]string, 0, len(m.Header))
+	for name := range m.Header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	all, first := value.NewBuilder(len(names)), value.NewBuilder(len(names))
+	for _, name := range names {
+		values := make([]value.Value, len(m.Header[name]))
+		for i, v := range m.Header[name] {
+			values[i] = value.NewString(v)
+		}
+		all.Set(spelled(name), value.NewArray(values))
+		first.Set(spelled(name), value.NewString(m.Header.Get(name)))
+	}
+	b.Set("SdkHttpMetadata", value.NewObject(
+		value.Member{Name: "AllHttpHeaders", Value: all.Object()},
+		value.Member{Name: "HttpHeaders", Value: first.Object()},
+		value.Member{Name: "HttpStatusCode", Value: value.NewInt(int64(m.Status))}))
+	b.Set("SdkResponseMetadata", value.NewObject(
+		value.Member{Name: "RequestId", Value: value.NewString(m.RequestID())}))
+}
+
+// spelled is a header's name as AWS spells it where that is not Go's way.
+func spelled(name string) string {
+	switch name {
+	case "X-Amzn-Requestid":
+		return RequestIDHeader
+	case "X-Amzn-Remapped-Content-Length":
+		return "x-amzn-Remapped-Content-Length"
+	}
+	return name
+}
+
+// ServiceError is an error that an AWS service answered.
+type ServiceError struct {
+	Service   string // as its SDK calls it: "AWSLambda", "AmazonSNS"
+	Status    int
+	Code      string
+	Message   string
+	RequestID string
+}
+
+// Cause is the error as optimised integrations word it.
+func (e ServiceError) Cause() string {
+	return fmt.Sprintf("%s (Service: %s; Status Code: %d; Error Code: %s; Request ID: %s; Proxy: null)",
+		e.Message, e.Service, e.Status, e.Code, e.RequestID)
+}

@@ -1,0 +1,52 @@
+// Package aws is where Backstep is a client of AWS: how its requests are
+// signed. It refuses to know any one service.
+//
+// Read signer.go.
+package aws
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/config"
+)
+
+// Signer signs requests to AWS's services with Signature Version 4. It may be
+// used by many at once.
+type Signer struct {
+	credentials aws.CredentialsProvider
+	region      string
+	now         func() time.Time
+	v4          *v4.Signer
+}
+
+// NewSigner is a signer with the credentials that AWS's own clients would use:
+// environment, shared files, web identity, instance. They are looked up when
+// first needed.
+func NewSigner(ctx context.Context, region string) (*Signer, error) {
+	c, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))
+	if err != nil {
+		return nil, fmt.Errorf("credentials for AWS: %w", err)
+	}
+	return newSigner(c.Credentials, region, time.Now), nil
+}
+
+func newSigner(credentials aws.CredentialsProvider, region string, now func() time.Time) *Signer {
+	return &Signer{credentials: credentials, region: region, now: now, v4: v4.NewSigner()}
+}
+
+// Sign signs a request of that body for a service ("lambda", "sns").
+func (s *Signer) Sign(r *http.Request, body []byte, service string) error {
+	credentials, err := s.credentials.Retrieve(r.Context())
+	if err != nil {
+		return fmt.Errorf("credentials for AWS: %w", err)
+	}
+	sum := sha256.Sum256(body)
+	return s.v4.SignHTTP(r.Context(), credentials, r, hex.EncodeToString(sum[:]), service, s.region, s.now())
+}

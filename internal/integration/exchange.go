@@ -1,0 +1,157 @@
+package integration
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// Client sends requests out of the house: no proxy of the environment, no
+// redirect followed, nothing decompressed, answers read to a bound. It may be
+// used by many at once.
+type Client struct{ http *http.Client }
+
+// Bounds of an exchange, for whatever the other side does.
+const (
+	dialTimeout      = 10 * time.Second
+	handshakeTimeout = 10 * time.Second
+	idleTimeout      = 90 * time.Second
+	maxHeaderBytes   = 64 << 10
+)
+
+// ClientConfig is what a [Client] may be told.
+type ClientConfig struct {
+	// Dial opens connections; nil dials anywhere.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// PerHost is the number of idle connections kept to one host; 0 means 16.
+	PerHost int
+	// Roots are the certificates trusted; nil means the system's.
+	Roots *x509.CertPool
+}
+
+// NewClient is a client with a pool of connections of its own.
+func NewClient(c ClientConfig) *Client {
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	}
+	if c.PerHost == 0 {
+		c.PerHost = 16
+	}
+	transport := &http.Transport{
+		DialContext:            c.Dial,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots},
+		TLSHandshakeTimeout:    handshakeTimeout,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    c.PerHost,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		ReadBufferSize:         4 << 10,
+		WriteBufferSize:        4 << 10,
+	}
+	asIs := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{&http.Client{Transport: transport, CheckRedirect: asIs}}
+}
+
+// Close lets go of the connections that nobody uses.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Answer is what came back. Cut tells that the body went on after the bound,
+// Resent that the request went out more than once: a connection that was kept
+// broke before a byte of the answer came, and the request could be replayed.
+type Answer struct {
+	Status int
+	Reason string // the status line's text: "Not Found"
+	Header http.Header
+	Body   []byte
+	Cut    bool
+	Resent bool
+}
+
+// Effect is what is known of the effect of a request that was answered with
+// its status, where that tells of a failure: none for 4xx but 408, unless it
+// was sent twice.
+func (a *Answer) Effect() Effect {
+	if a.Status >= 400 && a.Status < 500 && a.Status != http.StatusRequestTimeout && !a.Resent {
+		return EffectNone
+	}
+	return EffectUnknown
+}
+
+// SendError is an exchange without a whole answer.
+type SendError struct {
+	Sent bool // the request, or part of it, may have reached the other side
+	Err  error
+}
+
+// Error tells what happened without the request's URL, which may hold secrets.
+func (e *SendError) Error() string { return e.Err.Error() }
+
+// Unwrap is what happened: the context's error where it ended the exchange.
+func (e *SendError) Unwrap() error { return e.Err }
+
+// Effect is what is known of the effect of a request without an answer.
+func (e *SendError) Effect() Effect {
+	if e.Sent {
+		return EffectUnknown
+	}
+	return EffectNone
+}
+
+// Exchange sends a request and reads its answer, at most limit bytes of the
+// body. The request's context ends it. The error is a *[SendError].
+func (c *Client) Exchange(r *http.Request, limit int) (*Answer, error) {
+	var sends atomic.Int32
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sends.Add(1) }}
+	response, err := c.http.Do(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	if err != nil {
+		return nil, &SendError{Sent: sends.Load() > 0, Err: plain(r.Context(), err)}
+	}
+	defer response.Body.Close()
+	body, err := readAll(response, limit+1)
+	if err != nil {
+		return nil, &SendError{Sent: true, Err: plain(r.Context(), err)}
+	}
+	a := &Answer{Status: response.StatusCode, Reason: reason(response), Header: response.Header, Body: body, Resent: sends.Load() > 1}
+	if len(body) > limit {
+		a.Body, a.Cut = body[:limit], true
+	}
+	return a, nil
+}
+
+// readAll reads a body to its end, or its first max bytes.
+func readAll(r *http.Response, max int) ([]byte, error) {
+	if n := r.ContentLength; n >= 0 && n < int64(max) {
+		body := make([]byte, n)
+		_, err := io.ReadFull(r.Body, body)
+		return body, err
+	}
+	return io.ReadAll(io.LimitReader(r.Body, int64(max)))
+}
+
+// plain is the context's error where that ended the exchange, else err without
+// the URL that net/http puts before it.
+func plain(ctx context.Context, err error) error {
+	if ended := ctx.Err(); ended != nil {
+		return ended
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+func reason(r *http.Response) string {
+	if len(r.Status) > 4 {
+		return r.Status[4:]
+	}
+	return http.StatusText(r.StatusCode)
+}
