@@ -1,0 +1,133 @@
+// Package engine is the shell that makes the pure decider last: it lets
+// messages in, has machine.Step decide, commits what was decided, and only then
+// lets the outside know. It knows time, chance, the store and the tasks'
+// handlers. It refuses to know the language (machine does), the protocol
+// (service does) and how a store keeps things.
+//
+// Read engine.go (what it is given), errors.go (what it refuses), door.go (how
+// things come in), turn.go (message → delta → commit), batch.go (a delta as
+// rows), dispatch.go (what a job sends out), then the kinds of jobs (call.go,
+// activity.go, nested.go), timers.go, lease.go, express.go, cache.go and run.go.
+//
+// # Driving it without a goroutine
+//
+// Only Run starts goroutines, and what it starts does nothing but call Turn,
+// Fire and Renew. A simulator leaves Run alone and calls them itself:
+//
+//	e, err := engine.Open(ctx, engine.Config{…, Clock: virtual, Entropy: seeded, Spawn: world.Later})
+//	e.Renew(now)       // takes and renews leases; a shard taken is read at the next Fire
+//	e.Fire(now)        // what is due: timers, jobs found on disk, results that could not be stored
+//	e.Turn(shard)      // what other nodes left in the shard's inbox
+//	e.Start(…), e.Complete(…), e.Stop(…), e.Heartbeat(…)
+//
+// Whatever the engine would do on the side (a call to a handler, a child to
+// start, a timer's message) it hands to Config.Spawn as a function that runs to
+// its end without waiting for anybody but the handler and the store. The
+// simulator runs these functions when and in the order it likes, or drops them
+// with a crash. [Engine.Next] tells when Fire has something to do.
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// Clock tells the time in UTC milliseconds.
+type Clock interface{ Now() int64 }
+
+// Config is all that an engine is given. Store is required; the rest has
+// defaults.
+type Config struct {
+	Store    store.Store
+	Registry *integration.Registry // who does the tasks
+	// Programs finds a definition's program by its hash. nil: the store's text
+	// is compiled, and the last Limits.Programs of them are kept.
+	Programs func(ctx context.Context, hash store.Hash) (*asl.Program, error)
+	// Machines finds the state machine that a nested execution names. Its error
+	// is an *integration.Error where the language has a name for it. nil: there
+	// are none.
+	Machines func(ctx context.Context, account, region, arn string) (Machine, error)
+
+	Clock   Clock        // nil: the system's
+	Entropy io.Reader    // nil: crypto/rand; read by many at once
+	Log     *slog.Logger // nil: discards
+	Node    string       // the process's own name, new at every start; "": drawn
+	// Exclusive says that no other node can open the store: leases are taken at
+	// once, whoever held them.
+	Exclusive bool
+	// Spawn runs f on the side. nil: on a goroutine of its own. See the
+	// package's comment.
+	Spawn func(f func())
+
+	Limits Limits         // zero members get DefaultLimits'
+	Quotas machine.Limits // zero: machine.AWSLimits
+}
+
+// Machine is what a start needs to know of a state machine.
+type Machine struct {
+	Account    string
+	Region     string
+	Name       string
+	Definition store.Hash
+	Version    string // ARN, or ""
+	Alias      string // ARN, or ""
+	RoleARN    string
+	Express    bool
+}
+
+// Limits bound what the engine holds and does at once.
+type Limits struct {
+	Calls        int           // calls in flight over all
+	CallsPerKind int           // calls in flight of one service
+	Waiting      int           // jobs that wait for their turn in memory, beyond which starts are refused
+	Turns        int           // turns of the engine's own accord at once: timers, children, tellings
+	Cached       int           // executions kept in memory
+	CachedBytes  int64         // and about how many bytes of them
+	Programs     int           // compiled definitions kept
+	Express      int           // express executions at once
+	ExpressTime  time.Duration // how long one may run
+	Waiters      int           // callers of Wait at once
+	Pollers      int           // callers of Poll at once, per activity
+	Depth        int           // of nested executions
+	Window       time.Duration // timers due within it are held in memory
+	Page         int           // rows read from the store at once
+	BeatEvery    time.Duration // a heartbeat is written at most so often
+	Lease        time.Duration // a lease's life
+	RetryLeast   time.Duration // before a turn that could not be stored is taken again
+	RetryMost    time.Duration
+	StoreOut     time.Duration // how long the store may refuse everything before Run gives up
+}
+
+// DefaultLimits suit one server of two cores.
+func DefaultLimits() Limits {
+	return Limits{
+		Calls: 4096, CallsPerKind: 2048, Waiting: 100_000, Turns: 64,
+		Cached: 100_000, CachedBytes: 256 << 20, Programs: 1024,
+		Express: 4096, ExpressTime: 5 * time.Minute,
+		Waiters: 16_384, Pollers: 1000, Depth: 32,
+		Window: 5 * time.Minute, Page: 256, BeatEvery: 5 * time.Second, Lease: 10 * time.Second,
+		RetryLeast: 50 * time.Millisecond, RetryMost: 5 * time.Second, StoreOut: time.Minute,
+	}
+}
+
+// Engine runs executions. All its methods may be called by many at once.
+type Engine struct {
+	cfg Config
+}
+
+// Open makes an engine upon the store. It takes no lease yet: Run does, or
+// Renew.
+func Open(ctx context.Context, cfg Config) (*Engine, error) {
+	if cfg.Store == nil {
+		return nil, errors.New("engine: no store")
+	}
+	return &Engine{cfg: cfg}, nil
+}

@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/backstep/backstep/internal/machine"
+)
+
+// The lists of executions that the engine keeps. Their tenant is [Tenant].
+const (
+	IndexMachine     = "machine"     // value: the machine's name
+	IndexStatus      = "status"      // value: StatusValue
+	IndexQuarantined = "quarantined" // value: ""; the row's body is the reason
+)
+
+// Tenant is how keys spell an account in a region.
+func Tenant(account, region string) string { return account + "/" + region }
+
+// StatusValue is the index value of a machine's executions of one status.
+func StatusValue(machineName string, s machine.Status) string {
+	return machineName + ":" + statusNames[s]
+}
+
+var statusNames = [...]string{machine.Running: "RUNNING", machine.Succeeded: "SUCCEEDED", machine.Failed: "FAILED", machine.TimedOut: "TIMED_OUT", machine.Aborted: "ABORTED"}
+
+// Item is what a list of executions shows of one.
+type Item struct {
+	Name    string
+	Status  machine.Status
+	Start   int64 // UTC ms
+	Stop    int64 // UTC ms, 0 while it runs
+	Version string
+	Alias   string
+}
+
+const itemEncoding = 1
+
+func (i Item) append(b []byte) []byte {
+	b = append(b, itemEncoding, byte(i.Status))
+	b = binary.AppendUvarint(b, uint64(i.Start))
+	b = binary.AppendUvarint(b, uint64(i.Stop))
+	for _, s := range [...]string{i.Name, i.Version, i.Alias} {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	return b
+}
+
+var errItem = errors.New("list row: not in an encoding of this version")
+
+// DecodeItem reads the body of a row of IndexMachine or IndexStatus.
+func DecodeItem(body []byte) (Item, error) {
+	if len(body) < 2 || body[0] != itemEncoding {
+		return Item{}, errItem
+	}
+	i := Item{Status: machine.Status(body[1])}
+	b := body[2:]
+	for _, n := range [...]*int64{&i.Start, &i.Stop} {
+		v, width := binary.Uvarint(b)
+		if width <= 0 {
+			return Item{}, errItem
+		}
+		*n, b = int64(v), b[width:]
+	}
+	for _, s := range [...]*string{&i.Name, &i.Version, &i.Alias} {
+		v, width := binary.Uvarint(b)
+		if width <= 0 || v > uint64(len(b)-width) {
+			return Item{}, errItem
+		}
+		*s, b = string(b[width:width+int(v)]), b[width+int(v):]
+	}
+	return i, nil
+}
