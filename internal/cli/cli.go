@@ -1,0 +1,229 @@
+// Package cli is the command line: verbs over api.Service. It refuses to know
+// how the service is made: what a verb needs beside the service (to serve, to
+// validate) comes as a function in [Tools].
+//
+// Read cli.go (the verbs, exit codes), target.go (how people name things),
+// print.go (how answers look), then a file per verb.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/backstep/backstep/api"
+)
+
+// The exit codes of every verb.
+const (
+	ExitYes     = 0 // done; the answer is yes
+	ExitNo      = 1 // the answer is no: not valid, not SUCCEEDED
+	ExitUsage   = 2 // wrong use, configuration or data folder
+	ExitRefused = 3 // the server was not reached, or refused
+)
+
+// Tools is the outside as the verbs see it.
+type Tools struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Terminal       bool // Stdout is a terminal
+	Version        string
+	Program        string // path of this program, for verbs that start a server of their own
+
+	// Connect gives the service at an endpoint.
+	Connect func(endpoint, region string) (api.Service, error)
+	// Serve runs a server until the context ends, and drains it.
+	Serve func(context.Context, Serve) error
+	// Validate reads a definition and tells what is wrong with it.
+	Validate func(text []byte, express bool) []Finding
+}
+
+// Finding is something wrong with a definition.
+type Finding struct {
+	Severity string `json:"severity"`
+	Code     string `json:"code"`
+	Message  string `json:"message"`
+	Location string `json:"location"` // JSON pointer
+	Line     int    `json:"line,omitempty"`
+	Column   int    `json:"column,omitempty"`
+}
+
+// UsageError is a mistake of whoever typed the command, wrote the configuration
+// or named the data folder.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+
+// Unwrap is the mistake itself.
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// errNo ends a verb whose answer is no and has been told.
+var errNo = errors.New("no")
+
+type verbs struct {
+	Globals
+
+	Serve      Serve      `cmd:"" help:"Run a server."`
+	Demo       Demo       `cmd:"" help:"Run the order saga's seven scenarios on a server of its own."`
+	Validate   Validate   `cmd:"" help:"Check definitions without a server."`
+	Start      Start      `cmd:"" help:"Start an execution."`
+	List       List       `cmd:"" help:"List state machines, or the executions of one."`
+	Show       Show       `cmd:"" help:"Show an execution: where it stands and the path it took."`
+	History    History    `cmd:"" help:"Print an execution's events."`
+	Stop       Stop       `cmd:"" help:"Stop an execution."`
+	Bench      Bench      `cmd:"" help:"Load a server with sagas and measure it."`
+	Completion Completion `cmd:"" help:"Print a completion script for a shell."`
+	Version    Version    `cmd:"" help:"Print the version."`
+}
+
+// Globals are the flags that every verb takes.
+type Globals struct {
+	Endpoint string `help:"Where the server is." env:"BACKSTEP_ENDPOINT" default:"http://127.0.0.1:8083" placeholder:"URL"`
+	Region   string `help:"The region in ARNs." env:"BACKSTEP_REGION" default:"us-east-1"`
+	Account  string `help:"The account in ARNs." env:"BACKSTEP_ACCOUNT" default:"123456789012"`
+	JSON     bool   `help:"Print JSON, for machines." name:"json"`
+}
+
+// session is one run of one verb.
+type session struct {
+	Tools
+	Globals
+	ctx   context.Context
+	model *kong.Application
+}
+
+// service connects to the server that the flags name.
+func (s *session) service() (api.Service, error) {
+	u, err := url.Parse(s.Endpoint)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, usagef("--endpoint %q is no URL such as http://127.0.0.1:8083", s.Endpoint)
+	}
+	return s.Connect(strings.TrimSuffix(s.Endpoint, "/"), s.Region)
+}
+
+func usagef(format string, args ...any) error {
+	return &UsageError{fmt.Errorf(format, args...)}
+}
+
+const description = `Backstep runs sagas: long-lived transactions across services, durable through
+any crash. It speaks the AWS Step Functions API.
+
+Examples:
+  backstep serve --data ./data --config backstep.yaml
+  backstep validate order.asl.json
+  backstep start Order --input '{"order_id":"1001"}' --wait
+  backstep history Order:1001`
+
+// exited is how kong's own wish to end the program (--help) reaches Run.
+type exited int
+
+// Run does what args say and gives the exit code.
+func Run(ctx context.Context, args []string, tools Tools) (code int) {
+	defer func() {
+		if e, ok := recover().(exited); ok {
+			code = int(e)
+		}
+	}()
+	var v verbs
+	parser, err := kong.New(&v,
+		kong.Name("backstep"),
+		kong.Description(description),
+		kong.Writers(tools.Stdout, tools.Stderr),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+	)
+	if err != nil {
+		fmt.Fprintln(tools.Stderr, "backstep:", err)
+		return ExitUsage
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	verb, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(tools.Stderr, "backstep: %v (see backstep %s)\n", err, strings.TrimSpace(verbOf(args)+" --help"))
+		return ExitUsage
+	}
+	s := &session{Tools: tools, Globals: v.Globals, ctx: ctx, model: parser.Model}
+	return s.exit(verb.Run(s))
+}
+
+// verbOf is the verb among args, for a hint at its help.
+func verbOf(args []string) string {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		return args[0]
+	}
+	return ""
+}
+
+// exit tells an error in one line and gives its exit code.
+func (s *session) exit(err error) int {
+	var usage *UsageError
+	var refused *api.Error
+	var unreached *url.Error
+	switch {
+	case err == nil:
+		return ExitYes
+	case errors.Is(err, errNo):
+		return ExitNo
+	case errors.As(err, &usage):
+		fmt.Fprintln(s.Stderr, "backstep:", err)
+		return ExitUsage
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(s.Stderr, "backstep: interrupted")
+		return ExitRefused
+	case errors.As(err, &refused):
+		fmt.Fprintf(s.Stderr, "backstep: %s\n", refused)
+		return ExitRefused
+	case errors.As(err, &unreached):
+		fmt.Fprintf(s.Stderr, "backstep: no server at %s: %v (start one: backstep serve --data ./data)\n", s.Endpoint, unreached.Err)
+		return ExitRefused
+	default:
+		fmt.Fprintln(s.Stderr, "backstep:", err)
+		return ExitRefused
+	}
+}
+
+// printJSON prints v as indented JSON.
+func (s *session) printJSON(v any) error {
+	enc := json.NewEncoder(s.Stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// Version prints the version.
+type Version struct{}
+
+// Run prints it.
+func (Version) Run(s *session) error {
+	if s.JSON {
+		return s.printJSON(map[string]string{"version": s.Tools.Version})
+	}
+	_, err := fmt.Fprintln(s.Stdout, "backstep", s.Tools.Version)
+	return err
+}
+
+// readInput reads what an --input names: JSON itself, @FILE, or - for standard
+// input.
+func (s *session) readInput(text string) (string, error) {
+	switch {
+	case text == "-":
+		b, err := io.ReadAll(s.Stdin)
+		return string(b), err
+	case strings.HasPrefix(text, "@"):
+		b, err := os.ReadFile(text[1:])
+		if err != nil {
+			return "", usagef("--input: %v", err)
+		}
+		return string(b), nil
+	}
+	return text, nil
+}
