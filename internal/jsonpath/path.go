@@ -1,11 +1,32 @@
 // Package jsonpath is what JSONPath states write: paths into input, context
-// object and variables, reference paths, and the intrinsic functions.
+// object and variables, reference paths, and calls of intrinsic functions.
+// All are compiled once and may then be used by many at once. The grammar is
+// that of Jayway JsonPath 2.0, which the service speaks.
 //
 // It refuses to know states and their fields: it says what an expression gives
-// or why it gives nothing, and the caller words the failure.
+// or why it gives nothing, and the caller makes a failure of it.
+//
+// Read path.go (a path and its values), parse.go (its grammar), walk.go (paths
+// of many values), filter.go, errors.go, reference.go, then expression.go and
+// call.go (".$" members), functions.go (the table of intrinsic functions), and
+// arrays.go, texts.go and numbers.go, which do their work.
 package jsonpath
 
-import "github.com/backstep/backstep/internal/value"
+import (
+	"strconv"
+	"strings"
+
+	"github.com/backstep/backstep/internal/value"
+)
+
+// Bounds of what is compiled and of what an evaluation may do. They are wide
+// for anything that people write and keep hostile paths cheap.
+const (
+	MaxText   = 1 << 16 // bytes of a path or expression
+	MaxSteps  = 256     // steps of one path
+	MaxNested = 32      // filters and parentheses within one another
+	MaxVisits = 1 << 18 // values that one evaluation may look at
+)
 
 // Scope is what an expression can reach. Each is asked only when it is needed.
 type Scope interface {
@@ -13,9 +34,6 @@ type Scope interface {
 	Context() value.Value             // $$
 	Variable(name string) value.Value // $name; Absent where there is none
 }
-
-// Chance is where States.UUID and States.MathRandom draw from.
-type Chance interface{ Uint64() uint64 }
 
 // Root tells what a path starts from.
 type Root uint8
@@ -27,95 +45,206 @@ const (
 	RootVariable             // $name
 )
 
-// Path is a compiled path. It may be used by many at once.
-type Path struct{ text string }
+// Path is a compiled path.
+type Path struct {
+	text     string
+	root     Root
+	variable string // the name, where the root is one
+	steps    []step
+	definite bool
+}
 
-// Compile compiles a path: $.a, $$.Execution.Id, $name.b[0]. The error is a
-// *[SyntaxError].
-func Compile(text string) (*Path, error) { return &Path{text}, nil }
+// step is one part of a path: from a value to none, one or many within it.
+type step struct {
+	kind    stepKind
+	index   int      // index, from the end where it is negative
+	name    string   // property
+	names   []string // properties
+	indexes []int    // indexes
+	from    int      // slice; 0 where it has no start
+	to      int      // slice; endless where it has no end
+	keep    test     // filter
+}
 
-// Eval is the value at the path. A definite path gives the value or a
-// *[NotFound]; an indefinite one an array, which may be empty.
-func (p *Path) Eval(s Scope) (value.Value, error) { return s.Input(), nil }
+type stepKind uint8
 
-// Definite reports whether the path can only ever give one value.
-func (p *Path) Definite() bool { return true }
+const (
+	property   stepKind = iota // .a
+	properties                 // ['a','b'], the object of those members
+	index                      // [0], [-1], [(@.length-1)]
+	indexes                    // [0,1]
+	slice                      // [1:2]
+	wildcard                   // .* and [*]
+	filter                     // [?(@.a)]
+	scan                       // .., and the next step applies at every depth
+)
+
+func (k stepKind) definite() bool { return k <= index }
+
+// Compile compiles a path: $.a, $$.Execution.Id, $name.b[0]. White space at
+// its end is ignored. The error is a *[SyntaxError].
+func Compile(text string) (*Path, error) {
+	return all(text, func(p *parser) (*Path, *SyntaxError) { return p.path(nameStops) })
+}
 
 // String is the path as it was written.
 func (p *Path) String() string { return p.text }
 
-// Root is what the path starts from, and the variable's name where that is it.
-func (p *Path) Root() (Root, string) { return RootInput, "" }
+// Definite reports whether the path can only ever give one value.
+func (p *Path) Definite() bool { return p.definite }
 
-// Reference is a compiled reference path: one that can only ever name one
-// place. It may be used by many at once.
-type Reference struct{ text string }
+// Root is what the path starts from, and the variable's name where it is one.
+func (p *Path) Root() (Root, string) { return p.root, p.variable }
 
-// CompileReference compiles a reference path: $, $.a.b, $.a[0]. The error is a
-// *[SyntaxError].
-func CompileReference(text string) (*Reference, error) { return &Reference{text}, nil }
-
-// Set is root with v at the place of the reference. Objects that are missing
-// on the way are made. The error is a *[SetError].
-func (r *Reference) Set(root, v value.Value) (value.Value, error) { return v, nil }
-
-// String is the reference path as it was written.
-func (r *Reference) String() string { return r.text }
-
-// Expression is what a member whose name ends in ".$" holds, compiled: a path,
-// or a call of an intrinsic function. It may be used by many at once.
-type Expression struct{ text string }
-
-// CompileExpression compiles a path or a call. The error is a *[SyntaxError].
-func CompileExpression(text string) (*Expression, error) { return &Expression{text}, nil }
-
-// Eval is the expression's value. The error is a *[NotFound] or an
-// *[IntrinsicError].
-func (e *Expression) Eval(s Scope, c Chance) (value.Value, error) { return s.Input(), nil }
-
-// Call is the name of the intrinsic function that the expression calls, ""
-// where it is a path.
-func (e *Expression) Call() string { return "" }
-
-// Paths are the paths within the expression, in the order of writing.
-func (e *Expression) Paths() []*Path { return nil }
-
-// Variables are the names of the variables that the expression reads, each
-// once, in the order of writing.
-func (e *Expression) Variables() []string { return nil }
-
-// String is the expression as it was written.
-func (e *Expression) String() string { return e.text }
-
-// SyntaxError tells why a text is no path, reference path or expression.
-type SyntaxError struct {
-	Text   string // what was to be compiled
-	Offset int    // in bytes, from 0
-	Reason string // in a few words
+// Eval is the value at the path. A definite path gives the value or a
+// *[NotFound]. An indefinite one gives the array of all that it finds, which
+// may be empty, and a *[NotFound] where a step meets a value that it can't be
+// applied to, or where it would look at more than [MaxVisits] values.
+func (p *Path) Eval(s Scope) (value.Value, error) {
+	v, missing := p.eval(s)
+	if missing != nil {
+		return value.Value{}, missing
+	}
+	return v, nil
 }
 
-func (e *SyntaxError) Error() string { return e.Reason }
-
-// NotFound tells that a definite path leads nowhere.
-type NotFound struct {
-	Path   string // as it was written
-	Reason string // in the words of AWS: "No results for path: $['a']" or "Missing property in path $['a']"
+func (p *Path) eval(s Scope) (value.Value, *NotFound) {
+	start := p.start(s)
+	if start.IsAbsent() {
+		return start, p.notFound("No results for path: " + p.prefix(0))
+	}
+	if !p.definite {
+		return p.collect(start)
+	}
+	v := &start
+	for i := range p.steps {
+		next := p.steps[i].one(v)
+		if next == nil {
+			return value.Value{}, p.miss(i, *v)
+		}
+		v = next
+	}
+	return *v, nil
 }
 
-func (e *NotFound) Error() string { return e.Reason }
-
-// SetError tells why nothing can be put at the place of a reference path.
-type SetError struct {
-	Path   string // as it was written
-	Reason string // in a few words
+func (p *Path) start(s Scope) value.Value {
+	switch p.root {
+	case RootContext:
+		return s.Context()
+	case RootVariable:
+		return s.Variable(p.variable)
+	}
+	return s.Input()
 }
 
-func (e *SetError) Error() string { return e.Reason }
-
-// IntrinsicError tells why an intrinsic function gave nothing.
-type IntrinsicError struct {
-	Call  string // the call as it was written
-	Cause string // in a sentence
+// one is what a definite step finds in v, nil where it finds nothing.
+func (s *step) one(v *value.Value) *value.Value {
+	switch s.kind {
+	case property:
+		return v.Find(s.name)
+	case index:
+		return v.Item(s.index)
+	}
+	if v.Kind() != value.Object {
+		return nil
+	}
+	picked := pick(v, s.names)
+	return &picked
 }
 
-func (e *IntrinsicError) Error() string { return e.Cause }
+// pick is the object of those members that v has under the names.
+func pick(v *value.Value, names []string) value.Value {
+	b := value.NewBuilder(len(names))
+	for _, name := range names {
+		if member := v.Find(name); member != nil {
+			b.Set(name, *member)
+		}
+	}
+	return b.Object()
+}
+
+// miss tells why step i of a definite path finds nothing in v.
+func (p *Path) miss(i int, v value.Value) *NotFound {
+	s := &p.steps[i]
+	switch {
+	case s.kind == index && v.Kind() == value.Array:
+		return p.beyond(i)
+	case s.kind == index || v.Kind() != value.Object:
+		return p.unfit(i, v)
+	case i < len(p.steps)-1:
+		return p.notFound("Missing property in path " + p.prefix(i+1))
+	}
+	return p.notFound("No results for path: " + p.prefix(i+1))
+}
+
+// beyond tells that step i, an index, lies outside its array. To the service
+// that is a null, which only a further step stumbles over.
+func (p *Path) beyond(i int) *NotFound {
+	if i < len(p.steps)-1 {
+		return p.unfit(i+1, value.NewNull())
+	}
+	e := p.notFound("No results for path: " + p.prefix(i+1))
+	e.beyond = true
+	return e
+}
+
+// unfit tells that step i can't be applied to a value such as v.
+func (p *Path) unfit(i int, v value.Value) *NotFound {
+	s := &p.steps[i]
+	switch {
+	case s.kind == property || s.kind == properties:
+		return p.notFound("Property " + s.String() + " not found in path " + p.prefix(i))
+	case v.Kind() == value.Null:
+		return p.notFound("The path " + p.prefix(i) + " is null")
+	}
+	rule := " can only be applied to arrays."
+	if s.kind == filter {
+		rule = " can not be applied to primitives."
+	}
+	e := p.notFound("Filter: " + s.String() + rule + " Current context is: " + plain(v))
+	e.misuse = true
+	return e
+}
+
+func (p *Path) notFound(reason string) *NotFound { return &NotFound{Path: p.text, Reason: reason} }
+
+// prefix is the path up to its first n steps, in brackets.
+func (p *Path) prefix(n int) string {
+	var b strings.Builder
+	b.WriteString("$" + p.variable)
+	for i := range p.steps[:n] {
+		b.WriteString(p.steps[i].String())
+	}
+	return b.String()
+}
+
+// endless is where a slice without an end ends.
+const endless = 1 << 31
+
+// String is the step in brackets.
+func (s *step) String() string {
+	switch s.kind {
+	case property:
+		return "['" + s.name + "']"
+	case properties:
+		return "['" + strings.Join(s.names, "', '") + "']"
+	case index:
+		return "[" + strconv.Itoa(s.index) + "]"
+	case indexes:
+		texts := make([]string, len(s.indexes))
+		for i, n := range s.indexes {
+			texts[i] = strconv.Itoa(n)
+		}
+		return "[" + strings.Join(texts, ",") + "]"
+	case slice:
+		if s.to == endless {
+			return "[" + strconv.Itoa(s.from) + ":]"
+		}
+		return "[" + strconv.Itoa(s.from) + ":" + strconv.Itoa(s.to) + "]"
+	case wildcard:
+		return "[*]"
+	case filter:
+		return "[?]"
+	}
+	return ".."
+}

@@ -51,9 +51,57 @@ func (v Value) Append(dst []byte) []byte {
 	return dst
 }
 
+// Fits reports whether v as JSON text is at most limit bytes long. It counts no
+// further than that, however much v holds.
+func (v Value) Fits(limit int) bool { return v.spend(limit) >= 0 }
+
+// spend is what remains of left bytes after v's text, negative where too few.
+func (v Value) spend(left int) int {
+	switch v.kind {
+	case Null:
+		return left - len("null")
+	case Bool:
+		return left - len(strconv.FormatBool(v.truth))
+	case Number:
+		return left - len(v.Spelling())
+	case String:
+		return spendString(left, v.text)
+	case Array, Object:
+		left -= len("[]") + max(v.Len()-1, 0)
+		for i := 0; i < v.Len() && left >= 0; i++ {
+			if v.kind == Object {
+				left = spendString(left, v.node.names[i]) - len(":")
+			}
+			left = v.node.items[i].spend(left)
+		}
+	}
+	return left
+}
+
+func spendString(left int, s string) int {
+	if len(s) > left {
+		return -1
+	}
+	for i := 0; i < len(s); i++ {
+		switch b := s[i]; {
+		case b >= 0x20 && b != '"' && b != '\\' && b != 0xED:
+		case b == '"' || b == '\\' || b == '\b' || b == '\f' || b == '\n' || b == '\r' || b == '\t':
+			left--
+		case b < 0x20:
+			left -= len("\\u0000") - 1
+		case i+2 < len(s) && s[i+1] >= 0xA0: // a surrogate
+			left -= len("\\u0000") - 3
+		}
+	}
+	return left - len(s) - len(`""`)
+}
+
 // appendFloat writes f as ECMAScript does (Number::toString): digits up to
 // 1e21, an exponent beyond.
 func appendFloat(dst []byte, f float64) []byte {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return append(dst, "null"...)
+	}
 	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
 		return strconv.AppendInt(dst, int64(f), 10)
 	}

@@ -6,7 +6,7 @@
 // It refuses to know what the JSON means: no schema, no struct, no reflection.
 //
 // Read value.go (the tree), then text.go (the bytes), decode.go and encode.go
-// (from one to the other).
+// (from one to the other), and decimal.go (numbers to the last digit).
 package value
 
 import (
@@ -73,13 +73,13 @@ func NewInt(i int64) Value {
 }
 
 // NewFloat is a computed number. JSON has no infinity and no NaN: the caller
-// must have refused them.
+// should have refused them, and they are written as null, as ECMAScript does.
 func NewFloat(f float64) Value { return Value{kind: Number, num: f} }
 
 // NewNumber is a number that keeps its spelling, which must be JSON's.
 func NewNumber(text string) Value { return Value{kind: Number, text: text} }
 
-// NewString is a string.
+// NewString is a string, which must be UTF-8.
 func NewString(s string) Value { return Value{kind: String, text: s} }
 
 // NewArray is an array of items. It keeps the slice, which must not be changed
@@ -165,15 +165,12 @@ func (v Value) AsInt() (i int64, ok bool) {
 		return 0, false
 	}
 	if v.text != "" {
-		if i, err := strconv.ParseInt(v.text, 10, 64); err == nil {
-			return i, true
-		}
+		return newDecimal(v.text).int64()
 	}
-	f := v.AsFloat()
-	if f != math.Trunc(f) || f < -1<<63 || f >= 1<<63 {
+	if v.num != math.Trunc(v.num) || v.num < -1<<63 || v.num >= 1<<63 {
 		return 0, false
 	}
-	return int64(f), true
+	return int64(v.num), true
 }
 
 // Spelling is a number as JSON text: as it was spelled, or the shortest text
@@ -258,6 +255,34 @@ func (n *node) find(name string) int {
 	return -1
 }
 
+// Find is like Get without the copy: it points to the member, nil where there
+// is none. What it points to is shared and must not be changed.
+func (v *Value) Find(name string) *Value {
+	if v.kind != Object {
+		return nil
+	}
+	if i := v.node.find(name); i >= 0 {
+		return &v.node.items[i]
+	}
+	return nil
+}
+
+// Item points to the array's item at position i, counted from the end where i
+// is negative; nil where there is none or v is no array. What it points to is
+// shared and must not be changed.
+func (v *Value) Item(i int) *Value {
+	if v.kind != Array {
+		return nil
+	}
+	if i < 0 {
+		i += len(v.node.items)
+	}
+	if i < 0 || i >= len(v.node.items) {
+		return nil
+	}
+	return &v.node.items[i]
+}
+
 // Members goes through an object's members in order.
 func (v Value) Members() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
@@ -276,8 +301,12 @@ func (v Value) Members() iter.Seq2[string, Value] {
 // end. Where v is no object, it is an object of that one member.
 func (v Value) With(name string, member Value) Value {
 	b := NewBuilder(v.Len() + 1)
-	for n, m := range v.Members() {
-		b.Set(n, m)
+	if v.kind == Object {
+		b.n.names = append(b.n.names, v.node.names...)
+		b.n.items = append(b.n.items, v.node.items...)
+		if b.Len() >= indexFrom {
+			b.n.reindex()
+		}
 	}
 	b.Set(name, member)
 	return b.Object()
@@ -335,7 +364,7 @@ func (n *node) reindex() {
 }
 
 // Equal reports whether a and b are the same JSON value: members in any order,
-// numbers by what they amount to.
+// numbers by what they amount to, to the last digit.
 func Equal(a, b Value) bool {
 	if a.kind != b.kind {
 		return false
@@ -344,7 +373,7 @@ func Equal(a, b Value) bool {
 	case Bool:
 		return a.truth == b.truth
 	case Number:
-		return a.text != "" && a.text == b.text || a.AsFloat() == b.AsFloat()
+		return equalNumbers(a, b)
 	case String:
 		return a.text == b.text
 	case Array:
