@@ -1,0 +1,99 @@
+package asl
+
+import (
+	"regexp"
+	"strings"
+)
+
+// functionName is a function in an ARN, with or without its version or alias.
+var functionName = regexp.MustCompile(`^[A-Za-z0-9_.\-]+(:(\$LATEST|[A-Za-z0-9_\-]+))?$`)
+
+// resource reads a Task's Resource and refuses what nobody serves.
+func (c *compiler) resource(n *node) Resource {
+	text, ok := c.string(n)
+	if !ok {
+		return Resource{}
+	}
+	r, ok := ParseResource(text)
+	if !ok || !c.serves(r) {
+		c.schema(n, "The resource provided "+text+" is not recognized. The value is not a valid resource ARN, "+
+			"or the resource is not available in this region.")
+		return r
+	}
+	if c.rules.Express {
+		c.express(n, r)
+	}
+	return r
+}
+
+// express refuses what outlives an Express execution.
+func (c *compiler) express(n *node, r Resource) {
+	const refused = "Express state machine does not support "
+	switch {
+	case r.Kind == Activity:
+		c.schema(n, refused+"Activity ARN")
+	case r.Pattern == WaitForTaskToken:
+		c.schema(n, refused+"'.waitForTaskToken' service integration ") // so does AWS write it
+	case r.Pattern != RequestResponse:
+		c.schema(n, refused+"'.sync' service integration")
+	}
+}
+
+// patternSuffixes are how resources spell the patterns.
+var patternSuffixes = [...]string{"", ".sync", ".sync:2", ".waitForTaskToken"}
+
+// ParseResource reads a Resource: the ARN of a function, of an activity or of
+// an integration. Any other name without blanks or brackets is an integration
+// of no service, for whoever serves it.
+func ParseResource(text string) (r Resource, ok bool) {
+	r = Resource{Text: text}
+	if text == "" || strings.ContainsAny(text, " \t\r\n{}<>") {
+		return r, false
+	}
+	part := strings.SplitN(text, ":", 7)
+	if len(part) < 7 || part[0] != "arn" {
+		return r, true
+	}
+	switch rest := part[6]; {
+	case part[2] == "lambda" && part[5] == "function":
+		r.Kind, r.Service = LambdaARN, "lambda"
+		return r, functionName.MatchString(rest)
+	case part[2] == "states" && part[5] == "activity":
+		r.Kind, r.Service = Activity, "states"
+		return r, rest != ""
+	case part[2] != "states":
+		return r, true
+	default:
+		r.Service, r.Action = part[5], rest
+	}
+	if r.Service == "aws-sdk" {
+		service, action, _ := strings.Cut(r.Action, ":")
+		r.Service, r.Action = "aws-sdk:"+service, action
+	}
+	for p := WaitForTaskToken; p > RequestResponse; p-- {
+		if action, found := strings.CutSuffix(r.Action, patternSuffixes[p]); found {
+			r.Action, r.Pattern = action, p
+			break
+		}
+	}
+	if r.Service == "states" && r.Action == "startExecution" {
+		r.Kind = NestedExecution
+	}
+	return r, r.Action != "" && r.Service != "aws-sdk:"
+}
+
+// serves reports whether a resource can run here.
+func (c *compiler) serves(r Resource) bool {
+	switch {
+	case r.Kind == Activity || r.Kind == NestedExecution:
+		return true
+	case c.rules.Serves == nil:
+		return r.Kind == LambdaARN || r.Service == "" || onAWS(r)
+	case r.Kind == LambdaARN:
+		return c.rules.Serves("lambda", "invoke", RequestResponse)
+	}
+	return c.rules.Serves(r.Service, r.Action, r.Pattern)
+}
+
+// onAWS reports whether AWS has an integration.
+func onAWS(r Resource) bool { return true }
