@@ -1,0 +1,377 @@
+package lambda
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/backstep/backstep/internal/integration"
+)
+
+// fleet runs one hosted program: as many processes as there is work for, up to
+// its concurrency. A process takes one invocation at a time; invocations wait
+// for one in the order in which they came.
+type fleet struct {
+	name    string
+	program Function
+	region  string
+	account string
+	strict  bool
+	log     *slog.Logger
+
+	mu        sync.Mutex
+	processes map[*process]bool // alive; true once it has asked for work
+	booting   int               // those that have not asked for work yet
+	idle      []*process        // waiting for work, the one used last at the end
+	waiting   []*turn           // work waiting for a process
+	failures  int               // starts that failed since one went well
+	retryAt   time.Time         // no start before
+	retry     *time.Timer       // that looks again then
+	closed    bool
+	calm      chan struct{}  // closed when closed and no invocation is left
+	running   sync.WaitGroup // the goroutines of processes
+}
+
+// turn is an invocation on its way through the fleet. Its fields but result
+// belong to the fleet's lock.
+type turn struct {
+	in       *invocation
+	deadline time.Time // of the caller, zero for none
+	process  *process  // that has it, nil while it waits
+	result   chan *outcome
+}
+
+// Waits of a fleet.
+const (
+	backoffFirst = 100 * time.Millisecond // after a start that failed, doubling
+	backoffMost  = 10 * time.Second
+	idleMost     = 5 * time.Minute // a process without work is ended
+	bootMost     = 30 * time.Second
+	termGrace    = 2 * time.Second // from SIGTERM to SIGKILL
+)
+
+func newFleet(name string, f Function, c Config) *fleet {
+	return &fleet{
+		name: name, program: f, region: c.Region, account: c.Account, strict: c.StrictAWS,
+		log:       c.Logger.With("function", name),
+		processes: make(map[*process]bool),
+		calm:      make(chan struct{}),
+	}
+}
+
+// invoke waits for a process and for its answer. When ctx ends first, a process
+// that has the invocation is killed: nothing of it goes on unseen.
+func (f *fleet) invoke(ctx context.Context, in *invocation) (*outcome, error) {
+	if in.kind == "DryRun" {
+		return &outcome{status: 204}, nil
+	}
+	t := &turn{in: in, result: make(chan *outcome, 1)}
+	t.deadline, _ = ctx.Deadline()
+	if !f.enter(t) {
+		return nil, fmt.Errorf("the program is being stopped: %w", context.Canceled)
+	}
+	select {
+	case out := <-t.result:
+		return f.answer(out, in)
+	case <-ctx.Done():
+		if out := f.abandon(t); out != nil {
+			return f.answer(out, in)
+		}
+		return nil, ctx.Err()
+	}
+}
+
+// answer makes an outcome of an invocation what the invoker's caller gets. An
+// asynchronous invocation is accepted, whatever its function answered: it has
+// been run to its end all the same, so that none accepted is ever lost.
+func (f *fleet) answer(out *outcome, in *invocation) (*outcome, error) {
+	if out == nil {
+		return nil, context.Canceled
+	}
+	if out.unsent != nil {
+		return nil, out.unsent
+	}
+	if in.kind == "Event" {
+		if out.failed {
+			f.log.Warn("asynchronous invocation failed", "request", in.id, "error", out.payload)
+		}
+		return &outcome{status: 202}, nil
+	}
+	return out, nil
+}
+
+// enter gives a turn to an idle process, or lets it wait for one.
+func (f *fleet) enter(t *turn) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return false
+	}
+	if n := len(f.idle); n > 0 {
+		p := f.idle[n-1]
+		f.idle = f.idle[:n-1]
+		f.give(p, t)
+		return true
+	}
+	f.waiting = append(f.waiting, t)
+	f.grow()
+	return true
+}
+
+// give hands a turn to a process that waits for work.
+func (f *fleet) give(p *process, t *turn) {
+	t.process, p.turn = p, t
+	p.work <- t
+}
+
+// grow starts processes while there is work without one, unless the last start
+// failed a moment ago.
+func (f *fleet) grow() {
+	if f.booting >= len(f.waiting) || len(f.processes) >= f.program.Concurrency {
+		return
+	}
+	if wait := time.Until(f.retryAt); wait > 0 {
+		if f.retry == nil {
+			f.retry = time.AfterFunc(wait, f.regrow)
+		}
+		return
+	}
+	for f.booting < len(f.waiting) && len(f.processes) < f.program.Concurrency {
+		p := newProcess(f)
+		f.processes[p] = false
+		f.booting++
+		f.running.Go(p.run)
+	}
+}
+
+func (f *fleet) regrow() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.retry = nil
+	f.grow()
+}
+
+// ready takes a process that asks for work: it gets the turn that waits
+// longest, or waits itself. It reports false where the process may not ask.
+func (f *fleet) ready(p *process) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p.asking || p.turn != nil {
+		return false
+	}
+	if alive, known := f.processes[p]; known && !alive {
+		f.processes[p] = true
+		f.booting--
+		f.failures, f.retryAt = 0, time.Time{}
+		p.boot.Stop()
+	}
+	p.asking = true
+	if len(f.waiting) > 0 {
+		t := f.waiting[0]
+		f.waiting = f.waiting[1:]
+		f.give(p, t)
+		return true
+	}
+	f.idle = append(f.idle, p)
+	p.rest.Reset(idleMost)
+	return true
+}
+
+// taken notes that a process took its turn, or stopped asking without it. Work
+// that it was given and did not get is given to another.
+func (f *fleet) taken(p *process, got bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p.rest.Stop()
+	if got {
+		p.asking = false
+		return
+	}
+	f.idle = slices.DeleteFunc(f.idle, func(i *process) bool { return i == p })
+	f.takeBack(p)
+}
+
+// takeBack lets the turn that a process was given and did not get wait again,
+// before all others.
+func (f *fleet) takeBack(p *process) {
+	p.asking = false
+	select {
+	case <-p.work:
+	default:
+	}
+	if t := p.turn; t != nil {
+		t.process, p.turn = nil, nil
+		f.waiting = slices.Insert(f.waiting, 0, t)
+		f.grow()
+	}
+}
+
+// clock starts the clock of the turn that a process is about to get, and
+// answers when it runs out. It reports false where nobody waits for the turn
+// any more.
+func (f *fleet) clock(p *process, t *turn) (time.Time, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p.turn != t {
+		return time.Time{}, false
+	}
+	p.due = time.Now().Add(f.program.Timeout)
+	p.limit.Reset(f.program.Timeout)
+	if !t.deadline.IsZero() && t.deadline.Before(p.due) {
+		return t.deadline, true
+	}
+	return p.due, true
+}
+
+// overdue ends the turn of a process that takes too long, and the process.
+func (f *fleet) overdue(p *process) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p.turn == nil || time.Now().Before(p.due) {
+		return
+	}
+	message := "Error: Task timed out after " + seconds(f.program.Timeout) + " seconds"
+	f.finish(p, platformError(p.turn.in, "Sandbox.Timedout", message))
+	p.signal(syscall.SIGKILL)
+}
+
+// rested ends a process that had no work for a while.
+func (f *fleet) rested(p *process) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i := slices.Index(f.idle, p); i >= 0 {
+		f.idle = slices.Delete(f.idle, i, i+1)
+		p.terminate()
+	}
+}
+
+// settle answers the turn of that request that a process has. It reports false
+// where the process has no such turn.
+func (f *fleet) settle(p *process, id string, out *outcome) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := p.turn
+	if t == nil || t.in.id != id {
+		return false
+	}
+	f.finish(p, out)
+	return true
+}
+
+// finish takes the turn from a process and answers it.
+func (f *fleet) finish(p *process, out *outcome) {
+	t := p.turn
+	p.turn = nil
+	p.limit.Stop()
+	if t.in.logTail {
+		out.logs = p.output.tailOf()
+	}
+	t.result <- out
+	f.settled()
+}
+
+// settled tells who closes the fleet that nothing is left to wait for.
+func (f *fleet) settled() {
+	if !f.closed || len(f.waiting) > 0 {
+		return
+	}
+	for p := range f.processes {
+		if p.turn != nil {
+			return
+		}
+	}
+	select {
+	case <-f.calm:
+	default:
+		close(f.calm)
+	}
+}
+
+// abandon takes back a turn whose caller waits no more, and kills the process
+// that has it. The outcome is one that came at the last moment, nil for none.
+func (f *fleet) abandon(t *turn) *outcome {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	select {
+	case out := <-t.result:
+		return out
+	default:
+	}
+	if p := t.process; p != nil {
+		p.turn = nil
+		p.limit.Stop()
+		p.signal(syscall.SIGKILL)
+	}
+	f.waiting = slices.DeleteFunc(f.waiting, func(w *turn) bool { return w == t })
+	f.settled()
+	return nil
+}
+
+// gone takes leave of a process that has ended. The turn that it had fails;
+// where it never asked for work, so does one that waits.
+func (f *fleet) gone(p *process, end exit) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	began := f.processes[p]
+	delete(f.processes, p)
+	f.idle = slices.DeleteFunc(f.idle, func(i *process) bool { return i == p })
+	if p.asking {
+		f.takeBack(p)
+	}
+	if t := p.turn; t != nil {
+		f.finish(p, end.failure(t.in))
+	}
+	if !began {
+		f.booting--
+		f.failures++
+		f.retryAt = time.Now().Add(min(backoffFirst<<min(f.failures-1, 10), backoffMost))
+		f.fail(end)
+	}
+	f.settled()
+	f.grow()
+}
+
+// fail answers turns that wait with the failure of a start: the one that waits
+// longest, or all of them when no other process is left. None of them was sent.
+func (f *fleet) fail(end exit) {
+	n := len(f.waiting)
+	if len(f.processes) > 0 {
+		n = min(n, 1)
+	}
+	for _, t := range f.waiting[:n] {
+		failed := end.failure(t.in).functionError()
+		failed.Effect = integration.EffectNone
+		t.result <- &outcome{unsent: failed}
+	}
+	f.waiting = f.waiting[n:]
+}
+
+// close waits until the invocations under way have ended, or ctx has; then it
+// ends all processes.
+func (f *fleet) close(ctx context.Context) {
+	f.mu.Lock()
+	f.closed = true
+	f.settled()
+	f.mu.Unlock()
+	select {
+	case <-f.calm:
+	case <-ctx.Done():
+	}
+	f.mu.Lock()
+	for _, t := range f.waiting {
+		t.result <- nil
+	}
+	f.waiting = nil
+	if f.retry != nil {
+		f.retry.Stop()
+	}
+	for p := range f.processes {
+		p.terminate()
+	}
+	f.mu.Unlock()
+	f.running.Wait()
+}
