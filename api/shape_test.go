@@ -1,0 +1,163 @@
+package api_test
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/backstep/backstep/api"
+)
+
+// awsShapes are the inputs and outputs of the AWS SDK for each operation of AWS that is in the table.
+var awsShapes = map[string][2]any{
+	"CreateStateMachine":               {sfn.CreateStateMachineInput{}, sfn.CreateStateMachineOutput{}},
+	"DescribeStateMachine":             {sfn.DescribeStateMachineInput{}, sfn.DescribeStateMachineOutput{}},
+	"UpdateStateMachine":               {sfn.UpdateStateMachineInput{}, sfn.UpdateStateMachineOutput{}},
+	"DeleteStateMachine":               {sfn.DeleteStateMachineInput{}, sfn.DeleteStateMachineOutput{}},
+	"ListStateMachines":                {sfn.ListStateMachinesInput{}, sfn.ListStateMachinesOutput{}},
+	"StartExecution":                   {sfn.StartExecutionInput{}, sfn.StartExecutionOutput{}},
+	"StartSyncExecution":               {sfn.StartSyncExecutionInput{}, sfn.StartSyncExecutionOutput{}},
+	"DescribeExecution":                {sfn.DescribeExecutionInput{}, sfn.DescribeExecutionOutput{}},
+	"ListExecutions":                   {sfn.ListExecutionsInput{}, sfn.ListExecutionsOutput{}},
+	"StopExecution":                    {sfn.StopExecutionInput{}, sfn.StopExecutionOutput{}},
+	"GetExecutionHistory":              {sfn.GetExecutionHistoryInput{}, sfn.GetExecutionHistoryOutput{}},
+	"DescribeStateMachineForExecution": {sfn.DescribeStateMachineForExecutionInput{}, sfn.DescribeStateMachineForExecutionOutput{}},
+	"CreateActivity":                   {sfn.CreateActivityInput{}, sfn.CreateActivityOutput{}},
+	"DescribeActivity":                 {sfn.DescribeActivityInput{}, sfn.DescribeActivityOutput{}},
+	"DeleteActivity":                   {sfn.DeleteActivityInput{}, sfn.DeleteActivityOutput{}},
+	"ListActivities":                   {sfn.ListActivitiesInput{}, sfn.ListActivitiesOutput{}},
+	"GetActivityTask":                  {sfn.GetActivityTaskInput{}, sfn.GetActivityTaskOutput{}},
+	"SendTaskSuccess":                  {sfn.SendTaskSuccessInput{}, sfn.SendTaskSuccessOutput{}},
+	"SendTaskFailure":                  {sfn.SendTaskFailureInput{}, sfn.SendTaskFailureOutput{}},
+	"SendTaskHeartbeat":                {sfn.SendTaskHeartbeatInput{}, sfn.SendTaskHeartbeatOutput{}},
+	"TagResource":                      {sfn.TagResourceInput{}, sfn.TagResourceOutput{}},
+	"UntagResource":                    {sfn.UntagResourceInput{}, sfn.UntagResourceOutput{}},
+	"ListTagsForResource":              {sfn.ListTagsForResourceInput{}, sfn.ListTagsForResourceOutput{}},
+}
+
+// TestShapesAreThoseOfAWS walks our types and the SDK's side by side: each member of either is in the other, with the same name, type and
+// nesting, and it is optional in ours exactly where the SDK does not call it required.
+func TestShapesAreThoseOfAWS(t *testing.T) {
+	compared := 0
+	for _, o := range api.Operations {
+		if !strings.HasPrefix(o.Target, api.TargetAWS) {
+			continue
+		}
+		shapes, known := awsShapes[o.Name]
+		if !known {
+			t.Errorf("%s is not compared with the SDK", o.Name)
+			continue
+		}
+		compared++
+		compareStructs(t, o.Name+"Input", o.Input, reflect.TypeOf(shapes[0]))
+		compareStructs(t, o.Name+"Output", o.Output, reflect.TypeOf(shapes[1]))
+	}
+	if compared != len(awsShapes) {
+		t.Errorf("%d of %d operations compared", compared, len(awsShapes))
+	}
+}
+
+func compareStructs(t *testing.T, path string, ours, theirs reflect.Type) {
+	t.Helper()
+	left := map[string]reflect.StructField{}
+	for _, f := range reflect.VisibleFields(ours) {
+		left[f.Name] = f
+	}
+	for _, f := range reflect.VisibleFields(theirs) {
+		if !f.IsExported() || f.Name == "ResultMetadata" || len(f.Index) > 1 {
+			continue
+		}
+		mine, ok := left[f.Name]
+		delete(left, f.Name)
+		if !ok {
+			t.Errorf("%s.%s is missing", path, f.Name)
+			continue
+		}
+		name, _, _ := strings.Cut(mine.Tag.Get("json"), ",")
+		if want := strings.ToLower(f.Name[:1]) + f.Name[1:]; name != want {
+			t.Errorf("%s.%s is called %q in JSON, want %q", path, f.Name, name, want)
+		}
+		compareTypes(t, path+"."+f.Name, mine.Type, f.Type)
+	}
+	for name := range left {
+		t.Errorf("%s.%s is not in the SDK", path, name)
+	}
+}
+
+// compareTypes allows for the SDK's habit to have pointers for required scalars, too.
+func compareTypes(t *testing.T, path string, ours, theirs reflect.Type) {
+	t.Helper()
+	if ours.Kind() == reflect.Pointer && theirs.Kind() != reflect.Pointer {
+		t.Errorf("%s is a pointer, the SDK has %v", path, theirs)
+		return
+	}
+	ours, theirs = pointee(ours), pointee(theirs)
+	switch {
+	case theirs == reflect.TypeFor[time.Time]():
+		if ours != reflect.TypeFor[api.Timestamp]() {
+			t.Errorf("%s is %v, want a Timestamp", path, ours)
+		}
+	case ours.Kind() != theirs.Kind():
+		t.Errorf("%s is %v, the SDK has %v", path, ours, theirs)
+	case ours.Kind() == reflect.Struct:
+		compareStructs(t, path, ours, theirs)
+	case ours.Kind() == reflect.Slice:
+		compareTypes(t, path+"[]", ours.Elem(), theirs.Elem())
+	case ours.Kind() == reflect.Map:
+		compareTypes(t, path+"{}", ours.Elem(), theirs.Elem())
+	case theirs.Name() != "string" && ours.Kind() == reflect.String:
+		compareEnums(t, path, ours, theirs)
+	}
+}
+
+func pointee(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
+}
+
+func compareEnums(t *testing.T, path string, ours, theirs reflect.Type) {
+	t.Helper()
+	if ours.Name() != theirs.Name() {
+		t.Errorf("%s is %v, the SDK has %v", path, ours, theirs)
+		return
+	}
+	mine := reflect.Zero(ours).Interface().(interface{ Values() []string }).Values()
+	values := reflect.Zero(theirs).MethodByName("Values").Call(nil)[0]
+	want := make([]string, values.Len())
+	for i := range want {
+		want[i] = values.Index(i).String()
+	}
+	if !slices.Equal(mine, want) {
+		t.Errorf("%s lists %q, the SDK %q", path, mine, want)
+	}
+}
+
+// TestOptionalityIsThatOfAWS holds `omitzero` and pointers against the SDK's own serializer: a member that the SDK requires is refused by it
+// when it is nil.
+func TestRequiredMembersAreThoseOfAWS(t *testing.T) {
+	for _, o := range api.Operations {
+		for _, f := range reflect.VisibleFields(o.Input) {
+			required := slices.Contains(strings.Split(f.Tag.Get("check"), ","), "required")
+			optional := strings.Contains(f.Tag.Get("json"), ",omitzero")
+			if required == optional {
+				t.Errorf("%sInput.%s: required by its check %v, optional in its JSON %v", o.Name, f.Name, required, optional)
+			}
+		}
+	}
+}
+
+func TestHistoryEventTypes(t *testing.T) {
+	if n := len(api.HistoryEventType("").Values()); n != 62 {
+		t.Errorf("%d types of events, want 62", n)
+	}
+	if a, b := len(api.HistoryEventType("").Values()), len(types.HistoryEventType("").Values()); a != b {
+		t.Errorf("%d types of events, the SDK has %d", a, b)
+	}
+}

@@ -1,0 +1,192 @@
+// Package server is the protocol over HTTP: AWS JSON 1.0 at POST /, with authentication, limits, health and metrics.
+//
+// It takes an [api.Service] and knows nothing of how that does its work: no rule of an operation is decided here. What it refuses before the
+// service is asked is the form of a request (decode.go, constraint.go), who may send it (origin.go, signature.go), and how many may be under way
+// at once.
+//
+// Read server.go first, then call.go, decode.go, constraint.go, origin.go, signature.go, metrics.go.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/backstep/backstep/api"
+)
+
+// Config is all that a server is made of.
+type Config struct {
+	Service api.Service       // does the work; required
+	Keys    map[string]string // secret by access key id; without any, no signature is asked for and only loopback may be listened at
+	Region  string            // region of signatures; required where there are keys
+	Hosts   []string          // names besides those of loopback under which the server is reached; "*.example.com" takes all below
+
+	Ready   func() error        // whether starts are taken, and if not, why; nil: always
+	Metrics prometheus.Gatherer // shown at /metrics besides the server's own; may be nil
+	Console http.Handler        // gets what is not the API's; may be nil
+	Log     *slog.Logger        // nil: nothing is logged
+	Now     func() time.Time    // the clock that signatures are held against; nil: time.Now
+
+	MaxCalls int // calls under way at once, 1,024 where 0; beyond it ThrottlingException
+	MaxPolls int // calls that wait for something at once, 10,000 where 0; beyond it ThrottlingException
+}
+
+// What is not for configuration.
+const (
+	maxHeader     = 64 << 10
+	headerTimeout = 5 * time.Second
+	bodyTimeout   = 30 * time.Second
+	writeTimeout  = 60 * time.Second
+	idleTimeout   = 2 * time.Minute
+)
+
+// Server answers the API. It is an [http.Handler], and its own listener loop by Serve and Drain.
+type Server struct {
+	service  api.Service
+	routes   map[string]*route // by X-Amz-Target
+	verifier *verifier         // nil: no signature is asked for
+	hosts    []string
+	sites    *http.CrossOriginProtection
+	ready    func() error
+	console  http.Handler
+	log      *slog.Logger
+	metrics  *metrics
+
+	calls, polls chan struct{} // a place for each call under way
+	large        chan struct{} // a place for each body that is larger than most
+
+	http     *http.Server
+	draining context.Context // done when the server is about to stop
+	drain    context.CancelFunc
+}
+
+// New makes a server. It fails where the configuration can't be right.
+func New(c Config) (*Server, error) {
+	if c.Service == nil {
+		return nil, errors.New("server: no service")
+	}
+	if len(c.Keys) > 0 && c.Region == "" {
+		return nil, errors.New("server: keys need a region")
+	}
+	s := &Server{
+		service: c.Service,
+		routes:  newRoutes(),
+		hosts:   c.Hosts,
+		sites:   http.NewCrossOriginProtection(),
+		ready:   c.Ready,
+		console: c.Console,
+		log:     c.Log,
+		calls:   make(chan struct{}, positive(c.MaxCalls, 1024)),
+		polls:   make(chan struct{}, positive(c.MaxPolls, 10_000)),
+		large:   make(chan struct{}, maxLarge),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.ready == nil {
+		s.ready = func() error { return nil }
+	}
+	if len(c.Keys) > 0 {
+		now := c.Now
+		if now == nil {
+			now = time.Now
+		}
+		s.verifier = newVerifier(c.Keys, c.Region, now)
+	}
+	s.metrics = newMetrics(s, c.Metrics)
+	s.draining, s.drain = context.WithCancel(context.Background())
+	s.http = &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+func positive(n, otherwise int) int {
+	if n > 0 {
+		return n
+	}
+	return otherwise
+}
+
+// Serve answers what comes to the listener until Drain, and returns nil then. It refuses a listener that is not on loopback when the server has
+// no keys. It closes the listener.
+func (s *Server) Serve(l net.Listener) error {
+	if err := CheckAddress(l.Addr().String(), s.verifier != nil); err != nil {
+		_ = l.Close()
+		return err
+	}
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// Drain ends the server without failing anyone: /readyz says no, calls that wait for something are answered as things stand, no new connection
+// is taken, and Drain returns when the last call has been answered. When ctx ends first, what is left is cut off and its error returned.
+func (s *Server) Drain(ctx context.Context) error {
+	s.drain()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("drain: %w", err), s.http.Close())
+	}
+	return err
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/healthz":
+		s.answerHealth(w, nil)
+		return
+	case "/readyz":
+		s.answerHealth(w, s.readiness())
+		return
+	}
+	if err := s.checkOrigin(r); err != nil {
+		s.refuse(w, err)
+		return
+	}
+	switch {
+	case r.URL.Path == "/" && r.Method == http.MethodPost:
+		s.serveCall(w, r)
+	case r.URL.Path == "/metrics":
+		s.serveMetrics(w, r)
+	case s.console != nil:
+		s.console.ServeHTTP(w, r)
+	default:
+		w.Header().Set("Allow", http.MethodPost)
+		s.refuse(w, &api.Error{Code: api.CodeUnknownOperation, Message: "The API is called by POST /.", Status: http.StatusNotFound})
+	}
+}
+
+// readiness is why no starts are taken, or nil.
+func (s *Server) readiness() error {
+	if s.draining.Err() != nil {
+		return errors.New("the server is about to stop")
+	}
+	return s.ready()
+}
+
+// answerHealth answers a probe: 200, or 503 and why.
+func (s *Server) answerHealth(w http.ResponseWriter, why error) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if why != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, why.Error()+"\n")
+		return
+	}
+	_, _ = io.WriteString(w, "ok\n")
+}
