@@ -125,6 +125,7 @@ func (f *fleet) enter(t *turn) bool {
 // give hands a turn to a process that waits for work.
 func (f *fleet) give(p *process, t *turn) {
 	t.process, p.turn = p, t
+	p.due = time.Now().Add(f.program.Timeout)
 	p.work <- t
 }
 

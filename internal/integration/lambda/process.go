@@ -24,7 +24,7 @@ type process struct {
 	work   chan *turn // given, not taken yet
 	output *output
 
-	turn   *turn // given and not answered
+	turn   *turn     // given and not answered
 	due    time.Time // when the turn is over
 	asking bool      // waits for work
 
