@@ -19,8 +19,8 @@ var operators = []struct {
 	sign  string
 	holds func(w *walker, l, r value.Value) bool
 }{
-	{"==", func(w *walker, l, r value.Value) bool { return same(w, l, r) }},
-	{"!=", func(w *walker, l, r value.Value) bool { return !same(w, l, r) }},
+	{"==", func(w *walker, l, r value.Value) bool { same, ok := same(w, l, r); return ok && same }},
+	{"!=", func(w *walker, l, r value.Value) bool { same, ok := same(w, l, r); return ok && !same }},
 	{"<=", func(w *walker, l, r value.Value) bool { c, ok := order(w, l, r); return ok && c <= 0 }},
 	{">=", func(w *walker, l, r value.Value) bool { c, ok := order(w, l, r); return ok && c >= 0 }},
 	{"<", func(w *walker, l, r value.Value) bool { c, ok := order(w, l, r); return ok && c < 0 }},
@@ -36,18 +36,16 @@ var operators = []struct {
 func (w *walker) charge(v value.Value) { w.left -= len(v.AsString()) >> 6 }
 
 // same tells whether two scalars are equal; a number equals a text that spells
-// one of its size. Arrays and objects equal nothing.
-func same(w *walker, l, r value.Value) bool {
+// one of its size. Lists and objects can only be told from null.
+func same(w *walker, l, r value.Value) (same, ok bool) {
 	if c, ok := order(w, l, r); ok {
-		return c == 0
+		return c == 0, true
 	}
-	switch l.Kind() {
-	case value.Null:
-		return r.Kind() == value.Null
-	case value.Bool:
-		return r.Kind() == value.Bool && l.AsBool() == r.AsBool()
+	if l.Kind() == value.Null || r.Kind() == value.Null {
+		return l.Kind() == r.Kind(), true
 	}
-	return false
+	same = l.Kind() == value.Bool && r.Kind() == value.Bool && l.AsBool() == r.AsBool()
+	return same, l.Kind() < value.Array && r.Kind() < value.Array
 }
 
 // order compares numbers, or texts, or a number with a text that spells one.
@@ -90,7 +88,8 @@ func contains(w *walker, list, v value.Value) bool {
 		return false
 	}
 	for _, item := range list.Items() {
-		if w.left--; w.left < 0 || same(w, item, v) {
+		w.left--
+		if same, ok := same(w, item, v); w.left < 0 || ok && same {
 			return true
 		}
 	}

@@ -256,7 +256,7 @@ func (p *parser) fromLength() (step, *SyntaxError) {
 // numbers reads an index, several, or a slice.
 func (p *parser) numbers() (step, *SyntaxError) {
 	if p.next() == ':' {
-		return p.sliceFrom(0, true)
+		return p.sliceFrom(-endless)
 	}
 	var list []int
 	for {
@@ -267,7 +267,7 @@ func (p *parser) numbers() (step, *SyntaxError) {
 		list = append(list, n)
 		p.space()
 		if len(list) == 1 && p.next() == ':' {
-			return p.sliceFrom(n, false)
+			return p.sliceFrom(n)
 		}
 		if !p.eat(",") {
 			break
@@ -282,10 +282,10 @@ func (p *parser) numbers() (step, *SyntaxError) {
 
 // sliceFrom reads the rest of a slice, from its colon on. Either end may be
 // left open, but not both.
-func (p *parser) sliceFrom(from int, open bool) (step, *SyntaxError) {
+func (p *parser) sliceFrom(from int) (step, *SyntaxError) {
 	p.i++
 	p.space()
-	if p.next() == ']' && !open {
+	if p.next() == ']' && from != -endless {
 		return step{kind: slice, from: from, to: endless}, nil
 	}
 	to, err := p.number()

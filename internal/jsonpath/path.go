@@ -61,8 +61,8 @@ type step struct {
 	name    string   // property
 	names   []string // properties
 	indexes []int    // indexes
-	from    int      // slice; 0 where it has no start
-	to      int      // slice; endless where it has no end
+	from    int      // slice; -endless where it names none
+	to      int      // slice; endless where it names none
 	keep    test     // filter
 }
 
@@ -109,7 +109,15 @@ func (p *Path) Eval(s Scope) (value.Value, error) {
 }
 
 func (p *Path) eval(s Scope) (value.Value, *NotFound) {
-	start := p.start(s)
+	var start value.Value
+	switch p.root {
+	case RootInput:
+		start = s.Input()
+	case RootContext:
+		start = s.Context()
+	default:
+		start = s.Variable(p.variable)
+	}
 	if start.IsAbsent() {
 		return start, p.notFound("No results for path: " + p.prefix(0))
 	}
@@ -120,21 +128,11 @@ func (p *Path) eval(s Scope) (value.Value, *NotFound) {
 	for i := range p.steps {
 		next := p.steps[i].one(v)
 		if next == nil {
-			return value.Value{}, p.miss(i, *v)
+			return value.Value{}, p.miss(i, *v, p.prefix(i))
 		}
 		v = next
 	}
 	return *v, nil
-}
-
-func (p *Path) start(s Scope) value.Value {
-	switch p.root {
-	case RootContext:
-		return s.Context()
-	case RootVariable:
-		return s.Variable(p.variable)
-	}
-	return s.Input()
 }
 
 // one is what a definite step finds in v, nil where it finds nothing.
@@ -163,45 +161,45 @@ func pick(v *value.Value, names []string) value.Value {
 	return b.Object()
 }
 
-// miss tells why step i of a definite path finds nothing in v.
-func (p *Path) miss(i int, v value.Value) *NotFound {
+// miss tells why step i, a definite one, finds nothing in v, which stands at
+// the place where.
+func (p *Path) miss(i int, v value.Value, where string) *NotFound {
 	s := &p.steps[i]
+	last := i == len(p.steps)-1
 	switch {
-	case s.kind == index && v.Kind() == value.Array:
-		return p.beyond(i)
+	case s.kind == index && v.Kind() == value.Array && last:
+		e := p.notFound("No results for path: " + where + s.String())
+		e.beyond = true
+		return e
+	case s.kind == index && v.Kind() == value.Array: // null to the service, until a further step
+		return p.unfit(i+1, value.NewNull(), where+s.String())
 	case s.kind == index || v.Kind() != value.Object:
-		return p.unfit(i, v)
-	case i < len(p.steps)-1:
-		return p.notFound("Missing property in path " + p.prefix(i+1))
+		return p.unfit(i, v, where)
+	case last:
+		return p.notFound("No results for path: " + where + s.String())
 	}
-	return p.notFound("No results for path: " + p.prefix(i+1))
+	return p.notFound("Missing property in path " + where + s.String())
 }
 
-// beyond tells that step i, an index, lies outside its array. To the service
-// that is a null, which only a further step stumbles over.
-func (p *Path) beyond(i int) *NotFound {
-	if i < len(p.steps)-1 {
-		return p.unfit(i+1, value.NewNull())
-	}
-	e := p.notFound("No results for path: " + p.prefix(i+1))
-	e.beyond = true
-	return e
-}
-
-// unfit tells that step i can't be applied to a value such as v.
-func (p *Path) unfit(i int, v value.Value) *NotFound {
+// unfit tells that step i can't be applied to v, which stands at the place
+// where.
+func (p *Path) unfit(i int, v value.Value, where string) *NotFound {
 	s := &p.steps[i]
 	switch {
 	case s.kind == property || s.kind == properties:
-		return p.notFound("Property " + s.String() + " not found in path " + p.prefix(i))
-	case v.Kind() == value.Null:
-		return p.notFound("The path " + p.prefix(i) + " is null")
+		return p.notFound("Property " + s.String() + " not found in path " + where)
+	case v.Kind() == value.Null && s.kind != filter:
+		return p.notFound("The path " + where + " is null")
 	}
 	rule := " can only be applied to arrays."
 	if s.kind == filter {
 		rule = " can not be applied to primitives."
 	}
-	e := p.notFound("Filter: " + s.String() + rule + " Current context is: " + plain(v))
+	text := v.AsString()
+	if v.Kind() != value.String {
+		text = v.Text().String()
+	}
+	e := p.notFound("Filter: " + bracketed(p.steps[i:]) + rule + " Current context is: " + text)
 	e.misuse = true
 	return e
 }
@@ -209,16 +207,17 @@ func (p *Path) unfit(i int, v value.Value) *NotFound {
 func (p *Path) notFound(reason string) *NotFound { return &NotFound{Path: p.text, Reason: reason} }
 
 // prefix is the path up to its first n steps, in brackets.
-func (p *Path) prefix(n int) string {
+func (p *Path) prefix(n int) string { return "$" + p.variable + bracketed(p.steps[:n]) }
+
+func bracketed(steps []step) string {
 	var b strings.Builder
-	b.WriteString("$" + p.variable)
-	for i := range p.steps[:n] {
-		b.WriteString(p.steps[i].String())
+	for i := range steps {
+		b.WriteString(steps[i].String())
 	}
 	return b.String()
 }
 
-// endless is where a slice without an end ends.
+// endless is the end of a slice that names none, and less it the start.
 const endless = 1 << 31
 
 // String is the step in brackets.
@@ -237,10 +236,14 @@ func (s *step) String() string {
 		}
 		return "[" + strings.Join(texts, ",") + "]"
 	case slice:
-		if s.to == endless {
-			return "[" + strconv.Itoa(s.from) + ":]"
+		from, to := strconv.Itoa(s.from), strconv.Itoa(s.to)
+		if s.from == -endless {
+			from = ""
 		}
-		return "[" + strconv.Itoa(s.from) + ":" + strconv.Itoa(s.to) + "]"
+		if s.to == endless {
+			to = ""
+		}
+		return "[" + from + ":" + to + "]"
 	case wildcard:
 		return "[*]"
 	case filter:

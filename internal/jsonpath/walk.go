@@ -1,13 +1,24 @@
 package jsonpath
 
-import "github.com/backstep/backstep/internal/value"
+import (
+	"strings"
+
+	"github.com/backstep/backstep/internal/value"
+)
 
 // walker collects what an indefinite path finds.
 type walker struct {
-	path *Path
-	root value.Value // what '$' means in a filter
-	left int         // visits that may still be made
-	out  []value.Value
+	path  *Path
+	root  value.Value // what '$' means in a filter
+	left  int         // visits that may still be made
+	trail []crumb     // the way to the value at hand
+	out   []value.Value
+}
+
+// crumb is one part of the way to a value: a member's name, or an index.
+type crumb struct {
+	name  string
+	index int // -1 for a member
 }
 
 func (p *Path) collect(root value.Value) (value.Value, *NotFound) {
@@ -16,12 +27,34 @@ func (p *Path) collect(root value.Value) (value.Value, *NotFound) {
 	return value.NewArray(w.out), err
 }
 
+// where is the place of the value at hand.
+func (w *walker) where() string {
+	var b strings.Builder
+	b.WriteString("$" + w.path.variable)
+	for _, c := range w.trail {
+		s := step{kind: index, index: c.index}
+		if c.index < 0 {
+			s = step{kind: property, name: c.name}
+		}
+		b.WriteString(s.String())
+	}
+	return b.String()
+}
+
 // visit counts a value that is looked at.
 func (w *walker) visit() *NotFound {
 	if w.left--; w.left < 0 {
 		return w.path.notFound("The path looks at too many values")
 	}
 	return nil
+}
+
+// into applies the steps from i on to a value within the one at hand.
+func (w *walker) into(i int, c crumb, v value.Value) *NotFound {
+	w.trail = append(w.trail, c)
+	err := w.from(i, v)
+	w.trail = w.trail[:len(w.trail)-1]
+	return err
 }
 
 // from applies the steps from i on to v.
@@ -33,16 +66,9 @@ func (w *walker) from(i int, v value.Value) *NotFound {
 		w.out = append(w.out, v)
 		return nil
 	}
-	s := &w.path.steps[i]
-	switch s.kind {
+	switch s := &w.path.steps[i]; s.kind {
 	case property, properties:
-		if v.Kind() != value.Object {
-			return w.path.unfit(i, v)
-		}
-		if next := s.one(&v); next != nil {
-			return w.from(i+1, *next)
-		}
-		return nil
+		return w.member(i, v)
 	case index:
 		return w.indexes(i, v, s.index)
 	case indexes:
@@ -57,18 +83,33 @@ func (w *walker) from(i int, v value.Value) *NotFound {
 	return w.scan(i+1, v)
 }
 
+// member takes a member, or the object of several. As at the service, a last
+// name must be there; an earlier one must where all else from the step before
+// it on is definite.
+func (w *walker) member(i int, v value.Value) *NotFound {
+	s := &w.path.steps[i]
+	next := s.one(&v)
+	switch {
+	case next != nil:
+		return w.into(i+1, crumb{s.name, -1}, *next)
+	case v.Kind() == value.Object && i < len(w.path.steps)-1 && !allDefinite(w.path.steps[max(i-1, 0):]):
+		return nil
+	}
+	return w.path.miss(i, v, w.where())
+}
+
 // indexes takes items by number. One outside the array is null, as it is to
 // the service.
 func (w *walker) indexes(i int, v value.Value, numbers ...int) *NotFound {
 	if v.Kind() != value.Array {
-		return w.path.unfit(i, v)
+		return w.path.unfit(i, v, w.where())
 	}
 	for _, n := range numbers {
 		item := value.NewNull()
 		if place := v.Item(n); place != nil {
 			item = *place
 		}
-		if err := w.from(i+1, item); err != nil {
+		if err := w.into(i+1, crumb{index: max(n, 0)}, item); err != nil {
 			return err
 		}
 	}
@@ -77,7 +118,7 @@ func (w *walker) indexes(i int, v value.Value, numbers ...int) *NotFound {
 
 func (w *walker) slice(i int, v value.Value) *NotFound {
 	if v.Kind() != value.Array {
-		return w.path.unfit(i, v)
+		return w.path.unfit(i, v, w.where())
 	}
 	s := &w.path.steps[i]
 	from, to := s.from, s.to
@@ -88,18 +129,23 @@ func (w *walker) slice(i int, v value.Value) *NotFound {
 		to += v.Len()
 	}
 	for n := from; n < min(to, v.Len()); n++ {
-		if err := w.from(i+1, v.At(n)); err != nil {
+		if err := w.into(i+1, crumb{index: n}, v.At(n)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// all takes every item or member. A child that the path doesn't fit is passed
-// over, unless the step that it doesn't fit is an index, slice or filter.
+// all takes every item or member. As at the service, an item within which the
+// path finds nothing is passed over, a member is not.
 func (w *walker) all(i int, v value.Value) *NotFound {
-	for _, child := range v.Items() {
-		if err := w.from(i+1, child); err != nil && (err.misuse || w.left < 0) {
+	for n, child := range v.Items() {
+		c := crumb{index: n}
+		if v.Kind() == value.Object {
+			c = crumb{v.NameAt(n), -1}
+		}
+		err := w.into(i+1, c, child)
+		if err != nil && (v.Kind() == value.Object || err.misuse || w.left < 0) {
 			return err
 		}
 	}
@@ -109,18 +155,19 @@ func (w *walker) all(i int, v value.Value) *NotFound {
 // filter takes the items of an array for which the test holds, or an object
 // itself.
 func (w *walker) filter(i int, v value.Value) *NotFound {
-	candidates := v.Items()
 	switch v.Kind() {
 	case value.Object:
-		candidates = []value.Value{v}
+		return w.keep(i, v)
 	case value.Array:
 	default:
-		return w.path.unfit(i, v)
+		return w.path.unfit(i, v, w.where())
 	}
-	for _, c := range candidates {
-		if err := w.keep(i, c); err != nil {
+	for n, item := range v.Items() {
+		w.trail = append(w.trail, crumb{index: n})
+		if err := w.keep(i, item); err != nil {
 			return err
 		}
+		w.trail = w.trail[:len(w.trail)-1]
 	}
 	return nil
 }
@@ -128,11 +175,8 @@ func (w *walker) filter(i int, v value.Value) *NotFound {
 // keep goes on with v where the test of step i holds for it.
 func (w *walker) keep(i int, v value.Value) *NotFound {
 	kept := w.path.steps[i].keep(w, v)
-	if err := w.visit(); err != nil {
+	if err := w.visit(); err != nil || !kept {
 		return err
-	}
-	if !kept {
-		return nil
 	}
 	return w.from(i+1, v)
 }
@@ -151,15 +195,19 @@ func (w *walker) scan(i int, v value.Value) *NotFound {
 	case s.fits(v):
 		err = w.from(i, v)
 	}
-	if err != nil {
-		return err
-	}
-	for _, child := range v.Items() {
-		if err := w.scan(i, child); err != nil {
+	for n, child := range v.Items() {
+		if err != nil {
 			return err
 		}
+		c := crumb{index: n}
+		if v.Kind() == value.Object {
+			c = crumb{v.NameAt(n), -1}
+		}
+		w.trail = append(w.trail, c)
+		err = w.scan(i, child)
+		w.trail = w.trail[:len(w.trail)-1]
 	}
-	return nil
+	return err
 }
 
 // fits tells whether a step after '..' can be applied to v.

@@ -247,8 +247,8 @@ func (n *node) find(name string) int {
 		}
 		return -1
 	}
-	for i, s := range n.names {
-		if s == name {
+	for i := range n.names {
+		if n.names[i] == name {
 			return i
 		}
 	}
