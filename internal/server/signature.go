@@ -42,7 +42,7 @@ func newVerifier(keys map[string]string, region string, now func() time.Time) *v
 // signature is what the header Authorization says.
 type signature struct {
 	key, date, region, service, terminator string
-	headers                                []string // signed ones, in lower case
+	headers                                []string // signed ones, in lower case and sorted
 	value                                  string   // hexadecimal
 }
 
@@ -97,13 +97,13 @@ func parseSignature(lines []string) (signature, bool) {
 	credential, ok1 := strings.CutPrefix(strings.TrimSpace(parts[0]), "Credential=")
 	headers, ok2 := strings.CutPrefix(strings.TrimSpace(parts[1]), "SignedHeaders=")
 	value, ok3 := strings.CutPrefix(strings.TrimSpace(parts[2]), "Signature=")
-	scope := strings.Split(credential, "/")
-	if !ok1 || !ok2 || !ok3 || len(scope) != 5 {
+	scope, names := strings.Split(credential, "/"), strings.Split(headers, ";")
+	if !ok1 || !ok2 || !ok3 || len(scope) != 5 || !slices.IsSorted(names) {
 		return signature{}, false
 	}
 	return signature{
 		key: scope[0], date: scope[1], region: scope[2], service: scope[3], terminator: scope[4],
-		headers: strings.Split(headers, ";"), value: value,
+		headers: names, value: value,
 	}, true
 }
 
