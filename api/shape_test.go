@@ -1,14 +1,19 @@
 package api_test
 
 import (
+	"context"
+	"errors"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/backstep/backstep/api"
 )
@@ -139,19 +144,45 @@ func compareEnums(t *testing.T, path string, ours, theirs reflect.Type) {
 	}
 }
 
-// TestOptionalityIsThatOfAWS holds `omitzero` and pointers against the SDK's own serializer: a member that the SDK requires is refused by it
-// when it is nil.
+// TestRequiredMembersAreThoseOfAWS asks the SDK, which refuses an input before it sends it, for what it misses in an empty one.
 func TestRequiredMembersAreThoseOfAWS(t *testing.T) {
+	client := reflect.ValueOf(sfn.New(sfn.Options{Region: "us-east-1", HTTPClient: unreachable{}, Retryer: aws.NopRetryer{}}))
 	for _, o := range api.Operations {
+		var ours, theirs []string
 		for _, f := range reflect.VisibleFields(o.Input) {
 			required := slices.Contains(strings.Split(f.Tag.Get("check"), ","), "required")
-			optional := strings.Contains(f.Tag.Get("json"), ",omitzero")
-			if required == optional {
+			if optional := strings.Contains(f.Tag.Get("json"), ",omitzero"); required == optional {
 				t.Errorf("%sInput.%s: required by its check %v, optional in its JSON %v", o.Name, f.Name, required, optional)
 			}
+			if required {
+				ours = append(ours, f.Name)
+			}
+		}
+		shapes, known := awsShapes[o.Name]
+		if !known {
+			continue
+		}
+		empty := reflect.New(reflect.TypeOf(shapes[0]))
+		answers := client.MethodByName(o.Name).Call([]reflect.Value{reflect.ValueOf(context.Background()), empty})
+		var missing smithy.InvalidParamsError
+		if errors.As(answers[1].Interface().(error), &missing) {
+			for _, e := range missing.Errs() {
+				_, name, _ := strings.Cut(e.(smithy.InvalidParamError).Field(), ".")
+				theirs = append(theirs, name)
+			}
+		}
+		slices.Sort(ours)
+		slices.Sort(theirs)
+		if !slices.Equal(ours, theirs) {
+			t.Errorf("%s requires %q, the SDK %q", o.Name, ours, theirs)
 		}
 	}
 }
+
+// unreachable is a way to no server.
+type unreachable struct{}
+
+func (unreachable) Do(*http.Request) (*http.Response, error) { return nil, errors.New("unreachable") }
 
 func TestHistoryEventTypes(t *testing.T) {
 	if n := len(api.HistoryEventType("").Values()); n != 62 {
