@@ -37,8 +37,11 @@ func newDecimal(text string) decimal {
 
 // int64 is the number where it is a whole one of 64 bits.
 func (d decimal) int64() (i int64, ok bool) {
+	if d.digits == "" {
+		return 0, true
+	}
 	if d.point < len(d.digits) || d.point > 19 {
-		return 0, d.digits == ""
+		return 0, false
 	}
 	text := d.digits + strings.Repeat("0", d.point-len(d.digits))
 	if d.negative {
