@@ -328,9 +328,13 @@ func TestHostedClose(t *testing.T) {
 	h := hosted(t, "", Function{Concurrency: 2})
 	pid := pidOf(t, h)
 	var address string
-	for p := range h.functions["Book"].(*fleet).processes {
+	f := h.functions["Book"].(*fleet)
+	f.mu.Lock()
+	for p := range f.processes {
+		<-p.started
 		address = strings.TrimPrefix(p.command.Env[0], "AWS_LAMBDA_RUNTIME_API=")
 	}
+	f.mu.Unlock()
 	var under sync.WaitGroup
 	under.Go(func() {
 		if _, err := h.Call(t.Context(), task(`{"do":"sleep","ms":200}`)); err != nil {

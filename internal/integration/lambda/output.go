@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"log/slog"
 	"sync"
+	"time"
 )
 
 // output takes what a process prints: line by line to the log, and its last
@@ -16,10 +17,13 @@ type output struct {
 	tail []byte
 }
 
-// Bounds of what is kept, in bytes. A longer line is logged in pieces.
+// Bounds of what is kept, in bytes, and of the wait for an invocation's last
+// words. A longer line is logged in pieces.
 const (
 	maxLine = 8 << 10
 	maxTail = 4 << 10
+
+	tailWait = 20 * time.Millisecond
 )
 
 func newOutput(log *slog.Logger) *output { return &output{log: log} }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,6 +24,7 @@ type process struct {
 	fleet  *fleet
 	work   chan *turn // given, not taken yet
 	output *output
+	tailed atomic.Bool // who invoked it wants the tail of its output
 
 	turn   *turn     // given and not answered
 	due    time.Time // when the turn is over

@@ -73,6 +73,7 @@ func (p *process) hand(w http.ResponseWriter, t *turn) {
 	if !wanted {
 		return
 	}
+	p.tailed.Store(t.in.logTail)
 	in, h := t.in, w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Lambda-Runtime-Aws-Request-Id", in.id)
@@ -85,6 +86,14 @@ func (p *process) hand(w http.ResponseWriter, t *turn) {
 		h.Set("Lambda-Runtime-Client-Context", client)
 	}
 	io.WriteString(w, in.payload)
+}
+
+// catchUp lets what the process printed before its answer arrive, where
+// somebody asked for it: it comes by another way.
+func (p *process) catchUp() {
+	if p.tailed.Load() {
+		time.Sleep(tailWait)
+	}
 }
 
 // response takes an invocation's payload. A process may tell after it has begun
@@ -101,6 +110,7 @@ func (p *process) response(w http.ResponseWriter, r *http.Request) {
 		told, _ := base64.StdEncoding.DecodeString(r.Trailer.Get("Lambda-Runtime-Function-Error-Body"))
 		out = &outcome{status: http.StatusOK, payload: string(told), failed: true}
 	}
+	p.catchUp()
 	switch {
 	case !p.fleet.settle(p, r.PathValue("id"), out):
 		refuse(w, http.StatusBadRequest, "InvalidRequestID")
@@ -119,6 +129,7 @@ func (p *process) failure(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := &outcome{status: http.StatusOK, payload: string(body), failed: true, cut: len(body) > integration.MaxResult}
+	p.catchUp()
 	if !p.fleet.settle(p, r.PathValue("id"), out) {
 		refuse(w, http.StatusBadRequest, "InvalidRequestID")
 		return
