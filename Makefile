@@ -17,7 +17,8 @@ build: ## bin/backstep
 	go build -trimpath -o bin/backstep ./cmd/backstep
 
 demo: build ## run the order saga's seven scenarios (KEEP=1, KILL=1, POSTGRES=DSN)
-	examples/order/demo.sh
+	cd examples/order && go build -trimpath -o bin/ ./orders ./payments ./inventory ./ledger
+	bin/backstep demo examples/order
 
 test: lint unit coverage ## all that must hold before a merge
 
