@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/backstep/backstep/internal/jsonpath"
-	"github.com/backstep/backstep/internal/value"
 )
 
 // order is a payload of usual shape and 0.8 kB: the yardstick of these
@@ -56,35 +55,3 @@ func BenchmarkPath(b *testing.B) {
 		})
 	}
 }
-
-func BenchmarkDefinite(b *testing.B) {
-	s := &scope{input: parse(`{"a":{"b":[{"c":"found"}]}}`)}
-	p, err := jsonpath.Compile("$.a.b[0].c")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := p.Eval(s); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func parse(text string) value.Value {
-	t, err := value.Check(text)
-	if err != nil {
-		panic(err)
-	}
-	return t.Decode()
-}
-
-// scope is a Scope of given values.
-type scope struct {
-	input, context value.Value
-	variables      map[string]value.Value
-}
-
-func (s *scope) Input() value.Value               { return s.input }
-func (s *scope) Context() value.Value             { return s.context }
-func (s *scope) Variable(name string) value.Value { return s.variables[name] }

@@ -24,8 +24,11 @@ func newParser(text string) *parser {
 func all[T any](text string, read func(*parser) (T, *SyntaxError)) (T, error) {
 	p := newParser(text)
 	var none T
-	if len(text) > MaxText {
+	switch {
+	case len(text) > MaxText:
 		return none, p.fail("the text is too long")
+	case !utf8.ValidString(text):
+		return none, p.fail("the text is not UTF-8")
 	}
 	t, err := read(p)
 	if err == nil && p.i < p.end {

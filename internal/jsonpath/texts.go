@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/backstep/backstep/internal/value"
 )
@@ -159,12 +158,16 @@ func characters(s string) int {
 	return n
 }
 
+// utf8Text is s with a question mark in place of surrogates that stand alone,
+// as Java encodes them.
+func utf8Text(s string) string { return strings.ToValidUTF8(s, "?") }
+
 func base64Encode(args []value.Value, _ Chance) (value.Value, *fault) {
 	s := args[0].AsString()
 	if args[0].Kind() != value.String || characters(s) > maxCharacters {
 		return value.Value{}, badArguments
 	}
-	return value.NewString(base64.StdEncoding.EncodeToString([]byte(s))), nil
+	return value.NewString(base64.StdEncoding.EncodeToString([]byte(utf8Text(s)))), nil
 }
 
 // base64Decode takes what the service takes: either alphabet, padding or none,
@@ -194,7 +197,7 @@ func base64Decode(args []value.Value, _ Chance) (value.Value, *fault) {
 	if err != nil {
 		return value.Value{}, badArguments
 	}
-	return value.NewString(strings.ToValidUTF8(string(raw), string(utf8.RuneError))), nil
+	return value.NewString(string([]rune(string(raw)))), nil
 }
 
 // hash is the digest of a text, or of any other value's plain text, in
@@ -203,10 +206,11 @@ func hash(args []value.Value, _ Chance) (value.Value, *fault) {
 	if !args[0].Fits(maxOutput) {
 		return value.Value{}, badArguments
 	}
-	data := appendPlain(nil, args[0])
-	if characters(string(data)) > maxCharacters {
+	text := plain(args[0])
+	if characters(text) > maxCharacters {
 		return value.Value{}, badArguments
 	}
+	data := []byte(utf8Text(text))
 	var sum []byte
 	switch args[1].AsString() {
 	case "MD5":

@@ -17,8 +17,17 @@ type walker struct {
 
 // crumb is one part of the way to a value: a member's name, or an index.
 type crumb struct {
+	kind  stepKind // property or index
 	name  string
-	index int // -1 for a member
+	index int
+}
+
+// crumbTo is the crumb to the child of v at position n.
+func crumbTo(v value.Value, n int) crumb {
+	if v.Kind() == value.Object {
+		return crumb{kind: property, name: v.NameAt(n)}
+	}
+	return crumb{kind: index, index: n}
 }
 
 func (p *Path) collect(root value.Value) (value.Value, *NotFound) {
@@ -32,10 +41,7 @@ func (w *walker) where() string {
 	var b strings.Builder
 	b.WriteString("$" + w.path.variable)
 	for _, c := range w.trail {
-		s := step{kind: index, index: c.index}
-		if c.index < 0 {
-			s = step{kind: property, name: c.name}
-		}
+		s := step{kind: c.kind, name: c.name, index: c.index}
 		b.WriteString(s.String())
 	}
 	return b.String()
@@ -91,7 +97,7 @@ func (w *walker) member(i int, v value.Value) *NotFound {
 	next := s.one(&v)
 	switch {
 	case next != nil:
-		return w.into(i+1, crumb{s.name, -1}, *next)
+		return w.into(i+1, crumb{kind: property, name: s.name}, *next)
 	case v.Kind() == value.Object && i < len(w.path.steps)-1 && !allDefinite(w.path.steps[max(i-1, 0):]):
 		return nil
 	}
@@ -109,7 +115,7 @@ func (w *walker) indexes(i int, v value.Value, numbers ...int) *NotFound {
 		if place := v.Item(n); place != nil {
 			item = *place
 		}
-		if err := w.into(i+1, crumb{index: max(n, 0)}, item); err != nil {
+		if err := w.into(i+1, crumb{kind: index, index: n}, item); err != nil {
 			return err
 		}
 	}
@@ -129,7 +135,7 @@ func (w *walker) slice(i int, v value.Value) *NotFound {
 		to += v.Len()
 	}
 	for n := from; n < min(to, v.Len()); n++ {
-		if err := w.into(i+1, crumb{index: n}, v.At(n)); err != nil {
+		if err := w.into(i+1, crumb{kind: index, index: n}, v.At(n)); err != nil {
 			return err
 		}
 	}
@@ -140,11 +146,7 @@ func (w *walker) slice(i int, v value.Value) *NotFound {
 // path finds nothing is passed over, a member is not.
 func (w *walker) all(i int, v value.Value) *NotFound {
 	for n, child := range v.Items() {
-		c := crumb{index: n}
-		if v.Kind() == value.Object {
-			c = crumb{v.NameAt(n), -1}
-		}
-		err := w.into(i+1, c, child)
+		err := w.into(i+1, crumbTo(v, n), child)
 		if err != nil && (v.Kind() == value.Object || err.misuse || w.left < 0) {
 			return err
 		}
@@ -163,7 +165,7 @@ func (w *walker) filter(i int, v value.Value) *NotFound {
 		return w.path.unfit(i, v, w.where())
 	}
 	for n, item := range v.Items() {
-		w.trail = append(w.trail, crumb{index: n})
+		w.trail = append(w.trail, crumbTo(v, n))
 		if err := w.keep(i, item); err != nil {
 			return err
 		}
@@ -199,11 +201,7 @@ func (w *walker) scan(i int, v value.Value) *NotFound {
 		if err != nil {
 			return err
 		}
-		c := crumb{index: n}
-		if v.Kind() == value.Object {
-			c = crumb{v.NameAt(n), -1}
-		}
-		w.trail = append(w.trail, c)
+		w.trail = append(w.trail, crumbTo(v, n))
 		err = w.scan(i, child)
 		w.trail = w.trail[:len(w.trail)-1]
 	}
