@@ -1,0 +1,141 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"github.com/backstep/backstep/api"
+)
+
+// How much longer than others a call may take that waits for something.
+const (
+	pollPatience = 60 * time.Second
+	syncPatience = 5 * time.Minute
+)
+
+// The methods of [api.Service], whose comments are the manual.
+
+// CreateStateMachine implements [api.Service].
+func (c *Client) CreateStateMachine(ctx context.Context, in *api.CreateStateMachineInput) (*api.CreateStateMachineOutput, error) {
+	return call[api.CreateStateMachineOutput](ctx, c, api.TargetAWS+"CreateStateMachine", again, 0, in)
+}
+
+// DescribeStateMachine implements [api.Service].
+func (c *Client) DescribeStateMachine(ctx context.Context, in *api.DescribeStateMachineInput) (*api.DescribeStateMachineOutput, error) {
+	return call[api.DescribeStateMachineOutput](ctx, c, api.TargetAWS+"DescribeStateMachine", again, 0, in)
+}
+
+// UpdateStateMachine implements [api.Service].
+func (c *Client) UpdateStateMachine(ctx context.Context, in *api.UpdateStateMachineInput) (*api.UpdateStateMachineOutput, error) {
+	return call[api.UpdateStateMachineOutput](ctx, c, api.TargetAWS+"UpdateStateMachine", once, 0, in)
+}
+
+// DeleteStateMachine implements [api.Service].
+func (c *Client) DeleteStateMachine(ctx context.Context, in *api.DeleteStateMachineInput) (*api.DeleteStateMachineOutput, error) {
+	return call[api.DeleteStateMachineOutput](ctx, c, api.TargetAWS+"DeleteStateMachine", again, 0, in)
+}
+
+// ListStateMachines implements [api.Service].
+func (c *Client) ListStateMachines(ctx context.Context, in *api.ListStateMachinesInput) (*api.ListStateMachinesOutput, error) {
+	return call[api.ListStateMachinesOutput](ctx, c, api.TargetAWS+"ListStateMachines", again, 0, in)
+}
+
+// StartExecution implements [api.Service]. A start with a name may be tried again: the name makes it the same one. As on
+// AWS, the answer to the second try is ExecutionAlreadyExists when the execution has ended meanwhile.
+func (c *Client) StartExecution(ctx context.Context, in *api.StartExecutionInput) (*api.StartExecutionOutput, error) {
+	t := once
+	if in.Name != nil {
+		t = again
+	}
+	return call[api.StartExecutionOutput](ctx, c, api.TargetAWS+"StartExecution", t, 0, in)
+}
+
+// StartSyncExecution implements [api.Service].
+func (c *Client) StartSyncExecution(ctx context.Context, in *api.StartSyncExecutionInput) (*api.StartSyncExecutionOutput, error) {
+	return call[api.StartSyncExecutionOutput](ctx, c, api.TargetAWS+"StartSyncExecution", once, syncPatience, in)
+}
+
+// DescribeExecution implements [api.Service].
+func (c *Client) DescribeExecution(ctx context.Context, in *api.DescribeExecutionInput) (*api.DescribeExecutionOutput, error) {
+	return call[api.DescribeExecutionOutput](ctx, c, api.TargetAWS+"DescribeExecution", again, 0, in)
+}
+
+// ListExecutions implements [api.Service].
+func (c *Client) ListExecutions(ctx context.Context, in *api.ListExecutionsInput) (*api.ListExecutionsOutput, error) {
+	return call[api.ListExecutionsOutput](ctx, c, api.TargetAWS+"ListExecutions", again, 0, in)
+}
+
+// StopExecution implements [api.Service].
+func (c *Client) StopExecution(ctx context.Context, in *api.StopExecutionInput) (*api.StopExecutionOutput, error) {
+	return call[api.StopExecutionOutput](ctx, c, api.TargetAWS+"StopExecution", again, 0, in)
+}
+
+// GetExecutionHistory implements [api.Service].
+func (c *Client) GetExecutionHistory(ctx context.Context, in *api.GetExecutionHistoryInput) (*api.GetExecutionHistoryOutput, error) {
+	return call[api.GetExecutionHistoryOutput](ctx, c, api.TargetAWS+"GetExecutionHistory", again, 0, in)
+}
+
+// DescribeStateMachineForExecution implements [api.Service].
+func (c *Client) DescribeStateMachineForExecution(ctx context.Context, in *api.DescribeStateMachineForExecutionInput) (*api.DescribeStateMachineForExecutionOutput, error) {
+	return call[api.DescribeStateMachineForExecutionOutput](ctx, c, api.TargetAWS+"DescribeStateMachineForExecution", again, 0, in)
+}
+
+// CreateActivity implements [api.Service].
+func (c *Client) CreateActivity(ctx context.Context, in *api.CreateActivityInput) (*api.CreateActivityOutput, error) {
+	return call[api.CreateActivityOutput](ctx, c, api.TargetAWS+"CreateActivity", again, 0, in)
+}
+
+// DescribeActivity implements [api.Service].
+func (c *Client) DescribeActivity(ctx context.Context, in *api.DescribeActivityInput) (*api.DescribeActivityOutput, error) {
+	return call[api.DescribeActivityOutput](ctx, c, api.TargetAWS+"DescribeActivity", again, 0, in)
+}
+
+// DeleteActivity implements [api.Service].
+func (c *Client) DeleteActivity(ctx context.Context, in *api.DeleteActivityInput) (*api.DeleteActivityOutput, error) {
+	return call[api.DeleteActivityOutput](ctx, c, api.TargetAWS+"DeleteActivity", again, 0, in)
+}
+
+// ListActivities implements [api.Service].
+func (c *Client) ListActivities(ctx context.Context, in *api.ListActivitiesInput) (*api.ListActivitiesOutput, error) {
+	return call[api.ListActivitiesOutput](ctx, c, api.TargetAWS+"ListActivities", again, 0, in)
+}
+
+// GetActivityTask implements [api.Service].
+func (c *Client) GetActivityTask(ctx context.Context, in *api.GetActivityTaskInput) (*api.GetActivityTaskOutput, error) {
+	return call[api.GetActivityTaskOutput](ctx, c, api.TargetAWS+"GetActivityTask", once, pollPatience, in)
+}
+
+// SendTaskSuccess implements [api.Service].
+func (c *Client) SendTaskSuccess(ctx context.Context, in *api.SendTaskSuccessInput) (*api.SendTaskSuccessOutput, error) {
+	return call[api.SendTaskSuccessOutput](ctx, c, api.TargetAWS+"SendTaskSuccess", once, 0, in)
+}
+
+// SendTaskFailure implements [api.Service].
+func (c *Client) SendTaskFailure(ctx context.Context, in *api.SendTaskFailureInput) (*api.SendTaskFailureOutput, error) {
+	return call[api.SendTaskFailureOutput](ctx, c, api.TargetAWS+"SendTaskFailure", once, 0, in)
+}
+
+// SendTaskHeartbeat implements [api.Service].
+func (c *Client) SendTaskHeartbeat(ctx context.Context, in *api.SendTaskHeartbeatInput) (*api.SendTaskHeartbeatOutput, error) {
+	return call[api.SendTaskHeartbeatOutput](ctx, c, api.TargetAWS+"SendTaskHeartbeat", again, 0, in)
+}
+
+// TagResource implements [api.Service].
+func (c *Client) TagResource(ctx context.Context, in *api.TagResourceInput) (*api.TagResourceOutput, error) {
+	return call[api.TagResourceOutput](ctx, c, api.TargetAWS+"TagResource", again, 0, in)
+}
+
+// UntagResource implements [api.Service].
+func (c *Client) UntagResource(ctx context.Context, in *api.UntagResourceInput) (*api.UntagResourceOutput, error) {
+	return call[api.UntagResourceOutput](ctx, c, api.TargetAWS+"UntagResource", again, 0, in)
+}
+
+// ListTagsForResource implements [api.Service].
+func (c *Client) ListTagsForResource(ctx context.Context, in *api.ListTagsForResourceInput) (*api.ListTagsForResourceOutput, error) {
+	return call[api.ListTagsForResourceOutput](ctx, c, api.TargetAWS+"ListTagsForResource", again, 0, in)
+}
+
+// WaitExecution implements [api.Service].
+func (c *Client) WaitExecution(ctx context.Context, in *api.WaitExecutionInput) (*api.WaitExecutionOutput, error) {
+	return call[api.WaitExecutionOutput](ctx, c, api.TargetBackstep+"WaitExecution", again, pollPatience, in)
+}
