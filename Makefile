@@ -48,3 +48,7 @@ packages:
 
 clean: ## take away what was built
 	rm -rf bin
+
+bench: build ## five-step sagas beside the machine's own limits (DURATION=8s, POSTGRES=DSN)
+	go build -o bin/rig-bench ./rig/bench
+	bin/rig-bench -backstep bin/backstep -duration $(or $(DURATION),8s) -postgres "$(POSTGRES)"
