@@ -42,7 +42,7 @@ var functions = [...]function{
 	{name: "States.Base64Decode", least: 1, most: 1, run: base64Decode},
 	{name: "States.Base64Encode", least: 1, most: 1, run: base64Encode},
 	{name: "States.Format", least: 1, most: -1, run: format, template: true},
-	{name: "States.Hash", least: 2, most: 2, run: hash},
+	{name: "States.Hash", least: 2, most: 2, run: hashOf},
 	{name: "States.JsonMerge", least: 3, most: 3, run: jsonMerge},
 	{name: "States.JsonToString", least: 1, most: 1, run: jsonToString},
 	{name: "States.MathAdd", least: 2, most: 2, run: mathAdd},

@@ -7,6 +7,7 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
+	"hash"
 	"strings"
 
 	"github.com/backstep/backstep/internal/value"
@@ -200,36 +201,23 @@ func base64Decode(args []value.Value, _ Chance) (value.Value, *fault) {
 	return value.NewString(string([]rune(string(raw)))), nil
 }
 
-// hash is the digest of a text, or of any other value's plain text, in
+// digests are the algorithms of States.Hash.
+var digests = map[string]func() hash.Hash{
+	"MD5": md5.New, "SHA-1": sha1.New, "SHA-256": sha256.New, "SHA-384": sha512.New384, "SHA-512": sha512.New,
+}
+
+// hashOf is the digest of a text, or of any other value's plain text, in
 // hexadecimal digits.
-func hash(args []value.Value, _ Chance) (value.Value, *fault) {
-	if !args[0].Fits(maxOutput) {
+func hashOf(args []value.Value, _ Chance) (value.Value, *fault) {
+	digest := digests[args[1].AsString()]
+	if digest == nil || !args[0].Fits(maxOutput) {
 		return value.Value{}, badArguments
 	}
 	text := plain(args[0])
 	if characters(text) > maxCharacters {
 		return value.Value{}, badArguments
 	}
-	data := []byte(utf8Text(text))
-	var sum []byte
-	switch args[1].AsString() {
-	case "MD5":
-		h := md5.Sum(data)
-		sum = h[:]
-	case "SHA-1":
-		h := sha1.Sum(data)
-		sum = h[:]
-	case "SHA-256":
-		h := sha256.Sum256(data)
-		sum = h[:]
-	case "SHA-384":
-		h := sha512.Sum384(data)
-		sum = h[:]
-	case "SHA-512":
-		h := sha512.Sum512(data)
-		sum = h[:]
-	default:
-		return value.Value{}, badArguments
-	}
-	return value.NewString(hex.EncodeToString(sum)), nil
+	d := digest()
+	d.Write([]byte(utf8Text(text)))
+	return value.NewString(hex.EncodeToString(d.Sum(nil))), nil
 }

@@ -48,7 +48,10 @@ func (d decimal) int64() (i int64, ok bool) {
 		text = "-" + text
 	}
 	i, err := strconv.ParseInt(text, 10, 64)
-	return i, err == nil
+	if err != nil {
+		return 0, false
+	}
+	return i, true
 }
 
 func equalNumbers(a, b Value) bool {
