@@ -1,9 +1,3 @@
-// Package storetest holds the promises of package store as tests, a store in
-// memory that can crash, and a wrapper that makes any store fail on purpose. It
-// knows the contract and no implementation.
-//
-// Read suite.go (the promises), memory.go (the disk and its sessions), then
-// memory_rows.go, memory_commit.go, memory_read.go, and faulty.go.
 package storetest
 
 import (
