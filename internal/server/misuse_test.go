@@ -13,9 +13,6 @@ func TestMisuse(t *testing.T) {
 	_, url := open(t, server.Config{Service: newFake()})
 	start := "AWSStepFunctions.StartExecution"
 	good := `{"stateMachineArn":"m"}`
-	set := func(name, value string) func(*http.Request) {
-		return func(r *http.Request) { r.Header.Set(name, value) }
-	}
 	for _, c := range []struct {
 		name, target, body string
 		change             func(*http.Request)
