@@ -15,6 +15,9 @@ type Delta struct {
 	Events   []Event // numbered on from the execution's LastEvent
 	Jobs     []*Job  // new or changed, whole
 	Closed   []JobID // jobs that are over
+
+	found   []finding   // to be remembered
+	context value.Value // the same
 }
 
 // IsEmpty reports whether nothing changes.
@@ -41,7 +44,8 @@ type Job struct {
 	Frame   FrameID
 	State   string // the Task; "" for what belongs to the execution itself
 	Entry   uint32 // with the id: the step id
-	Send    uint32 // which send of the step it is, from 1
+	Attempt uint32 // which attempt of the step it is, from 1
+	Send    uint32 // which send of the step it is, from 1; a call sent again after a crash counts twice
 	Request Ref    // effective parameters, activity's or child's input
 	RoleARN string // of Credentials, or ""
 	Made    int64  // when, UTC ms
@@ -62,12 +66,15 @@ type Env struct {
 	TokenKey     []byte
 	RestoreEpoch uint32
 	Limits       Limits
+
+	// Gone tells of an activity that there is none of that ARN; nil: all are there.
+	Gone func(activity string) bool
 }
 
-// Limits are the quotas that an execution keeps.
+// Limits are the quotas that an execution keeps; 0 is none.
 type Limits struct {
 	Payload     int   // bytes of an input, output or result
-	Events      int64 // events of one history
+	Events      int64 // events of one history, but of an Express one
 	Variable    int   // bytes of one variable, and of one Assign
 	Variables   int   // bytes of all variables
 	InlineMap   int   // items of an inline Map at once

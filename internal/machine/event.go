@@ -5,7 +5,7 @@ package machine
 type Event struct {
 	ID, Prev, At int64
 	Type         EventType
-	State        string // of an Entered, Exited or EvaluationFailed
+	State        string // of an Entered, Exited or EvaluationFailed; the Map of an iteration
 	In, Out      Ref    // input, parameters; output
 	Error, Cause *string
 	Resource     string // of a Task's events; a function's or activity's ARN
@@ -20,5 +20,145 @@ type Event struct {
 	Assigned     []Binding
 }
 
-// EventType is one of AWS's history event types.
+// EventType is one of AWS's history event types. Its numbers stand in stored
+// records: new ones are added at the end.
 type EventType uint8
+
+// The 62 types of the API, in the order of their names.
+const (
+	ActivityFailed EventType = iota + 1
+	ActivityScheduleFailed
+	ActivityScheduled
+	ActivityStarted
+	ActivitySucceeded
+	ActivityTimedOut
+	ChoiceStateEntered
+	ChoiceStateExited
+	EvaluationFailed
+	ExecutionAborted
+	ExecutionFailed
+	ExecutionRedriven
+	ExecutionStarted
+	ExecutionSucceeded
+	ExecutionTimedOut
+	FailStateEntered
+	LambdaFunctionFailed
+	LambdaFunctionScheduleFailed
+	LambdaFunctionScheduled
+	LambdaFunctionStartFailed
+	LambdaFunctionStarted
+	LambdaFunctionSucceeded
+	LambdaFunctionTimedOut
+	MapIterationAborted
+	MapIterationFailed
+	MapIterationStarted
+	MapIterationSucceeded
+	MapRunAborted
+	MapRunFailed
+	MapRunRedriven
+	MapRunStarted
+	MapRunSucceeded
+	MapStateAborted
+	MapStateEntered
+	MapStateExited
+	MapStateFailed
+	MapStateStarted
+	MapStateSucceeded
+	ParallelStateAborted
+	ParallelStateEntered
+	ParallelStateExited
+	ParallelStateFailed
+	ParallelStateStarted
+	ParallelStateSucceeded
+	PassStateEntered
+	PassStateExited
+	SucceedStateEntered
+	SucceedStateExited
+	TaskFailed
+	TaskScheduled
+	TaskStartFailed
+	TaskStarted
+	TaskStateAborted
+	TaskStateEntered
+	TaskStateExited
+	TaskSubmitFailed
+	TaskSubmitted
+	TaskSucceeded
+	TaskTimedOut
+	WaitStateAborted
+	WaitStateEntered
+	WaitStateExited
+)
+
+var eventNames = [...]string{
+	ActivityFailed:               "ActivityFailed",
+	ActivityScheduleFailed:       "ActivityScheduleFailed",
+	ActivityScheduled:            "ActivityScheduled",
+	ActivityStarted:              "ActivityStarted",
+	ActivitySucceeded:            "ActivitySucceeded",
+	ActivityTimedOut:             "ActivityTimedOut",
+	ChoiceStateEntered:           "ChoiceStateEntered",
+	ChoiceStateExited:            "ChoiceStateExited",
+	EvaluationFailed:             "EvaluationFailed",
+	ExecutionAborted:             "ExecutionAborted",
+	ExecutionFailed:              "ExecutionFailed",
+	ExecutionRedriven:            "ExecutionRedriven",
+	ExecutionStarted:             "ExecutionStarted",
+	ExecutionSucceeded:           "ExecutionSucceeded",
+	ExecutionTimedOut:            "ExecutionTimedOut",
+	FailStateEntered:             "FailStateEntered",
+	LambdaFunctionFailed:         "LambdaFunctionFailed",
+	LambdaFunctionScheduleFailed: "LambdaFunctionScheduleFailed",
+	LambdaFunctionScheduled:      "LambdaFunctionScheduled",
+	LambdaFunctionStartFailed:    "LambdaFunctionStartFailed",
+	LambdaFunctionStarted:        "LambdaFunctionStarted",
+	LambdaFunctionSucceeded:      "LambdaFunctionSucceeded",
+	LambdaFunctionTimedOut:       "LambdaFunctionTimedOut",
+	MapIterationAborted:          "MapIterationAborted",
+	MapIterationFailed:           "MapIterationFailed",
+	MapIterationStarted:          "MapIterationStarted",
+	MapIterationSucceeded:        "MapIterationSucceeded",
+	MapRunAborted:                "MapRunAborted",
+	MapRunFailed:                 "MapRunFailed",
+	MapRunRedriven:               "MapRunRedriven",
+	MapRunStarted:                "MapRunStarted",
+	MapRunSucceeded:              "MapRunSucceeded",
+	MapStateAborted:              "MapStateAborted",
+	MapStateEntered:              "MapStateEntered",
+	MapStateExited:               "MapStateExited",
+	MapStateFailed:               "MapStateFailed",
+	MapStateStarted:              "MapStateStarted",
+	MapStateSucceeded:            "MapStateSucceeded",
+	ParallelStateAborted:         "ParallelStateAborted",
+	ParallelStateEntered:         "ParallelStateEntered",
+	ParallelStateExited:          "ParallelStateExited",
+	ParallelStateFailed:          "ParallelStateFailed",
+	ParallelStateStarted:         "ParallelStateStarted",
+	ParallelStateSucceeded:       "ParallelStateSucceeded",
+	PassStateEntered:             "PassStateEntered",
+	PassStateExited:              "PassStateExited",
+	SucceedStateEntered:          "SucceedStateEntered",
+	SucceedStateExited:           "SucceedStateExited",
+	TaskFailed:                   "TaskFailed",
+	TaskScheduled:                "TaskScheduled",
+	TaskStartFailed:              "TaskStartFailed",
+	TaskStarted:                  "TaskStarted",
+	TaskStateAborted:             "TaskStateAborted",
+	TaskStateEntered:             "TaskStateEntered",
+	TaskStateExited:              "TaskStateExited",
+	TaskSubmitFailed:             "TaskSubmitFailed",
+	TaskSubmitted:                "TaskSubmitted",
+	TaskSucceeded:                "TaskSucceeded",
+	TaskTimedOut:                 "TaskTimedOut",
+	WaitStateAborted:             "WaitStateAborted",
+	WaitStateEntered:             "WaitStateEntered",
+	WaitStateExited:              "WaitStateExited",
+}
+
+// String is the type as the API spells it, "" for a number that is none.
+func (t EventType) String() string {
+	if int(t) >= len(eventNames) {
+		return ""
+	}
+	return eventNames[t]
+}

@@ -1,3 +1,20 @@
+// Package machine is the pure decider: what an execution does next is a
+// function of where it stands and of the message that arrives. [Step] reads no
+// clock, draws no chance and touches nothing outside; all that it decides is a
+// [Delta], and [Execution.Apply] is the only way an execution moves on. So the
+// engine, the simulator, the prover and a dry run of one state are the same code.
+//
+// It refuses to know how anything is stored, called, shown or worded on the
+// wire, and who asks.
+//
+// Read execution.go (what runs), message.go and delta.go (what comes in and
+// goes out), step.go (the loop) and turn.go (what one Step has changed so far);
+// then a file per state type, named as in package asl: pass.go, task.go,
+// choice.go, wait.go, parallel.go, map.go, end.go. Beside them stand query.go
+// (expressions and how their failures are worded), context.go, assign.go,
+// retry.go and join.go. At the edges: request.go and child.go (what a job
+// asks and is answered), token.go, arn.go, and codec.go with its neighbours
+// (the records on disk).
 package machine
 
 import (
@@ -40,7 +57,8 @@ const Never int64 = 1<<63 - 1
 // Status is where an execution stands.
 type Status uint8
 
-// The statuses, as DescribeExecution tells them.
+// The statuses, as DescribeExecution tells them. An execution that has not
+// begun has none.
 const (
 	Running Status = iota + 1
 	Succeeded
@@ -48,6 +66,14 @@ const (
 	TimedOut
 	Aborted
 )
+
+var statusNames = [...]string{"", "RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
+
+// String is the status as the API spells it.
+func (s Status) String() string { return statusNames[s] }
+
+// Ended says that nothing more will happen by itself.
+func (s Status) Ended() bool { return s > Running }
 
 // Start is what an execution is given at its start and keeps for life.
 type Start struct {
@@ -89,16 +115,46 @@ type Head struct {
 	Cause       *string
 	Timeout     JobID // the job that ends it by its TimeoutSeconds, or 0
 	Redrives    int
+	Variables   int // bytes of all variables of its frames
 }
 
 // Execution is a running value of a program. It is changed by Apply alone. It
 // belongs to one goroutine.
+//
+// Frames and jobs are replaced, never changed: who holds one may keep it.
 type Execution struct {
 	Start    Start
 	Head     Head
 	Frames   map[FrameID]*Frame
 	Jobs     map[JobID]*Job
-	Payloads map[Ref]value.Text // those that live frames and jobs refer to
+	Payloads map[Ref]value.Text // those that live frames, jobs and the head refer to
+
+	held map[Ref]int // how many references keep each payload; nil: not counted yet
+	memo memo        // what was worked out before and holds still; may be lost
+}
+
+// New is an execution that has not begun: its first message is Begin.
+func New(s Start) *Execution {
+	return Restore(s, Head{}, nil, nil)
+}
+
+// Restore is an execution as its rows tell it. What [Execution.Needs] then
+// names must be put into Payloads before the next Step.
+func Restore(s Start, h Head, frames []*Frame, jobs []*Job) *Execution {
+	x := &Execution{
+		Start:    s,
+		Head:     h,
+		Frames:   make(map[FrameID]*Frame, len(frames)+1),
+		Jobs:     make(map[JobID]*Job, len(jobs)+2),
+		Payloads: make(map[Ref]value.Text, 8),
+	}
+	for _, f := range frames {
+		x.Frames[f.ID] = f
+	}
+	for _, j := range jobs {
+		x.Jobs[j.ID] = j
+	}
+	return x
 }
 
 // FrameKind is what a frame runs.
@@ -153,12 +209,12 @@ type Frame struct {
 
 // Join is a Parallel's or Map's account of the frames beneath it.
 type Join struct {
-	Count  int   // branches or items in all
-	Begun  int   // frames made so far, in order of index
-	Done   int   // ended well
-	AtOnce int   // at most so many at once; 0: all
-	Items  Ref   // of a Map: the array or object it goes through
-	Last   int64 // the event that the next item's or the join's own names
+	Count  int     // branches or items in all
+	Begun  int     // frames made so far, in order of index
+	Done   int     // ended well
+	AtOnce int     // at most so many at once; 0: all
+	First  FrameID // the frame of index 0; that of index i is First+i
+	Items  Ref     // of a Map: the array or object it goes through
 }
 
 // Binding is a variable and its value.

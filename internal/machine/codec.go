@@ -1,0 +1,193 @@
+package machine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Every record begins with the number of its encoding, and is read by that
+// number for as long as stores hold it. A new encoding gets a new number.
+const (
+	startFormat  = 1
+	headFormat   = 1
+	frameFormat  = 1
+	jobFormat    = 1
+	eventsFormat = 1
+)
+
+// FormatError says that a record was written by a newer version.
+type FormatError struct {
+	Record string // "start", "head", "frame", "job" or "events"
+	Number uint64 // of its encoding
+}
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("the %s record has encoding %d, which this version does not know", e.Record, e.Number)
+}
+
+// ErrRecord says that bytes are no record of that kind.
+var ErrRecord = errors.New("the record is damaged")
+
+func appendText(b []byte, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// appendMaybe writes a text that may be missing.
+func appendMaybe(b []byte, s *string) []byte {
+	if s == nil {
+		return append(b, 0)
+	}
+	b = binary.AppendUvarint(b, uint64(len(*s))+1)
+	return append(b, *s...)
+}
+
+func appendFlag(b []byte, is bool) []byte {
+	if is {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+func appendBindings(b []byte, all []Binding) []byte {
+	b = binary.AppendUvarint(b, uint64(len(all)))
+	for _, v := range all {
+		b = appendText(b, v.Name)
+		b = binary.AppendUvarint(b, uint64(v.Value))
+	}
+	return b
+}
+
+// reader reads a record from its front. After the first fault it gives zeros.
+type reader struct {
+	b   []byte
+	err error
+}
+
+// begin reads the number of the encoding.
+func (r *reader) begin(record string, newest uint64) {
+	number := r.uint64()
+	if r.err == nil && number == 0 {
+		r.fail()
+	}
+	if r.err == nil && number > newest {
+		r.err = &FormatError{record, number}
+	}
+}
+
+// end refuses what is left over.
+func (r *reader) end() error {
+	if r.err == nil && len(r.b) > 0 {
+		r.fail()
+	}
+	return r.err
+}
+
+func (r *reader) fail() {
+	r.b = nil
+	if r.err == nil {
+		r.err = ErrRecord
+	}
+}
+
+func (r *reader) uint64() uint64 {
+	n, width := binary.Uvarint(r.b)
+	if width <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[width:]
+	return n
+}
+
+func (r *reader) int64() int64 {
+	n, width := binary.Varint(r.b)
+	if width <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[width:]
+	return n
+}
+
+func (r *reader) uint32() uint32 {
+	n := r.uint64()
+	if n > math.MaxUint32 {
+		r.fail()
+		return 0
+	}
+	return uint32(n)
+}
+
+// number reads a count or index, which fits 31 bits.
+func (r *reader) number() int {
+	n := r.uint64()
+	if n > math.MaxInt32 {
+		r.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// length reads how many parts follow, each of which takes a byte or more.
+func (r *reader) length() int {
+	n := r.uint64()
+	if n > uint64(len(r.b)) {
+		r.fail()
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) bytes(n int) []byte {
+	if n > len(r.b) {
+		r.fail()
+		return nil
+	}
+	out := r.b[:n]
+	r.b = r.b[n:]
+	return out
+}
+
+func (r *reader) text() string { return string(r.bytes(r.length())) }
+
+func (r *reader) maybe() *string {
+	n := r.uint64()
+	if n == 0 || n-1 > uint64(len(r.b)) {
+		if n != 0 {
+			r.fail()
+		}
+		return nil
+	}
+	s := string(r.bytes(int(n - 1)))
+	return &s
+}
+
+// upTo reads one of a list of things, by its number.
+func (r *reader) upTo(last uint8) uint8 {
+	n := r.uint64()
+	if n > uint64(last) {
+		r.fail()
+		return 0
+	}
+	return uint8(n)
+}
+
+func (r *reader) flag() bool { return r.upTo(1) == 1 }
+
+func (r *reader) bindings() []Binding {
+	n := r.length()
+	if n == 0 {
+		return nil
+	}
+	all := make([]Binding, 0, min(n, 64))
+	for range n {
+		all = append(all, Binding{r.text(), Ref(r.uint32())})
+		if r.err != nil {
+			return nil
+		}
+	}
+	return all
+}

@@ -1,0 +1,126 @@
+package machine
+
+import (
+	"time"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// Context is the context object: $$, and $states.context.
+func (sc *scope) Context() value.Value {
+	if sc.context.IsAbsent() {
+		fixed := sc.turn.fixedContext()
+		b := value.NewBuilder(5)
+		b.Set("Execution", fixed.Get("Execution"))
+		b.Set("StateMachine", fixed.Get("StateMachine"))
+		b.Set("State", sc.stateContext())
+		b.Set("Task", sc.taskContext())
+		b.Set("Map", sc.mapContext())
+		sc.context = b.Object()
+	}
+	return sc.context
+}
+
+// fixedContext is what never changes in an execution's life.
+func (t *turn) fixedContext() value.Value {
+	if t.context.IsAbsent() {
+		s := &t.x.Start
+		t.context = value.NewObject(
+			value.Member{Name: "Execution", Value: value.NewObject(
+				value.Member{Name: "Id", Value: value.NewString(s.ExecutionARN())},
+				value.Member{Name: "Input", Value: t.tree(t.head.Input)},
+				value.Member{Name: "StartTime", Value: timestamp(s.At)},
+				value.Member{Name: "Name", Value: value.NewString(s.Name)},
+				value.Member{Name: "RoleArn", Value: value.NewString(s.RoleARN)},
+				value.Member{Name: "RedriveCount", Value: value.NewInt(int64(t.head.Redrives))},
+			)},
+			value.Member{Name: "StateMachine", Value: value.NewObject(
+				value.Member{Name: "Id", Value: value.NewString(s.MachineARN())},
+				value.Member{Name: "Name", Value: value.NewString(s.Machine)},
+			)},
+		)
+	}
+	return t.context
+}
+
+func (sc *scope) stateContext() value.Value {
+	b := value.NewBuilder(3)
+	b.Set("Name", value.NewString(sc.state.Name))
+	b.Set("EnteredTime", timestamp(sc.frame.Entered))
+	switch sc.state.Type {
+	case asl.Task, asl.Parallel, asl.Map:
+		b.Set("RetryCount", value.NewInt(int64(sc.frame.attempt()-1)))
+	}
+	return b.Object()
+}
+
+// attempt is which attempt of its state the frame is at, from 1.
+func (f *Frame) attempt() uint32 {
+	n := uint32(1)
+	for _, used := range f.Retries {
+		n += used
+	}
+	return n
+}
+
+// taskContext is the token of the job that the state makes, or has made.
+func (sc *scope) taskContext() value.Value {
+	if !sc.token {
+		return value.Value{}
+	}
+	id := sc.frame.Job
+	if id == 0 {
+		id = sc.turn.head.LastJob + 1
+	}
+	token := sc.turn.x.token(sc.turn.env, id, sc.frame.attempt())
+	return value.NewObject(value.Member{Name: "Token", Value: value.NewString(token)})
+}
+
+func (x *Execution) token(e *Env, id JobID, attempt uint32) string {
+	return Token{ID: x.Start.ID, Job: id, Attempt: attempt, RestoreEpoch: e.RestoreEpoch}.Seal(e.TokenKey)
+}
+
+// item is one of what a Map goes through.
+type item struct {
+	index int
+	key   string // of an object's member
+	keyed bool
+	value value.Value
+}
+
+// mapContext is the item that the frame goes through, or the Map is about to.
+func (sc *scope) mapContext() value.Value {
+	it := sc.item
+	for f := sc.frame; it == nil && f.Kind != Root; f = sc.turn.peek(f.Parent) {
+		if f.Kind == Item {
+			found := sc.turn.item(sc.turn.peek(f.Parent).Join.Items, f.Index)
+			it = &found
+		}
+	}
+	if it == nil {
+		return value.Value{}
+	}
+	b := value.NewBuilder(3)
+	b.Set("Index", value.NewInt(int64(it.index)))
+	if it.keyed {
+		b.Set("Key", value.NewString(it.key))
+	}
+	b.Set("Value", it.value)
+	return value.NewObject(value.Member{Name: "Item", Value: b.Object()})
+}
+
+// item is the item at an index of what a Map goes through.
+func (t *turn) item(items Ref, index int) item {
+	all := t.tree(items)
+	it := item{index: index, value: all.At(index)}
+	if all.Kind() == value.Object {
+		it.key, it.keyed = all.NameAt(index), true
+	}
+	return it
+}
+
+// timestamp is a time as the context object shows it.
+func timestamp(ms int64) value.Value {
+	return value.NewString(time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z"))
+}

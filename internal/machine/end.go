@@ -1,0 +1,104 @@
+package machine
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/backstep/backstep/internal/asl"
+)
+
+// succeed ends the frame well.
+func (t *turn) succeed(sc *scope) *fault {
+	s := sc.state
+	if s.Language == asl.JSONata {
+		return t.outcome(sc, s.Output, nil, sc.dollar, nil)
+	}
+	return t.passOn(sc, nil, nil)
+}
+
+// fail ends the frame by an error of its own.
+func (t *turn) fail(sc *scope) *fault {
+	name, fl := sc.line(&sc.state.Fail.Error)
+	if fl != nil {
+		return fl
+	}
+	cause, fl := sc.line(&sc.state.Fail.Cause)
+	if fl != nil {
+		return fl
+	}
+	return &fault{Failure: Failure{Error: name, Cause: cause}}
+}
+
+// succeedExecution ends the execution well.
+func (t *turn) succeedExecution(root *Frame, out Ref) {
+	t.head.Output = out
+	t.end(Succeeded, Event{Type: ExecutionSucceeded, Prev: root.Prev, Out: out})
+}
+
+// failExecution ends the execution by a fault that nobody took.
+func (t *turn) failExecution(fl *fault) {
+	t.end(Failed, Event{Type: ExecutionFailed, Prev: fl.event, Error: fl.Error, Cause: fl.Cause})
+}
+
+// overrun ends an execution whose history is full: its last event says so.
+func (t *turn) overrun(most int64) {
+	fl := newFault(errRuntime, "The execution reached the maximum number of history events ("+
+		strconv.FormatInt(most, 10)+").")
+	fl.event = t.head.LastEvent
+	t.failExecution(fl)
+}
+
+// timeOut ends the execution by its TimeoutSeconds.
+func (t *turn) timeOut() {
+	name := errTimeout
+	t.end(TimedOut, Event{Type: ExecutionTimedOut, Error: &name})
+}
+
+// stop ends the execution because somebody wants so.
+func (t *turn) stop(f *Failure) bool {
+	if f == nil {
+		f = &Failure{}
+	}
+	t.end(Aborted, Event{Type: ExecutionAborted, Error: f.Error, Cause: f.Cause})
+	return true
+}
+
+// end closes the execution: all its frames and jobs go, and whoever waits for
+// it is told.
+func (t *turn) end(s Status, e Event) {
+	if !t.running() {
+		return
+	}
+	t.tell(e)
+	t.head.Status, t.head.Stop = s, t.head.Now
+	t.head.Error, t.head.Cause = e.Error, e.Cause
+	if s == TimedOut {
+		t.head.Error = nil // DescribeExecution has none, history has
+	}
+	t.head.Timeout, t.head.Variables = 0, 0
+	for _, f := range t.frames.rows {
+		if f != nil {
+			f.Phase = Ended
+		}
+	}
+	t.frames, t.jobs = overlay[FrameID, Frame]{}, overlay[JobID, Job]{}
+	for _, id := range slices.Sorted(maps.Keys(t.x.Frames)) {
+		t.frames.put(id, nil)
+	}
+	for _, id := range slices.Sorted(maps.Keys(t.x.Jobs)) {
+		t.jobs.put(id, nil)
+	}
+	if t.x.Start.Parent != nil {
+		t.open(Job{Kind: Tell, Request: t.head.Output, Due: t.head.Now})
+	}
+}
+
+// told closes the job of telling the parent, once that has been done.
+func (t *turn) told(j *Job, kind MessageKind) bool {
+	if kind != JobSucceeded && kind != JobFailed {
+		return false
+	}
+	t.jobs.put(j.ID, nil)
+	return true
+}

@@ -1,0 +1,125 @@
+package machine
+
+import (
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// mapping begins the first items of an inline Map; each that ends makes room
+// for the next one.
+func (t *turn) mapping(sc *scope) *fault {
+	f, s := sc.frame, sc.state
+	items, fl := sc.items()
+	if fl != nil {
+		return fl
+	}
+	atOnce, given, fl := sc.whole(&s.Map.MaxConcurrency, 0)
+	if fl != nil {
+		return fl
+	}
+	if most := int64(t.env.Limits.InlineMap); most > 0 && (!given || atOnce == 0 || atOnce > most) {
+		atOnce = most
+	}
+	ref, _ := t.number(&items, 0)
+	t.remember(ref)
+	count := t.tree(ref).Len()
+	f.Prev = t.event(Event{Type: MapStateStarted, Prev: f.Prev, Length: count})
+	t.split(f, &Join{Count: count, AtOnce: int(atOnce), Items: ref})
+	if count == 0 {
+		t.join(f, s, f.Prev, MapStateSucceeded)
+		return nil
+	}
+	for f.Join != nil && f.Join.Begun < count && (atOnce == 0 || f.Join.Begun < int(atOnce)) {
+		t.beginItem(f, s, f.Prev)
+	}
+	return nil
+}
+
+// items is what the Map goes through: an array, or an object's members. $ is
+// left at what ItemSelector sees.
+func (sc *scope) items() (datum, *fault) {
+	t, s := sc.turn, sc.state
+	if s.Language == asl.JSONata {
+		items := sc.dollar
+		if q := s.Map.Items; q != nil {
+			v, fl := sc.build(q)
+			if fl != nil {
+				return items, fl
+			}
+			if q.Query != nil && !iterable(v) {
+				return items, sc.unexpected(q.Query, value.Array, v)
+			}
+			items = datum{tree: v}
+		}
+		if v := t.look(&items); !iterable(v) {
+			return items, sc.evaluation("Map state input must be an array but was: "+v.Text().String(), "")
+		}
+		return items, nil
+	}
+	in, fl := sc.selection(s.InputPath)
+	if fl != nil {
+		return in, fl
+	}
+	items, fl := sc.with(in).selection(s.Map.ItemsPath)
+	if fl == nil && !iterable(t.look(&items)) {
+		path := "$"
+		if s.Map.ItemsPath != nil && s.Map.ItemsPath.Path != nil {
+			path = s.Map.ItemsPath.Path.String()
+		}
+		fl = sc.runtime("Reference path \"" + path + "\" must point to array.")
+	}
+	return items, fl
+}
+
+func iterable(v value.Value) bool { return v.Kind() == value.Array || v.Kind() == value.Object }
+
+// beginItem begins the next item of a Map. Before is the event that its own
+// first one names.
+func (t *turn) beginItem(f *Frame, s *asl.State, before int64) {
+	index := f.Join.Begun
+	child := &Frame{Kind: Item, Index: index, State: s.Map.Processor.Start.Name}
+	child.Prev = t.event(Event{Type: MapIterationStarted, Prev: before, State: s.Name, Index: index})
+	t.begun(f, child)
+	it := t.item(f.Join.Items, index)
+	in, fl := t.selectItem(f, s, &it, child.Prev)
+	if fl == nil {
+		var ok bool
+		if child.Input, ok = t.number(&in, t.env.Limits.Payload); ok {
+			return
+		}
+		fl = tooLarge(s.Name)
+	}
+	t.spoiled(f, s, child, fl)
+}
+
+// selectItem is what an item's frame gets as its input.
+func (t *turn) selectItem(f *Frame, s *asl.State, it *item, before int64) (datum, *fault) {
+	if s.Map.ItemSelector == nil {
+		if !it.keyed {
+			return datum{tree: it.value}, nil
+		}
+		return datum{tree: value.NewObject(
+			value.Member{Name: "Key", Value: value.NewString(it.key)},
+			value.Member{Name: "Value", Value: it.value})}, nil
+	}
+	t.remember(f.Input)
+	sc := t.scope(f, s, before)
+	sc.item = it
+	in, fl := sc.selection(s.InputPath)
+	if fl != nil {
+		return in, fl
+	}
+	return sc.with(in).template(s.Map.ItemSelector)
+}
+
+// spoiled fails a Map because an item of its could not even begin.
+func (t *turn) spoiled(f *Frame, s *asl.State, child *Frame, fl *fault) {
+	if fl.query {
+		fl.event = t.event(Event{Type: EvaluationFailed, Prev: child.Prev, State: s.Name,
+			Error: fl.Error, Cause: fl.Cause, Location: fl.location})
+		fl.query = false
+	} else {
+		fl.event = child.Prev
+	}
+	t.broken(f, child, fl)
+}

@@ -1,0 +1,112 @@
+package machine
+
+import (
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// pass makes a Pass's result out of its input.
+func (t *turn) pass(sc *scope) *fault {
+	s := sc.state
+	if s.Language == asl.JSONata {
+		return t.outcome(sc, s.Output, s.Assign, sc.dollar, s.Next)
+	}
+	in, fl := sc.selection(s.InputPath)
+	if fl == nil && s.Parameters != nil {
+		in, fl = sc.with(in).template(s.Parameters)
+	}
+	if fl != nil {
+		return fl
+	}
+	if !s.Pass.Result.IsAbsent() {
+		in = datum{tree: s.Pass.Result}
+	}
+	return t.pathOutcome(sc, in)
+}
+
+// complete ends a Task, Parallel or Map whose work has this result.
+func (t *turn) complete(f *Frame, s *asl.State, result datum) {
+	sc := t.scope(f, s, f.Prev)
+	sc.result = result
+	var fl *fault
+	if s.Language == asl.JSONata {
+		fl = t.outcome(sc, s.Output, s.Assign, result, s.Next)
+	} else {
+		if s.ResultSelector != nil {
+			result, fl = sc.with(result).template(s.ResultSelector)
+		}
+		if fl == nil {
+			fl = t.pathOutcome(sc, result)
+		}
+	}
+	if fl != nil {
+		t.raise(sc, fl)
+	}
+}
+
+// pathOutcome lets a JSONPath state be left with a result: Assign sees it,
+// ResultPath puts it into the raw input, OutputPath selects of that.
+func (t *turn) pathOutcome(sc *scope, result datum) *fault {
+	s := sc.state
+	bound, fl := sc.with(result).assignment(s.Assign)
+	if fl != nil {
+		return fl
+	}
+	out, fl := sc.place(s.ResultPath, result)
+	if fl == nil {
+		out, fl = sc.with(out).selection(s.OutputPath)
+	}
+	if fl != nil {
+		return fl
+	}
+	return t.exit(sc, out, bound, s.Next)
+}
+
+// place puts a result where a ResultPath says: into the raw input.
+func (sc *scope) place(to *asl.Destination, result datum) (datum, *fault) {
+	raw := datum{ref: sc.frame.Input}
+	switch {
+	case to == nil:
+		return result, nil
+	case to.Reference == nil:
+		return raw, nil
+	}
+	v, err := to.Reference.Set(sc.turn.look(&raw), sc.turn.look(&result))
+	if err != nil {
+		return datum{}, newFault(errResult, sc.entered(err.Error()))
+	}
+	return datum{tree: v}, nil
+}
+
+// outcome lets a JSONata state be left: with what the template makes, or with
+// otherwise where there is none.
+func (t *turn) outcome(sc *scope, output *asl.Template, assign *asl.Assignment, otherwise datum, next *asl.State) *fault {
+	out := otherwise
+	if output != nil {
+		v, fl := sc.build(output)
+		if fl != nil {
+			return fl
+		}
+		out = datum{tree: v}
+	}
+	bound, fl := sc.assignment(assign)
+	if fl != nil {
+		return fl
+	}
+	return t.exit(sc, out, bound, next)
+}
+
+// exit leaves the state, if its output is within the limit.
+func (t *turn) exit(sc *scope, out datum, bound []Binding, next *asl.State) *fault {
+	ref, ok := t.number(&out, t.env.Limits.Payload)
+	if !ok {
+		fl := tooLarge(sc.state.Name)
+		fl.fatal = true
+		return fl
+	}
+	t.leave(sc, ref, bound, next)
+	return nil
+}
+
+// empty is {}.
+func empty() datum { return datum{tree: value.NewObject()} }

@@ -1,0 +1,289 @@
+package machine
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/jsonata"
+	"github.com/backstep/backstep/internal/jsonpath"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// scope is what the expressions of one state can reach at one moment. It is
+// the jsonpath.Scope of a JSONPath state, and the variables of a JSONata one.
+type scope struct {
+	turn   *turn
+	frame  *Frame
+	state  *asl.State
+	before int64 // what the event of a failed evaluation points to
+
+	dollar  datum       // $ of JSONPath
+	result  datum       // $states.result
+	failure value.Value // $states.errorOutput
+	item    *item       // the item that an ItemSelector makes, before its frame stands
+	token   bool        // whether the state's job has a token
+
+	context, states value.Value // made when first asked for
+}
+
+func (t *turn) scope(f *Frame, s *asl.State, before int64) *scope {
+	return &scope{turn: t, frame: f, state: s, before: before, dollar: datum{ref: f.Input}}
+}
+
+// datum is a text of the execution, a tree that may become one, or both. So a
+// text that nobody changes keeps its number and its spelling.
+type datum struct {
+	ref  Ref
+	tree value.Value
+}
+
+// look is the datum's tree.
+func (t *turn) look(d *datum) value.Value {
+	if d.tree.IsAbsent() && d.ref != 0 {
+		d.tree = t.tree(d.ref)
+	}
+	return d.tree
+}
+
+// number is the datum's number, a new one where it has none yet. Where its
+// text is longer than limit (0: any length goes), ok is false.
+func (t *turn) number(d *datum, limit int) (ref Ref, ok bool) {
+	if d.ref != 0 {
+		return d.ref, limit == 0 || t.text(d.ref).Len() <= limit
+	}
+	if limit > 0 && !d.tree.Fits(limit) {
+		return 0, false
+	}
+	d.ref = t.payload(d.tree.Text(), d.tree)
+	return d.ref, true
+}
+
+// Input is what $ stands for in JSONPath.
+func (sc *scope) Input() value.Value { return sc.turn.look(&sc.dollar) }
+
+// Variable is a variable that the frame can see: its own, or one of the frames
+// around it. In JSONata "states" is the state's own data.
+func (sc *scope) Variable(name string) value.Value {
+	if name == "states" && sc.state.Language == asl.JSONata {
+		return sc.statesObject()
+	}
+	if ref := sc.turn.variable(sc.frame, name); ref != 0 {
+		return sc.turn.tree(ref)
+	}
+	return value.Value{}
+}
+
+// statesObject is $states.
+func (sc *scope) statesObject() value.Value {
+	if sc.states.IsAbsent() {
+		b := value.NewBuilder(4)
+		b.Set("input", sc.turn.tree(sc.frame.Input))
+		b.Set("result", sc.turn.look(&sc.result))
+		b.Set("errorOutput", sc.failure)
+		b.Set("context", sc.Context())
+		sc.states = b.Object()
+	}
+	return sc.states
+}
+
+// with is the scope with another $.
+func (sc *scope) with(d datum) *scope {
+	sc.dollar = d
+	return sc
+}
+
+// template is what a template makes of the scope. A template that is "$" as a
+// whole gives what $ is, untouched.
+func (sc *scope) template(t *asl.Template) (datum, *fault) {
+	if t.Path != nil && t.Path.Text == "$" {
+		return sc.dollar, nil
+	}
+	v, fl := sc.build(t)
+	return datum{tree: v}, fl
+}
+
+func (sc *scope) build(t *asl.Template) (value.Value, *fault) {
+	switch {
+	case t.Path != nil:
+		return sc.path(t.Path.Expression, t.Path.Field)
+	case t.Query != nil:
+		return sc.query(t.Query)
+	case t.IsArray():
+		return sc.buildArray(t)
+	case t.Object != nil:
+		return sc.buildObject(t)
+	}
+	return t.Constant, nil
+}
+
+func (sc *scope) buildArray(t *asl.Template) (value.Value, *fault) {
+	items := make([]value.Value, len(t.Array))
+	for i, part := range t.Array {
+		v, fl := sc.build(part)
+		if fl != nil {
+			return v, fl
+		}
+		items[i] = v
+	}
+	return value.NewArray(items), nil
+}
+
+func (sc *scope) buildObject(t *asl.Template) (value.Value, *fault) {
+	b := value.NewBuilder(len(t.Object))
+	for i := range t.Object {
+		v, fl := sc.build(t.Object[i].Value)
+		if fl != nil {
+			return v, fl
+		}
+		b.Set(t.Object[i].Name, v)
+	}
+	return b.Object(), nil
+}
+
+// path is what a path or a call of an intrinsic function gives, in the field
+// of that name.
+func (sc *scope) path(e *jsonpath.Expression, field string) (value.Value, *fault) {
+	v, err := e.Eval(sc, &sc.turn.chance)
+	if err == nil {
+		return v, nil
+	}
+	var missing *jsonpath.NotFound
+	if errors.As(err, &missing) {
+		return v, sc.runtime(missing.InField(field, sc.searched(e).Text().String()))
+	}
+	return v, sc.runtime(err.Error())
+}
+
+// searched is what an expression was looked for in.
+func (sc *scope) searched(e *jsonpath.Expression) value.Value {
+	if p := e.Path(); p != nil {
+		switch root, name := p.Root(); root {
+		case jsonpath.RootContext:
+			return sc.Context()
+		case jsonpath.RootVariable:
+			return sc.Variable(name)
+		}
+	}
+	return sc.Input()
+}
+
+// selection is what an InputPath, OutputPath or ItemsPath selects of $.
+func (sc *scope) selection(s *asl.Selection) (datum, *fault) {
+	switch {
+	case s == nil:
+		return sc.dollar, nil
+	case s.Path == nil:
+		return datum{tree: value.NewObject()}, nil
+	}
+	v, err := s.Path.Eval(sc)
+	if err != nil {
+		return datum{}, sc.runtime(err.Error())
+	}
+	return datum{tree: v}, nil
+}
+
+// query is what a JSONata expression gives. One that gives nothing, or no
+// JSON, is a failure.
+func (sc *scope) query(q *asl.QueryExpr) (value.Value, *fault) {
+	v, err := q.Expression.Eval(jsonata.Env{Vars: sc, Now: sc.turn.head.Now, Chance: &sc.turn.chance})
+	var failed *jsonata.Error
+	switch {
+	case errors.Is(err, jsonata.ErrFunction):
+		return v, sc.queryFault(q, "returned an unsupported result type.")
+	case errors.As(err, &failed):
+		return v, sc.queryFault(q, "threw an error during evaluation. "+failed.Error())
+	case err != nil:
+		return v, sc.queryFault(q, "threw an error during evaluation. "+err.Error())
+	case v.IsAbsent():
+		return v, sc.queryFault(q, "returned nothing (undefined).")
+	}
+	return v, nil
+}
+
+// queryOf is what an expression gives where the field takes one kind alone.
+func (sc *scope) queryOf(q *asl.QueryExpr, kind value.Kind) (value.Value, *fault) {
+	v, fl := sc.query(q)
+	if fl == nil && v.Kind() != kind {
+		fl = sc.unexpected(q, kind, v)
+	}
+	return v, fl
+}
+
+func (sc *scope) unexpected(q *asl.QueryExpr, want value.Kind, v value.Value) *fault {
+	return sc.queryFault(q, "returned an unexpected result type. Expected '"+want.String()+
+		"', but was '"+v.Kind().String()+"' for value: "+v.Text().String())
+}
+
+func (sc *scope) queryFault(q *asl.QueryExpr, what string) *fault {
+	return sc.evaluation("The JSONata expression '"+q.Text+"' specified for the field '"+q.Location+"' "+what, q.Location)
+}
+
+// line is a text that may be computed; nil: the field is absent.
+func (sc *scope) line(l *asl.Line) (*string, *fault) {
+	var v value.Value
+	var fl *fault
+	switch {
+	case l.Query != nil:
+		v, fl = sc.queryOf(l.Query, value.String)
+	case l.Path != nil:
+		if v, fl = sc.path(l.Path, l.Field); fl == nil && v.Kind() != value.String {
+			fl = sc.runtime("The " + l.Field + " field refers to value \"" + v.Text().String() +
+				"\" which is not a string: " + l.Path.String())
+		}
+	default:
+		return l.Literal, nil
+	}
+	if fl != nil {
+		return nil, fl
+	}
+	text := v.AsString()
+	return &text, nil
+}
+
+// whole is a whole number that may be computed, at least least; ok is false
+// where the field is absent.
+func (sc *scope) whole(q *asl.Quantity, least int64) (n int64, ok bool, fl *fault) {
+	var v value.Value
+	switch {
+	case q.Literal != nil:
+		return int64(*q.Literal), true, nil
+	case q.Query != nil:
+		if v, fl = sc.queryOf(q.Query, value.Number); fl != nil {
+			return 0, false, fl
+		}
+		if n, ok = v.AsInt(); !ok || n < least {
+			fl = sc.evaluation("The "+q.Field+" field is not an integer of at least "+
+				strconv.FormatInt(least, 10)+": "+v.Text().String(), q.Query.Location)
+		}
+		return n, ok, fl
+	case q.Path != nil:
+		found, err := q.Path.Eval(sc)
+		if err != nil {
+			return 0, false, sc.runtime(err.Error())
+		}
+		if n, ok = integer(found); !ok || n < least {
+			return 0, false, sc.runtime("The " + q.Field + " field refers to value \"" + plain(found) +
+				"\" which is not a valid integer: " + q.Path.String())
+		}
+		return n, true, nil
+	}
+	return 0, false, nil
+}
+
+// integer is the whole number that v is, or spells as a string.
+func integer(v value.Value) (int64, bool) {
+	if v.Kind() == value.String {
+		n, err := strconv.ParseInt(v.AsString(), 10, 64)
+		return n, err == nil
+	}
+	return v.AsInt()
+}
+
+// plain is a value as causes quote it: strings without their quotes.
+func plain(v value.Value) string {
+	if v.Kind() == value.String {
+		return v.AsString()
+	}
+	return v.Text().String()
+}

@@ -1,0 +1,26 @@
+package machine
+
+import (
+	"fmt"
+
+	"github.com/backstep/backstep/internal/asl"
+)
+
+// Request is what is to be done for a job of a Task: a Call, an Activity or a
+// Child. Its payload must be at hand.
+func (x *Execution) Request(e Env, p *asl.Program, id JobID) (Request, error) {
+	j := x.Jobs[id]
+	if j == nil || j.Kind > Child {
+		return Request{}, fmt.Errorf("no task is to be done for job %d", id)
+	}
+	s := p.States[j.State]
+	input, there := x.Payloads[j.Request]
+	if s == nil || s.Task == nil || !there {
+		return Request{}, fmt.Errorf("job %d: its state %q or its request is missing", id, j.State)
+	}
+	r := Request{Resource: s.Task.Resource, Input: input, StepID: StepID(x.Start.ID, j.Entry)}
+	if j.Kind == Activity || r.Resource.Pattern != asl.RequestResponse {
+		r.Token = x.token(&e, id, j.Attempt)
+	}
+	return r, nil
+}

@@ -1,0 +1,392 @@
+package machine
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/value"
+)
+
+var update = flag.Bool("update", false, "rewrite what the scripts expect")
+
+// TestScripts runs testdata/*.txtar. The comment above the first section sets
+// the stage: "express", "parent", "limits name=n …". The section "definition"
+// is the state machine. The name of each section after it is a command, its
+// text what the execution then tells: the new events, the open jobs, the
+// frames, and how it ended. See script.command for the verbs.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts: ", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { runScript(t, file) })
+	}
+}
+
+func runScript(t *testing.T, file string) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	comment, sections := sectionsOf(string(text))
+	s := newScript(t, comment)
+	out := comment
+	for _, section := range sections {
+		out += "-- " + section.name + " --\n"
+		if section.name == "definition" {
+			s.compile(section.text)
+			out += section.text
+			continue
+		}
+		got := s.command(section.name)
+		if !*update && got != section.text {
+			t.Errorf("%s: after %q\n got:\n%s\nwant:\n%s", file, section.name, got, section.text)
+		}
+		out += got
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+type section struct{ name, text string }
+
+// sectionsOf reads the txtar format.
+func sectionsOf(text string) (comment string, all []section) {
+	for _, line := range strings.SplitAfter(text, "\n") {
+		if name, ok := strings.CutPrefix(line, "-- "); ok && strings.HasSuffix(name, " --\n") {
+			all = append(all, section{name: strings.TrimSuffix(name, " --\n")})
+		} else if len(all) == 0 {
+			comment += line
+		} else {
+			all[len(all)-1].text += line
+		}
+	}
+	return comment, all
+}
+
+// script is an execution under test, with the store that it would have.
+type script struct {
+	t     *testing.T
+	env   Env
+	p     *asl.Program
+	x     *Execution
+	rows  map[string][]byte  // as a store would keep them
+	texts map[Ref]value.Text // every payload there ever was
+	gone  map[string]bool
+}
+
+var scriptStart = time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC).UnixMilli()
+
+func newScript(t *testing.T, comment string) *script {
+	start := Start{Account: "123456789012", Region: "us-east-1", Machine: "order", Name: "one", RoleARN: "arn:aws:iam::123456789012:role/r", At: scriptStart}
+	for i := range start.ID {
+		start.ID[i] = byte(i)
+	}
+	s := &script{t: t, gone: map[string]bool{}, texts: map[Ref]value.Text{}, rows: map[string][]byte{}}
+	s.env = Env{Now: scriptStart, TokenKey: []byte("a key of this test"), Limits: AWSLimits()}
+	s.env.Gone = func(arn string) bool { return s.gone[arn] }
+	for _, line := range strings.Split(comment, "\n") {
+		switch word := strings.Fields(line); {
+		case len(word) == 0 || word[0] == "#":
+		case word[0] == "express":
+			start.Express = true
+		case word[0] == "parent":
+			start.Parent, start.Depth = &Parent{ID: start.ID, Job: 7}, 1
+		case word[0] == "limits":
+			for _, setting := range word[1:] {
+				name, n, _ := strings.Cut(setting, "=")
+				number, err := strconv.Atoi(n)
+				field := reflect.ValueOf(&s.env.Limits).Elem().FieldByName(name)
+				if err != nil || !field.IsValid() {
+					t.Fatal("no such limit: ", setting)
+				}
+				field.SetInt(int64(number))
+			}
+		default:
+			t.Fatal("no such setting: ", line)
+		}
+	}
+	s.x = New(start)
+	return s
+}
+
+func (s *script) compile(text string) {
+	s.t.Helper()
+	d, problems := asl.Parse([]byte(text))
+	if len(problems) > 0 {
+		s.t.Fatal(asl.Render(problems))
+	}
+	p, err := asl.Compile(d, asl.Rules{Express: s.x.Start.Express})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.p = p
+}
+
+// command does one thing to the execution and tells what came of it. A STATE
+// may be followed by #n: the frame of index n that stands in it.
+//
+//	start INPUT              succeed STATE OUTPUT        fail STATE [ERROR [CAUSE]]
+//	submit STATE OUTPUT      take STATE [WORKER]         tick DURATION
+//	beat STATE               resend STATE                continue
+//	stop [ERROR [CAUSE]]     gone ARN                    request STATE
+//	told                     stale KIND
+func (s *script) command(line string) string {
+	verb, rest, _ := strings.Cut(line, " ")
+	target, rest2, _ := strings.Cut(rest, " ")
+	from := s.x.Head.LastEvent
+	var events []Event
+	do := func(m Message) { events = append(events, s.step(m)...) }
+	switch verb {
+	case "start":
+		do(Message{Kind: Begin, Output: s.text(rest)})
+	case "succeed":
+		do(Message{Kind: JobSucceeded, Job: s.job(target), Output: s.text(rest2)})
+	case "fail":
+		name, cause, given := strings.Cut(rest2, " ")
+		do(Message{Kind: JobFailed, Job: s.job(target), Failure: failure(name, cause, given), Effect: EffectNamed})
+	case "submit":
+		do(Message{Kind: Submitted, Job: s.job(target), Output: s.text(rest2)})
+	case "take":
+		do(Message{Kind: Taken, Job: s.job(target), Worker: rest2})
+	case "beat":
+		do(Message{Kind: Beat, Job: s.job(target)})
+	case "resend":
+		do(Message{Kind: Resent, Job: s.job(target)})
+	case "stop":
+		name, cause, given := strings.Cut(rest, " ")
+		do(Message{Kind: Stop, Failure: failure(name, cause, given)})
+	case "told":
+		for _, id := range slices.Sorted(maps.Keys(s.x.Jobs)) {
+			do(Message{Kind: JobSucceeded, Job: id})
+		}
+	case "continue":
+		for _, id := range slices.Sorted(maps.Keys(s.x.Jobs)) {
+			if s.x.Jobs[id].Kind == Resume {
+				do(Message{Kind: Continue, Job: id})
+			}
+		}
+	case "tick":
+		d, err := time.ParseDuration(rest)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.env.Now += d.Milliseconds()
+		for _, id := range slices.Sorted(maps.Keys(s.x.Jobs)) {
+			do(Message{Kind: Fired, Job: id})
+		}
+	case "gone":
+		s.gone[rest] = true
+	case "request":
+		return s.request(s.job(target))
+	case "stale":
+		for kind := JobSucceeded; kind <= Stop; kind++ {
+			do(Message{Kind: kind, Job: 4711})
+		}
+		do(Message{Kind: Begin})
+	default:
+		s.t.Fatalf("no such verb: %q", verb)
+	}
+	if s.x.Head.LastEvent != from+int64(len(events)) {
+		s.t.Errorf("%s: %d events told, but the last has number %d after %d", line, len(events), s.x.Head.LastEvent, from)
+	}
+	return s.tell(events)
+}
+
+func failure(name, cause string, causeGiven bool) *Failure {
+	f := &Failure{}
+	if name != "" {
+		f.Error = &name
+	}
+	if causeGiven {
+		f.Cause = &cause
+	}
+	return f
+}
+
+func (s *script) text(json string) value.Text {
+	if rest, ok := strings.CutPrefix(json, "big "); ok {
+		n, _ := strconv.Atoi(rest)
+		json = `"` + strings.Repeat("x", n-2) + `"`
+	}
+	if json == "" {
+		return value.Text{}
+	}
+	text, err := value.Check(json)
+	if err != nil {
+		s.t.Fatal(json, ": ", err)
+	}
+	return text
+}
+
+func (s *script) job(target string) JobID {
+	state, index, indexed := strings.Cut(target, "#")
+	for _, id := range slices.Sorted(maps.Keys(s.x.Jobs)) {
+		j := s.x.Jobs[id]
+		if j.State == state && (!indexed || strconv.Itoa(s.x.Frames[j.Frame].Index) == index) {
+			return id
+		}
+	}
+	s.t.Fatalf("no job of %q", target)
+	return 0
+}
+
+func (s *script) request(id JobID) string {
+	r, err := s.x.Request(s.env, s.p, id)
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	out := fmt.Sprintf("resource %s\ninput %s\nstep %s\n", r.Resource.Text, r.Input, r.StepID)
+	if r.Token != "" {
+		k, err := OpenToken(r.Token, s.env.TokenKey)
+		if err != nil {
+			s.t.Error(err)
+		}
+		out += fmt.Sprintf("token job %d attempt %d\n", k.Job, k.Attempt)
+	}
+	return out
+}
+
+// step proves of one message that Step leaves its arguments alone, that what
+// it decides survives the disk, and that an execution read back from there
+// goes on in the same way.
+func (s *script) step(m Message) []Event {
+	s.t.Helper()
+	s.env.Seed[0]++
+	before := snapshot(s.x)
+	d := Step(s.env, s.p, s.x, m)
+	if snapshot(s.x) != before {
+		s.t.Errorf("Step changed the execution it was given (message %d)", m.Kind)
+	}
+	if s.x.Head.Status != 0 {
+		again := Step(s.env, s.p, s.restored(), m)
+		if a, b := deltaText(s.t, d), deltaText(s.t, again); a != b {
+			s.t.Errorf("an execution read back goes another way:\n%s\n%s", a, b)
+		}
+	}
+	if d.IsEmpty() {
+		return nil
+	}
+	s.store(d)
+	s.x.Apply(d)
+	if back := s.restored(); snapshot(back) != snapshot(s.x) {
+		s.t.Errorf("read back:\n%s\nin memory:\n%s", snapshot(back), snapshot(s.x))
+	}
+	return d.Events
+}
+
+// store keeps a delta as an engine would.
+func (s *script) store(d Delta) {
+	for i, text := range d.Payloads {
+		s.texts[s.x.Head.LastPayload+Ref(i)+1] = text
+	}
+	s.rows["head"] = AppendHead(nil, d.Head)
+	for _, f := range d.Frames {
+		s.rows[fmt.Sprintf("f%09d", f.ID)] = AppendFrame(nil, f)
+	}
+	for _, id := range d.Dropped {
+		delete(s.rows, fmt.Sprintf("f%09d", id))
+	}
+	for _, j := range d.Jobs {
+		s.rows[fmt.Sprintf("j%09d", j.ID)] = AppendJob(nil, j)
+	}
+	for _, id := range d.Closed {
+		delete(s.rows, fmt.Sprintf("j%09d", id))
+	}
+}
+
+// restored is the execution as its rows tell it.
+func (s *script) restored() *Execution {
+	start, err := DecodeStart(AppendStart(nil, &s.x.Start))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	head, err := DecodeHead(s.rows["head"])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var frames []*Frame
+	var jobs []*Job
+	for _, key := range slices.Sorted(maps.Keys(s.rows)) {
+		switch key[0] {
+		case 'f':
+			f, err := DecodeFrame(s.rows[key])
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			frames = append(frames, f)
+		case 'j':
+			j, err := DecodeJob(s.rows[key])
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			jobs = append(jobs, j)
+		}
+	}
+	x := Restore(start, head, frames, jobs)
+	for _, ref := range x.Needs() {
+		x.Payloads[ref] = s.texts[ref]
+	}
+	return x
+}
+
+// snapshot is all that an execution is, as text.
+func snapshot(x *Execution) string {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%x %x\n", AppendStart(nil, &x.Start), AppendHead(nil, &x.Head))
+	for _, id := range slices.Sorted(maps.Keys(x.Frames)) {
+		fmt.Fprintf(&b, "%d %x\n", id, AppendFrame(nil, x.Frames[id]))
+	}
+	for _, id := range slices.Sorted(maps.Keys(x.Jobs)) {
+		fmt.Fprintf(&b, "%d %x\n", id, AppendJob(nil, x.Jobs[id]))
+	}
+	for _, ref := range slices.Sorted(maps.Keys(x.Payloads)) {
+		fmt.Fprintf(&b, "%d %s\n", ref, x.Payloads[ref])
+	}
+	return b.String()
+}
+
+// deltaText is all that a delta decides, as text; its events have been read
+// back.
+func deltaText(t *testing.T, d Delta) string {
+	if d.IsEmpty() {
+		return "empty"
+	}
+	events, err := DecodeEvents(AppendEvents(nil, d.Events))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(events) != len(d.Events) {
+		t.Fatalf("%d events became %d", len(d.Events), len(events))
+	}
+	for i := range events {
+		if !reflect.DeepEqual(events[i], d.Events[i]) {
+			t.Errorf("event %+v was read back as %+v", d.Events[i], events[i])
+		}
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%x\n%s\n%v\n%x\n", AppendHead(nil, d.Head), d.Payloads, d.Dropped, AppendEvents(nil, d.Events))
+	for _, f := range d.Frames {
+		fmt.Fprintf(&b, "%x\n", AppendFrame(nil, f))
+	}
+	for _, j := range d.Jobs {
+		fmt.Fprintf(&b, "%x\n", AppendJob(nil, j))
+	}
+	fmt.Fprintln(&b, d.Closed)
+	return b.String()
+}

@@ -1,0 +1,218 @@
+package machine
+
+import (
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// expressSeconds is how long an Express execution may take.
+const expressSeconds = 300
+
+// Step decides what a message does to an execution: it runs on through the
+// states until the execution waits for the outside, has ended, or has entered
+// [Limits.EntriesTurn] states. It changes nothing that it is given. A message
+// that comes too late or twice gives an empty delta.
+//
+// A broken invariant, of the execution or of the program, panics.
+func Step(e Env, p *asl.Program, x *Execution, m Message) Delta {
+	t := newTurn(&e, p, x)
+	if !t.take(m) {
+		return Delta{}
+	}
+	t.run()
+	return t.delta()
+}
+
+// take does what the message says, and reports whether it says anything.
+func (t *turn) take(m Message) bool {
+	switch {
+	case m.Kind == Begin:
+		return t.head.Status == 0 && t.begin(m.Output)
+	case m.Kind == Stop:
+		return t.running() && t.stop(m.Failure)
+	}
+	j := t.job(m.Job)
+	if j == nil {
+		return false
+	}
+	switch j.Kind {
+	case Tell:
+		return t.told(j, m.Kind)
+	case Resume:
+		return m.Kind == Continue && t.resume(j)
+	case Timer:
+		return m.Kind == Fired && t.head.Now >= j.Due && t.fired(j)
+	}
+	return t.taskMessage(j, m)
+}
+
+// run lets every frame that may go on do so, turn and turn about.
+func (t *turn) run() {
+	for i := 0; i < len(t.ready) && t.running(); i++ {
+		f := t.ready[i]
+		switch most := t.env.Limits.EntriesTurn; {
+		case f.Phase != Entering:
+		case most > 0 && t.entries >= most:
+			f.Job = t.open(Job{Kind: Resume, Frame: f.ID, State: f.State, Due: t.head.Now})
+		default:
+			t.enter(f)
+		}
+	}
+}
+
+// begin starts the execution.
+func (t *turn) begin(input value.Text) bool {
+	if input.IsZero() {
+		input = value.Checked("{}")
+	}
+	t.head.Status = Running
+	t.head.Input = t.payload(input, value.Value{})
+	t.event(Event{Type: ExecutionStarted, In: t.head.Input, RoleARN: t.x.Start.RoleARN})
+	seconds := t.p.TimeoutSeconds
+	if t.x.Start.Express && (seconds == 0 || seconds > expressSeconds) {
+		seconds = expressSeconds
+	}
+	if seconds > 0 {
+		t.head.Timeout = t.open(Job{Kind: Timer, Due: t.head.Now + seconds*1000})
+	}
+	root := &Frame{State: t.p.Flow.Start.Name, Input: t.head.Input}
+	t.frames.put(root.ID, root)
+	t.ready = append(t.ready, root)
+	return true
+}
+
+// resume goes on where a turn handed over.
+func (t *turn) resume(j *Job) bool {
+	f := t.frame(j.Frame)
+	t.close(f)
+	t.ready = append(t.ready, f)
+	return true
+}
+
+// fired is the end of a wait: of a Wait, of a retry, of the execution's time.
+func (t *turn) fired(j *Job) bool {
+	if j.ID == t.head.Timeout {
+		t.timeOut()
+		return true
+	}
+	f := t.frame(j.Frame)
+	t.close(f)
+	if s := t.state(f); f.Phase == Retrying {
+		t.work(f, s, f.Prev)
+	} else {
+		t.waited(f, s)
+	}
+	return true
+}
+
+// enter lets the frame enter its state.
+func (t *turn) enter(f *Frame) {
+	s := t.state(f)
+	before := f.Prev
+	t.entries++
+	t.head.Entries++
+	f.Entry, f.Entered = t.head.Entries, t.head.Now
+	f.Retries, f.Sends, f.Unknown = nil, 0, false
+	f.EnteredEvent = t.event(Event{Type: entered(s.Type), Prev: before, State: s.Name, In: f.Input})
+	f.Prev = f.EnteredEvent
+	if t.running() {
+		t.work(f, s, before)
+	}
+}
+
+// work does what the state is for, once more at each retry. Before is the
+// event that came before all that this attempt tells: an evaluation that fails
+// points to it.
+func (t *turn) work(f *Frame, s *asl.State, before int64) {
+	f.Phase = Working
+	sc := t.scope(f, s, before)
+	var fl *fault
+	switch s.Type {
+	case asl.Pass:
+		fl = t.pass(sc)
+	case asl.Task:
+		fl = t.task(sc)
+	case asl.Choice:
+		fl = t.choice(sc)
+	case asl.Wait:
+		fl = t.wait(sc)
+	case asl.Succeed:
+		fl = t.succeed(sc)
+	case asl.Fail:
+		fl = t.fail(sc)
+	case asl.Parallel:
+		fl = t.parallel(sc)
+	case asl.Map:
+		fl = t.mapping(sc)
+	default:
+		panic("no such state type: " + string(s.Type))
+	}
+	if fl != nil {
+		t.raise(sc, fl)
+	}
+}
+
+// leave lets the frame leave its state for the next one, or end where there is
+// none. The output was kept within the limits.
+func (t *turn) leave(sc *scope, out Ref, assigned []Binding, next *asl.State) {
+	f := sc.frame
+	f.Prev = t.event(Event{Type: exited(sc.state.Type), Prev: f.Prev, State: sc.state.Name, Out: out, Assigned: assigned})
+	t.assign(f, assigned)
+	f.Join = nil
+	if next == nil {
+		t.finish(f, out)
+		return
+	}
+	f.State, f.Input, f.Phase = next.Name, out, Entering
+	t.ready = append(t.ready, f)
+}
+
+// finish ends a frame that has come to its end.
+func (t *turn) finish(f *Frame, out Ref) {
+	if f.Kind == Root {
+		t.succeedExecution(f, out)
+		return
+	}
+	f.Phase, f.Result, f.Input = Ended, out, 0
+	t.forget(f)
+	t.joined(t.frame(f.Parent), f)
+}
+
+// entered, exited and aborted are the events of a state of that type.
+func entered(of asl.Type) EventType {
+	switch of {
+	case asl.Pass:
+		return PassStateEntered
+	case asl.Task:
+		return TaskStateEntered
+	case asl.Choice:
+		return ChoiceStateEntered
+	case asl.Wait:
+		return WaitStateEntered
+	case asl.Succeed:
+		return SucceedStateEntered
+	case asl.Fail:
+		return FailStateEntered
+	case asl.Parallel:
+		return ParallelStateEntered
+	}
+	return MapStateEntered
+}
+
+func exited(of asl.Type) EventType {
+	switch of {
+	case asl.Pass:
+		return PassStateExited
+	case asl.Task:
+		return TaskStateExited
+	case asl.Choice:
+		return ChoiceStateExited
+	case asl.Wait:
+		return WaitStateExited
+	case asl.Succeed:
+		return SucceedStateExited
+	case asl.Parallel:
+		return ParallelStateExited
+	}
+	return MapStateExited
+}

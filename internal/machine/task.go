@@ -1,0 +1,230 @@
+package machine
+
+import (
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// task makes the job of a Task's attempt. History says that the task was
+// scheduled and started before anybody outside hears of it.
+func (t *turn) task(sc *scope) *fault {
+	f, s := sc.frame, sc.state
+	r := &s.Task.Resource
+	sc.token = r.Kind == asl.Activity || r.Pattern != asl.RequestResponse
+	plan, fl := sc.plan()
+	if fl != nil {
+		return fl
+	}
+	if r.Kind == asl.Activity && t.env.Gone != nil && t.env.Gone(r.Text) {
+		return sc.runtime("The activity " + r.Text + " does not exist.")
+	}
+	e := taskEvent(r, scheduled)
+	e.Prev, e.In, e.RoleARN = f.Prev, plan.request, plan.role
+	e.Timeout, e.Heartbeat = plan.timeout, plan.heartbeat
+	if e.Resource == "" {
+		e.Resource = r.Text
+	}
+	f.Prev = t.event(e)
+	f.Sends++
+	j := Job{Kind: jobKind(r.Kind), Frame: f.ID, State: s.Name, Entry: f.Entry, Attempt: f.attempt(), Send: f.Sends,
+		Request: plan.request, RoleARN: plan.role, Deadline: Never, Due: t.head.Now}
+	if plan.timeout > 0 {
+		j.Deadline = t.head.Now + plan.timeout*1000
+	}
+	if r.Kind == asl.Activity || r.Pattern == asl.WaitForTaskToken {
+		j.Heartbeat = plan.heartbeat * 1000
+	}
+	if r.Kind == asl.Activity {
+		j.Due = j.Deadline
+	} else {
+		e := taskEvent(r, started)
+		e.Prev = f.Prev
+		f.Prev = t.event(e)
+	}
+	f.Job = t.open(j)
+	return nil
+}
+
+// plan is what a task's attempt is made with.
+type plan struct {
+	request            Ref
+	timeout, heartbeat int64 // seconds, 0: not given
+	role               string
+}
+
+func (sc *scope) plan() (p plan, fl *fault) {
+	t, s := sc.turn, sc.state
+	in, fl := sc.selection(s.InputPath)
+	if fl != nil {
+		return p, fl
+	}
+	sc.with(in)
+	if p.timeout, _, fl = sc.whole(&s.Task.TimeoutSeconds, 1); fl != nil {
+		return p, fl
+	}
+	if p.heartbeat, _, fl = sc.whole(&s.Task.HeartbeatSeconds, 1); fl != nil {
+		return p, fl
+	}
+	role, fl := sc.line(&s.Task.RoleARN)
+	if fl != nil {
+		return p, fl
+	}
+	if role != nil {
+		p.role = *role
+	}
+	if s.Parameters != nil {
+		if in, fl = sc.template(s.Parameters); fl != nil {
+			return p, fl
+		}
+	}
+	var ok bool
+	if p.request, ok = t.number(&in, t.env.Limits.Payload); !ok {
+		return p, tooLarge(s.Name)
+	}
+	return p, nil
+}
+
+// taskMessage is what becomes of a task that is under way.
+func (t *turn) taskMessage(j *Job, m Message) bool {
+	f := t.frame(j.Frame)
+	s := t.state(f)
+	switch m.Kind {
+	case JobSucceeded:
+		t.taskSucceeded(f, s, m.Output)
+	case JobFailed:
+		if m.Failure == nil {
+			m.Failure = &Failure{}
+		}
+		t.taskFailed(f, s, &fault{Failure: *m.Failure}, m.Effect)
+	case Submitted:
+		return t.submitted(f, s, j, m.Output)
+	case Taken:
+		return t.taken(f, j, m.Worker)
+	case Fired:
+		return t.late(f, s, j)
+	case Beat:
+		return j.awaited() && j.Heartbeat > 0 && t.beat(j)
+	case Resent:
+		if j.Kind == Activity || j.Submitted {
+			return false
+		}
+		f.Unknown = true
+		f.Sends++
+		j.Send = f.Sends
+	default:
+		return false
+	}
+	return true
+}
+
+// submitted notes that a service took the request, whose completion is still
+// to come.
+func (t *turn) submitted(f *Frame, s *asl.State, j *Job, answer value.Text) bool {
+	if j.Kind == Activity || j.Submitted {
+		return false
+	}
+	ref := t.payload(answer, value.Value{})
+	e := taskEvent(&s.Task.Resource, started)
+	e.Type, e.Prev, e.Out = TaskSubmitted, f.Prev, ref
+	f.Prev = t.event(e)
+	j.Submitted = true
+	return t.beat(j)
+}
+
+// taken notes that a worker took the activity's task.
+func (t *turn) taken(f *Frame, j *Job, worker string) bool {
+	if j.Kind != Activity || j.Taken {
+		return false
+	}
+	f.Prev = t.event(Event{Type: ActivityStarted, Prev: f.Prev, Worker: worker})
+	j.Taken = true
+	return t.beat(j)
+}
+
+// awaited reports whether a job is with the outside, and only its completion
+// is still to come.
+func (j *Job) awaited() bool { return j.Submitted || j.Taken }
+
+// beat gives a job that is with the outside a full interval from now on.
+func (t *turn) beat(j *Job) bool {
+	j.Due = j.Deadline
+	if j.Heartbeat > 0 {
+		j.Due = min(j.Deadline, t.head.Now+j.Heartbeat)
+	}
+	return true
+}
+
+// overdue reports whether an attempt is out of time.
+func (j *Job) overdue(now int64) bool {
+	return j.Kind < Timer && (now >= j.Deadline || j.unheard(now))
+}
+
+func (j *Job) unheard(now int64) bool { return j.awaited() && j.Heartbeat > 0 && now >= j.Due }
+
+// late ends an attempt that is out of time.
+func (t *turn) late(f *Frame, s *asl.State, j *Job) bool {
+	if !j.overdue(t.head.Now) {
+		return false
+	}
+	name := errTimeout
+	fl := &fault{Failure: Failure{Error: &name}, timeout: true, heartbeat: t.head.Now < j.Deadline}
+	if j.Kind != Activity || j.Taken {
+		f.Unknown = true
+	}
+	t.tellTimeout(f, s)
+	t.close(f)
+	t.raise(t.scope(f, s, f.Prev), fl)
+	return true
+}
+
+// tellTimeout tells history that the frame's task is out of time.
+func (t *turn) tellTimeout(f *Frame, s *asl.State) {
+	name := errTimeout
+	e := taskEvent(&s.Task.Resource, timedOut)
+	e.Prev, e.Error = f.Prev, &name
+	f.Prev = t.event(e)
+}
+
+// taskSucceeded ends the attempt well, if its result is within the limit.
+func (t *turn) taskSucceeded(f *Frame, s *asl.State, answer value.Text) {
+	r := &s.Task.Resource
+	if most := t.env.Limits.Payload; most > 0 && answer.Len() > most {
+		name := r.Service
+		if r.Kind == asl.LambdaARN || r.Kind == asl.Activity {
+			name = r.Text
+		}
+		t.taskFailed(f, s, tooLarge(name), EffectUnknown)
+		return
+	}
+	ref := t.payload(answer, value.Value{})
+	e := taskEvent(r, succeeded)
+	e.Prev, e.Out = f.Prev, ref
+	f.Prev = t.event(e)
+	t.close(f)
+	t.complete(f, s, datum{ref: ref})
+}
+
+// taskFailed ends the attempt by an error from outside.
+func (t *turn) taskFailed(f *Frame, s *asl.State, fl *fault, effect Effect) {
+	if effect == EffectUnknown {
+		f.Unknown = true
+	}
+	e := taskEvent(&s.Task.Resource, failed)
+	e.Prev, e.Error, e.Cause = f.Prev, fl.Error, fl.Cause
+	f.Prev = t.event(e)
+	t.close(f)
+	fl.fatal = fl.Error != nil && *fl.Error == errRuntime
+	fl.timeout = fl.Error != nil && *fl.Error == errTimeout
+	t.raise(t.scope(f, s, f.Prev), fl)
+}
+
+// jobKind is the job that does such a task.
+func jobKind(k asl.Kind) JobKind {
+	switch k {
+	case asl.Activity:
+		return Activity
+	case asl.NestedExecution:
+		return Child
+	}
+	return Call
+}
