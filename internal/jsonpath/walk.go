@@ -31,7 +31,7 @@ func crumbTo(v value.Value, n int) crumb {
 }
 
 func (p *Path) collect(root value.Value) (value.Value, *NotFound) {
-	w := walker{path: p, root: root, left: MaxVisits}
+	w := walker{path: p, root: root, left: MaxVisits, trail: make([]crumb, 0, 8)}
 	err := w.from(0, root)
 	return value.NewArray(w.out), err
 }

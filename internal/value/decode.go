@@ -13,6 +13,8 @@ func (t Text) Decode() Value {
 		return Value{}
 	}
 	d := decoder{s: t.s}
+	n := d.room(16, 32)
+	d.values, d.names = make([]Value, 0, n), make([]string, 0, n)
 	return d.value()
 }
 
