@@ -1,0 +1,86 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// The bounds of one step of a deletion, and how long it rests between steps.
+const (
+	deletionPage = 100
+	deletionRest = time.Second
+)
+
+// finishDeletion stops a page of the executions of a machine that is marked as
+// deleted, and takes the machine away once none is left. What is left is for
+// [Service.Run].
+func (s *Service) finishDeletion(ctx context.Context, m *machineDoc) error {
+	running, err := s.Store.Index(ctx, store.IndexQuery{
+		Tenant: s.tenant, Index: engine.IndexStatus, Value: engine.StatusValue(m.Name, machine.Running), Limit: deletionPage,
+	})
+	if err != nil {
+		return err
+	}
+	for _, row := range running {
+		if _, err := s.Engine.Stop(ctx, row.ID, machine.Failure{}); err != nil && !errors.Is(err, engine.ErrNotFound) {
+			return nil // not now: the mark stays, and Run comes again
+		}
+	}
+	if len(running) == deletionPage {
+		return nil
+	}
+	err = s.Store.Commit(ctx, &store.Batch{
+		ExpectDocs: []store.ExpectDoc{{DocKey: s.machineKey(m.Name), Rev: m.rev}},
+		DropDocs:   []store.DocKey{s.machineKey(m.Name)},
+	})
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrUnknown) {
+		return nil
+	}
+	return err
+}
+
+// Run finishes deletions until ctx ends. It goes through the machines once at
+// the start, for what a former process left, and whenever one was marked.
+func (s *Service) Run(ctx context.Context) {
+	for {
+		if err := s.deletions(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Warn("deletions of state machines are held up", "cause", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(deletionRest):
+		}
+	}
+}
+
+// deletions takes one step of every deletion that is under way.
+func (s *Service) deletions(ctx context.Context) error {
+	after := ""
+	for {
+		docs, err := s.Store.Docs(ctx, s.tenant, kindMachine, after, deletionPage)
+		if err != nil {
+			return err
+		}
+		for _, doc := range docs {
+			m, err := decodeMachine(doc)
+			if err != nil {
+				return err
+			}
+			if m.Deleting {
+				if err := s.finishDeletion(ctx, m); err != nil {
+					return err
+				}
+			}
+		}
+		if len(docs) < deletionPage {
+			return nil
+		}
+		after = docs[len(docs)-1].Name
+	}
+}

@@ -1,0 +1,336 @@
+package service
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// GetExecutionHistory lists an execution's events.
+func (s *Service) GetExecutionHistory(ctx context.Context, in *api.GetExecutionHistoryInput) (*api.GetExecutionHistoryOutput, error) {
+	id, err := s.find(ctx, in.ExecutionArn)
+	if err != nil {
+		return nil, err
+	}
+	start, head, err := s.Engine.Execution(ctx, id)
+	if err != nil {
+		return nil, refuse(err)
+	}
+	p := s.page("GetExecutionHistory", in.MaxResults, in.ExecutionArn, strconv.FormatBool(in.ReverseOrder))
+	after, err := p.after(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	from := int64(1)
+	if in.ReverseOrder {
+		from = head.LastEvent
+	}
+	if after != "" {
+		if from, err = strconv.ParseInt(after, 10, 64); err != nil {
+			return nil, api.InvalidToken("Invalid token")
+		}
+	}
+	events, err := s.events(ctx, id, from, in.ReverseOrder, p.size)
+	if err != nil {
+		return nil, err
+	}
+	told, err := s.tell(ctx, id, start.Region, events, in.IncludeExecutionData == nil || *in.IncludeExecutionData)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.GetExecutionHistoryOutput{Events: told}
+	if len(events) == p.size {
+		next := events[len(events)-1].ID + 1
+		if in.ReverseOrder {
+			next -= 2
+		}
+		if next >= 1 && next <= head.LastEvent {
+			out.NextToken = p.next(strconv.FormatInt(next, 10))
+		}
+	}
+	return out, nil
+}
+
+// events are at most n events from event `from` on, or backwards.
+func (s *Service) events(ctx context.Context, id store.ID, from int64, backwards bool, n int) ([]machine.Event, error) {
+	var events []machine.Event
+	for len(events) < n && from >= 1 {
+		groups, err := s.Store.Events(ctx, id, from, backwards, min(n-len(events), 256))
+		if err != nil || len(groups) == 0 {
+			return events, err
+		}
+		for _, g := range groups {
+			group, err := machine.DecodeEvents(g.Body)
+			if err != nil {
+				return nil, err
+			}
+			for i := range group {
+				e := group[i]
+				if backwards {
+					e = group[len(group)-1-i]
+				}
+				if backwards && e.ID <= from || !backwards && e.ID >= from {
+					events = append(events, e)
+				}
+			}
+		}
+		from = events[len(events)-1].ID + 1
+		if backwards {
+			from -= 2
+		}
+	}
+	return events[:min(len(events), n)], nil
+}
+
+// tell turns events into the API's, their payloads read at one go.
+func (s *Service) tell(ctx context.Context, id store.ID, region string, events []machine.Event, data bool) ([]api.HistoryEvent, error) {
+	t := teller{region: region, data: data, texts: map[machine.Ref]string{}}
+	if err := t.read(ctx, s.Store, id, events); err != nil {
+		return nil, err
+	}
+	told := make([]api.HistoryEvent, len(events))
+	for i := range events {
+		e := &events[i]
+		told[i] = api.HistoryEvent{
+			Timestamp: api.Timestamp(e.At), Type: api.HistoryEventType(e.Type.String()), Id: e.ID, PreviousEventId: e.Prev,
+		}
+		if details := shapes[e.Type]; details != nil {
+			details(&t, e, &told[i])
+		}
+	}
+	return told, nil
+}
+
+// teller has at hand what events refer to.
+type teller struct {
+	region string
+	data   bool // inputs and outputs are told too
+	texts  map[machine.Ref]string
+}
+
+// read reads the payloads that the events refer to.
+func (t *teller) read(ctx context.Context, st store.Store, id store.ID, events []machine.Event) error {
+	var refs []uint32
+	want := func(r machine.Ref) {
+		if _, have := t.texts[r]; r != 0 && !have {
+			t.texts[r] = ""
+			refs = append(refs, uint32(r))
+		}
+	}
+	for i := range events {
+		want(events[i].In)
+		want(events[i].Out)
+		for _, v := range events[i].Assigned {
+			want(v.Value)
+		}
+	}
+	if len(refs) == 0 {
+		return nil
+	}
+	texts, err := st.Payloads(ctx, id, refs)
+	if err != nil {
+		return err
+	}
+	for i, r := range refs {
+		t.texts[machine.Ref(r)] = string(texts[i])
+	}
+	return nil
+}
+
+var whole = &api.HistoryEventExecutionDataDetails{}
+
+// text is a payload and its details: both nil where there is none or data is
+// left out.
+func (t *teller) text(r machine.Ref) (*string, *api.HistoryEventExecutionDataDetails) {
+	if r == 0 || !t.data {
+		return nil, nil
+	}
+	text := t.texts[r]
+	return &text, whole
+}
+
+func failure(e *machine.Event) *api.FailureEventDetails {
+	return &api.FailureEventDetails{Error: e.Error, Cause: e.Cause}
+}
+
+func taskFailure(e *machine.Event) *api.TaskFailureEventDetails {
+	return &api.TaskFailureEventDetails{ResourceType: e.ResourceType, Resource: e.Resource, Error: e.Error, Cause: e.Cause}
+}
+
+func (t *teller) output(e *machine.Event) *api.OutputEventDetails {
+	text, details := t.text(e.Out)
+	return &api.OutputEventDetails{Output: text, OutputDetails: details}
+}
+
+func (t *teller) taskOutput(e *machine.Event) *api.TaskOutputEventDetails {
+	text, details := t.text(e.Out)
+	return &api.TaskOutputEventDetails{ResourceType: e.ResourceType, Resource: e.Resource, Output: text, OutputDetails: details}
+}
+
+func (t *teller) entered(e *machine.Event, h *api.HistoryEvent) {
+	text, details := t.text(e.In)
+	h.StateEnteredEventDetails = &api.StateEnteredEventDetails{Name: e.State, Input: text, InputDetails: details}
+}
+
+func (t *teller) exited(e *machine.Event, h *api.HistoryEvent) {
+	text, details := t.text(e.Out)
+	d := &api.StateExitedEventDetails{Name: e.State, Output: text, OutputDetails: details}
+	if len(e.Assigned) > 0 && t.data {
+		d.AssignedVariables = make(map[string]string, len(e.Assigned))
+		for _, v := range e.Assigned {
+			d.AssignedVariables[v.Name] = t.texts[v.Value]
+		}
+		d.AssignedVariablesDetails = &api.AssignedVariablesDetails{}
+	}
+	h.StateExitedEventDetails = d
+}
+
+func (t *teller) iteration(e *machine.Event) *api.MapIterationEventDetails {
+	return &api.MapIterationEventDetails{Name: optional(e.State), Index: int32(e.Index)}
+}
+
+// seconds is a timeout as events tell it, nil where none was given.
+func seconds(n int64) *int64 {
+	if n == 0 {
+		return nil
+	}
+	return &n
+}
+
+func credentials(role string) *api.TaskCredentials {
+	if role == "" {
+		return nil
+	}
+	return &api.TaskCredentials{RoleArn: &role}
+}
+
+func (t *teller) started(e *machine.Event, h *api.HistoryEvent) {
+	text, details := t.text(e.In)
+	h.ExecutionStartedEventDetails = &api.ExecutionStartedEventDetails{
+		Input: text, InputDetails: details, RoleArn: optional(e.RoleARN),
+	}
+}
+
+func (t *teller) taskScheduled(e *machine.Event, h *api.HistoryEvent) {
+	d := &api.TaskScheduledEventDetails{
+		ResourceType: e.ResourceType, Resource: e.Resource, Region: t.region,
+		TimeoutInSeconds: seconds(e.Timeout), HeartbeatInSeconds: seconds(e.Heartbeat), TaskCredentials: credentials(e.RoleARN),
+	}
+	if text, _ := t.text(e.In); text != nil {
+		d.Parameters = *text
+	}
+	h.TaskScheduledEventDetails = d
+}
+
+func (t *teller) lambdaScheduled(e *machine.Event, h *api.HistoryEvent) {
+	text, details := t.text(e.In)
+	h.LambdaFunctionScheduledEventDetails = &api.LambdaFunctionScheduledEventDetails{
+		Resource: e.Resource, Input: text, InputDetails: details, TimeoutInSeconds: seconds(e.Timeout), TaskCredentials: credentials(e.RoleARN),
+	}
+}
+
+func (t *teller) activityScheduled(e *machine.Event, h *api.HistoryEvent) {
+	text, details := t.text(e.In)
+	h.ActivityScheduledEventDetails = &api.ActivityScheduledEventDetails{
+		Resource: e.Resource, Input: text, InputDetails: details, TimeoutInSeconds: seconds(e.Timeout), HeartbeatInSeconds: seconds(e.Heartbeat),
+	}
+}
+
+// shape fills the one details member of an event.
+type shape = func(t *teller, e *machine.Event, h *api.HistoryEvent)
+
+// shapes is the table of AWS's event types with their details. A type that is
+// not in it has none.
+var shapes = [...]shape{
+	machine.ActivityFailed: func(_ *teller, e *machine.Event, h *api.HistoryEvent) { h.ActivityFailedEventDetails = failure(e) },
+	machine.ActivityScheduleFailed: func(_ *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.ActivityScheduleFailedEventDetails = failure(e)
+	},
+	machine.ActivityScheduled: (*teller).activityScheduled,
+	machine.ActivityStarted: func(_ *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.ActivityStartedEventDetails = &api.ActivityStartedEventDetails{WorkerName: optional(e.Worker)}
+	},
+	machine.ActivitySucceeded:  func(t *teller, e *machine.Event, h *api.HistoryEvent) { h.ActivitySucceededEventDetails = t.output(e) },
+	machine.ActivityTimedOut:   func(_ *teller, e *machine.Event, h *api.HistoryEvent) { h.ActivityTimedOutEventDetails = failure(e) },
+	machine.ChoiceStateEntered: (*teller).entered,
+	machine.ChoiceStateExited:  (*teller).exited,
+	machine.EvaluationFailed: func(_ *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.EvaluationFailedEventDetails = &api.EvaluationFailedEventDetails{Error: e.Error, Cause: e.Cause, Location: optional(e.Location), State: e.State}
+	},
+	machine.ExecutionAborted: func(_ *teller, e *machine.Event, h *api.HistoryEvent) { h.ExecutionAbortedEventDetails = failure(e) },
+	machine.ExecutionFailed:  func(_ *teller, e *machine.Event, h *api.HistoryEvent) { h.ExecutionFailedEventDetails = failure(e) },
+	machine.ExecutionRedriven: func(_ *teller, e *machine.Event, h *api.HistoryEvent) {
+		count := int32(e.Index)
+		h.ExecutionRedrivenEventDetails = &api.ExecutionRedrivenEventDetails{RedriveCount: &count}
+	},
+	machine.ExecutionStarted:   (*teller).started,
+	machine.ExecutionSucceeded: func(t *teller, e *machine.Event, h *api.HistoryEvent) { h.ExecutionSucceededEventDetails = t.output(e) },
+	machine.ExecutionTimedOut:  func(_ *teller, e *machine.Event, h *api.HistoryEvent) { h.ExecutionTimedOutEventDetails = failure(e) },
+	machine.FailStateEntered:   (*teller).entered,
+	machine.LambdaFunctionFailed: func(_ *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.LambdaFunctionFailedEventDetails = failure(e)
+	},
+	machine.LambdaFunctionScheduleFailed: func(_ *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.LambdaFunctionScheduleFailedEventDetails = failure(e)
+	},
+	machine.LambdaFunctionScheduled: (*teller).lambdaScheduled,
+	machine.LambdaFunctionStartFailed: func(_ *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.LambdaFunctionStartFailedEventDetails = failure(e)
+	},
+	machine.LambdaFunctionSucceeded: func(t *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.LambdaFunctionSucceededEventDetails = t.output(e)
+	},
+	machine.LambdaFunctionTimedOut: func(_ *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.LambdaFunctionTimedOutEventDetails = failure(e)
+	},
+	machine.MapIterationAborted: func(t *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.MapIterationAbortedEventDetails = t.iteration(e)
+	},
+	machine.MapIterationFailed: func(t *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.MapIterationFailedEventDetails = t.iteration(e)
+	},
+	machine.MapIterationStarted: func(t *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.MapIterationStartedEventDetails = t.iteration(e)
+	},
+	machine.MapIterationSucceeded: func(t *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.MapIterationSucceededEventDetails = t.iteration(e)
+	},
+	machine.MapRunFailed: func(_ *teller, e *machine.Event, h *api.HistoryEvent) { h.MapRunFailedEventDetails = failure(e) },
+	machine.MapRunRedriven: func(_ *teller, e *machine.Event, h *api.HistoryEvent) {
+		count := int32(e.Index)
+		h.MapRunRedrivenEventDetails = &api.MapRunRedrivenEventDetails{MapRunArn: optional(e.Resource), RedriveCount: &count}
+	},
+	machine.MapRunStarted: func(_ *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.MapRunStartedEventDetails = &api.MapRunStartedEventDetails{MapRunArn: optional(e.Resource)}
+	},
+	machine.MapStateEntered: (*teller).entered,
+	machine.MapStateExited:  (*teller).exited,
+	machine.MapStateStarted: func(_ *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.MapStateStartedEventDetails = &api.MapStateStartedEventDetails{Length: int32(e.Length)}
+	},
+	machine.ParallelStateEntered: (*teller).entered,
+	machine.ParallelStateExited:  (*teller).exited,
+	machine.PassStateEntered:     (*teller).entered,
+	machine.PassStateExited:      (*teller).exited,
+	machine.SucceedStateEntered:  (*teller).entered,
+	machine.SucceedStateExited:   (*teller).exited,
+	machine.TaskFailed:           func(_ *teller, e *machine.Event, h *api.HistoryEvent) { h.TaskFailedEventDetails = taskFailure(e) },
+	machine.TaskScheduled:        (*teller).taskScheduled,
+	machine.TaskStartFailed:      func(_ *teller, e *machine.Event, h *api.HistoryEvent) { h.TaskStartFailedEventDetails = taskFailure(e) },
+	machine.TaskStarted: func(_ *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.TaskStartedEventDetails = &api.TaskStartedEventDetails{ResourceType: e.ResourceType, Resource: e.Resource}
+	},
+	machine.TaskStateEntered: (*teller).entered,
+	machine.TaskStateExited:  (*teller).exited,
+	machine.TaskSubmitFailed: func(_ *teller, e *machine.Event, h *api.HistoryEvent) {
+		h.TaskSubmitFailedEventDetails = taskFailure(e)
+	},
+	machine.TaskSubmitted:    func(t *teller, e *machine.Event, h *api.HistoryEvent) { h.TaskSubmittedEventDetails = t.taskOutput(e) },
+	machine.TaskSucceeded:    func(t *teller, e *machine.Event, h *api.HistoryEvent) { h.TaskSucceededEventDetails = t.taskOutput(e) },
+	machine.TaskTimedOut:     func(_ *teller, e *machine.Event, h *api.HistoryEvent) { h.TaskTimedOutEventDetails = taskFailure(e) },
+	machine.WaitStateEntered: (*teller).entered,
+	machine.WaitStateExited:  (*teller).exited,
+}

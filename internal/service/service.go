@@ -1,0 +1,115 @@
+// Package service is api.Service over the engine and the store: names, limits,
+// idempotency, pages and history. It decides what a caller may ask and how it
+// is answered. It refuses to know how requests travel (server does) and how
+// executions run (engine and machine do).
+//
+// Read service.go, then catalog.go (state machines as documents), machine.go,
+// execution.go, history.go, activity.go, tag.go, page.go (next tokens),
+// deletion.go (what goes on after a DeleteStateMachine).
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// Config is all that a service is given.
+type Config struct {
+	Store   store.Store
+	Engine  *engine.Engine
+	Catalog *Catalog
+	Account string // whose ARNs are served
+	Region  string
+	Now     func() time.Time
+	NewUUID func() string // a version 4 UUID
+	Log     *slog.Logger
+}
+
+// Service is the service. Its methods may be called by many at once.
+type Service struct {
+	Config
+	tenant string
+}
+
+var _ api.Service = (*Service)(nil)
+
+// New makes a service of parts that are open.
+func New(cfg Config) *Service {
+	return &Service{Config: cfg, tenant: engine.Tenant(cfg.Account, cfg.Region)}
+}
+
+// ours parses an ARN of the kinds given, and refuses one of another account or
+// region as one of something that does not exist.
+func (s *Service) ours(text string, missing func(string) *api.Error, kinds ...api.ARNKind) (api.ARN, error) {
+	arn, err := api.ParseARN(text)
+	if err != nil {
+		return arn, err
+	}
+	for _, kind := range kinds {
+		if arn.Kind == kind {
+			if arn.Account != s.Account || arn.Region != s.Region {
+				return arn, missing(text)
+			}
+			return arn, nil
+		}
+	}
+	return arn, api.InvalidArn("Resource type not valid in this context: " + string(arn.Kind))
+}
+
+// arn puts an ARN of ours together.
+func (s *Service) arn(a api.ARN) string {
+	a.Partition, a.Account, a.Region = "aws", s.Account, s.Region
+	return a.String()
+}
+
+// refuse turns what the engine refuses into what the API has for it. Anything
+// else stays as it is: a fault.
+func refuse(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, engine.ErrNotReady):
+		return api.Errorf(api.CodeServiceUnavailable, "The server does not take work right now. Try again.")
+	case errors.Is(err, engine.ErrBusy):
+		return api.Errorf(api.CodeThrottling, "Rate exceeded")
+	case errors.Is(err, engine.ErrTooManyPollers):
+		return api.Errorf(api.CodeActivityWorkerLimitExceeded, "Too many workers poll this activity.")
+	case errors.Is(err, engine.ErrInvalidToken):
+		return api.InvalidToken("Invalid token")
+	case errors.Is(err, engine.ErrTaskTimedOut):
+		return api.TaskTimedOut()
+	case errors.Is(err, engine.ErrTaskDoesNotExist):
+		return api.Errorf(api.CodeTaskDoesNotExist, "Task does not exist")
+	case errors.Is(err, store.ErrUnknown):
+		return api.Errorf(api.CodeServiceUnavailable, "The outcome of the call is not known. Ask again.")
+	}
+	return err
+}
+
+// now is the time as the API shows it.
+func (s *Service) now() api.Timestamp { return api.TimestampOf(s.Now()) }
+
+// optional is nil for an empty text.
+func optional(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// commitDoc writes one document, where nobody else has written it since it was
+// read at revision rev.
+func (s *Service) commitDoc(ctx context.Context, doc store.Doc, rev uint64, definitions ...store.Definition) error {
+	doc.Rev = rev + 1
+	return s.Store.Commit(ctx, &store.Batch{
+		ExpectDocs:  []store.ExpectDoc{{DocKey: doc.DocKey, Rev: rev}},
+		Docs:        []store.Doc{doc},
+		Definitions: definitions,
+	})
+}
