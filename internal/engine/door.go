@@ -2,15 +2,18 @@ package engine
 
 import (
 	"context"
-	"time"
+	"errors"
+	"fmt"
+	"hash/fnv"
 
+	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/value"
 )
 
 // StartRequest asks for a new execution. What is in it was checked: the name,
-// the input's size, the definition is in the store.
+// the input's size, that the definition is in the store.
 type StartRequest struct {
 	Machine
 	Name  string // "": a UUID is drawn
@@ -18,7 +21,7 @@ type StartRequest struct {
 	Trace string // trace header, or ""
 
 	Depth  int             // of a nested one
-	Parent *machine.Parent // of a nested one
+	Parent *machine.Parent // of a nested one: it hears of the end
 }
 
 // Started is a start that is durable.
@@ -33,73 +36,221 @@ type Started struct {
 // name with the same input, while that one is running, is answered with the one
 // that is there; else a taken name is a *NameTakenError.
 func (e *Engine) Start(ctx context.Context, r StartRequest) (Started, error) {
-	return Started{}, ErrNotReady
+	if err := e.admit(); err != nil {
+		return Started{}, err
+	}
+	x, err := e.newExecution(r, false)
+	if err != nil {
+		return Started{}, err
+	}
+	// A start on a node that does not own the shard is refused here. With
+	// several nodes it would put name, row and message by itself (see the
+	// design, data flow b) and leave the turn to the owner.
+	for range maxTries {
+		started, err := e.begin(x, r.Input)
+		if !errors.Is(err, store.ErrConflict) {
+			return started, err
+		}
+		started, err = e.startedBefore(ctx, x, r)
+		if !errors.Is(err, store.ErrNotFound) {
+			return started, err
+		}
+	}
+	return Started{}, ErrBusy
+}
+
+// newExecution is an execution that has not begun, with its id and name.
+func (e *Engine) newExecution(r StartRequest, express bool) (*machine.Execution, error) {
+	var chance [24]byte
+	if err := e.draw(chance[:]); err != nil {
+		return nil, err
+	}
+	if r.Name == "" {
+		r.Name = integration.UUID([16]byte(chance[8:]), 4)
+	}
+	at := e.now()
+	shard := e.ShardOf(r.Account, r.Region, r.Machine.Name, r.Name)
+	return machine.New(machine.Start{
+		ID:      machine.ID(store.NewID(shard, at, [8]byte(chance[:8]))),
+		Account: r.Account, Region: r.Region, Machine: r.Machine.Name, Name: r.Name,
+		Definition: r.Definition, Version: r.Version, Alias: r.Alias, RoleARN: r.RoleARN,
+		Trace: r.Trace, Express: express, At: at, Depth: r.Depth, Parent: r.Parent,
+	}), nil
+}
+
+// ShardOf is the shard of a machine's execution of that name.
+func (e *Engine) ShardOf(account, region, machineName, name string) store.Shard {
+	h := fnv.New64a()
+	for _, part := range [...]string{Tenant(account, region), machineName, name} {
+		h.Write([]byte(part))
+		h.Write([]byte{0})
+	}
+	return store.Shard(h.Sum64() % uint64(len(e.shards)))
+}
+
+// begin takes an execution's first turn; its name goes into the same commit.
+// store.ErrConflict: the name is taken.
+func (e *Engine) begin(x *machine.Execution, input value.Text) (Started, error) {
+	id := store.ID(x.Start.ID)
+	program, err := e.cfg.Programs(e.ctx, x.Start.Definition)
+	if err != nil {
+		return Started{}, fmt.Errorf("start of execution %s: %w", id, err)
+	}
+	s := e.shards[id.Shard()]
+	epoch := s.epoch.Load()
+	if epoch == 0 {
+		return Started{}, ErrNotReady
+	}
+	r := s.hold(id)
+	defer s.release(r)
+	r.x, r.program, r.epoch = x, program, epoch
+	name := store.Name{NameKey: nameKey(&x.Start), ID: id}
+	if _, err := e.take(s, r, machine.Message{Kind: machine.Begin, Output: input}, &rider{name: &name}); err != nil {
+		r.x = nil
+		return Started{}, err
+	}
+	return Started{ID: id, Name: x.Start.Name, At: x.Start.At}, nil
+}
+
+func nameKey(s *machine.Start) store.NameKey {
+	return store.NameKey{
+		Shard: store.Shard(s.ID.Shard()), Tenant: Tenant(s.Account, s.Region), Machine: s.Machine, Name: s.Name,
+	}
+}
+
+// startedBefore answers a start whose name is taken from what has it.
+// store.ErrNotFound: nothing has it any more.
+func (e *Engine) startedBefore(ctx context.Context, x *machine.Execution, r StartRequest) (Started, error) {
+	id, err := e.cfg.Store.Name(ctx, nameKey(&x.Start))
+	if err != nil {
+		return Started{}, fmt.Errorf("name %q: %w", x.Start.Name, err)
+	}
+	start, head, err := e.Execution(ctx, id)
+	if err != nil {
+		return Started{}, err
+	}
+	same := Started{ID: id, Name: start.Name, At: start.At, Was: true}
+	if p := r.Parent; p != nil && start.Parent != nil && *start.Parent == *p {
+		return same, nil
+	}
+	if head.Status == machine.Running && r.Parent == nil {
+		texts, err := e.cfg.Store.Payloads(ctx, id, []uint32{uint32(head.Input)})
+		if err != nil {
+			return Started{}, fmt.Errorf("input of execution %s: %w", id, err)
+		}
+		if string(texts[0]) == orEmpty(r.Input) {
+			return same, nil
+		}
+	}
+	return Started{}, &NameTakenError{ID: id, At: start.At, Status: head.Status}
+}
+
+// orEmpty is an input as it is kept: none is {}.
+func orEmpty(input value.Text) string {
+	if input.IsZero() {
+		return "{}"
+	}
+	return input.String()
 }
 
 // Stop ends an execution by its caller's will. One that has ended already stays
 // as it is. It returns when it ended, in UTC milliseconds.
 func (e *Engine) Stop(ctx context.Context, id store.ID, why machine.Failure) (int64, error) {
-	return 0, ErrNotReady
+	t, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &why}, nil)
+	return t.head.Stop, err
 }
 
 // Complete brings the answer of a callback task or of an activity's worker: an
-// output, or a failure.
+// output, or where failure is not nil that.
 func (e *Engine) Complete(ctx context.Context, token string, output value.Text, failure *machine.Failure) error {
-	return ErrNotReady
+	m := machine.Message{Kind: machine.JobSucceeded, Output: output}
+	if failure != nil {
+		m = machine.Message{Kind: machine.JobFailed, Failure: failure, Effect: machine.EffectNamed}
+	}
+	t, err := e.open(token)
+	if err != nil {
+		return err
+	}
+	m.Job = t.Job
+	done, err := e.turn(store.ID(t.ID), m, &rider{before: func(r *resident) bool { return isOpen(r, t) }})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return ErrTaskDoesNotExist
+	case err == nil && !done.changed:
+		return ErrTaskTimedOut
+	}
+	return err
 }
 
-// Heartbeat tells that the work on a task goes on.
+// open reads a token that is ours.
+func (e *Engine) open(token string) (machine.Token, error) {
+	t, err := machine.OpenToken(token, e.identity.TokenKey)
+	switch {
+	case err != nil || int(t.ID.Shard()) >= len(e.shards):
+		return t, ErrInvalidToken
+	case t.RestoreEpoch != e.identity.RestoreEpoch:
+		return t, ErrTaskTimedOut
+	}
+	return t, nil
+}
+
+// isOpen reports whether the attempt that a token was made for still waits.
+func isOpen(r *resident, t machine.Token) bool {
+	j := r.x.Jobs[t.Job]
+	return j != nil && j.Attempt == t.Attempt && j.Kind <= machine.Child && (j.Kind != machine.Activity || j.Taken)
+}
+
+// Heartbeat tells that the work on a task goes on. It is kept in memory, and
+// written every few seconds: who owns the shard next grants a whole interval.
 func (e *Engine) Heartbeat(ctx context.Context, token string) error {
-	return ErrNotReady
-}
-
-// PolledTask is an activity's task for a worker.
-type PolledTask struct {
-	Token string // "": no task came in time
-	Input value.Text
-}
-
-// Poll hands the activity's oldest waiting task to a worker, waiting for one at
-// most that long. Activity is its name.
-func (e *Engine) Poll(ctx context.Context, account, region, activity, worker string, wait time.Duration) (PolledTask, error) {
-	return PolledTask{}, ErrNotReady
-}
-
-// Wait returns an execution's head as soon as its history goes beyond event
-// `after` or it has ended, and as it stands at the timeout.
-func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout time.Duration) (machine.Head, error) {
-	return machine.Head{}, ErrNotReady
-}
-
-// Outcome is an express execution's end.
-type Outcome struct {
-	ID     store.ID
-	Name   string
-	At     int64 // UTC ms
-	Stop   int64
-	Status machine.Status
-	Output value.Text // of one that SUCCEEDED
-	Error  *string
-	Cause  *string
-}
-
-// RunExpress runs an express execution to its end, in memory alone.
-func (e *Engine) RunExpress(ctx context.Context, r StartRequest) (Outcome, error) {
-	return Outcome{}, ErrNotReady
-}
-
-// StartExpress starts an express execution and returns once its start is
-// durable. It runs at least once: after a crash anew.
-func (e *Engine) StartExpress(ctx context.Context, r StartRequest) (Started, error) {
-	return Started{}, ErrNotReady
+	t, err := e.open(token)
+	if err != nil {
+		return err
+	}
+	open := false
+	look := func(r *resident) bool {
+		if open = isOpen(r, t); !open {
+			return false
+		}
+		j := r.x.Jobs[t.Job]
+		if j.Heartbeat == 0 || !j.Submitted && !j.Taken {
+			return false
+		}
+		due := min(e.now()+j.Heartbeat, j.Deadline)
+		e.alarms.set(alarmKey{JobKey: store.JobKey{ID: r.id, Number: uint32(j.ID)}}, due)
+		return due-j.Due >= e.cfg.Limits.BeatEvery.Milliseconds()
+	}
+	_, err = e.turn(store.ID(t.ID), machine.Message{Kind: machine.Beat, Job: t.Job}, &rider{before: look})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return ErrTaskDoesNotExist
+	case err == nil && !open:
+		return ErrTaskTimedOut
+	}
+	return err
 }
 
 // Find is the execution of a machine that has that name, or ErrNotFound.
 func (e *Engine) Find(ctx context.Context, account, region, machineName, name string) (store.ID, error) {
-	return store.ID{}, ErrNotReady
+	k := store.NameKey{
+		Shard:  e.ShardOf(account, region, machineName, name),
+		Tenant: Tenant(account, region), Machine: machineName, Name: name,
+	}
+	id, err := e.cfg.Store.Name(ctx, k)
+	if errors.Is(err, store.ErrNotFound) {
+		return id, ErrNotFound
+	}
+	return id, err
 }
 
 // Execution reads an execution's own row, or ErrNotFound.
 func (e *Engine) Execution(ctx context.Context, id store.ID) (machine.Start, machine.Head, error) {
-	return machine.Start{}, machine.Head{}, ErrNotReady
+	row, err := e.cfg.Store.Execution(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return machine.Start{}, machine.Head{}, ErrNotFound
+	}
+	if err != nil {
+		return machine.Start{}, machine.Head{}, err
+	}
+	return readRow(&row)
 }

@@ -29,9 +29,13 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -55,6 +59,10 @@ type Config struct {
 	// is an *integration.Error where the language has a name for it. nil: there
 	// are none.
 	Machines func(ctx context.Context, account, region, arn string) (Machine, error)
+	// Gone tells of an activity's ARN that there is no such activity (any
+	// more). It is asked within a turn and answers from memory. nil: all are
+	// there.
+	Gone func(arn string) bool
 
 	Clock   Clock        // nil: the system's
 	Entropy io.Reader    // nil: crypto/rand; read by many at once
@@ -111,16 +119,59 @@ func DefaultLimits() Limits {
 	return Limits{
 		Calls: 4096, CallsPerKind: 2048, Waiting: 100_000, Turns: 64,
 		Cached: 100_000, CachedBytes: 256 << 20, Programs: 1024,
-		Express: 4096, ExpressTime: 5 * time.Minute,
+		Express: 4096,
 		Waiters: 16_384, Pollers: 1000, Depth: 32,
 		Window: 5 * time.Minute, Page: 256, BeatEvery: 5 * time.Second, Lease: 10 * time.Second,
 		RetryLeast: 50 * time.Millisecond, RetryMost: 5 * time.Second, StoreOut: time.Minute,
 	}
 }
 
+// complete puts the defaults where nothing was said.
+func (l *Limits) complete() {
+	d := DefaultLimits()
+	orElse(&l.Calls, d.Calls)
+	orElse(&l.CallsPerKind, d.CallsPerKind)
+	orElse(&l.Waiting, d.Waiting)
+	orElse(&l.Turns, d.Turns)
+	orElse(&l.Cached, d.Cached)
+	orElse(&l.CachedBytes, d.CachedBytes)
+	orElse(&l.Programs, d.Programs)
+	orElse(&l.Express, d.Express)
+	orElse(&l.Waiters, d.Waiters)
+	orElse(&l.Pollers, d.Pollers)
+	orElse(&l.Depth, d.Depth)
+	orElse(&l.Window, d.Window)
+	orElse(&l.Page, d.Page)
+	orElse(&l.BeatEvery, d.BeatEvery)
+	orElse(&l.Lease, d.Lease)
+	orElse(&l.RetryLeast, d.RetryLeast)
+	orElse(&l.RetryMost, d.RetryMost)
+	orElse(&l.StoreOut, d.StoreOut)
+}
+
+func orElse[T ~int | ~int64](to *T, otherwise T) {
+	if *to <= 0 {
+		*to = otherwise
+	}
+}
+
 // Engine runs executions. All its methods may be called by many at once.
 type Engine struct {
-	cfg Config
+	cfg        Config
+	identity   store.Identity
+	shards     []*shard // by number
+	alarms     *alarms
+	dispatcher *dispatcher
+	activities activities
+	metrics    Metrics
+
+	drained atomic.Bool  // no starts are taken any more
+	failing atomic.Int64 // since when the store has refused everything, UTC ms; 0: it answers
+
+	ctx      context.Context // of all that is done at the store and by handlers; ends with Close
+	end      context.CancelFunc
+	shut     context.Context // of long polls; ends with Drain
+	endPolls context.CancelFunc
 }
 
 // Open makes an engine upon the store. It takes no lease yet: Run does, or
@@ -129,5 +180,101 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Store == nil {
 		return nil, errors.New("engine: no store")
 	}
-	return &Engine{cfg: cfg}, nil
+	e := &Engine{identity: cfg.Store.Identity(), alarms: newAlarms()}
+	e.activities.polled = make(map[activityKey]*polled)
+	e.ctx, e.end = context.WithCancel(context.WithoutCancel(ctx))
+	e.shut, e.endPolls = context.WithCancel(e.ctx)
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	e.cfg = cfg
+	e.dispatcher = newDispatcher(cfg.Limits, cfg.Spawn, e.do)
+	shards := int(e.identity.Shards)
+	most, mostBytes := max(1, cfg.Limits.Cached/shards), cfg.Limits.CachedBytes/int64(shards)
+	for i := range shards {
+		e.shards = append(e.shards, newShard(store.Shard(i), most, mostBytes))
+	}
+	return e, nil
+}
+
+// complete fills in the defaults.
+func (c *Config) complete() error {
+	if c.Entropy == nil {
+		c.Entropy = rand.Reader
+	}
+	if c.Clock == nil {
+		c.Clock = newSystemClock()
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Spawn == nil {
+		c.Spawn = spawn
+	}
+	if c.Quotas == (machine.Limits{}) {
+		c.Quotas = machine.AWSLimits()
+	}
+	c.Limits.complete()
+	if c.Programs == nil {
+		c.Programs = newPrograms(c.Store, c.Limits.Programs).find
+	}
+	if c.Node == "" {
+		var chance [8]byte
+		if _, err := io.ReadFull(c.Entropy, chance[:]); err != nil {
+			return fmt.Errorf("engine: entropy: %w", err)
+		}
+		c.Node = hex.EncodeToString(chance[:])
+	}
+	return nil
+}
+
+// systemClock is the system's clock, but that it never goes back: a wall clock
+// that is set back makes no timer late.
+type systemClock struct {
+	start time.Time
+	ahead atomic.Int64 // how far the wall has leapt ahead of the monotonic clock, in ms
+}
+
+func newSystemClock() *systemClock { return &systemClock{start: time.Now()} }
+
+// Now is the time in UTC milliseconds.
+func (c *systemClock) Now() int64 {
+	wall := time.Now()
+	now := c.start.UnixMilli() + wall.Sub(c.start).Milliseconds()
+	ahead := c.ahead.Load()
+	if leap := wall.UnixMilli() - now; leap > ahead+1 {
+		c.ahead.Store(leap)
+		ahead = leap
+	}
+	return now + ahead
+}
+
+func (e *Engine) now() int64 { return e.cfg.Clock.Now() }
+
+// draw fills b with chance.
+func (e *Engine) draw(b []byte) error {
+	if _, err := io.ReadFull(e.cfg.Entropy, b); err != nil {
+		return fmt.Errorf("entropy: %w", err)
+	}
+	return nil
+}
+
+// shardOf is the shard that an id belongs to; nil where there is none of that
+// number.
+func (e *Engine) shardOf(id store.ID) *shard {
+	if n := int(id.Shard()); n < len(e.shards) {
+		return e.shards[n]
+	}
+	return nil
+}
+
+// admit reports whether a start is taken now.
+func (e *Engine) admit() error {
+	switch {
+	case e.drained.Load():
+		return ErrNotReady
+	case !e.dispatcher.hasRoom():
+		return ErrBusy
+	}
+	return nil
 }

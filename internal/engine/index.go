@@ -19,10 +19,8 @@ func Tenant(account, region string) string { return account + "/" + region }
 
 // StatusValue is the index value of a machine's executions of one status.
 func StatusValue(machineName string, s machine.Status) string {
-	return machineName + ":" + statusNames[s]
+	return machineName + ":" + s.String()
 }
-
-var statusNames = [...]string{machine.Running: "RUNNING", machine.Succeeded: "SUCCEEDED", machine.Failed: "FAILED", machine.TimedOut: "TIMED_OUT", machine.Aborted: "ABORTED"}
 
 // Item is what a list of executions shows of one.
 type Item struct {

@@ -2,30 +2,200 @@ package engine
 
 import (
 	"context"
-
-	"github.com/backstep/backstep/internal/store"
+	"errors"
+	"fmt"
+	"time"
 )
 
-// Ready reports whether starts are taken.
-func (e *Engine) Ready() bool { return false }
+// Ready reports whether starts are taken: every shard has its owner in this
+// node, the store answers, and the node does not drain.
+func (e *Engine) Ready() bool {
+	if e.drained.Load() || e.failing.Load() != 0 {
+		return false
+	}
+	for _, s := range e.shards {
+		if s.epoch.Load() == 0 {
+			return false
+		}
+	}
+	return true
+}
 
-// Run turns the engine until ctx ends or the store fails for good, which is its
-// error. It is called once.
-func (e *Engine) Run(ctx context.Context) error { return ErrNotReady }
+// Run turns the engine until ctx ends, which is no error, or the store has
+// refused everything for Limits.StoreOut, which is. It is called once.
+func (e *Engine) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan struct{}, 3)
+	for _, loop := range [...]func(context.Context) error{e.renewing, e.firing, e.turning} {
+		go func() {
+			defer func() { ended <- struct{}{} }()
+			if err := loop(ctx); err != nil {
+				cancel(err)
+			}
+		}()
+	}
+	for range cap(ended) {
+		<-ended
+	}
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
 
-// Drain stops taking starts, lets the calls in flight end until ctx does, ends
-// long polls and gives the leases back. Calls that did not end are made again
-// by whoever takes the shards next.
-func (e *Engine) Drain(ctx context.Context) error { return nil }
+// renewing keeps the leases, and gives up when the store has.
+func (e *Engine) renewing(ctx context.Context) error {
+	for {
+		err := e.Renew(e.now())
+		if err != nil {
+			e.cfg.Log.Error("the store does not answer", "error", err)
+			if since := e.failing.Load(); since != 0 && e.now()-since >= e.cfg.Limits.StoreOut.Milliseconds() {
+				return fmt.Errorf("the store has failed: %w", err)
+			}
+		}
+		e.alarms.nudge()
+		pause := e.cfg.Limits.Lease / 6
+		if err != nil {
+			pause = min(pause, e.cfg.Limits.RetryMost) / 4
+		}
+		if !sleep(ctx, pause, nil) {
+			return nil
+		}
+	}
+}
 
-// Turn takes what other nodes left in a shard's inbox.
-func (e *Engine) Turn(shard store.Shard) error { return nil }
+// firing does what is due, when it is due.
+func (e *Engine) firing(ctx context.Context) error {
+	for {
+		e.Fire(e.now())
+		now := e.now()
+		pause := min(e.Next(now)-now, time.Second.Milliseconds())
+		if !sleep(ctx, max(time.Duration(pause)*time.Millisecond, time.Millisecond), e.alarms.wake) {
+			return nil
+		}
+	}
+}
 
-// Fire does what is due at now, UTC milliseconds.
-func (e *Engine) Fire(now int64) {}
+// turning reads inboxes when another node hints at them, and from time to time
+// in case a hint was lost.
+func (e *Engine) turning(ctx context.Context) error {
+	hints := e.cfg.Store.Watch(ctx)
+	for {
+		for _, s := range e.shards {
+			if err := e.Turn(s.number); err != nil {
+				e.cfg.Log.Warn("an inbox could not be read", "shard", s.number, "error", err)
+			}
+		}
+		for again := time.After(inboxPause); again != nil; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-again:
+				again = nil
+			case h, open := <-hints:
+				if !open {
+					hints = nil
+					continue
+				}
+				e.shards[h.Shard].look()
+				if err := e.Turn(h.Shard); err != nil {
+					e.cfg.Log.Warn("an inbox could not be read", "shard", h.Shard, "error", err)
+				}
+			}
+		}
+	}
+}
 
-// Next is when Fire has something to do at the latest, UTC milliseconds.
-func (e *Engine) Next() int64 { return 0 }
+// inboxPause is how long a message may wait in an inbox whose hint was lost.
+const inboxPause = time.Second
 
-// Renew takes and renews leases at now, UTC milliseconds.
-func (e *Engine) Renew(now int64) {}
+// sleep waits that long, or until woken; false where ctx has ended.
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	case <-wake:
+	}
+	return true
+}
+
+// Drain stops taking starts, ends long polls, lets the calls in flight end
+// until ctx does, and gives the leases back. Calls that did not end are made
+// again by whoever takes the shards next: nothing fails by it.
+func (e *Engine) Drain(ctx context.Context) error {
+	e.drained.Store(true)
+	e.endPolls()
+	idle := e.dispatcher.close()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		e.dispatcher.breakOff()
+		select {
+		case <-idle:
+		case <-time.After(breakGrace):
+			e.cfg.Log.Warn("calls do not end although they were told to")
+		}
+	}
+	return e.giveBack()
+}
+
+// breakGrace is how long calls may take to end that were told to.
+const breakGrace = 2 * time.Second
+
+// Close ends everything that is still under way. What was acknowledged is
+// durable; the store is the caller's to close.
+func (e *Engine) Close() {
+	e.drained.Store(true)
+	e.endPolls()
+	e.dispatcher.close()
+	e.dispatcher.breakOff()
+	e.end()
+}
+
+// spawn runs f on a goroutine of its own.
+func spawn(f func()) { go f() }
+
+// storeFailed notes that the store could not do its work, and returns the
+// error.
+func (e *Engine) storeFailed(now int64, err error) error {
+	if !errors.Is(err, context.Canceled) {
+		e.failing.CompareAndSwap(0, max(now, 1))
+	}
+	return err
+}
+
+// storeAnswered notes that the store does its work.
+func (e *Engine) storeAnswered() {
+	if e.failing.Load() != 0 {
+		e.failing.Store(0)
+	}
+}
+
+// lasting reports whether what failed may go well another time.
+func lasting(err error) bool {
+	return !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrQuarantined) && !errors.Is(err, ErrNotReady)
+}
+
+// backoff is how long to wait after that many tries, in milliseconds.
+func (e *Engine) backoff(tries int) int64 {
+	least, most := e.cfg.Limits.RetryLeast.Milliseconds(), e.cfg.Limits.RetryMost.Milliseconds()
+	return min(most, least<<min(tries, 16))
+}
+
+// look has a shard's inbox read at the next Turn.
+func (s *shard) look() {
+	s.mu.Lock()
+	s.inbox = true
+	s.mu.Unlock()
+}
+
+// readAgain has all of a shard's jobs on disk looked at again.
+func (s *shard) readAgain() {
+	s.mu.Lock()
+	s.again = true
+	s.mu.Unlock()
+}

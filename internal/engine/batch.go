@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"sync"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// writer makes batches of deltas. Its memory is used again: a batch is only
+// good until the next one.
+type writer struct {
+	b     store.Batch
+	bytes []byte // of all bodies
+}
+
+var writers = sync.Pool{New: func() any { return new(writer) }}
+
+// mostKept is the memory for bodies that a writer keeps between batches.
+const mostKept = 64 << 10
+
+func (w *writer) reset() {
+	b := &w.b
+	*b = store.Batch{
+		ExpectNames: b.ExpectNames[:0], ExpectJobs: b.ExpectJobs[:0],
+		Names: b.Names[:0], Executions: b.Executions[:0], Frames: b.Frames[:0], DropFrames: b.DropFrames[:0],
+		Events: b.Events[:0], Payloads: b.Payloads[:0], Jobs: b.Jobs[:0], MovedJobs: b.MovedJobs[:0], DropJobs: b.DropJobs[:0],
+		Queue: b.Queue[:0], DropQueue: b.DropQueue[:0], Index: b.Index[:0], DropIndex: b.DropIndex[:0],
+	}
+	if cap(w.bytes) > mostKept {
+		w.bytes = nil
+	}
+	w.bytes = w.bytes[:0]
+}
+
+// body is what was appended since start.
+func (w *writer) body(start int) []byte { return w.bytes[start:len(w.bytes):len(w.bytes)] }
+
+// batch is a delta as rows. guarded says that another node may complete a job
+// as well, so that each that is closed must still be there.
+func (w *writer) batch(r *resident, d *machine.Delta, with *rider, guarded bool) *store.Batch {
+	w.reset()
+	if !d.IsEmpty() {
+		w.head(r, d)
+		w.parts(r, d)
+		w.jobs(r, d, guarded)
+		w.lists(r, d)
+	}
+	if with != nil {
+		w.b.ExpectQueued, w.b.DropMessages = with.expectQueued, with.dropMessages
+		if with.name != nil {
+			w.b.ExpectNames = append(w.b.ExpectNames, with.name.NameKey)
+			w.b.Names = append(w.b.Names, *with.name)
+		}
+	}
+	return &w.b
+}
+
+func (w *writer) head(r *resident, d *machine.Delta) {
+	row := store.Execution{ID: r.id}
+	at := len(w.bytes)
+	if r.x.Head.Status == 0 {
+		w.bytes = machine.AppendStart(w.bytes, &r.x.Start)
+		row.Start = w.body(at)
+	}
+	at = len(w.bytes)
+	w.bytes = machine.AppendHead(w.bytes, d.Head)
+	row.Body = w.body(at)
+	w.b.Executions = append(w.b.Executions, row)
+}
+
+func (w *writer) parts(r *resident, d *machine.Delta) {
+	for _, f := range d.Frames {
+		at := len(w.bytes)
+		w.bytes = machine.AppendFrame(w.bytes, f)
+		w.b.Frames = append(w.b.Frames, store.Frame{ID: r.id, Number: uint32(f.ID), Body: w.body(at)})
+	}
+	for _, id := range d.Dropped {
+		w.b.DropFrames = append(w.b.DropFrames, store.FrameKey{ID: r.id, Number: uint32(id)})
+	}
+	if len(d.Events) > 0 {
+		at := len(w.bytes)
+		w.bytes = machine.AppendEvents(w.bytes, d.Events)
+		w.b.Events = append(w.b.Events, store.Events{ID: r.id, First: d.Events[0].ID, Body: w.body(at)})
+	}
+	for i, text := range d.Payloads {
+		at := len(w.bytes)
+		w.bytes = append(w.bytes, text.String()...)
+		w.b.Payloads = append(w.b.Payloads, store.Payload{ID: r.id, Number: uint32(r.x.Head.LastPayload) + uint32(i) + 1, Body: w.body(at)})
+	}
+}
+
+func (w *writer) jobs(r *resident, d *machine.Delta, guarded bool) {
+	for _, j := range d.Jobs {
+		k := store.JobKey{ID: r.id, Number: uint32(j.ID)}
+		at := len(w.bytes)
+		w.bytes = machine.AppendJob(w.bytes, j)
+		w.b.Jobs = append(w.b.Jobs, store.Job{JobKey: k, Due: j.Due, Body: w.body(at)})
+		if was := r.x.Jobs[j.ID]; was != nil && was.Due != j.Due {
+			w.b.MovedJobs = append(w.b.MovedJobs, store.Job{JobKey: k, Due: was.Due})
+		}
+	}
+	for _, id := range d.Closed {
+		was := r.x.Jobs[id]
+		if was == nil {
+			continue
+		}
+		k := store.JobKey{ID: r.id, Number: uint32(id)}
+		w.b.DropJobs = append(w.b.DropJobs, store.Job{JobKey: k, Due: was.Due})
+		if guarded {
+			w.b.ExpectJobs = append(w.b.ExpectJobs, k)
+		}
+	}
+}
+
+// lists keeps what others find executions and tasks by: the lists by machine
+// and by status, and the queues of activities.
+func (w *writer) lists(r *resident, d *machine.Delta) {
+	for _, j := range d.Jobs {
+		switch was := r.x.Jobs[j.ID]; {
+		case j.Kind != machine.Activity:
+		case was == nil && !j.Taken:
+			w.b.Queue = append(w.b.Queue, store.Queued{QueuedKey: queuedKey(r, j)})
+		case was != nil && !was.Taken && j.Taken:
+			w.b.DropQueue = append(w.b.DropQueue, queuedKey(r, was))
+		}
+	}
+	for _, id := range d.Closed {
+		if was := r.x.Jobs[id]; was != nil && was.Kind == machine.Activity && !was.Taken {
+			w.b.DropQueue = append(w.b.DropQueue, queuedKey(r, was))
+		}
+	}
+	if s := &r.x.Start; r.x.Head.Status != d.Head.Status {
+		w.item(s, r.id, r.x.Head.Status, d.Head)
+	}
+}
+
+func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *machine.Head) {
+	at := len(w.bytes)
+	item := Item{Name: s.Name, Status: h.Status, Start: s.At, Stop: h.Stop, Version: s.Version, Alias: s.Alias}
+	w.bytes = item.append(w.bytes)
+	k := store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexMachine, Value: s.Machine, Start: s.At, ID: id}
+	w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
+	k.Index, k.Value = IndexStatus, StatusValue(s.Machine, h.Status)
+	w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
+	if was != 0 {
+		k.Value = StatusValue(s.Machine, was)
+		w.b.DropIndex = append(w.b.DropIndex, k)
+	}
+}
+
+// queuedKey is where an activity's task waits for a worker.
+func queuedKey(r *resident, j *machine.Job) store.QueuedKey {
+	a := activityOf(taskOf(r, j).Text)
+	return store.QueuedKey{Tenant: a.tenant, Activity: a.name, At: j.Made, Job: store.JobKey{ID: r.id, Number: uint32(j.ID)}}
+}
+
+// taskOf is the resource of a job's Task.
+func taskOf(r *resident, j *machine.Job) *asl.Resource {
+	return &r.program.States[j.State].Task.Resource
+}
+
+// heldMark is the number of the row that marks a quarantined execution, among
+// its jobs; its body is the reason.
+const heldMark = 1<<32 - 1
+
+// heldBatch marks an execution as quarantined.
+func heldBatch(r *resident) *store.Batch {
+	s := &r.x.Start
+	reason := []byte(r.held)
+	return &store.Batch{
+		Jobs: []store.Job{{JobKey: store.JobKey{ID: r.id, Number: heldMark}, Due: store.Never, Body: reason}},
+		Index: []store.Index{{
+			IndexKey: store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexQuarantined, Start: s.At, ID: r.id},
+			Body:     reason,
+		}},
+	}
+}

@@ -1,0 +1,239 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// launch starts what a durable job asks for: its errand, and the alarm for the
+// time at which it is looked at again.
+func (e *Engine) launch(s *shard, r *resident, j *machine.Job) {
+	k := store.JobKey{ID: r.id, Number: uint32(j.ID)}
+	due := alarmOf(j)
+	if !r.volatile.Load() && due > s.reach.Load() {
+		due = store.Never // it will be found on disk in time
+	}
+	e.alarms.set(alarmKey{JobKey: k}, due)
+	do := errandOf(j)
+	if do == nil {
+		return
+	}
+	lane := turnsLane
+	if j.Kind == machine.Call {
+		lane = taskOf(r, j).Service
+	}
+	if !e.dispatcher.send(&errand{key: k, do: do, kept: true, must: r.volatile.Load()}, lane) {
+		s.readAgain()
+	}
+}
+
+// adopt is launch for a job that was found on disk, unless it is in memory. A
+// call may have been under way when its node died, so it is made again as one
+// that was sent before; a heartbeat gets its whole interval.
+func (e *Engine) adopt(row *store.Job, now int64) {
+	if row.Number == expressMark {
+		e.dispatcher.send(&errand{key: row.JobKey, do: (*Engine).rerunExpress, kept: true}, turnsLane)
+		return
+	}
+	j, err := machine.DecodeJob(row.Body)
+	if err != nil {
+		e.cfg.Log.Error("a job can't be read", "execution", row.ID, "job", row.Number, "error", err)
+		return
+	}
+	k := alarmKey{JobKey: row.JobKey}
+	if _, set := e.alarms.due(k); !set {
+		due := alarmOf(j)
+		if j.Heartbeat > 0 && (j.Submitted || j.Taken) {
+			due = min(max(due, now+j.Heartbeat), j.Deadline)
+		}
+		e.alarms.set(k, due)
+	}
+	if do := errandOf(j); do != nil {
+		lane := turnsLane
+		if j.Kind == machine.Call {
+			lane = adoptedLane
+		}
+		e.dispatcher.send(&errand{key: row.JobKey, do: do, kept: true, resend: j.Kind == machine.Call}, lane)
+	}
+}
+
+// adoptedLane is where calls go that were found on disk, where it is not known
+// yet whom they go to.
+const adoptedLane = "?"
+
+// errandOf is what a job asks to be done now; nil: nothing but to wait.
+func errandOf(j *machine.Job) func(*Engine, *errand) {
+	switch {
+	case j.Kind == machine.Call && !j.Submitted:
+		return (*Engine).call
+	case j.Kind == machine.Child && !j.Submitted:
+		return (*Engine).child
+	case j.Kind == machine.Tell:
+		return (*Engine).tell
+	case j.Kind == machine.Resume:
+		return (*Engine).resume
+	}
+	return nil
+}
+
+// alarmOf is when a job is looked at again for its own sake. The due time of
+// one that is done at once only serves to find it on disk.
+func alarmOf(j *machine.Job) int64 {
+	switch {
+	case errandOf(j) == nil:
+		return j.Due
+	case j.Kind == machine.Call || j.Kind == machine.Child:
+		return j.Deadline
+	}
+	return store.Never
+}
+
+// resume lets an execution go on that handed over.
+func (e *Engine) resume(er *errand) {
+	e.deliver(er, machine.Message{Kind: machine.Continue, Job: machine.JobID(er.key.Number)})
+}
+
+// call makes a call and takes its answer to the execution.
+func (e *Engine) call(er *errand) {
+	if er.resend {
+		t, err := e.turn(er.key.ID, machine.Message{Kind: machine.Resent, Job: machine.JobID(er.key.Number)}, nil)
+		if err != nil {
+			e.postpone(er, err)
+			return
+		}
+		if !t.changed {
+			return
+		}
+		er.resend = false
+	}
+	task, handler, err := e.task(er.key)
+	if err != nil {
+		e.postpone(er, err)
+		return
+	}
+	if task == nil {
+		return
+	}
+	ctx, ok := e.dispatcher.underway(er, e.ctx)
+	if !ok {
+		return
+	}
+	e.metrics.Calls.Add(1)
+	output, err := invoke(ctx, handler, *task)
+	er.cancel()
+	if e.dispatcher.forgone(er) {
+		return
+	}
+	e.deliver(er, answer(machine.JobID(er.key.Number), task, output, err))
+}
+
+// task is what a call's handler is given; nil where the job is over.
+func (e *Engine) task(k store.JobKey) (*integration.Task, integration.Handler, error) {
+	s := e.shardOf(k.ID)
+	r := s.hold(k.ID)
+	defer s.release(r)
+	if err := e.awaken(s, r); err != nil {
+		return nil, nil, err
+	}
+	j := r.x.Jobs[machine.JobID(k.Number)]
+	if j == nil || j.Kind != machine.Call || j.Submitted {
+		return nil, nil, nil
+	}
+	q, err := r.x.Request(e.env(), r.program, j.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	start := &r.x.Start
+	t := &integration.Task{
+		Resource: q.Resource.Text, Service: q.Resource.Service, Action: q.Resource.Action,
+		Pattern: integration.Pattern(q.Resource.Pattern), Request: q.Input, Token: q.Token,
+		StepID: q.StepID, Attempt: int(j.Send), Execution: start.ExecutionARN(), State: j.State,
+		Trace: start.Trace, RoleARN: j.RoleARN, Account: start.Account, Region: start.Region,
+	}
+	action := t.Action
+	if action == "" && t.Service == "lambda" {
+		action = "invoke"
+	}
+	var handler integration.Handler
+	if e.cfg.Registry != nil {
+		handler = e.cfg.Registry.Find(t.Service, action, t.Pattern)
+	}
+	return t, handler, nil
+}
+
+// invoke calls the handler. One that panics has failed.
+func invoke(ctx context.Context, h integration.Handler, t integration.Task) (output value.Text, err error) {
+	if h == nil {
+		return output, integration.NewError("States.Runtime", "No integration serves the resource "+t.Resource+" here.", integration.EffectNone)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the integration panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return h.Call(ctx, t)
+}
+
+// answer is what came of a call, as a message.
+func answer(job machine.JobID, t *integration.Task, output value.Text, err error) machine.Message {
+	if err == nil {
+		kind := machine.JobSucceeded
+		if t.Pattern != integration.RequestResponse {
+			kind = machine.Submitted
+		}
+		return machine.Message{Kind: kind, Job: job, Output: output}
+	}
+	var failed *integration.Error
+	if !errors.As(err, &failed) {
+		failed = integration.NewError("States.TaskFailed", err.Error(), integration.EffectUnknown)
+	}
+	return machine.Message{
+		Kind: machine.JobFailed, Job: job, Effect: machine.Effect(failed.Effect),
+		Failure: &machine.Failure{Error: &failed.Name, Cause: &failed.Cause},
+	}
+}
+
+// do does an errand: what came out of it the last time is stored first.
+func (e *Engine) do(er *errand) {
+	if m := er.answer; m != nil {
+		er.answer = nil
+		e.deliver(er, *m)
+		return
+	}
+	er.do(e, er)
+}
+
+// deliver takes what came of an errand to its execution. What can't be stored
+// is kept and delivered again.
+func (e *Engine) deliver(er *errand, m machine.Message) {
+	if _, err := e.turn(er.key.ID, m, nil); err != nil {
+		er.answer = &m
+		e.postpone(er, err)
+	}
+}
+
+// postpone has an errand done again later, if that can help.
+func (e *Engine) postpone(er *errand, why error) {
+	if lasting(why) && e.dispatcher.park(er) {
+		e.alarms.set(alarmKey{er.key, true}, e.now()+e.backoff(er.tries))
+	}
+}
+
+// sendAgain has a postponed errand done now.
+func (e *Engine) sendAgain(k store.JobKey) bool {
+	er, lane := e.dispatcher.unpark(k)
+	if er == nil {
+		return true
+	}
+	if er.answer != nil {
+		lane = turnsLane
+	}
+	return e.dispatcher.send(er, lane)
+}

@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/backstep/backstep/internal/store"
+)
+
+// Renew takes the shards that are free to take, and renews the leases on those
+// that are ours where a third of their life is over; now is in UTC
+// milliseconds. One caller at a time. A shard that was taken is read by the
+// next Fire.
+func (e *Engine) Renew(now int64) error {
+	if e.drained.Load() {
+		return nil
+	}
+	at, err := e.cfg.Store.Now(e.ctx)
+	if err != nil {
+		return e.storeFailed(now, fmt.Errorf("read the store's clock: %w", err))
+	}
+	leases, err := e.cfg.Store.Leases(e.ctx)
+	if err != nil {
+		return e.storeFailed(now, fmt.Errorf("read leases: %w", err))
+	}
+	known := make([]store.Lease, len(e.shards))
+	for _, l := range leases {
+		if int(l.Shard) < len(known) {
+			known[l.Shard] = l
+		}
+	}
+	wanted := e.wanted(known, at)
+	if len(wanted) == 0 {
+		e.storeAnswered()
+		return nil
+	}
+	err = e.claim(wanted)
+	if errors.Is(err, store.ErrConflict) && len(wanted) > 1 {
+		for _, c := range wanted {
+			if err = e.claim([]claim{c}); err != nil && !errors.Is(err, store.ErrConflict) {
+				break
+			}
+		}
+	}
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		return e.storeFailed(now, fmt.Errorf("renew leases: %w", err))
+	}
+	e.storeAnswered()
+	return nil
+}
+
+// claim is a lease as this node wants it.
+type claim struct {
+	was  uint64 // epoch as it stands
+	want store.Lease
+}
+
+// wanted are the claims to make; at is the store's time. A lease that we held
+// and somebody else has by now is lost.
+func (e *Engine) wanted(known []store.Lease, at int64) []claim {
+	life := e.cfg.Limits.Lease.Milliseconds()
+	var claims []claim
+	for i, l := range known {
+		s := e.shards[i]
+		epoch := s.epoch.Load()
+		if epoch != 0 && l.Epoch != epoch {
+			e.lose(s, epoch)
+			epoch = 0
+		}
+		switch {
+		case epoch != 0 && l.Expires-at > life*2/3:
+			continue
+		case epoch != 0:
+			claims = append(claims, claim{epoch, store.Lease{Shard: s.number, Epoch: epoch, Node: e.cfg.Node, Expires: at + life}})
+		case e.cfg.Exclusive || l.Epoch == 0 || l.Node == e.cfg.Node || l.Expires <= at:
+			claims = append(claims, claim{l.Epoch, store.Lease{Shard: s.number, Epoch: l.Epoch + 1, Node: e.cfg.Node, Expires: at + life}})
+		}
+	}
+	return claims
+}
+
+// claim makes claims, all or none.
+func (e *Engine) claim(claims []claim) error {
+	var b store.Batch
+	for _, c := range claims {
+		b.ExpectLeases = append(b.ExpectLeases, store.ExpectLease{Shard: c.want.Shard, Epoch: c.was})
+		b.Leases = append(b.Leases, c.want)
+	}
+	if err := e.cfg.Store.Commit(e.ctx, &b); err != nil {
+		return err
+	}
+	for _, c := range claims {
+		if c.was != c.want.Epoch {
+			e.shards[c.want.Shard].taken(c.want.Epoch)
+		}
+	}
+	return nil
+}
+
+// taken makes the shard ours. All its jobs are still to be read.
+func (s *shard) taken(epoch uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reading, s.inbox, s.after = true, true, nil
+	s.reach.Store(0)
+	s.epoch.Store(epoch)
+}
+
+// lose gives a shard up of which the lease of that epoch is gone. What is in
+// memory of it is read again if it comes back; calls under way lose their
+// audience.
+func (e *Engine) lose(s *shard, epoch uint64) {
+	if !s.epoch.CompareAndSwap(epoch, 0) {
+		return
+	}
+	e.metrics.LeasesLost.Add(1)
+	e.cfg.Log.Warn("lost the lease on a shard", "shard", s.number, "epoch", epoch)
+	e.alarms.forget(s.number, s.isVolatile)
+	e.dispatcher.forget(s.number)
+}
+
+// isVolatile reports whether an execution is in memory alone.
+func (s *shard) isVolatile(id store.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.residents[id]
+	return r != nil && r.volatile.Load()
+}
+
+// giveBack lets other nodes take our shards at once.
+func (e *Engine) giveBack() error {
+	at, err := e.cfg.Store.Now(e.ctx)
+	if err != nil {
+		return fmt.Errorf("give leases back: %w", err)
+	}
+	var b store.Batch
+	for _, s := range e.shards {
+		if epoch := s.epoch.Swap(0); epoch != 0 {
+			b.ExpectLeases = append(b.ExpectLeases, store.ExpectLease{Shard: s.number, Epoch: epoch})
+			b.Leases = append(b.Leases, store.Lease{Shard: s.number, Epoch: epoch, Node: e.cfg.Node, Expires: at})
+		}
+	}
+	if len(b.Leases) == 0 {
+		return nil
+	}
+	if err := e.cfg.Store.Commit(e.ctx, &b); err != nil {
+		return fmt.Errorf("give leases back: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,295 @@
+package engine
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// A nested execution is an execution of its own, in a shard of its own. Its
+// parent's job starts it through the door, under the step's id or the name that
+// the definition gives; the same job twice finds the same child. When it ends,
+// its own job tells the parent. So no commit spans both.
+
+// child starts the execution that a job asks for.
+func (e *Engine) child(er *errand) {
+	p, err := e.nested(er.key)
+	switch {
+	case err != nil:
+		e.postpone(er, err)
+		return
+	case p == nil:
+		return
+	}
+	started, err := e.startNested(p)
+	var failed *integration.Error
+	switch {
+	case errors.As(err, &failed):
+		e.deliver(er, machine.Message{
+			Kind: machine.JobFailed, Job: p.parent.Job, Effect: machine.Effect(failed.Effect),
+			Failure: &machine.Failure{Error: &failed.Name, Cause: &failed.Cause},
+		})
+	case err != nil:
+		e.postpone(er, err)
+	default:
+		kind := machine.JobSucceeded
+		if p.pattern != integration.RequestResponse {
+			kind = machine.Submitted
+		}
+		e.deliver(er, machine.Message{Kind: kind, Job: p.parent.Job, Output: startAnswer(started.arn, started.At)})
+	}
+}
+
+// plan is a nested start as its job tells it.
+type plan struct {
+	parent  machine.Parent
+	start   machine.Start // the parent's
+	pattern integration.Pattern
+	input   value.Value // StateMachineArn, Input, Name, TraceHeader
+	stepID  string
+}
+
+// nested reads the job of a nested start; nil where it is over.
+func (e *Engine) nested(k store.JobKey) (*plan, error) {
+	s := e.shardOf(k.ID)
+	r := s.hold(k.ID)
+	defer s.release(r)
+	if err := e.awaken(s, r); err != nil {
+		return nil, err
+	}
+	j := r.x.Jobs[machine.JobID(k.Number)]
+	if j == nil || j.Kind != machine.Child || j.Submitted {
+		return nil, nil
+	}
+	q, err := r.x.Request(e.env(), r.program, j.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &plan{
+		parent: machine.Parent{ID: r.x.Start.ID, Job: j.ID}, start: r.x.Start,
+		pattern: integration.Pattern(q.Resource.Pattern), input: q.Input.Decode(), stepID: q.StepID,
+	}, nil
+}
+
+// nestedStart is a child that was started.
+type nestedStart struct {
+	Started
+	arn string
+}
+
+// startNested starts the child. What the language has a name for is an
+// *integration.Error.
+func (e *Engine) startNested(p *plan) (nestedStart, error) {
+	arn := p.input.Get("StateMachineArn").AsString()
+	m, err := e.machine(&p.start, arn)
+	if err != nil {
+		return nestedStart{}, err
+	}
+	if p.start.Depth+1 > e.cfg.Limits.Depth {
+		return nestedStart{}, sfnError("ExecutionLimitExceeded", "Nested executions are "+strconv.Itoa(e.cfg.Limits.Depth)+" deep at most")
+	}
+	r := StartRequest{
+		Machine: m, Name: p.input.Get("Name").AsString(), Trace: p.input.Get("TraceHeader").AsString(),
+		Depth: p.start.Depth + 1, Parent: &p.parent,
+	}
+	if r.Name == "" {
+		r.Name = p.stepID
+	}
+	if input := p.input.Get("Input"); !input.IsAbsent() {
+		r.Input = input.Text()
+	}
+	if m.Express {
+		r.Parent = nil
+		started, err := e.StartExpress(e.ctx, r)
+		return nestedStart{started, m.executionARN(&started, true)}, err
+	}
+	started, err := e.Start(e.ctx, r)
+	started.Name = r.Name
+	nested := nestedStart{started, m.executionARN(&started, false)}
+	var taken *NameTakenError
+	if errors.As(err, &taken) {
+		return nested, sfnError("ExecutionAlreadyExists", "Execution Already Exists: '"+nested.arn+"'")
+	}
+	return nested, err
+}
+
+// executionARN is the ARN of an execution of the machine.
+func (m *Machine) executionARN(s *Started, express bool) string {
+	start := machine.Start{
+		ID: machine.ID(s.ID), Account: m.Account, Region: m.Region, Machine: m.Name, Name: s.Name, Express: express,
+	}
+	return start.ExecutionARN()
+}
+
+// machine finds the state machine that a nested start names.
+func (e *Engine) machine(from *machine.Start, arn string) (Machine, error) {
+	if e.cfg.Machines == nil {
+		return Machine{}, noMachine(arn)
+	}
+	return e.cfg.Machines(e.ctx, from.Account, from.Region, arn)
+}
+
+func noMachine(arn string) error {
+	return sfnError("StateMachineDoesNotExist", "State Machine Does Not Exist: '"+arn+"'")
+}
+
+// sfnError is an error of the service's own API as a Task sees it.
+func sfnError(code, message string) error {
+	cause := integration.ServiceError{
+		Service: "AWSStepFunctions", Status: 400, Code: code, Message: message, RequestID: integration.NewRequestID(),
+	}.Cause()
+	return integration.NewError("StepFunctions."+code+"Exception", cause, integration.EffectNone)
+}
+
+// tell tells the parent that its nested execution has ended, and then the child
+// that this is done.
+func (e *Engine) tell(er *errand) {
+	news, err := e.ending(er.key)
+	switch {
+	case err != nil:
+		e.postpone(er, err)
+		return
+	case news == nil:
+		return
+	}
+	parent := e.shardOf(store.ID(news.start.Parent.ID))
+	if parent == nil || parent.epoch.Load() != 0 {
+		err = e.tellParent(news, nil)
+	} else {
+		err = e.leaveNews(parent, er.key)
+	}
+	if err != nil {
+		e.postpone(er, err)
+		return
+	}
+	e.deliver(er, machine.Message{Kind: machine.JobSucceeded, Job: machine.JobID(er.key.Number)})
+}
+
+// ending is a nested execution that has ended, as its parent is told.
+type ending struct {
+	start         machine.Start
+	head          machine.Head
+	input, output value.Text
+}
+
+// ending reads what a parent is to be told; nil where it was told.
+func (e *Engine) ending(k store.JobKey) (*ending, error) {
+	s := e.shardOf(k.ID)
+	r := s.hold(k.ID)
+	defer s.release(r)
+	if err := e.awaken(s, r); err != nil {
+		return nil, err
+	}
+	if j := r.x.Jobs[machine.JobID(k.Number)]; j == nil || j.Kind != machine.Tell {
+		return nil, nil
+	}
+	return endingOf(r.x), nil
+}
+
+func endingOf(x *machine.Execution) *ending {
+	return &ending{x.Start, x.Head, x.Payloads[x.Head.Input], x.Payloads[x.Head.Output]}
+}
+
+// tellParent completes the parent's job, if it waits for this: a parent that
+// only wanted the start has its answer already. The end may be told before the
+// start's answer has arrived; then that is told first. What came by an inbox is
+// dropped from there.
+func (e *Engine) tellParent(n *ending, from []store.MessageKey) error {
+	parent := *n.start.Parent
+	id := store.ID(parent.ID)
+	var pattern integration.Pattern
+	waits := false
+	look := func(r *resident) bool {
+		j := r.x.Jobs[parent.Job]
+		if j == nil || j.Kind != machine.Child {
+			return false
+		}
+		pattern = integration.Pattern(taskOf(r, j).Pattern)
+		waits = pattern == integration.Sync || pattern == integration.Sync2
+		return waits && !j.Submitted
+	}
+	first := machine.Message{Kind: machine.Submitted, Job: parent.Job, Output: startAnswer(n.start.ExecutionARN(), n.start.At)}
+	_, err := e.turn(id, first, &rider{before: look})
+	if err == nil && waits {
+		_, err = e.turn(id, n.message(parent.Job, pattern), &rider{dropMessages: from})
+	} else if lasting(err) && err != nil {
+		return err
+	} else if len(from) > 0 {
+		return e.dropNews(from)
+	}
+	switch {
+	case errors.Is(err, ErrNotReady):
+		return errElsewhere
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrQuarantined):
+		return nil // a parent who is not there, or held, hears nothing
+	}
+	return err
+}
+
+// message is how a parent hears of the end.
+func (n *ending) message(job machine.JobID, p integration.Pattern) machine.Message {
+	text := n.description(p).Text()
+	if n.head.Status == machine.Succeeded {
+		return machine.Message{Kind: machine.JobSucceeded, Job: job, Output: text}
+	}
+	name, cause := "States.TaskFailed", text.String()
+	return machine.Message{Kind: machine.JobFailed, Job: job, Failure: &machine.Failure{Error: &name, Cause: &cause}}
+}
+
+// description is DescribeExecution's answer as .sync tasks have it: members in
+// the order of their names, input and output as text, or as values in .sync:2.
+func (n *ending) description(p integration.Pattern) value.Value {
+	b := value.NewBuilder(16)
+	data := func(name string, t value.Text) {
+		if t.IsZero() {
+			return
+		}
+		v := value.NewString(t.String())
+		if p == integration.Sync2 {
+			v = t.Decode()
+		}
+		b.Set(name, v)
+		b.Set(name+"Details", value.NewObject(value.Member{Name: "Included", Value: value.NewBool(true)}))
+	}
+	text := func(name string, s *string) {
+		if s != nil {
+			b.Set(name, value.NewString(*s))
+		}
+	}
+	text("Cause", n.head.Cause)
+	text("Error", n.head.Error)
+	b.Set("ExecutionArn", value.NewString(n.start.ExecutionARN()))
+	data("Input", n.input)
+	b.Set("Name", value.NewString(n.start.Name))
+	data("Output", n.output)
+	b.Set("StartDate", value.NewInt(n.start.At))
+	b.Set("StateMachineArn", value.NewString(n.start.MachineARN()))
+	b.Set("Status", value.NewString(n.head.Status.String()))
+	b.Set("StopDate", value.NewInt(n.head.Stop))
+	return b.Object()
+}
+
+// startAnswer is StartExecution's answer as a Task sees it.
+func startAnswer(arn string, at int64) value.Text {
+	b := value.NewBuilder(4)
+	b.Set("ExecutionArn", value.NewString(arn))
+	request := integration.NewRequestID()
+	body := `{"executionArn":"` + arn + `","startDate":` + epochSeconds(at) + `}`
+	header := map[string][]string{
+		"Connection":     {"keep-alive"},
+		"Content-Length": {strconv.Itoa(len(body))},
+		"Content-Type":   {"application/x-amz-json-1.0"},
+		"Date":           {time.UnixMilli(at).UTC().Format(time.RFC1123)},
+	}
+	header["X-Amzn-Requestid"] = []string{request}
+	integration.Metadata{Status: 200, Header: header}.Set(b)
+	b.Set("StartDate", value.NewInt(at))
+	return b.Object().Text()
+}
+
+func epochSeconds(ms int64) string { return strconv.FormatFloat(float64(ms)/1000, 'E', -1, 64) }

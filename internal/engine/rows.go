@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// readExecution makes an execution of its rows. held says why it is
+// quarantined, "" where it is not.
+func readExecution(l *store.Loaded) (x *machine.Execution, held string, err error) {
+	start, head, err := readRow(&l.Execution)
+	if err != nil {
+		return nil, "", err
+	}
+	frames := make([]*machine.Frame, len(l.Frames))
+	for i := range l.Frames {
+		if frames[i], err = machine.DecodeFrame(l.Frames[i].Body); err != nil {
+			return nil, "", fmt.Errorf("frame %d: %w", l.Frames[i].Number, err)
+		}
+	}
+	jobs := make([]*machine.Job, 0, len(l.Jobs))
+	for i := range l.Jobs {
+		row := &l.Jobs[i]
+		if row.Number == heldMark {
+			held = string(row.Body)
+			continue
+		}
+		j, err := machine.DecodeJob(row.Body)
+		if err != nil {
+			return nil, "", fmt.Errorf("job %d: %w", row.Number, err)
+		}
+		jobs = append(jobs, j)
+	}
+	return machine.Restore(start, head, frames, jobs), held, nil
+}
+
+func readRow(row *store.Execution) (machine.Start, machine.Head, error) {
+	start, err := machine.DecodeStart(row.Start)
+	if err != nil {
+		return start, machine.Head{}, fmt.Errorf("start: %w", err)
+	}
+	head, err := machine.DecodeHead(row.Body)
+	if err != nil {
+		return start, head, fmt.Errorf("head: %w", err)
+	}
+	return start, head, nil
+}
+
+// readPayloads puts what the execution's next turn may look at into it.
+func (e *Engine) readPayloads(ctx context.Context, id store.ID, x *machine.Execution) error {
+	refs := x.Needs()
+	if len(refs) == 0 {
+		return nil
+	}
+	numbers := make([]uint32, len(refs))
+	for i, ref := range refs {
+		numbers[i] = uint32(ref)
+	}
+	bodies, err := e.cfg.Store.Payloads(ctx, id, numbers)
+	if err != nil {
+		return fmt.Errorf("payloads of execution %s: %w", id, err)
+	}
+	for i, body := range bodies {
+		x.Payloads[refs[i]] = value.Checked(string(body))
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// Fire does what is due at now, UTC milliseconds: it reads on in the jobs that
+// are on disk, and sends an errand for every alarm that rings. One caller at a
+// time.
+func (e *Engine) Fire(now int64) {
+	for _, s := range e.shards {
+		if s.epoch.Load() != 0 {
+			e.readJobs(s, now)
+		}
+	}
+	for {
+		k, rings := e.alarms.take(now)
+		if !rings {
+			return
+		}
+		if !e.ring(k) {
+			e.alarms.set(k, now+e.cfg.Limits.RetryMost.Milliseconds())
+			return
+		}
+	}
+}
+
+// Next is when Fire has something to do again, in UTC milliseconds.
+func (e *Engine) Next(now int64) int64 {
+	next := e.alarms.next()
+	for _, s := range e.shards {
+		if s.epoch.Load() == 0 {
+			continue
+		}
+		s.mu.Lock()
+		at := s.reach.Load() - e.cfg.Limits.Window.Milliseconds()/2
+		if s.reading || s.again {
+			at = now + readingPause.Milliseconds()
+		}
+		s.mu.Unlock()
+		next = min(next, at)
+	}
+	return max(next, now)
+}
+
+// readingPause is how long a reading of jobs that was broken off waits before
+// it goes on.
+const readingPause = 20 * time.Millisecond
+
+// ring sends the errand of an alarm.
+func (e *Engine) ring(k alarmKey) bool {
+	if k.again {
+		return e.sendAgain(k.JobKey)
+	}
+	return e.dispatcher.send(&errand{key: k.JobKey, do: (*Engine).fire}, turnsLane)
+}
+
+// fire tells an execution that a job's time has come, unless a heartbeat has
+// moved it meanwhile. What could not be stored is told again.
+func (e *Engine) fire(er *errand) {
+	k := alarmKey{JobKey: er.key}
+	job := machine.JobID(er.key.Number)
+	_, err := e.turn(er.key.ID, machine.Message{Kind: machine.Fired, Job: job}, &rider{
+		before: func(*resident) bool {
+			_, moved := e.alarms.due(k)
+			return !moved
+		},
+		after: func(r *resident) {
+			if j := r.x.Jobs[job]; j != nil { // it was too early, by a clock that went back
+				e.alarms.set(k, max(alarmOf(j), e.now()+e.cfg.Limits.RetryMost.Milliseconds()))
+			}
+		},
+	})
+	if err != nil && lasting(err) {
+		e.alarms.set(k, e.now()+e.backoff(1))
+	}
+}
+
+// readJobs reads those of a shard's jobs on disk that come due within the
+// window and are not in memory yet. What finds no room is read later. After a
+// lease was taken that is every job that waits for something: recovery is
+// nothing but this.
+func (e *Engine) readJobs(s *shard, now int64) {
+	window := e.cfg.Limits.Window.Milliseconds()
+	s.mu.Lock()
+	switch {
+	case s.reading:
+	case s.again:
+		s.reading, s.again, s.after = true, false, nil
+	case s.reach.Load() <= now+window/2:
+		s.reading = true
+		s.after = &store.Job{JobKey: lastJob, Due: s.reach.Load()}
+	default:
+		s.mu.Unlock()
+		return
+	}
+	s.reach.Store(max(s.reach.Load(), now+window))
+	after := s.after
+	s.mu.Unlock()
+	done := false
+	for !done && e.dispatcher.hasRoom() {
+		jobs, err := e.cfg.Store.Jobs(e.ctx, s.number, s.reach.Load(), after, e.cfg.Limits.Page)
+		if err != nil {
+			e.storeFailed(now, err)
+			break
+		}
+		for i := range jobs {
+			e.adopt(&jobs[i], now)
+		}
+		done = len(jobs) < e.cfg.Limits.Page
+		if !done {
+			after = &jobs[len(jobs)-1]
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reading, s.after = !done, after
+}
+
+var lastJob = store.JobKey{
+	ID:     store.ID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+	Number: 1<<32 - 1,
+}

@@ -1,0 +1,277 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// rider is what goes into the commit of a message's turn beside what was
+// decided, and looks at the execution afterwards.
+type rider struct {
+	name         *store.Name          // of a start
+	expectQueued []store.QueuedKey    // of a task that is being taken
+	dropMessages []store.MessageKey   // of a message from the inbox
+	before       func(*resident) bool // false: the message comes too late, the turn is not taken
+	after        func(*resident)      // the execution as it stands then, still locked
+}
+
+// turned is what a turn came to.
+type turned struct {
+	changed bool // false: the message came too late or twice
+	head    machine.Head
+}
+
+// turn takes a message to an execution: it decides, commits, and lets the
+// outside know. When it returns without error, what the message did is durable.
+func (e *Engine) turn(id store.ID, m machine.Message, with *rider) (turned, error) {
+	s := e.shardOf(id)
+	if s == nil {
+		return turned{}, ErrNotFound
+	}
+	r := s.hold(id)
+	defer s.release(r)
+	return e.take(s, r, m, with)
+}
+
+// take is turn with the resident held.
+func (e *Engine) take(s *shard, r *resident, m machine.Message, with *rider) (turned, error) {
+	for tries := 0; ; tries++ {
+		if err := e.awaken(s, r); err != nil {
+			return turned{}, err
+		}
+		if with != nil && with.before != nil && !with.before(r) {
+			return turned{head: r.x.Head}, nil
+		}
+		d, err := e.decide(r, m)
+		if err != nil {
+			return turned{}, e.quarantine(s, r, err)
+		}
+		if !d.IsEmpty() || with != nil && len(with.dropMessages) > 0 {
+			err = e.commit(s, r, &d, with)
+		}
+		switch {
+		case errors.Is(err, errAgain) && tries < maxTries:
+			continue
+		case err != nil:
+			return turned{}, err
+		}
+		if !d.IsEmpty() {
+			e.settle(s, r, d)
+		}
+		if with != nil && with.after != nil {
+			with.after(r)
+		}
+		return turned{changed: !d.IsEmpty(), head: r.x.Head}, nil
+	}
+}
+
+// errAgain says that the execution stands otherwise than it was taken to, and
+// was read again: the message is to be decided anew.
+var errAgain = errors.New("the execution was read again")
+
+// maxTries bounds how often one turn is taken anew.
+const maxTries = 3
+
+// awaken has the resident's execution in memory, as the store has it.
+func (e *Engine) awaken(s *shard, r *resident) error {
+	if r.volatile.Load() {
+		return nil
+	}
+	epoch := s.epoch.Load()
+	if epoch == 0 {
+		return ErrNotReady
+	}
+	if r.x == nil || r.epoch != epoch {
+		r.x = nil
+		if err := e.load(r); err != nil {
+			return err
+		}
+		r.epoch = epoch
+	}
+	if r.held != "" {
+		return fmt.Errorf("%w: %s", ErrQuarantined, r.held)
+	}
+	return nil
+}
+
+// load reads the execution, its program and the payloads that it needs.
+func (e *Engine) load(r *resident) error {
+	loaded, err := e.cfg.Store.Load(e.ctx, r.id)
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("load execution %s: %w", r.id, err)
+	}
+	e.metrics.Loads.Add(1)
+	x, held, err := readExecution(&loaded)
+	if err != nil {
+		e.cfg.Log.Error("an execution can't be read", "execution", r.id, "error", err)
+		return fmt.Errorf("%w: %w", ErrQuarantined, err)
+	}
+	if err := e.readPayloads(e.ctx, r.id, x); err != nil {
+		return err
+	}
+	program, err := e.cfg.Programs(e.ctx, x.Start.Definition)
+	var refusal *asl.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		held = "its definition is refused: " + refusal.Error()
+	case err != nil:
+		return fmt.Errorf("execution %s: %w", r.id, err)
+	}
+	r.x, r.program, r.held, r.recount = x, program, held, 0
+	return nil
+}
+
+// decide asks the machine. What it can't decide, because an invariant is
+// broken, is an error that holds this execution alone.
+func (e *Engine) decide(r *resident, m machine.Message) (d machine.Delta, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &brokenError{what: fmt.Sprint(p), stack: debug.Stack()}
+		}
+	}()
+	env := e.env()
+	env.Now = e.now()
+	if err := e.draw(env.Seed[:]); err != nil {
+		return d, err
+	}
+	e.metrics.Turns.Add(1)
+	return machine.Step(env, r.program, r.x, m), nil
+}
+
+// env is what the machine is given beside time and chance.
+func (e *Engine) env() machine.Env {
+	return machine.Env{
+		TokenKey: e.identity.TokenKey, RestoreEpoch: e.identity.RestoreEpoch, Limits: e.cfg.Quotas, Gone: e.cfg.Gone,
+	}
+}
+
+// brokenError is a panic of the decider.
+type brokenError struct {
+	what  string
+	stack []byte
+}
+
+func (b *brokenError) Error() string { return b.what }
+
+// commit makes a delta durable. nil: it is. errAgain: it is not, and the
+// execution was read again or stands as it stood.
+func (e *Engine) commit(s *shard, r *resident, d *machine.Delta, with *rider) error {
+	if r.volatile.Load() {
+		return nil
+	}
+	w := writers.Get().(*writer)
+	defer writers.Put(w)
+	b := w.batch(r, d, with, !e.cfg.Exclusive)
+	b.Fence = &store.Fence{Shard: s.number, Epoch: r.epoch}
+	err := e.cfg.Store.Commit(e.ctx, b)
+	switch {
+	case err == nil:
+		e.metrics.Commits.Add(1)
+		e.storeAnswered()
+		return nil
+	case errors.Is(err, store.ErrFenced):
+		r.x = nil
+		e.lose(s, r.epoch)
+		return ErrNotReady
+	case errors.Is(err, store.ErrConflict):
+		return e.conflict(s, r, with)
+	case errors.Is(err, store.ErrUnknown):
+		e.metrics.Unknown.Add(1)
+		return e.resolve(s, r, b, err)
+	}
+	return e.storeFailed(e.now(), fmt.Errorf("commit of execution %s: %w", r.id, err))
+}
+
+// conflict is what to do where an expectation did not hold: a name that is
+// taken and a task that is gone are for the caller; a job that is gone was
+// completed on another node, whose message is in the inbox.
+func (e *Engine) conflict(s *shard, r *resident, with *rider) error {
+	r.x = nil
+	if with != nil && (with.name != nil || with.expectQueued != nil) {
+		return store.ErrConflict
+	}
+	s.mu.Lock()
+	s.inbox = true
+	s.mu.Unlock()
+	return errAgain
+}
+
+// resolve finds out by reading whether an unknown commit was made. Nobody else
+// writes the execution, so its row is as it was or as the batch has it.
+func (e *Engine) resolve(s *shard, r *resident, b *store.Batch, unknown error) error {
+	was, begun := machine.AppendHead(nil, &r.x.Head), r.x.Head.Status != 0
+	row, err := e.cfg.Store.Execution(e.ctx, r.id)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && !begun:
+		return errAgain
+	case err != nil:
+		r.x = nil
+		s.readAgain()
+		return e.storeFailed(e.now(), fmt.Errorf("commit of execution %s: %w, and then: %w", r.id, unknown, err))
+	case len(b.Executions) == 1 && bytes.Equal(row.Body, b.Executions[0].Body) && !bytes.Equal(row.Body, was):
+		return nil
+	}
+	r.x = nil
+	return errAgain
+}
+
+// settle moves the execution in memory on to what is durable by now, and lets
+// the outside know.
+func (e *Engine) settle(s *shard, r *resident, d machine.Delta) {
+	queued := e.queued(r, &d)
+	for _, id := range d.Closed {
+		k := store.JobKey{ID: r.id, Number: uint32(id)}
+		e.alarms.clear(k)
+		e.dispatcher.abandon(k)
+	}
+	began := r.x.Head.Status == 0
+	r.x.Apply(d)
+	for _, j := range d.Jobs {
+		e.launch(s, r, j)
+	}
+	for _, k := range queued {
+		e.activities.wake(k)
+	}
+	e.metrics.count(began, r.x.Head.Status)
+	r.tell()
+	if r.volatile.Load() && r.x.Head.Status.Ended() {
+		r.ended()
+	}
+}
+
+// quarantine holds an execution that can't be decided, with its reason, so that
+// it is not tried again and again. Nothing else of it changes.
+func (e *Engine) quarantine(s *shard, r *resident, why error) error {
+	var broken *brokenError
+	if !errors.As(why, &broken) {
+		return why
+	}
+	e.metrics.Quarantined.Add(1)
+	e.cfg.Log.Error("an execution is quarantined", "execution", r.x.Start.ExecutionARN(), "reason", broken.what, "stack", string(broken.stack))
+	r.held = broken.what
+	if r.volatile.Load() || r.x.Head.Status == 0 {
+		return fmt.Errorf("%w: %s", ErrQuarantined, r.held)
+	}
+	b := heldBatch(r)
+	b.Fence = &store.Fence{Shard: s.number, Epoch: r.epoch}
+	if err := e.cfg.Store.Commit(context.WithoutCancel(e.ctx), b); err != nil {
+		r.x = nil
+		return fmt.Errorf("quarantine execution %s: %w", r.id, err)
+	}
+	for id := range r.x.Jobs {
+		k := store.JobKey{ID: r.id, Number: uint32(id)}
+		e.alarms.clear(k)
+		e.dispatcher.abandon(k)
+	}
+	return fmt.Errorf("%w: %s", ErrQuarantined, r.held)
+}

@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// waiter is a caller of Wait.
+type waiter struct {
+	after int64
+	news  chan machine.Head // room for one
+}
+
+func (w *waiter) content(h *machine.Head) bool {
+	return h.LastEvent > w.after || h.Status.Ended()
+}
+
+// Wait returns an execution's head as soon as its history goes beyond event
+// `after` or it has ended, and as it stands at the timeout. Nothing polls.
+func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout time.Duration) (machine.Head, error) {
+	w := &waiter{after: after, news: make(chan machine.Head, 1)}
+	_, head, err := e.Execution(ctx, id)
+	if err != nil || w.content(&head) || timeout <= 0 || e.shut.Err() != nil {
+		return head, err
+	}
+	if e.metrics.Waiters.Add(1) > int64(e.cfg.Limits.Waiters) {
+		e.metrics.Waiters.Add(-1)
+		return head, ErrBusy
+	}
+	defer e.metrics.Waiters.Add(-1)
+	s := e.shardOf(id)
+	r := s.hold(id)
+	switch err := e.awaken(s, r); {
+	case err != nil && !errors.Is(err, ErrQuarantined):
+		s.release(r)
+		return head, err
+	case w.content(&r.x.Head):
+		defer s.release(r)
+		return r.x.Head, nil
+	}
+	r.waiters = append(r.waiters, w)
+	s.keep(r)
+	s.release(r)
+	defer s.leave(r)
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case head = <-w.news:
+		return head, nil
+	case <-timer.C:
+	case <-e.shut.Done():
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget(w)
+	if r.x != nil {
+		head = r.x.Head
+	}
+	return head, err
+}
+
+// tell gives the news to those who wait for it.
+func (r *resident) tell() {
+	kept := r.waiters[:0]
+	for _, w := range r.waiters {
+		if w.content(&r.x.Head) {
+			w.news <- r.x.Head
+			continue
+		}
+		kept = append(kept, w)
+	}
+	clear(r.waiters[len(kept):])
+	r.waiters = kept
+}
+
+func (r *resident) forget(w *waiter) {
+	for i, other := range r.waiters {
+		if other == w {
+			r.waiters = append(r.waiters[:i], r.waiters[i+1:]...)
+			return
+		}
+	}
+}
