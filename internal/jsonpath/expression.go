@@ -26,7 +26,7 @@ type call struct {
 // CompileExpression compiles a path or a call. White space at its end is
 // ignored. The error is a *[SyntaxError].
 func CompileExpression(text string) (*Expression, error) {
-	return all(text, func(p *parser) (*Expression, *SyntaxError) {
+	return compile(text, func(p *parser) (*Expression, *SyntaxError) {
 		root, err := p.expression()
 		return &Expression{text: text, root: root}, err
 	})

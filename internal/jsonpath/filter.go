@@ -267,7 +267,7 @@ func (p *parser) within() (operand, *SyntaxError) {
 // within is what a path of a filter finds in v, Absent where it finds nothing.
 // It spends the visits of the whole.
 func (p *Path) within(outer *walker, v value.Value) value.Value {
-	w := walker{path: p, root: outer.root, left: outer.left}
+	w := walker{path: p, root: outer.root, left: outer.left, silent: true}
 	if !p.definite {
 		err := w.from(0, v)
 		outer.left = w.left

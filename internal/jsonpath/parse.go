@@ -20,8 +20,8 @@ func newParser(text string) *parser {
 	return &parser{text: text, end: len(strings.TrimRight(text, " \t\r\n"))}
 }
 
-// all reads the whole text by read.
-func all[T any](text string, read func(*parser) (T, *SyntaxError)) (T, error) {
+// compile reads the whole text by read.
+func compile[T any](text string, read func(*parser) (T, *SyntaxError)) (T, error) {
 	p := newParser(text)
 	var none T
 	switch {

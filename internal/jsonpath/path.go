@@ -84,7 +84,7 @@ func (k stepKind) definite() bool { return k <= index }
 // Compile compiles a path: $.a, $$.Execution.Id, $name.b[0]. White space at
 // its end is ignored. The error is a *[SyntaxError].
 func Compile(text string) (*Path, error) {
-	return all(text, func(p *parser) (*Path, *SyntaxError) { return p.path(nameStops) })
+	return compile(text, func(p *parser) (*Path, *SyntaxError) { return p.path(nameStops) })
 }
 
 // String is the path as it was written.

@@ -2,6 +2,7 @@ package jsonpath_test
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -164,6 +165,38 @@ func TestHostilePathsEnd(t *testing.T) {
 		var missing *jsonpath.NotFound
 		if _, err := p.Eval(s); !errors.As(err, &missing) || missing.Reason != "The path looks at too many values" {
 			t.Errorf("%.40s: %v", text, err)
+		}
+	}
+}
+
+// Reasons that nobody reads are never put into words: each would be as long as
+// the way to its value, or as the value itself.
+func TestUnreadReasonsCostNothing(t *testing.T) {
+	name := strings.Repeat("n", 5_000)
+	deep := parse(strings.Repeat(`{"`+name+`":`, 10) + "[" + strings.Repeat("1,", 20_000) + "1]" + strings.Repeat("}", 10))
+	s := &scope{input: value.NewObject(
+		value.Member{Name: "deep", Value: deep},
+		value.Member{Name: "rows", Value: big(100)},
+	)}
+	for _, text := range []string{
+		"$.deep" + strings.Repeat("."+name, 10) + "[*].x.y",
+		"$.rows[*][?($.deep[*][0])]",
+		"$.rows[*][?($.deep.*.*[0:1])]",
+		"$.rows[*][?($.deep..x.y)]",
+	} {
+		p, err := jsonpath.Compile(text)
+		if err != nil {
+			t.Fatalf("%.40s: %v", text, err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		v, err := p.Eval(s)
+		runtime.ReadMemStats(&after)
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > 32<<20 {
+			t.Errorf("%.40s took %d bytes", text, grown)
+		}
+		if err == nil && v.Len() > 0 {
+			t.Errorf("%.40s found %d", text, v.Len())
 		}
 	}
 }

@@ -17,7 +17,7 @@ type Reference struct {
 // '$' and has no wildcards, filters, slices or indexes from the end. The error
 // is a *[SyntaxError].
 func CompileReference(text string) (*Reference, error) {
-	return all(text, func(p *parser) (*Reference, *SyntaxError) {
+	return compile(text, func(p *parser) (*Reference, *SyntaxError) {
 		path, err := p.path(nameStops)
 		if err != nil {
 			return nil, err

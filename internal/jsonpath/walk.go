@@ -13,6 +13,9 @@ type walker struct {
 	left  int         // visits that may still be made
 	trail []crumb     // the way to the value at hand
 	out   []value.Value
+
+	passing int  // lists around the value at hand whose items may be passed over
+	silent  bool // nobody reads the reasons
 }
 
 // crumb is one part of the way to a value: a member's name, or an index.
@@ -45,6 +48,28 @@ func (w *walker) where() string {
 		b.WriteString(s.String())
 	}
 	return b.String()
+}
+
+// What stands for a reason that nobody reads.
+var (
+	missed  = &NotFound{}
+	misused = &NotFound{misuse: true}
+)
+
+// miss tells why step i finds nothing in v. The reason is put into words only
+// where it is read: there may be very many.
+func (w *walker) miss(i int, v value.Value) *NotFound {
+	kind := w.path.steps[i].kind
+	misuse := kind > properties && (v.Kind() != value.Null || kind == filter)
+	switch {
+	case w.silent && misuse:
+		return misused
+	case w.silent || w.passing > 0 && !misuse:
+		return missed
+	case kind == property || kind == properties:
+		return w.path.miss(i, v, w.where())
+	}
+	return w.path.unfit(i, v, w.where())
 }
 
 // visit counts a value that is looked at.
@@ -101,14 +126,14 @@ func (w *walker) member(i int, v value.Value) *NotFound {
 	case v.Kind() == value.Object && i < len(w.path.steps)-1 && !allDefinite(w.path.steps[max(i-1, 0):]):
 		return nil
 	}
-	return w.path.miss(i, v, w.where())
+	return w.miss(i, v)
 }
 
 // indexes takes items by number. One outside the array is null, as it is to
 // the service.
 func (w *walker) indexes(i int, v value.Value, numbers ...int) *NotFound {
 	if v.Kind() != value.Array {
-		return w.path.unfit(i, v, w.where())
+		return w.miss(i, v)
 	}
 	for _, n := range numbers {
 		item := value.NewNull()
@@ -124,7 +149,7 @@ func (w *walker) indexes(i int, v value.Value, numbers ...int) *NotFound {
 
 func (w *walker) slice(i int, v value.Value) *NotFound {
 	if v.Kind() != value.Array {
-		return w.path.unfit(i, v, w.where())
+		return w.miss(i, v)
 	}
 	s := &w.path.steps[i]
 	from, to := s.from, s.to
@@ -145,9 +170,14 @@ func (w *walker) slice(i int, v value.Value) *NotFound {
 // all takes every item or member. As at the service, an item within which the
 // path finds nothing is passed over, a member is not.
 func (w *walker) all(i int, v value.Value) *NotFound {
+	items := v.Kind() == value.Array
+	if items {
+		w.passing++
+		defer func() { w.passing-- }()
+	}
 	for n, child := range v.Items() {
 		err := w.into(i+1, crumbTo(v, n), child)
-		if err != nil && (v.Kind() == value.Object || err.misuse || w.left < 0) {
+		if err != nil && (!items || err.misuse || w.left < 0) {
 			return err
 		}
 	}
@@ -162,14 +192,15 @@ func (w *walker) filter(i int, v value.Value) *NotFound {
 		return w.keep(i, v)
 	case value.Array:
 	default:
-		return w.path.unfit(i, v, w.where())
+		return w.miss(i, v)
 	}
 	for n, item := range v.Items() {
 		w.trail = append(w.trail, crumbTo(v, n))
-		if err := w.keep(i, item); err != nil {
+		err := w.keep(i, item)
+		w.trail = w.trail[:len(w.trail)-1]
+		if err != nil {
 			return err
 		}
-		w.trail = w.trail[:len(w.trail)-1]
 	}
 	return nil
 }
