@@ -2,40 +2,36 @@
 //
 // An expression is compiled once and may then be evaluated by many at once.
 // An evaluation is a pure function of its [Env]: the time, the chance and the
-// variables come in through it, and one [Budget] bounds what it may spend. The
-// budget counts and never times, so the same expression over the same values
-// ends at the same step everywhere.
+// variables come in through it, and one [Budget] bounds what it may spend.
 //
 // The package refuses to know what the values mean, where an expression stands
 // in a definition, and how an error is told to a caller.
+//
+// Read jsonata.go (the face), errors.go and budget.go; then how a source
+// becomes a tree: lexer.go, node.go, parser.go, finish.go; then how a tree is
+// evaluated: datum.go, eval.go, path.go, tuple.go, call.go; then the functions:
+// library.go has a row for each, the other files are its families.
 package jsonata
 
-import (
-	"errors"
-
-	"github.com/backstep/backstep/internal/value"
-)
+import "github.com/backstep/backstep/internal/value"
 
 // Level tells which dialect an expression is written in.
 type Level uint8
 
-// The levels. AWS is what a state machine speaks: no $eval, and $partition,
-// $range, $hash, $random(seed), $uuid and $parse besides. Reference is JSONata
-// 2.0.6 as its public suite has it.
 const (
+	// AWS is what a state machine speaks: JSONata 2.0.6 without $eval, with
+	// $partition, $range, $hash, $random(seed), $uuid and $parse.
 	AWS Level = iota
+	// Reference is JSONata 2.0.6 as its public suite has it.
 	Reference
 )
-
-// ErrFunction is the error of an evaluation whose result is a function, which
-// is no JSON.
-var ErrFunction = errors.New("the result is a function")
 
 // Expression is a compiled expression. It never changes and may be used by
 // many at once.
 type Expression struct {
 	source    string
-	level     Level
+	root      *node
+	library   map[string]datum
 	variables []string
 }
 
@@ -44,12 +40,14 @@ type Env struct {
 	Input  value.Value // what $ is at the top; Absent at level AWS
 	Vars   Variables   // may be nil
 	Now    int64       // the time of $now and $millis, in ms since 1970 UTC
-	Chance Chance      // what $random, $shuffle and $uuid draw from
-	Budget Budget      // a zero field means its default
+	Chance Chance      // what $random, $shuffle and $uuid draw from; else nil
+	Budget Budget
 }
 
-// Variables gives variables by name, without "$"; Absent where there is none.
+// Variables gives the variables that an evaluation begins with.
 type Variables interface {
+	// Variable is the value of that name, without "$"; Absent where there is
+	// none.
 	Variable(name string) value.Value
 }
 
@@ -58,48 +56,48 @@ type Chance interface {
 	Uint64() uint64
 }
 
-// Budget bounds one evaluation.
-type Budget struct {
-	Steps  int // evaluations of a part of the expression, and work of that size
-	Depth  int // evaluations within one another
-	Bytes  int // memory taken, in all
-	Output int // the result as JSON text
-}
-
-// Usage is what an evaluation spent.
-type Usage struct {
-	Steps, Bytes, Depth int
-}
-
-// Error tells why an expression can't be compiled or evaluated.
-type Error struct {
-	Code     string // the reference's code, such as "T2001"
-	Position int    // where in the source, in bytes
-	Token    string // what stands there
-	Message  string // in words, without the code
-}
-
-func (e *Error) Error() string { return e.Code + ": " + e.Message }
-
 // Compile reads an expression. The error is an *[Error].
-func Compile(source string, level Level) (*Expression, error) {
-	return &Expression{source: source, level: level}, nil
+func Compile(source string, level Level) (e *Expression, err error) {
+	defer catch(&err)
+	library := libraries[level]
+	root := finishTree(parse(source), library)
+	return &Expression{source: source, root: root, library: library, variables: freeVariables(root)}, nil
+}
+
+// catch turns the panic that ends a compilation or evaluation into its error.
+func catch(err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case *Error:
+		*err = r
+	default:
+		panic(r)
+	}
 }
 
 // Source is the text that e was compiled from.
 func (e *Expression) Source() string { return e.source }
 
 // Variables is the names of the variables that e takes from outside, sorted,
-// without "$".
+// without "$". The slice is shared and must not be changed.
 func (e *Expression) Variables() []string { return e.variables }
 
-// Eval is the value of the expression, Absent where it is undefined.
+// Eval is the value of the expression, [value.Absent] where it is undefined.
+// The error is an *[Error] or [ErrFunction].
 func (e *Expression) Eval(env Env) (value.Value, error) {
 	v, _, err := e.Measure(env)
 	return v, err
 }
 
-// Measure is [Expression.Eval] that also tells what it spent.
-func (e *Expression) Measure(env Env) (value.Value, Usage, error) {
-	return value.Value{}, Usage{}, nil
+// Measure is [Expression.Eval] that also tells what it spent, an evaluation
+// that failed as well.
+func (e *Expression) Measure(env Env) (v value.Value, u Usage, err error) {
+	run := evaluation{meter: newMeter(env.Budget), env: &env, library: e.library}
+	defer func() { u = run.spent }()
+	defer catch(&err)
+	result := run.top(e.root, datum{v: env.Input})
+	if result.kind() == functionKind {
+		return value.Value{}, u, ErrFunction
+	}
+	return run.output(result), u, nil
 }

@@ -1,0 +1,285 @@
+package jsonata
+
+import (
+	"math"
+
+	"github.com/backstep/backstep/internal/value"
+)
+
+// kind tells what a datum is. The first seven are those of [value.Kind].
+type kind uint8
+
+const (
+	undefined   = kind(value.Absent)
+	nullKind    = kind(value.Null)
+	boolKind    = kind(value.Bool)
+	numberKind  = kind(value.Number)
+	stringKind  = kind(value.String)
+	arrayKind   = kind(value.Array)
+	objectKind  = kind(value.Object)
+	functionKind= objectKind + 1
+	tupleKind   = objectKind + 2 // an item of a tuple stream: names and what they are bound to
+)
+
+// datum is what an expression computes with: a JSON value as it came, or
+// something the evaluation made. The zero datum is undefined.
+type datum struct {
+	v value.Value // where made is nil
+	*made
+}
+
+// made is an array, object, tuple or function that the evaluation made. It is
+// immutable once handed on, but for the clone that a transform works on.
+type made struct {
+	kind  kind
+	flags flags
+	items []datum   // of an array; member values of an object; what a tuple's names are bound to
+	named *named    // of an object or tuple
+	fn    *function // of a function
+}
+
+// named is the names of an object's members or a tuple's bindings.
+type named struct {
+	names []string
+	index map[string]int // name to position, for objects of many members
+}
+
+// flags tell how an array came to be, which rules what becomes of it.
+type flags uint8
+
+const (
+	sequence      flags = 1 << iota // a result list: of one item it is that item, of none it is undefined
+	keepSingleton                   // a sequence that stays an array when it has one item
+	constructed                     // an array constructor at the end of a path: not flattened
+	tuples                          // a sequence of tuples
+	outerWrapper                    // the sequence that holds an array given as input
+)
+
+func (d datum) kind() kind {
+	if d.made != nil {
+		return d.made.kind
+	}
+	return kind(d.v.Kind())
+}
+
+func (d datum) absent() bool { return d.made == nil && d.v.IsAbsent() }
+
+func (d datum) isArray() bool { return d.kind() == arrayKind }
+
+// has reports whether d is an array that carries all these flags.
+func (d datum) has(f flags) bool { return d.made != nil && d.made.flags&f == f }
+
+func num(f float64) datum { return datum{v: value.NewFloat(f)} }
+
+func str(s string) datum { return datum{v: value.NewString(s)} }
+
+func boolean(b bool) datum { return datum{v: value.NewBool(b)} }
+
+func null() datum { return datum{v: value.NewNull()} }
+
+func list(f flags, items ...datum) datum {
+	return datum{made: &made{kind: arrayKind, flags: f, items: items}}
+}
+
+// flagged is the array d with these flags and no others; it shares its items.
+func (d datum) flagged(f flags) datum { return list(f, d.all()...) }
+
+func tuple(names []string, items []datum) datum {
+	return datum{made: &made{kind: tupleKind, items: items, named: &named{names: names}}}
+}
+
+// function is the function that d is, nil where it is none.
+func (d datum) function() *function {
+	if d.made == nil {
+		return nil
+	}
+	return d.fn
+}
+
+func (d datum) isNumber() bool { return d.made == nil && d.v.Kind() == value.Number }
+
+func (d datum) isString() bool { return d.made == nil && d.v.Kind() == value.String }
+
+func (d datum) number() float64 { return d.v.AsFloat() }
+
+func (d datum) string() string { return d.v.AsString() }
+
+// integer reports the whole number that d is.
+func (d datum) integer() (float64, bool) {
+	f := d.number()
+	return f, d.isNumber() && f == math.Trunc(f) && !math.IsInf(f, 0)
+}
+
+// len is the number of an array's items or an object's members.
+func (d datum) len() int {
+	if d.made != nil {
+		return len(d.items)
+	}
+	return d.v.Len()
+}
+
+// at is an array's item, or an object's member value.
+func (d datum) at(i int) datum {
+	if d.made != nil {
+		return d.items[i]
+	}
+	return datum{v: d.v.At(i)}
+}
+
+// item is the array's item i, undefined beyond its ends.
+func (d datum) item(i int) datum {
+	if i < 0 || i >= d.len() {
+		return datum{}
+	}
+	return d.at(i)
+}
+
+// name is the name of an object's member i.
+func (d datum) name(i int) string {
+	if d.made != nil {
+		return d.named.names[i]
+	}
+	return d.v.NameAt(i)
+}
+
+// member is the object's member of that name.
+func (d datum) member(name string) datum {
+	if d.made == nil {
+		return datum{v: d.v.Get(name)}
+	}
+	if i, ok := d.made.find(name); ok {
+		return d.items[i]
+	}
+	return datum{}
+}
+
+// all is the items of an array as data. It must not be changed.
+func (d datum) all() []datum {
+	if d.made != nil {
+		return d.items
+	}
+	items := make([]datum, d.v.Len())
+	for i, v := range d.v.Items() {
+		items[i] = datum{v: v}
+	}
+	return items
+}
+
+// indexFrom is the number of members from which an object carries an index.
+const indexFrom = 12
+
+func newObject(room int) *made {
+	return &made{kind: objectKind, items: make([]datum, 0, room), named: &named{names: make([]string, 0, room)}}
+}
+
+func (m *made) find(name string) (int, bool) {
+	if m.named == nil {
+		return 0, false
+	}
+	if m.named.index != nil {
+		i, ok := m.named.index[name]
+		return i, ok
+	}
+	for i, s := range m.named.names {
+		if s == name {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// set gives the object's member its value, at its old place or at the end.
+func (m *made) set(name string, d datum) {
+	if i, ok := m.find(name); ok {
+		m.items[i] = d
+		return
+	}
+	m.named.names = append(m.named.names, name)
+	m.items = append(m.items, d)
+	if m.named.index != nil {
+		m.named.index[name] = len(m.items) - 1
+	} else if len(m.items) >= indexFrom {
+		m.reindex()
+	}
+}
+
+// drop takes the member of that name away.
+func (m *made) drop(name string) {
+	i, ok := m.find(name)
+	if !ok {
+		return
+	}
+	m.named.names = append(m.named.names[:i:i], m.named.names[i+1:]...)
+	m.items = append(m.items[:i:i], m.items[i+1:]...)
+	if m.named.index != nil {
+		m.reindex()
+	}
+}
+
+func (m *made) reindex() {
+	m.named.index = make(map[string]int, 2*len(m.items))
+	for i, s := range m.named.names {
+		m.named.index[s] = i
+	}
+}
+
+// value is d as JSON. What JSON can't say is null in an array, and no member
+// in an object.
+func (d datum) value() value.Value {
+	switch {
+	case d.made == nil:
+		return d.v
+	case d.made.kind == arrayKind:
+		items := make([]value.Value, len(d.items))
+		for i, item := range d.items {
+			if items[i] = item.value(); items[i].IsAbsent() {
+				items[i] = value.NewNull()
+			}
+		}
+		return value.NewArray(items)
+	case d.made.kind == objectKind:
+		b := value.NewBuilder(len(d.items))
+		for i, item := range d.items {
+			b.Set(d.named.names[i], item.value())
+		}
+		return b.Object()
+	}
+	return value.Value{}
+}
+
+// truth is what $boolean makes of d.
+func truth(d datum) bool {
+	switch d.kind() {
+	case boolKind:
+		return d.v.AsBool()
+	case numberKind:
+		return d.number() != 0
+	case stringKind:
+		return d.string() != ""
+	case objectKind:
+		return d.len() > 0
+	case arrayKind:
+		for i := range d.len() {
+			if truth(d.at(i)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isNumbers(d datum) bool { return isArrayOf(d, datum.isNumber) }
+
+func isStrings(d datum) bool { return isArrayOf(d, datum.isString) }
+
+func isArrayOf(d datum, is func(datum) bool) bool {
+	if !d.isArray() {
+		return false
+	}
+	for i := range d.len() {
+		if !is(d.at(i)) {
+			return false
+		}
+	}
+	return true
+}

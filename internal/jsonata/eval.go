@@ -1,0 +1,460 @@
+package jsonata
+
+import "math"
+
+// evaluation is one evaluation of an expression. It belongs to one goroutine.
+type evaluation struct {
+	meter
+	env     *Env
+	library map[string]datum
+	input   datum    // what $$ is
+	tail    tailCall // the call that a body ended with
+}
+
+// frame is what some names are bound to, within the frame around it.
+type frame struct {
+	outer *frame
+	names []string
+	bound []datum
+}
+
+// bind gives a name its value in the frame. The slices may be shared with
+// other frames, so they are never changed in place.
+func (f *frame) bind(name string, d datum) {
+	for i, s := range f.names {
+		if s == name {
+			f.bound = append([]datum(nil), f.bound...)
+			f.bound[i] = d
+			return
+		}
+	}
+	n := len(f.names)
+	f.names = append(f.names[:n:n], name)
+	f.bound = append(f.bound[:n:n], d)
+}
+
+// top evaluates a whole expression. An array given as input is one item.
+func (e *evaluation) top(root *node, input datum) datum {
+	e.input = input
+	if input.isArray() {
+		input = list(sequence|outerWrapper, input)
+	}
+	return e.eval(root, input, &frame{})
+}
+
+// eval evaluates n where $ is input. A result list of one item is that item.
+func (e *evaluation) eval(n *node, input datum, env *frame) datum {
+	e.step(1)
+	e.enter()
+	d := e.form(n, input, env)
+	for _, s := range n.predicates {
+		d = e.filter(s.filter, d, env)
+	}
+	if n.group != nil && n.kind != pathNode {
+		d = e.group(n.group, d, env)
+	}
+	e.leave()
+	if d.made != nil && d.flags&(sequence|tuples) == sequence {
+		return collapse(n, d)
+	}
+	return d
+}
+
+func collapse(n *node, d datum) datum {
+	switch len(d.items) {
+	case 0:
+		return datum{}
+	case 1:
+		if d.flags&keepSingleton == 0 && !n.keepArray {
+			return d.items[0]
+		}
+	}
+	if n.keepArray && d.flags&keepSingleton == 0 {
+		return d.flagged(d.flags | keepSingleton)
+	}
+	return d
+}
+
+func (e *evaluation) form(n *node, input datum, env *frame) datum {
+	switch n.kind {
+	case pathNode:
+		if n.bindsItems {
+			return e.tuplePath(n, input, env)
+		}
+		return e.path(n, input, env)
+	case literalNode:
+		return n.literal
+	case variableNode:
+		return e.variable(n, input, env)
+	case nameNode:
+		return e.lookup(input, n.text)
+	case binaryNode:
+		return e.binary(n, input, env)
+	case callNode:
+		return e.call(n, input, env)
+	case conditionNode:
+		return e.condition(n, input, env)
+	case blockNode:
+		return e.block(n, input, env)
+	case bindNode:
+		d := e.eval(n.right, input, env)
+		env.bind(n.text, d)
+		return d
+	case lambdaNode:
+		return e.lambda(n, input, env)
+	case negateNode:
+		return e.negate(n, input, env)
+	case arrayNode:
+		return e.array(n, input, env)
+	case objectNode:
+		return e.group(n, input, env)
+	case wildcardNode:
+		return e.wildcard(input)
+	case descendantNode:
+		return e.descendants(input)
+	case parentNode:
+		return e.bound(n.slot.label, env)
+	case applyNode:
+		return e.chain(n, input, env)
+	case partialNode:
+		return e.partial(n, input, env)
+	case patternNode:
+		return n.pattern.fn
+	case transformNode:
+		return e.transform(n, env)
+	}
+	return datum{} // placeNode: what is not given yet
+}
+
+func (e *evaluation) fail(n *node, code string, args ...any) {
+	panic(newError(code, n.position, n.text, args...))
+}
+
+// bound is what a frame around binds that name to.
+func (e *evaluation) bound(name string, env *frame) datum {
+	d, _ := find(name, env)
+	return d
+}
+
+func find(name string, env *frame) (datum, bool) {
+	for f := env; f != nil; f = f.outer {
+		for i := len(f.names) - 1; i >= 0; i-- {
+			if f.names[i] == name {
+				return f.bound[i], true
+			}
+		}
+	}
+	return datum{}, false
+}
+
+func (e *evaluation) variable(n *node, input datum, env *frame) datum {
+	switch n.text {
+	case "":
+		if input.has(outerWrapper) {
+			return input.items[0]
+		}
+		return input
+	case "$":
+		return e.input
+	}
+	if d, ok := find(n.text, env); ok {
+		return d
+	}
+	if e.env.Vars != nil {
+		if v := e.env.Vars.Variable(n.text); !v.IsAbsent() {
+			return datum{v: v}
+		}
+	}
+	return n.builtin
+}
+
+func (e *evaluation) condition(n *node, input datum, env *frame) datum {
+	if e.truth(e.eval(n.left, input, env)) {
+		return e.eval(n.list[0], input, env)
+	}
+	if len(n.list) > 1 {
+		return e.eval(n.list[1], input, env)
+	}
+	return datum{}
+}
+
+// truth is what $boolean makes of d, at the price of looking at it.
+func (e *evaluation) truth(d datum) bool {
+	if d.isArray() {
+		e.step(d.len())
+	}
+	return truth(d)
+}
+
+func (e *evaluation) block(n *node, input datum, env *frame) (d datum) {
+	if !n.frameless {
+		env = &frame{outer: env}
+	}
+	for _, part := range n.list {
+		d = e.eval(part, input, env)
+	}
+	return d
+}
+
+func (e *evaluation) negate(n *node, input datum, env *frame) datum {
+	d := e.eval(n.left, input, env)
+	switch {
+	case d.absent():
+		return d
+	case !d.isNumber():
+		e.fail(n, "D1002", e.quote(d))
+	}
+	return num(-d.number())
+}
+
+// array makes [a, b, …]. An item that is a list is taken in item by item,
+// unless it is written as an array itself.
+func (e *evaluation) array(n *node, input datum, env *frame) datum {
+	items := e.room(nil, len(n.list))
+	for _, part := range n.list {
+		d := e.eval(part, input, env)
+		switch {
+		case d.absent():
+		case part.kind == arrayNode || !d.isArray():
+			items = e.push(items, d)
+		default:
+			items = e.pushAll(items, d)
+		}
+	}
+	if n.constructs {
+		return list(constructed, items...)
+	}
+	return list(0, items...)
+}
+
+// room is items with room for n more, which it asks the budget for.
+func (e *evaluation) room(items []datum, n int) []datum {
+	if n <= cap(items)-len(items) {
+		return items
+	}
+	n = max(n, len(items))
+	e.items(n)
+	return append(make([]datum, 0, len(items)+n), items...)
+}
+
+func (e *evaluation) push(items []datum, d datum) []datum { return append(e.room(items, 1), d) }
+
+// pushAll adds the items of the array d.
+func (e *evaluation) pushAll(items []datum, d datum) []datum {
+	n := d.len()
+	e.step(n)
+	items = e.room(items, n)
+	if d.made != nil {
+		return append(items, d.items...)
+	}
+	for i := range n {
+		items = append(items, d.at(i))
+	}
+	return items
+}
+
+func (e *evaluation) binary(n *node, input datum, env *frame) datum {
+	left := e.eval(n.left, input, env)
+	switch n.text {
+	case "and":
+		return boolean(e.truth(left) && e.truth(e.eval(n.right, input, env)))
+	case "or":
+		return boolean(e.truth(left) || e.truth(e.eval(n.right, input, env)))
+	}
+	right := e.eval(n.right, input, env)
+	switch n.text {
+	case "=", "!=":
+		if left.absent() || right.absent() {
+			return boolean(false)
+		}
+		return boolean(e.equal(left, right) == (n.text == "="))
+	case "<", "<=", ">", ">=":
+		return e.compare(n, left, right)
+	case "&":
+		return e.concat(left, right)
+	case "in":
+		return boolean(e.in(left, right))
+	case "..":
+		return e.span(n, left, right)
+	}
+	return e.arithmetic(n, left, right)
+}
+
+func (e *evaluation) arithmetic(n *node, left, right datum) datum {
+	if !left.absent() && !e.numeric(n, left) {
+		e.fail(n, "T2001", n.text)
+	}
+	if !right.absent() && !e.numeric(n, right) {
+		e.fail(n, "T2002", n.text)
+	}
+	if left.absent() || right.absent() {
+		return datum{}
+	}
+	a, b := left.number(), right.number()
+	switch n.text {
+	case "+":
+		a += b
+	case "-":
+		a -= b
+	case "*":
+		a *= b
+	case "/":
+		a /= b
+	case "%":
+		a = math.Mod(a, b)
+	}
+	if !finite(a) {
+		e.fail(n, "D1001", a)
+	}
+	return num(a)
+}
+
+func finite(f float64) bool { return f-f == 0 }
+
+// numeric reports whether d is a number. One beyond the range of doubles is
+// none to compute with.
+func (e *evaluation) numeric(n *node, d datum) bool {
+	if !d.isNumber() {
+		return false
+	}
+	if !finite(d.number()) {
+		e.fail(n, "D1001", d.v.Spelling())
+	}
+	return true
+}
+
+func (e *evaluation) compare(n *node, left, right datum) datum {
+	comparable := func(d datum) bool { return d.absent() || d.isString() || d.isNumber() }
+	if !comparable(left) || !comparable(right) {
+		e.fail(n, "T2010", n.text)
+	}
+	if left.absent() || right.absent() {
+		return datum{}
+	}
+	if left.kind() != right.kind() {
+		e.fail(n, "T2009", e.quote(left), e.quote(right), n.text)
+	}
+	c := e.order(left, right)
+	switch n.text {
+	case "<":
+		return boolean(c < 0)
+	case "<=":
+		return boolean(c <= 0)
+	case ">":
+		return boolean(c > 0)
+	}
+	return boolean(c >= 0)
+}
+
+// order compares two numbers or two strings: -1, 0 or 1.
+func (e *evaluation) order(a, b datum) int {
+	if a.isString() {
+		e.read(min(len(a.string()), len(b.string())))
+		return compareUnits(a.string(), b.string())
+	}
+	switch x, y := a.number(), b.number(); {
+	case x < y:
+		return -1
+	case x > y:
+		return 1
+	}
+	return 0
+}
+
+// equal reports whether a and b are the same value, member by member.
+func (e *evaluation) equal(a, b datum) bool {
+	k := a.kind()
+	if k != b.kind() {
+		return false
+	}
+	switch k {
+	case boolKind:
+		return a.v.AsBool() == b.v.AsBool()
+	case numberKind:
+		return a.number() == b.number()
+	case stringKind:
+		e.read(min(len(a.string()), len(b.string())))
+		return a.string() == b.string()
+	case arrayKind, objectKind:
+		return a.len() == b.len() && e.equalItems(a, b, k == objectKind)
+	case functionKind:
+		return a.fn == b.fn
+	}
+	return true
+}
+
+func (e *evaluation) equalItems(a, b datum, object bool) bool {
+	for i := range a.len() {
+		e.step(1)
+		other := b.at(i)
+		if object {
+			if other = b.member(a.name(i)); other.absent() {
+				return false
+			}
+		}
+		if !e.equal(a.at(i), other) {
+			return false
+		}
+	}
+	return true
+}
+
+// in reports whether left is one of right. Arrays and objects are never one of
+// others: each is itself alone.
+func (e *evaluation) in(left, right datum) bool {
+	if left.absent() || right.absent() {
+		return false
+	}
+	if k := left.kind(); k == arrayKind || k == objectKind {
+		return false
+	}
+	if !right.isArray() {
+		return e.equal(left, right)
+	}
+	for i := range right.len() {
+		e.step(1)
+		if e.equal(left, right.at(i)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *evaluation) concat(left, right datum) datum {
+	a, b := "", ""
+	if !left.absent() {
+		a = e.text(left)
+	}
+	if !right.absent() {
+		b = e.text(right)
+	}
+	e.write(len(a) + len(b))
+	return str(joinSurrogates(a + b))
+}
+
+// maxRange is how many items a range may have.
+const maxRange = 10_000_000
+
+// span is the range from left to right.
+func (e *evaluation) span(n *node, left, right datum) datum {
+	from, whole := left.integer()
+	if !left.absent() && !whole {
+		e.fail(n, "T2003", n.text)
+	}
+	to, whole := right.integer()
+	if !right.absent() && !whole {
+		e.fail(n, "T2004", n.text)
+	}
+	if left.absent() || right.absent() || from > to {
+		return datum{}
+	}
+	size := to - from + 1
+	if size > maxRange {
+		e.fail(n, "D2014", size)
+	}
+	items := e.room(nil, int(size))
+	for i := range int(size) {
+		items = append(items, num(from+float64(i)))
+	}
+	return list(sequence, items...)
+}

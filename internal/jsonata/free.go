@@ -1,0 +1,99 @@
+package jsonata
+
+import (
+	"slices"
+	"sort"
+)
+
+// freeVariables is the names of the variables that the tree takes from
+// outside: those that it neither binds nor finds among the functions.
+func freeVariables(root *node) []string {
+	s := &scope{free: map[string]bool{}}
+	s.visit(root)
+	s.close()
+	names := make([]string, 0, len(s.free))
+	for name := range s.free {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// scope is the names bound so far in a block or function. The bodies of
+// functions wait until it closes: they may name what is bound after them.
+type scope struct {
+	outer  *scope
+	bound  []string
+	bodies []*node
+	free   map[string]bool
+}
+
+func (s *scope) inner(bound ...string) *scope {
+	return &scope{outer: s, bound: bound, free: s.free}
+}
+
+func (s *scope) close() {
+	for _, lambda := range s.bodies {
+		body := s.inner(lambda.params...)
+		body.visit(lambda.left)
+		body.close()
+	}
+}
+
+func (s *scope) binds(name string) bool {
+	for ; s != nil; s = s.outer {
+		if slices.Contains(s.bound, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *scope) visit(n *node) {
+	switch n.kind {
+	case variableNode:
+		if n.text != "" && n.text != "$" && n.builtin.absent() && !s.binds(n.text) {
+			s.free[n.text] = true
+		}
+	case lambdaNode:
+		if !n.thunk {
+			s.bodies = append(s.bodies, n)
+			return
+		}
+	case blockNode:
+		inner := s.inner()
+		n.each(inner.visit)
+		inner.close()
+		return
+	case pathNode:
+		s.path(n)
+		return
+	}
+	n.each(s.visit)
+	if n.kind == bindNode {
+		s.bound = append(s.bound, n.text)
+	}
+}
+
+// path visits steps, whose bindings hold for the steps and filters behind.
+func (s *scope) path(n *node) {
+	inner := s.inner()
+	for _, step := range n.list {
+		for _, name := range append(stageNames(step), step.focus, step.index) {
+			inner.bound = append(inner.bound, name)
+		}
+		inner.visit(step)
+	}
+	if n.group != nil {
+		inner.visit(n.group)
+	}
+	inner.close()
+}
+
+func stageNames(step *node) []string {
+	var names []string
+	for _, st := range step.stages {
+		names = append(names, st.index)
+	}
+	return names
+}
