@@ -1,62 +1,88 @@
 package asl
 
+import "github.com/backstep/backstep/internal/value"
+
 // Rules is what the place where a definition is to run can do.
 type Rules struct {
-	Express     bool                                         // the machine is EXPRESS
-	Distributed bool                                         // distributed Maps can run
-	Serves      func(service, action string, p Pattern) bool // what tasks can run; nil: all that AWS has
-	MaxBytes    int                                          // of the definition's text; 0: MaxBytes
+	Express     bool // the machine is an EXPRESS one
+	Distributed bool // distributed Maps can run
+
+	// Serves tells whether a task can run: of a service, an action and a
+	// pattern as [Resource] has them, "lambda", "invoke" for a function's ARN.
+	// Activities and nested executions are not asked for. Nil: what AWS has.
+	Serves func(service, action string, p Pattern) bool
+
+	MaxBytes int // of the definition's text; 0: [MaxBytes]
 }
 
-// Check tells what is wrong with a definition, and what is doubtful. It is what
-// [Compile] refuses by.
+// Check tells what is wrong with a definition, and what is doubtful, in the
+// order of the text. It is what [Compile] refuses by.
 func Check(d *Definition, rules Rules) []Diagnostic {
 	return compile(d, rules).diagnostics
 }
 
-// checkFlow refuses states that nothing leads to, and a flow that can't end.
-func (c *compiler) checkFlow(n *node) {
+// checkFlow refuses states that nothing leads to, and a machine that can't
+// end. It goes by the text alone, so that a state refused for something else
+// still leads where it says.
+func (c *compiler) checkFlow(n, start *node) {
 	s := c.scope
-	reached := make(map[*State]bool, len(s.flow.States))
-	waiting := []*State{s.flow.Start}
-	ends := false
+	if !ends(s.nodes) {
+		const message = "Workflow has no terminal state"
+		if s.outer == nil {
+			c.refuse(MissingEndState, nil, message)
+			return
+		}
+		c.warn(MissingEndState, n, message)
+	}
+	at := make(map[string]int, len(s.nodes))
+	for i, state := range s.nodes {
+		at[state.name] = i
+	}
+	reached := make([]bool, len(s.nodes))
+	waiting := []*node{start}
 	for len(waiting) > 0 {
-		state := waiting[len(waiting)-1]
+		i, ok := at[waiting[len(waiting)-1].text()]
 		waiting = waiting[:len(waiting)-1]
-		if state == nil || reached[state] {
-			continue
-		}
-		reached[state] = true
-		ends = ends || state.terminal()
-		waiting = append(waiting, state.successors()...)
-	}
-	for i, state := range s.flow.States {
-		if !reached[state] {
-			c.refuse(MissingTransitionTarget, s.nodes[i], `State "`+state.Name+`" is not reachable.`)
+		if ok && !reached[i] {
+			reached[i] = true
+			waiting = append(waiting, transitions(s.nodes[i])...)
 		}
 	}
-	if !ends && s.flow.Start != nil {
-		c.refuse(MissingEndState, n, "Workflow has no terminal state")
+	for i, state := range s.nodes {
+		if !reached[i] {
+			c.refuse(MissingTransitionTarget, state, `State "`+state.name+`" is not reachable.`)
+		}
 	}
 }
 
-// terminal reports whether its flow can end with the state.
-func (s *State) terminal() bool {
-	return s.Next == nil && s.Type != Choice
-}
-
-// successors are the states that may come next, nil among them where a
-// transition leads nowhere.
-func (s *State) successors() []*State {
-	next := []*State{s.Next}
-	for _, k := range s.Catch {
-		next = append(next, k.Next)
-	}
-	if s.Choice != nil {
-		next = append(next, s.Choice.Default)
-		for _, r := range s.Choice.Rules {
-			next = append(next, r.Next)
+// ends reports whether a state among them is terminal, or may be meant so.
+func ends(states []*node) bool {
+	for _, n := range states {
+		t := n.get("Type")
+		if n.kind != value.Object || isTrue(n.get("End")) ||
+			t != nil && (t.text() == string(Succeed) || t.text() == string(Fail)) {
+			return true
 		}
 	}
-	return next
+	return len(states) == 0
+}
+
+// transitions are the names of the states that a state leads to.
+func transitions(state *node) []*node {
+	var names []*node
+	add := func(n *node) {
+		if n != nil && n.kind == value.String {
+			names = append(names, n)
+		}
+	}
+	add(state.get("Next"))
+	add(state.get("Default"))
+	for _, list := range []*node{state.get("Choices"), state.get("Catch")} {
+		if list != nil {
+			for _, item := range list.items {
+				add(item.get("Next"))
+			}
+		}
+	}
+	return names
 }

@@ -12,56 +12,57 @@ func (c *compiler) choice(s *State, n *node) {
 	if d := n.get("Default"); d != nil {
 		s.Choice.Default = c.target(d)
 	}
+	c.required(n, "Choices")
 	choices := n.get("Choices")
 	if choices == nil {
-		c.required(n, []string{"Choices"})
 		return
-	}
-	if !c.array(choices) {
-		return
-	}
-	if len(choices.items) == 0 {
-		c.schema(choices, "Value cannot be empty")
 	}
 	s.Choice.Rules = make([]Rule, 0, len(choices.items))
-	for i, item := range choices.items {
+	for _, item := range c.list(choices) {
 		if c.object(item) {
-			s.Choice.Rules = append(s.Choice.Rules, c.rule(s, item, i))
+			s.Choice.Rules = append(s.Choice.Rules, c.rule(s, item))
 		}
 	}
 }
 
 // rule reads one of a Choice's Choices.
-func (c *compiler) rule(s *State, n *node, index int) Rule {
-	location := "Choices[" + itoa(index) + "]/"
+func (c *compiler) rule(s *State, n *node) Rule {
+	c.required(n, "Next")
 	r := Rule{}
 	if next := n.get("Next"); next != nil {
 		r.Next = c.target(next)
-	} else {
-		c.required(n, []string{"Next"})
 	}
 	if a := n.get("Assign"); a != nil {
-		r.Assign = c.assignment(s, a, location+"Assign")
+		r.Assign = c.assignment(s, a, false)
 	}
 	if s.Language == JSONPath {
 		r.Condition = c.condition(n, 0)
 		return r
 	}
 	c.stateFields(s, n, kind{fields: queryRuleFields}, false)
+	c.required(n, "Condition")
 	if o := n.get("Output"); o != nil {
-		r.Output = c.query(o, location+"Output")
+		r.Output = c.query(o)
 	}
 	if q := n.get("Condition"); q != nil {
-		r.Query = c.truth(q, location+"Condition")
-	} else {
-		c.required(n, []string{"Condition"})
+		r.Query = c.truth(q)
 	}
 	return r
 }
 
 // truth compiles a Condition: an expression, or true or false.
-func (c *compiler) truth(n *node, location string) *QueryExpr {
-	return c.onlyQuery(n, location)
+func (c *compiler) truth(n *node) *QueryExpr {
+	if n.kind == value.Bool {
+		return c.queryExpr(n, n.scalar.Text().String())
+	}
+	refused := c.errors
+	if c.isQuery(n) {
+		return c.queryExpr(n, insideMarks(n))
+	}
+	if c.errors == refused {
+		c.schema(n, "Value must be a JSONata expression")
+	}
+	return nil
 }
 
 // condition reads a JSONPath rule, or one within a rule. Depth 0 is the rule
@@ -87,7 +88,7 @@ func (c *compiler) condition(n *node, depth int) *Condition {
 		}
 	default:
 		if variable == nil {
-			c.required(n, []string{"Variable"})
+			c.required(n, "Variable")
 			return nil
 		}
 		k.Variable, k.Test = c.path(variable), c.test(operator)
@@ -125,14 +126,8 @@ func (c *compiler) operator(n *node, depth int) (operator, variable *node) {
 }
 
 func (c *compiler) conditions(list *node, depth int) []*Condition {
-	if !c.array(list) {
-		return nil
-	}
-	if len(list.items) == 0 {
-		c.schema(list, "Value cannot be empty")
-	}
 	all := make([]*Condition, 0, len(list.items))
-	for _, item := range list.items {
+	for _, item := range c.list(list) {
 		if c.object(item) {
 			all = append(all, c.condition(item, depth))
 		}
@@ -173,7 +168,7 @@ func (c *compiler) test(n *node) Test {
 		return Test{Operator: strings.TrimSuffix(n.name, "Path"), Path: c.path(n)}
 	}
 	t := Test{Operator: n.name, Literal: n.scalar}
-	if c.is(n, kind, "a") && strings.HasPrefix(n.name, "Timestamp") && !IsTimestamp(n.text()) {
+	if c.is(n, kind) && strings.HasPrefix(n.name, "Timestamp") && !IsTimestamp(n.text()) {
 		c.schema(n, "String does not match RFC3339 timestamp")
 	}
 	return t

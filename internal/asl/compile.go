@@ -1,7 +1,9 @@
 package asl
 
 import (
-	"strings"
+	"maps"
+	"slices"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/backstep/backstep/internal/value"
@@ -13,7 +15,7 @@ const (
 	MaxBytes       = 1 << 20 // of a definition's text
 	MaxNesting     = 32      // Parallels, Maps and choice rules within one another
 	MaxNameLength  = 80      // characters of a state's name
-	MaxDiagnostics = 1000    // kept of one definition
+	MaxDiagnostics = 100     // errors that are told of one definition, and as many warnings
 )
 
 // compiler makes a Program of a Definition and notes what is wrong with it.
@@ -26,27 +28,35 @@ type compiler struct {
 	scope       *scope   // of the flow being compiled
 	labels      map[string]bool
 	assigned    []assigned
+	state       *inside // the state being compiled
 	diagnostics []Diagnostic
+	errors      int
+	warnings    int
+}
+
+// inside is a state being compiled.
+type inside struct {
+	node  *node
+	reads map[string]bool // the variables that its expressions name
 }
 
 // scope is a flow being compiled: the names that its transitions may use.
 type scope struct {
-	flow   *Flow
-	states map[string]*State
-	nodes  []*node // of flow.States
-	outer  *scope
-	depth  int
-	apart  bool // the processor of a distributed Map, which sees no outer variables
+	flow    *Flow
+	states  map[string]*State
+	nodes   []*node // of flow.States
+	outer   *scope
+	depth   int
+	apart   bool // the processor of a distributed Map, which sees no outer variables
+	express bool // runs in an Express execution
 }
 
 // Compile makes the Program of a definition. It refuses what [Check] refuses;
 // the error is a *[Refusal].
 func Compile(d *Definition, rules Rules) (*Program, error) {
 	c := compile(d, rules)
-	for _, problem := range c.diagnostics {
-		if problem.Severity == Error {
-			return nil, &Refusal{c.diagnostics}
-		}
+	if c.errors > 0 {
+		return nil, &Refusal{c.diagnostics}
 	}
 	return c.program, nil
 }
@@ -62,7 +72,7 @@ func compile(d *Definition, rules Rules) *compiler {
 		limit = MaxBytes
 	}
 	if len(d.Text) > limit {
-		c.refuse(SchemaValidationFailed, d.root, "The definition is longer than "+itoa(limit)+" bytes")
+		c.refuse(SchemaValidationFailed, d.root, "The definition is longer than "+strconv.Itoa(limit)+" bytes")
 		return c
 	}
 	c.machine(d.root)
@@ -71,12 +81,8 @@ func compile(d *Definition, rules Rules) *compiler {
 
 // refuse notes an error at a node.
 func (c *compiler) refuse(code Code, n *node, message string) {
-	c.note(refusal(code, message, n))
-}
-
-func (c *compiler) note(d *Diagnostic) {
-	if len(c.diagnostics) < MaxDiagnostics {
-		c.diagnostics = append(c.diagnostics, *d)
+	if c.errors++; c.errors <= MaxDiagnostics {
+		c.diagnostics = append(c.diagnostics, *refusal(code, message, n))
 	}
 }
 
@@ -85,61 +91,55 @@ func (c *compiler) schema(n *node, message string) { c.refuse(SchemaValidationFa
 
 // warn notes a warning at a node.
 func (c *compiler) warn(code Code, n *node, message string) {
-	d := refusal(code, message, n)
-	d.Severity = Warning
-	c.note(d)
+	if c.warnings++; c.warnings <= MaxDiagnostics {
+		d := refusal(code, message, n)
+		d.Severity = Warning
+		c.diagnostics = append(c.diagnostics, *d)
+	}
 }
 
 // machine compiles the definition's root.
 func (c *compiler) machine(root *node) {
 	c.supported(root, machineFields)
 	c.program.Comment = c.comment(root)
-	c.language, _ = c.queryLanguage(root, JSONPath)
-	if version := root.get("Version"); version != nil && version.text() != "1.0" {
-		c.oneOf(version, "1.0")
+	c.language = languageOf(root, JSONPath)
+	c.checkLanguage(root)
+	if version := root.get("Version"); version != nil {
+		c.choose(version, "1.0")
 	}
 	if n := root.get("TimeoutSeconds"); n != nil {
 		c.program.TimeoutSeconds, _ = c.integer(n, 1, MaxSeconds)
 	}
-	c.program.Flow = c.flow(root, nil, 0, false)
+	c.program.Flow = c.flow(root, &scope{flow: &Flow{}, express: c.rules.Express})
 	c.checkVariables()
 }
 
-// flow compiles a StartAt with its States.
-func (c *compiler) flow(n *node, owner *State, index int, apart bool) *Flow {
-	f := &Flow{Owner: owner, Index: index}
-	states, start := n.get("States"), n.get("StartAt")
-	var missing []string
-	if states == nil {
-		missing = append(missing, "States")
-	}
-	if start == nil {
-		missing = append(missing, "StartAt")
-	}
-	c.required(n, missing)
-	s := &scope{flow: f, states: make(map[string]*State), outer: c.scope, apart: apart}
-	if c.scope != nil {
-		s.depth = c.scope.depth + 1
+// flow compiles a StartAt with its States in a scope of its own.
+func (c *compiler) flow(n *node, s *scope) *Flow {
+	if s.outer = c.scope; s.outer != nil {
+		s.depth = s.outer.depth + 1
+		s.express = s.express || s.outer.express
 	}
 	if s.depth > MaxNesting {
 		c.refuse(TooDeeplyNested, n, "The states are nested too deeply")
-		return f
+		return s.flow
 	}
 	c.scope = s
 	defer func() { c.scope = s.outer }()
-	if states != nil && c.object(states) {
-		c.declare(states)
-		for i, state := range f.States {
-			c.state(state, s.nodes[i])
-		}
+	states, start := n.get("States"), n.get("StartAt")
+	c.required(n, "States", "StartAt")
+	if states == nil || !c.object(states) {
+		return s.flow
+	}
+	c.declare(states)
+	for i, state := range s.flow.States {
+		c.compileState(state, s.nodes[i])
 	}
 	if start != nil {
-		f.Start = c.target(start)
+		s.flow.Start = c.target(start)
+		c.checkFlow(n, start)
 	}
-	if states != nil && start != nil {
-		c.checkFlow(n)
-	}
-	return f
+	return s.flow
 }
 
 // declare makes the states of a flow known by their names, before any of them
@@ -149,6 +149,7 @@ func (c *compiler) declare(states *node) {
 		c.schema(states, "Value cannot be empty")
 	}
 	s := c.scope
+	s.states = make(map[string]*State, len(states.items))
 	s.flow.States = make([]*State, 0, len(states.items))
 	for _, n := range states.items {
 		state := &State{Name: n.name, Flow: s.flow, Place: n.place()}
@@ -170,39 +171,43 @@ func (c *compiler) name(n *node) {
 	case n.name == "":
 		c.refuse(InvalidStateName, n, "The state name can not be empty")
 	case utf8.RuneCountInString(n.name) > MaxNameLength:
-		c.refuse(InvalidStateName, n, "The state name exceeds "+itoa(MaxNameLength)+" characters: "+n.name)
+		c.refuse(InvalidStateName, n, "The state name exceeds "+strconv.Itoa(MaxNameLength)+" characters: "+n.name)
 	}
 }
 
-// state compiles one state: what all have, then what its type has.
-func (c *compiler) state(s *State, n *node) {
+// compileState compiles one state: what all have, then what its type has.
+func (c *compiler) compileState(s *State, n *node) {
 	if !c.object(n) {
 		return
 	}
 	t := n.get("Type")
 	if t == nil {
-		c.required(n, []string{"Type"})
+		c.required(n, "Type")
 		return
 	}
 	s.Type = Type(t.text())
 	k, ok := kindOf(s.Type)
 	if !ok {
-		c.schema(t, "The field 'Type' should have one of these values: ["+typeNames+"]")
+		c.schema(t, "The field 'Type' should have one of these values: ["+allTypes+"]")
 		return
 	}
-	var downgraded bool
-	s.Language, downgraded = c.queryLanguage(n, c.language)
-	if downgraded {
+	defer func(outer *inside) { c.state = outer }(c.state)
+	c.state = &inside{n, make(map[string]bool)}
+	s.Language = languageOf(n, c.language)
+	mixed := s.Language == JSONPath && c.language == JSONata
+	if mixed {
 		c.schema(n, "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
 	}
-	c.stateFields(s, n, k, downgraded)
+	c.stateFields(s, n, k, mixed)
+	c.checkLanguage(n)
 	s.Comment = c.comment(n)
 	c.transition(s, n, k)
 	c.inputOutput(s, n)
 	if a := n.get("Assign"); a != nil && k.has("Assign") {
-		s.Assign = c.assignment(s, a, "Assign")
+		s.Assign = c.assignment(s, a, false)
 	}
 	k.build(c, s, n)
+	s.Reads = slices.Sorted(maps.Keys(c.state.reads))
 }
 
 // transition reads Next and End.
@@ -211,20 +216,22 @@ func (c *compiler) transition(s *State, n *node, k kind) {
 		return
 	}
 	next, end := n.get("Next"), n.get("End")
-	ends := false
 	if end != nil {
-		ends, _ = c.boolean(end)
+		c.is(end, value.Bool)
 	}
-	switch {
-	case next != nil && ends:
-		c.atMostOne(n, "Next", "End")
-	case next == nil && !ends:
+	if next == nil && !isTrue(end) {
 		c.schema(n, "One of these fields is required: [Next, End]")
+	}
+	if isTrue(end) {
+		c.atMostOne(n, "Next", "End")
 	}
 	if next != nil {
 		s.Next = c.target(next)
 	}
 }
+
+// isTrue reports whether a node, which may be nil, is true.
+func isTrue(n *node) bool { return n != nil && n.scalar.AsBool() }
 
 // target is the state that a transition names, in the flow at hand.
 func (c *compiler) target(n *node) *State {
@@ -244,10 +251,10 @@ func (c *compiler) target(n *node) *State {
 func (c *compiler) inputOutput(s *State, n *node) {
 	if s.Language == JSONata {
 		if o := n.get("Output"); o != nil {
-			s.Output = c.query(o, "Output")
+			s.Output = c.query(o)
 		}
 		if a := n.get("Arguments"); a != nil {
-			s.Parameters = c.query(a, "Arguments")
+			s.Parameters = c.query(a)
 		}
 		return
 	}
@@ -262,24 +269,23 @@ func (c *compiler) inputOutput(s *State, n *node) {
 	}
 }
 
-// queryLanguage is the language that an object declares, or else inherits.
-// Downgraded is true for JSONPath in a machine of JSONata.
-func (c *compiler) queryLanguage(n *node, inherited Language) (l Language, downgraded bool) {
+// languageOf is the language that an object declares, or else inherits. What
+// is not exactly JSONPath counts as JSONata; so does AWS take it.
+func languageOf(n *node, inherited Language) Language {
 	declared := n.get("QueryLanguage")
-	if declared == nil {
-		return inherited, false
+	switch {
+	case declared == nil:
+		return inherited
+	case declared.text() == "JSONPath":
+		return JSONPath
 	}
-	name, ok := c.string(declared)
-	if !ok {
-		return inherited, false
+	return JSONata
+}
+
+func (c *compiler) checkLanguage(n *node) {
+	if declared := n.get("QueryLanguage"); declared != nil {
+		c.choose(declared, "JSONPath", "JSONata")
 	}
-	if name != "JSONPath" && name != "JSONata" {
-		c.oneOf(declared, "JSONPath", "JSONata")
-	}
-	if strings.EqualFold(name, "JSONata") {
-		return JSONata, false
-	}
-	return JSONPath, inherited == JSONata && strings.EqualFold(name, "JSONPath")
 }
 
 func (c *compiler) comment(n *node) string {

@@ -1,6 +1,9 @@
 package asl
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Severity tells whether a diagnostic refuses the definition.
 type Severity string
@@ -27,6 +30,8 @@ const (
 	InvalidLabelName        Code = "INVALID_LABEL_NAME"
 	MissingTransitionTarget Code = "MISSING_TRANSITION_TARGET"
 	TooDeeplyNested         Code = "TOO_DEEPLY_NESTED"
+	InvalidJSONata          Code = "INVALID_JSONATA_EXPRESSION"
+	UnsupportedJSONata      Code = "UNSUPPORTED_JSONATA_EXPRESSION"
 	NoDollar                Code = "NO_DOLLAR"             // warning
 	NoPath                  Code = "NO_PATH"               // warning
 	PassResultIsStatic      Code = "PASS_RESULT_IS_STATIC" // warning
@@ -37,14 +42,21 @@ type Diagnostic struct {
 	Severity Severity
 	Code     Code
 	Message  string
-	Place    string // JSON pointer as AWS writes it: "/States/Pay/Next", "/" for the whole, names not escaped
+	Place    string // as AWS writes it: "/States/Pay/Choices[0]/Next", "/" for the root, "" for none
 	Line     int    // from 1; 0 where there is none
 	Column   int    // in characters, from 1
 }
 
 // String is the diagnostic as AWS writes it: "CODE: message at /place".
 func (d Diagnostic) String() string {
-	return string(d.Code) + ": " + d.Message + " at " + d.Place
+	at := d.Place
+	switch {
+	case at == "" && d.Line > 0:
+		at = fmt.Sprintf("[line: %d, column: %d]", d.Line, d.Column)
+	case at == "":
+		at = "null" // so does AWS write it
+	}
+	return string(d.Code) + ": " + d.Message + " at " + at
 }
 
 // Refusal is the error of [Compile]: the diagnostics that refuse a definition.

@@ -1,6 +1,7 @@
 package asl
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,8 +10,6 @@ import (
 
 // MaxSeconds is the longest time that a field may give.
 const MaxSeconds = 99_999_999
-
-func itoa(i int) string { return strconv.Itoa(i) }
 
 // supported refuses the members of an object that are not in the table.
 func (c *compiler) supported(n *node, fields []field) {
@@ -43,8 +42,9 @@ func (c *compiler) foreign(n *node, name, is, only string) {
 		"' is only supported for the '"+only+"' QueryLanguage")
 }
 
-// required refuses an object for the fields that it lacks.
-func (c *compiler) required(n *node, missing []string) {
+// required refuses an object that lacks some of the fields.
+func (c *compiler) required(n *node, names ...string) {
+	missing := slices.DeleteFunc(names, func(name string) bool { return n.get(name) != nil })
 	if len(missing) > 0 {
 		c.schema(n, "These fields are required: ["+strings.Join(missing, ", ")+"]")
 	}
@@ -52,91 +52,105 @@ func (c *compiler) required(n *node, missing []string) {
 
 // atMostOne refuses an object that has several of the fields.
 func (c *compiler) atMostOne(n *node, names ...string) {
-	count := 0
-	for _, name := range names {
-		if n.get(name) != nil {
-			count++
-		}
-	}
-	if count > 1 {
+	if count(n, names) > 1 {
 		c.schema(n, "Only one of ["+strings.Join(names, ", ")+"] is allowed")
 	}
 }
 
 // exactlyOne refuses an object that has none of the fields, or several.
-func (c *compiler) exactlyOne(n *node, names ...string) {
-	for _, name := range names {
-		if n.get(name) != nil {
-			c.atMostOne(n, names...)
-			return
-		}
+func (c *compiler) exactlyOne(n *node, names ...string) bool {
+	if count(n, names) == 0 {
+		c.schema(n, "One of these fields is required: ["+strings.Join(names, ", ")+"]")
 	}
-	c.schema(n, "One of these fields is required: ["+strings.Join(names, ", ")+"]")
+	c.atMostOne(n, names...)
+	return count(n, names) == 1
 }
 
-// oneOf refuses a value that is none of those allowed.
-func (c *compiler) oneOf(n *node, allowed ...string) {
-	c.schema(n, "Value should be one of the following: ["+strings.Join(allowed, ", ")+"]")
+// count is how many of the fields an object has.
+func count(n *node, names []string) int {
+	given := 0
+	for _, name := range names {
+		if n.get(name) != nil {
+			given++
+		}
+	}
+	return given
+}
+
+// typeNames are how the service names the kinds of JSON.
+var typeNames = [...]string{
+	value.Null: "NULL", value.Bool: "BOOLEAN", value.Number: "NUMBER",
+	value.String: "STRING", value.Array: "ARRAY", value.Object: "OBJECT",
 }
 
 // is refuses a node of another kind.
-func (c *compiler) is(n *node, kind value.Kind, article string) bool {
+func (c *compiler) is(n *node, kind value.Kind) bool {
 	if n.kind != kind {
-		c.schema(n, "Value must be "+article+" "+kind.String()+", but was "+n.kind.String())
-		return false
+		c.schema(n, "Expected value of type ["+typeNames[kind]+"]")
 	}
-	return true
+	return n.kind == kind
 }
 
-func (c *compiler) object(n *node) bool { return c.is(n, value.Object, "an") }
-func (c *compiler) array(n *node) bool  { return c.is(n, value.Array, "an") }
+func (c *compiler) object(n *node) bool { return c.is(n, value.Object) }
+func (c *compiler) array(n *node) bool  { return c.is(n, value.Array) }
 
-func (c *compiler) string(n *node) (string, bool) {
-	if !c.is(n, value.String, "a") {
-		return "", false
+func (c *compiler) string(n *node) (string, bool) { return n.text(), c.is(n, value.String) }
+
+// list reads an array that must not be empty.
+func (c *compiler) list(n *node) []*node {
+	if !c.array(n) {
+		return nil
 	}
-	return n.text(), true
+	if len(n.items) == 0 {
+		c.schema(n, "Value cannot be empty")
+	}
+	return n.items
 }
 
-func (c *compiler) boolean(n *node) (bool, bool) {
-	if !c.is(n, value.Bool, "a") {
-		return false, false
+// choose reads a string that must be one of those allowed.
+func (c *compiler) choose(n *node, allowed ...string) string {
+	text, ok := c.string(n)
+	if ok && !slices.Contains(allowed, text) {
+		c.schema(n, "Value should be one of the following: ["+strings.Join(allowed, ", ")+"]")
 	}
-	return n.scalar.AsBool(), true
+	return text
 }
 
 // integer reads a whole number within bounds.
 func (c *compiler) integer(n *node, least, most int64) (int64, bool) {
-	if !c.is(n, value.Number, "a") {
+	i, whole := n.scalar.AsInt()
+	if n.kind != value.Number || !whole {
+		c.schema(n, "Expected value of type [INTEGER]")
 		return 0, false
 	}
-	i, ok := n.scalar.AsInt()
 	switch {
-	case !ok:
-		c.schema(n, "Value must be an integer")
 	case i < least:
 		c.schema(n, "Minimum value is "+strconv.FormatInt(least, 10))
 	case i > most:
 		c.schema(n, "Maximum value is "+strconv.FormatInt(most, 10))
-	default:
-		return i, true
 	}
-	return 0, false
+	return i, least <= i && i <= most
+}
+
+// orElse is the whole number that a member holds, or the default of an absent
+// one.
+func (c *compiler) orElse(n *node, name string, otherwise, least, most int64) int64 {
+	if f := n.get(name); f != nil {
+		otherwise, _ = c.integer(f, least, most)
+	}
+	return otherwise
 }
 
 // number reads a number within bounds.
 func (c *compiler) number(n *node, least, most float64) (float64, bool) {
-	if !c.is(n, value.Number, "a") {
-		return 0, false
-	}
 	f := n.scalar.AsFloat()
 	switch {
+	case !c.is(n, value.Number):
+		return 0, false
 	case f < least:
 		c.schema(n, "Minimum value is "+value.NewFloat(least).Spelling())
 	case f > most:
 		c.schema(n, "Maximum value is "+value.NewFloat(most).Spelling())
-	default:
-		return f, true
 	}
-	return 0, false
+	return f, least <= f && f <= most
 }

@@ -21,8 +21,8 @@ type kind struct {
 	build  func(*compiler, *State, *node)
 }
 
-// typeNames is how the service lists the types.
-const typeNames = "Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map"
+// allTypes is how the service lists the types.
+const allTypes = "Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map"
 
 // kindOf is the row of a type.
 func kindOf(t Type) (kind, bool) {

@@ -4,21 +4,16 @@ package asl
 func (c *compiler) parallel(s *State, n *node) {
 	s.Retry, s.Catch = c.retries(n), c.catchers(s, n)
 	s.Parallel = &ParallelFields{}
+	c.required(n, "Branches")
 	branches := n.get("Branches")
 	if branches == nil {
-		c.required(n, []string{"Branches"})
 		return
 	}
-	if !c.array(branches) {
-		return
-	}
-	if len(branches.items) == 0 {
-		c.schema(branches, "Value cannot be empty")
-	}
-	for i, b := range branches.items {
+	for i, b := range c.list(branches) {
 		if c.object(b) {
 			c.supported(b, branchFields)
-			s.Parallel.Branches = append(s.Parallel.Branches, c.flow(b, s, i, false))
+			flow := c.flow(b, &scope{flow: &Flow{Owner: s, Index: i}})
+			s.Parallel.Branches = append(s.Parallel.Branches, flow)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package asl
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -42,7 +43,7 @@ func Parse(text []byte) (*Definition, []Diagnostic) {
 		d.root, problem = readYAML(d.Text)
 	}
 	if problem == nil && d.root.kind != value.Object {
-		problem = refusal(SchemaValidationFailed, "The definition must be an object", d.root)
+		problem = refusal(SchemaValidationFailed, "Expected value of type [OBJECT]", d.root)
 	}
 	if problem != nil {
 		return nil, []Diagnostic{*problem}
@@ -50,37 +51,47 @@ func Parse(text []byte) (*Definition, []Diagnostic) {
 	return d, nil
 }
 
-// refusal is an error at a node, or at the whole where n is nil.
+// refusal is an error at a node, or nowhere where n is nil.
 func refusal(code Code, message string, n *node) *Diagnostic {
-	d := &Diagnostic{Severity: Error, Code: code, Message: message, Place: n.place()}
+	d := &Diagnostic{Severity: Error, Code: code, Message: message}
 	if n != nil {
-		d.Line, d.Column = n.line, n.column
+		d.Place, d.Line, d.Column = n.place(), n.line, n.column
 	}
 	return d
 }
 
+// maxPlace is how long a place can be, in bytes: names are as long as their
+// author likes, and every diagnostic beneath repeats them.
+const maxPlace = 400
+
 // place is where the node stands, as AWS writes it.
 func (n *node) place() string {
-	if n == nil || n.parent == nil {
+	if n.parent == nil {
 		return "/"
 	}
-	var parts []string
-	for at := n; at.parent != nil; at = at.parent {
-		parts = append(parts, at.step())
-	}
-	var b strings.Builder
-	for i := len(parts) - 1; i >= 0; i-- {
-		b.WriteString(parts[i])
-	}
-	return b.String()
+	return n.beneath(nil)
 }
 
-// step is the last part of the node's place.
-func (n *node) step() string {
-	if n.parent.kind == value.Array {
-		return "[" + itoa(n.index) + "]"
+// beneath is the way down to n from a node around it, or from the root.
+func (n *node) beneath(top *node) string {
+	var steps []*node
+	for at := n; at != top && at.parent != nil; at = at.parent {
+		steps = append(steps, at)
 	}
-	return "/" + n.name
+	var b strings.Builder
+	for i := len(steps) - 1; i >= 0; i-- {
+		at := steps[i]
+		if b.Len()+len(at.name) > maxPlace {
+			b.WriteString("/…")
+			break
+		}
+		if at.parent.kind == value.Array {
+			b.WriteString("[" + strconv.Itoa(at.index) + "]")
+		} else {
+			b.WriteString("/" + at.name)
+		}
+	}
+	return b.String()
 }
 
 // get is the member of that name, nil where there is none.

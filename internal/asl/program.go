@@ -56,9 +56,10 @@ type State struct {
 	Type     Type
 	Language Language
 	Comment  string
-	Flow     *Flow  // in which it stands
-	Next     *State // nil: End, or a type without Next
-	Place    string // JSON pointer into the definition
+	Flow     *Flow    // in which it stands
+	Next     *State   // nil: End, or a type without Next
+	Place    string   // where in the definition, as diagnostics have it: "/States/Pay"
+	Reads    []string // the variables that its expressions name, sorted; not those of flows within it
 
 	InputPath      *Selection // JSONPath only; nil: the whole input
 	OutputPath     *Selection

@@ -1,6 +1,7 @@
 package asl
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -10,23 +11,23 @@ import (
 )
 
 // query compiles a JSONata template: a value in which strings between {% and
-// %} are expressions. The location is how failures name it: "Output/total".
-func (c *compiler) query(n *node, location string) *Template {
+// %} are expressions.
+func (c *compiler) query(n *node) *Template {
 	switch n.kind {
 	case value.String:
 		if c.isQuery(n) {
-			return &Template{Query: c.queryExpr(n, location)}
+			return &Template{Query: c.queryExpr(n, insideMarks(n))}
 		}
 	case value.Array:
 		parts := make([]*Template, len(n.items))
 		for i, item := range n.items {
-			parts[i] = c.query(item, location+"["+itoa(i)+"]")
+			parts[i] = c.query(item)
 		}
 		return foldArray(parts)
 	case value.Object:
 		members := make([]TemplateMember, len(n.items))
 		for i, m := range n.items {
-			members[i] = TemplateMember{m.name, c.query(m, location+"/"+m.name)}
+			members[i] = TemplateMember{m.name, c.query(m)}
 		}
 		return foldObject(members)
 	}
@@ -39,38 +40,41 @@ func (c *compiler) isQuery(n *node) bool {
 	if n.kind != value.String {
 		return false
 	}
-	opens, closes := strings.HasPrefix(n.text(), "{%"), strings.HasSuffix(n.text(), "%}")
+	opens, closes := strings.HasPrefix(n.text(), "{%"), strings.HasSuffix(n.text(), "%}") && n.text() != "{%}"
 	if opens != closes {
 		c.schema(n, "A JSONata expression must begin with '{%' and end with '%}'")
 		return false
 	}
-	return opens && len(n.text()) >= len("{%%}")
+	return opens
 }
 
-// queryExpr compiles the expression that a string holds, nil where it is none.
-func (c *compiler) queryExpr(n *node, location string) *QueryExpr {
-	text := strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(n.text(), "{%"), "%}"))
+// insideMarks is the expression that a string holds, as causes quote it.
+func insideMarks(n *node) string {
+	return strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(n.text(), "{%"), "%}"))
+}
+
+// queryExpr compiles an expression, nil where it is none.
+func (c *compiler) queryExpr(n *node, text string) *QueryExpr {
 	e, err := jsonata.Compile(text, jsonata.AWS)
 	if err != nil {
-		c.schema(n, "The JSONata expression '"+text+"' is not valid: "+err.Error())
+		var reason *jsonata.Error
+		errors.As(err, &reason)
+		c.refuse(InvalidJSONata, n, reason.Message)
 		return nil
 	}
+	for _, name := range e.Variables() {
+		if name != "states" {
+			c.state.reads[name] = true
+		}
+	}
+	location := strings.TrimPrefix(n.beneath(c.state.node), "/")
 	return &QueryExpr{Expression: e, Location: location, Text: text}
-}
-
-// onlyQuery compiles a field that must be an expression.
-func (c *compiler) onlyQuery(n *node, location string) *QueryExpr {
-	if !c.isQuery(n) {
-		c.schema(n, "Value must be a JSONata expression")
-		return nil
-	}
-	return c.queryExpr(n, location)
 }
 
 // bounds are the least and most that a number may be, and whether it must be
 // whole.
 type bounds struct {
-	least, most float64
+	least, most int64
 	whole       bool
 }
 
@@ -80,7 +84,7 @@ func (c *compiler) quantity(s *State, n *node, name string, b bounds) Quantity {
 	if s.Language == JSONPath {
 		c.atMostOne(n, name, name+"Path")
 		if p := n.get(name + "Path"); p != nil {
-			return Quantity{Path: c.path(p), Field: name + "Path"}
+			return Quantity{Path: c.definite(p), Field: name + "Path"}
 		}
 	}
 	f := n.get(name)
@@ -88,14 +92,14 @@ func (c *compiler) quantity(s *State, n *node, name string, b bounds) Quantity {
 	case f == nil:
 		return Quantity{}
 	case s.Language == JSONata && c.isQuery(f):
-		return Quantity{Query: c.queryExpr(f, name), Field: name}
+		return Quantity{Query: c.queryExpr(f, insideMarks(f)), Field: name}
 	case b.whole:
-		if i, ok := c.integer(f, int64(b.least), int64(b.most)); ok {
+		if i, ok := c.integer(f, b.least, b.most); ok {
 			literal := float64(i)
 			return Quantity{Literal: &literal, Field: name}
 		}
 	default:
-		if literal, ok := c.number(f, b.least, b.most); ok {
+		if literal, ok := c.number(f, float64(b.least), float64(b.most)); ok {
 			return Quantity{Literal: &literal, Field: name}
 		}
 	}
@@ -103,12 +107,12 @@ func (c *compiler) quantity(s *State, n *node, name string, b bounds) Quantity {
 }
 
 // line reads a text that may be computed: the field itself, or in JSONPath the
-// field of the name with suffix.
-func (c *compiler) line(l Language, n *node, name, suffix string) Line {
+// field of the name with suffix, which may be a call where calls is true.
+func (c *compiler) line(l Language, n *node, name, suffix string, calls bool) Line {
 	if l == JSONPath {
 		c.atMostOne(n, name, name+suffix)
 		if p := n.get(name + suffix); p != nil {
-			return Line{Path: c.textExpression(p), Field: name + suffix}
+			return Line{Path: c.textExpression(p, calls), Field: name + suffix}
 		}
 	}
 	f := n.get(name)
@@ -116,9 +120,10 @@ func (c *compiler) line(l Language, n *node, name, suffix string) Line {
 		return Line{}
 	}
 	if l == JSONata && c.isQuery(f) {
-		return Line{Query: c.queryExpr(f, name), Field: name}
+		return Line{Query: c.queryExpr(f, insideMarks(f)), Field: name}
 	}
 	if text, ok := c.string(f); ok {
+		c.hint(f, NoPath, "The value looks like a path, but the name of the field does not end with 'Path'")
 		return Line{Literal: &text, Field: name}
 	}
 	return Line{}
@@ -129,12 +134,16 @@ var textFunctions = []string{"States.ArrayGetItem", "States.Base64Encode", "Stat
 	"States.JsonToString", "States.Hash", "States.UUID"}
 
 // textExpression compiles a path, or a call that gives a string.
-func (c *compiler) textExpression(n *node) *jsonpath.Expression {
+func (c *compiler) textExpression(n *node, calls bool) *jsonpath.Expression {
 	e, ok := c.expression(n)
-	if !ok || e.Call() != "" && !slices.Contains(textFunctions, e.Call()) {
+	switch {
+	case ok && e.Call() == "" || ok && calls && slices.Contains(textFunctions, e.Call()):
+		return e
+	case calls:
 		c.schema(n, "The value for the field '"+n.name+
 			"' must be a valid JSONPath or a valid intrinsic function call that returns a string")
-		return nil
+	default:
+		c.schema(n, "The value for the field '"+n.name+"' must be a valid JSONPath")
 	}
-	return e
+	return nil
 }

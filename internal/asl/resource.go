@@ -2,6 +2,7 @@ package asl
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,15 +16,18 @@ func (c *compiler) resource(n *node) Resource {
 		return Resource{}
 	}
 	r, ok := ParseResource(text)
-	if !ok || !c.serves(r) {
-		c.schema(n, "The resource provided "+text+" is not recognized. The value is not a valid resource ARN, "+
-			"or the resource is not available in this region.")
-		return r
-	}
-	if c.rules.Express {
+	switch {
+	case !ok || !c.serves(r):
+		c.unrecognized(n, text)
+	case c.scope.express:
 		c.express(n, r)
 	}
 	return r
+}
+
+func (c *compiler) unrecognized(n *node, text string) {
+	c.schema(n, "The resource provided "+text+" is not recognized. The value is not a valid resource ARN, "+
+		"or the resource is not available in this region.")
 }
 
 // express refuses what outlives an Express execution.
@@ -95,5 +99,49 @@ func (c *compiler) serves(r Resource) bool {
 	return c.rules.Serves(r.Service, r.Action, r.Pattern)
 }
 
-// onAWS reports whether AWS has an integration.
-func onAWS(r Resource) bool { return true }
+// onAWS reports whether AWS has an integration: any action of its SDK, answered
+// at once or by token, and what the table says.
+func onAWS(r Resource) bool {
+	if strings.HasPrefix(r.Service, "aws-sdk:") {
+		return r.Pattern == RequestResponse || r.Pattern == WaitForTaskToken
+	}
+	for _, row := range optimized {
+		if row.service == r.Service {
+			return strings.Contains(row.patterns, patternLetters[r.Pattern:r.Pattern+1]) &&
+				slices.Contains(strings.Fields(row.actions), r.Action)
+		}
+	}
+	return false
+}
+
+// patternLetters name the patterns in the table, in their order.
+const patternLetters = "rs2t"
+
+// optimized is the table of the service's own integrations.
+var optimized = []struct{ service, patterns, actions string }{
+	{"apigateway", "rt", "invoke"},
+	{"athena", "rs", "startQueryExecution stopQueryExecution getQueryExecution getQueryResults"},
+	{"batch", "rs2", "submitJob"},
+	{"bedrock", "rst", "invokeModel createModelCustomizationJob"},
+	{"codebuild", "rs", "startBuild stopBuild batchDeleteBuilds batchGetReports startBuildBatch stopBuildBatch " +
+		"retryBuildBatch deleteBuildBatch"},
+	{"databrew", "rs", "startJobRun"},
+	{"dynamodb", "r", "getItem putItem updateItem deleteItem"},
+	{"ecs", "rst", "runTask"},
+	{"eks", "rst", "call runJob createCluster deleteCluster createNodegroup deleteNodegroup createFargateProfile " +
+		"deleteFargateProfile"},
+	{"elasticmapreduce", "rs", "createCluster terminateCluster addStep cancelStep setClusterTerminationProtection " +
+		"modifyInstanceFleetByName modifyInstanceGroupByName"},
+	{"emr-containers", "rs", "createVirtualCluster deleteVirtualCluster startJobRun"},
+	{"emr-serverless", "rs", "createApplication startApplication stopApplication deleteApplication startJobRun " +
+		"cancelJobRun"},
+	{"events", "rt", "putEvents"},
+	{"glue", "rs", "startJobRun"},
+	{"http", "r", "invoke"},
+	{"lambda", "rt", "invoke"},
+	{"mediaconvert", "rs", "createJob"},
+	{"sagemaker", "rs", "createTrainingJob createTransformJob createHyperParameterTuningJob createLabelingJob " +
+		"createProcessingJob createModel createEndpointConfig createEndpoint updateEndpoint"},
+	{"sns", "rt", "publish"},
+	{"sqs", "rt", "sendMessage"},
+}

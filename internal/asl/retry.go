@@ -11,7 +11,7 @@ func (c *compiler) retries(n *node) []Retrier {
 	if list == nil || !c.array(list) {
 		return nil
 	}
-	retriers := make([]Retrier, 0, len(list.items))
+	var retriers []Retrier
 	for i, item := range list.items {
 		if c.object(item) {
 			retriers = append(retriers, c.retrier(item, i == len(list.items)-1))
@@ -38,45 +38,16 @@ func (c *compiler) retrier(n *node, last bool) Retrier {
 	return r
 }
 
-// orElse reads a whole number, or gives the default of an absent one.
-func (c *compiler) orElse(n *node, name string, otherwise, least, most int64) int64 {
-	if f := n.get(name); f != nil {
-		otherwise, _ = c.integer(f, least, most)
-	}
-	return otherwise
-}
-
-// choose reads a string that must be one of those allowed.
-func (c *compiler) choose(n *node, allowed ...string) string {
-	text, ok := c.string(n)
-	if !ok {
-		return ""
-	}
-	for _, a := range allowed {
-		if text == a {
-			return text
-		}
-	}
-	c.oneOf(n, allowed...)
-	return ""
-}
-
 // errorNames reads an ErrorEquals. States.ALL stands alone, and in the last
 // entry of its list.
 func (c *compiler) errorNames(n *node, last bool) []string {
 	list := n.get("ErrorEquals")
 	if list == nil {
-		c.required(n, []string{"ErrorEquals"})
+		c.required(n, "ErrorEquals")
 		return nil
 	}
-	if !c.array(list) {
-		return nil
-	}
-	if len(list.items) == 0 {
-		c.schema(list, "Value cannot be empty")
-	}
-	names := make([]string, 0, len(list.items))
-	for _, item := range list.items {
+	var names []string
+	for _, item := range c.list(list) {
 		name, _ := c.string(item)
 		names = append(names, name)
 		if name == "States.ALL" && (!last || len(list.items) > 1) {
@@ -92,31 +63,29 @@ func (c *compiler) catchers(s *State, n *node) []Catcher {
 	if list == nil || !c.array(list) {
 		return nil
 	}
-	catchers := make([]Catcher, 0, len(list.items))
+	var catchers []Catcher
 	for i, item := range list.items {
 		if c.object(item) {
-			catchers = append(catchers, c.catcher(s, item, i, i == len(list.items)-1))
+			catchers = append(catchers, c.catcher(s, item, i == len(list.items)-1))
 		}
 	}
 	return catchers
 }
 
-func (c *compiler) catcher(s *State, n *node, index int, last bool) Catcher {
+func (c *compiler) catcher(s *State, n *node, last bool) Catcher {
 	c.stateFields(s, n, kind{fields: catcherFields}, false)
-	location := "Catch[" + itoa(index) + "]/"
 	k := Catcher{ErrorEquals: c.errorNames(n, last)}
+	c.required(n, "Next")
 	if next := n.get("Next"); next != nil {
 		k.Next = c.target(next)
-	} else {
-		c.required(n, []string{"Next"})
 	}
 	if s.Language == JSONPath {
 		k.ResultPath = c.destination(n.get("ResultPath"))
 	} else if o := n.get("Output"); o != nil {
-		k.Output = c.query(o, location+"Output")
+		k.Output = c.query(o)
 	}
 	if a := n.get("Assign"); a != nil {
-		k.Assign = c.assignment(s, a, location+"Assign")
+		k.Assign = c.assignment(s, a, true)
 	}
 	return k
 }

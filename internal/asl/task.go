@@ -14,10 +14,9 @@ func (c *compiler) task(s *State, n *node) {
 	if t != nil && h != nil && *h >= *t {
 		c.schema(n.get("HeartbeatSeconds"), "The value of 'HeartbeatSeconds' must be smaller than 'TimeoutSeconds'")
 	}
+	c.required(n, "Resource")
 	if r := n.get("Resource"); r != nil {
 		s.Task.Resource = c.resource(r)
-	} else {
-		c.required(n, []string{"Resource"})
 	}
 	if k := n.get("Credentials"); k != nil {
 		s.Task.RoleARN = c.credentials(s, k)
@@ -27,15 +26,11 @@ func (c *compiler) task(s *State, n *node) {
 // credentials reads the role that a task is done under. Other members mean
 // nothing to the service, but must be well formed.
 func (c *compiler) credentials(s *State, n *node) Line {
-	if s.Language == JSONata && c.isQuery(n) {
-		c.schema(n, "Value must be an object")
-		return Line{}
-	}
 	if !c.object(n) {
 		return Line{}
 	}
 	if n.get("RoleArn") == nil && (s.Language == JSONata || n.get("RoleArn.$") == nil) {
 		c.schema(n, "The field 'RoleArn' is required but was missing")
 	}
-	return c.line(s.Language, n, "RoleArn", ".$")
+	return c.line(s.Language, n, "RoleArn", ".$", true)
 }

@@ -24,9 +24,7 @@ func (c *compiler) payloadIn(n, root *node) *Template {
 	case value.Object:
 		return c.payloadObject(n, root)
 	}
-	if n.kind == value.String {
-		c.hint(n)
-	}
+	c.hint(n, NoDollar, "The value looks like a path or a call, but the name of the field does not end with '.$'")
 	return &Template{Constant: n.scalar}
 }
 
@@ -74,21 +72,30 @@ func (c *compiler) pathMember(m, root *node) *Template {
 	return &Template{Path: &PathExpr{Expression: e, Field: m.name, Text: m.text()}}
 }
 
+// expression compiles a path or a call.
 func (c *compiler) expression(n *node) (*jsonpath.Expression, bool) {
 	if n.kind != value.String {
 		return nil, false
 	}
 	e, err := jsonpath.CompileExpression(n.text())
-	return e, err == nil
+	if err != nil {
+		return nil, false
+	}
+	for _, name := range e.Variables() {
+		c.state.reads[name] = true
+	}
+	return e, true
 }
 
-// hint warns of text that looks like an expression under a name without ".$".
-func (c *compiler) hint(n *node) {
+// hint warns of a string that looks like a path or a call where it is neither.
+func (c *compiler) hint(n *node, code Code, message string) {
 	text := n.text()
-	if strings.HasPrefix(text, "$.") || strings.HasPrefix(text, "$$.") || strings.HasPrefix(text, "States.") && strings.HasSuffix(text, ")") {
-		if _, ok := c.expression(n); ok {
-			c.warn(NoDollar, n, "The value looks like a JSONPath or an intrinsic function call, but the name of the field does not end with '.$'")
-		}
+	if !strings.HasPrefix(text, "$.") && !strings.HasPrefix(text, "$$.") && !strings.HasPrefix(text, "States.") {
+		return
+	}
+	e, err := jsonpath.CompileExpression(text)
+	if err == nil && (code == NoDollar || e.Call() == "") {
+		c.warn(code, n, message)
 	}
 }
 
@@ -142,6 +149,18 @@ func (c *compiler) path(n *node) *jsonpath.Path {
 	if err != nil {
 		c.schema(n, "Value is not a valid JSONPath: "+text)
 		return nil
+	}
+	if root, name := p.Root(); root == jsonpath.RootVariable {
+		c.state.reads[name] = true
+	}
+	return p
+}
+
+// definite compiles a path that can only ever give one value.
+func (c *compiler) definite(n *node) *jsonpath.Path {
+	p := c.path(n)
+	if p != nil && !p.Definite() {
+		c.schema(n, "Value is not a Reference Path: "+n.text())
 	}
 	return p
 }

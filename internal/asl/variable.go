@@ -6,22 +6,23 @@ import (
 )
 
 // assigned is a variable that a flow assigns, remembered for the rule that no
-// inner flow assigns it too.
+// flow within assigns it too.
 type assigned struct {
-	scope *scope
-	name  string
-	node  *node
+	scope  *scope
+	name   string
+	node   *node
+	caught bool // by a catcher, whose names the flows of its state may have too
 }
 
-// assignment compiles an Assign.
-func (c *compiler) assignment(s *State, n *node, location string) *Assignment {
+// assignment compiles an Assign, of a catcher where caught is true.
+func (c *compiler) assignment(s *State, n *node, caught bool) *Assignment {
 	if !c.object(n) {
 		return nil
 	}
 	var members []TemplateMember
 	if s.Language == JSONata {
 		for _, m := range n.items {
-			members = append(members, TemplateMember{m.name, c.query(m, location+"/"+m.name)})
+			members = append(members, TemplateMember{m.name, c.query(m)})
 		}
 	} else {
 		members, _ = c.payloadMembers(n, n)
@@ -31,11 +32,12 @@ func (c *compiler) assignment(s *State, n *node, location string) *Assignment {
 	for i, m := range members {
 		a.Variables[i] = Variable{m.Name, m.Value}
 		c.variable(m.Name, n.items[i])
+		c.assigned = append(c.assigned, assigned{c.scope, m.Name, n.items[i], caught})
 	}
 	return a
 }
 
-// variable checks a variable's name and notes where it is assigned.
+// variable checks the name of a variable.
 func (c *compiler) variable(name string, n *node) {
 	switch {
 	case name == "states":
@@ -43,7 +45,6 @@ func (c *compiler) variable(name string, n *node) {
 	case !isVariable(name):
 		c.schema(n, "The variable name '"+name+"' is not valid")
 	}
-	c.assigned = append(c.assigned, assigned{c.scope, name, n})
 }
 
 // isVariable reports whether a name can be a variable's: a letter or "_", then
@@ -61,14 +62,14 @@ func isVariable(name string) bool {
 }
 
 // checkVariables refuses a variable that a flow assigns and a flow around it
-// assigns too.
+// assigns too: the inner one would hide it.
 func (c *compiler) checkVariables() {
 	own := make(map[*scope]map[string]bool)
 	for _, a := range c.assigned {
 		if own[a.scope] == nil {
 			own[a.scope] = make(map[string]bool)
 		}
-		own[a.scope][a.name] = true
+		own[a.scope][a.name] = own[a.scope][a.name] || !a.caught
 	}
 	for _, a := range c.assigned {
 		for s := a.scope; s.outer != nil && !s.apart; s = s.outer {

@@ -9,9 +9,11 @@ func (c *compiler) wait(s *State, n *node) {
 	if s.Language == JSONPath {
 		names = []string{"Seconds", "SecondsPath", "Timestamp", "TimestampPath"}
 	}
-	c.exactlyOne(n, names...)
+	if !c.exactlyOne(n, names...) {
+		return
+	}
 	s.Wait.Seconds = c.quantity(s, n, "Seconds", bounds{0, MaxSeconds, true})
-	s.Wait.Timestamp = c.line(s.Language, n, "Timestamp", "Path")
+	s.Wait.Timestamp = c.line(s.Language, n, "Timestamp", "Path", false)
 	if l := s.Wait.Timestamp.Literal; l != nil && !IsTimestamp(*l) {
 		c.schema(n.get("Timestamp"), "String does not match RFC3339 timestamp")
 	}

@@ -1,0 +1,228 @@
+package asl_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/backstep/backstep/internal/asl"
+)
+
+// shared is the folder of shared specifications, where it is at hand.
+func shared(t *testing.T, name string) string {
+	t.Helper()
+	dir := os.Getenv("BACKSTEP_SHARED")
+	if dir == "" {
+		root, _ := os.Getwd()
+		for root != "/" {
+			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+				break
+			}
+			root = filepath.Dir(root)
+		}
+		dir = filepath.Join(root, "..", "shared")
+	}
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("SKIPPED: %s is missing; set BACKSTEP_SHARED", path)
+	}
+	return path
+}
+
+func check(text []byte, rules asl.Rules) []asl.Diagnostic {
+	d, problems := asl.Parse(text)
+	if d == nil {
+		return problems
+	}
+	return append(problems, asl.Check(d, rules)...)
+}
+
+func refused(diagnostics []asl.Diagnostic) bool { return asl.Render(diagnostics) != "" }
+
+// notOurs are definitions of the corpus whose judgement is not followed, with
+// the reason. Names are matched by their ends.
+var notOurs = []struct{ name, reason string }{
+	{"invalid-jsonata-surround-syntax-no-spaces", "published definitions write {%$x%} and run"},
+	{"valid-assign", "a variable's name can't hold a hyphen"},
+	{"valid-map-with-item-batcher-jsonata", "recorded: no JSONPath state in a JSONata machine"},
+	{"valid-task-credentials", "recorded: Credentials need a RoleArn"},
+	{"definition__Test-functions", "recorded: Credentials need a RoleArn"},
+	{"valid-task-intrisic-function", "CloudFormation's functions stand for values"},
+	{"definition__Using-a-function", "CloudFormation's functions stand for values"},
+	{"supervisor-agent-flow-template", "a template: its choice rule is {}"},
+	{"supervisor-with-agentcore", "a Map has no Arguments"},
+	{"step-functions-web-search-agent", "there is no States.Default"},
+	{"statemachines-base_assign_in_wait", "a template: Seconds is a text to be replaced"},
+	{"task_retry_reference_exception", "a test of what is refused: paths as numbers of a Retry"},
+	{"choiceoperators-statemachines-template", "a template: the operator is to be replaced"},
+	{"context_object_input_path", "a template: the path is to be replaced"},
+	{"context_object_items_path", "a template: the path is to be replaced"},
+	{"task_lambda_invoke_catch_tbd", "a template: ErrorEquals is empty"},
+	{"map_item_reader_base_csv_headers_decl", "a template: the headers are to be replaced"},
+	{"map_state_label_empty_fail", "a test of what is refused: an empty label"},
+	{"map_state_label_too_long_fail", "a test of what is refused: a long label"},
+	{"base_map_state_catch__ItemProcessor", "a processor, not a machine"},
+	{"base_map_state_result_writer__ItemProcessor", "a processor, not a machine"},
+	{"spec-States.html__embed4", "an integration that does not exist"},
+}
+
+func reasonAgainst(name string) string {
+	for _, n := range notOurs {
+		if strings.HasSuffix(name, n.name) {
+			return n.reason
+		}
+	}
+	return ""
+}
+
+func TestCorpus(t *testing.T) {
+	dir := shared(t, "corpus")
+	index, err := os.ReadFile(filepath.Join(dir, "index.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries []struct{ Name, Kind, Expected, File string }
+	if err := json.Unmarshal(index, &entries); err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, e := range entries {
+		text, err := os.ReadFile(filepath.Join(dir, e.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := check(text, asl.Rules{Distributed: true})
+		switch {
+		case e.Kind != "invalid" && e.Expected != "valid":
+			continue
+		case reasonAgainst(e.Name) != "":
+			count["not ours"]++
+		case refused(found) != (e.Kind == "invalid"):
+			t.Errorf("%s (%s): %s", e.File, e.Kind, asl.Render(found))
+		default:
+			count[e.Kind]++
+			for _, d := range found {
+				if d.Code == "" || d.Place == "" && d.Code != asl.MissingEndState {
+					t.Errorf("%s: no code or place: %+v", e.File, d)
+				}
+			}
+		}
+	}
+	t.Logf("%v of %d", count, len(entries))
+}
+
+// TestRecorded holds what the service was recorded to accept and to say.
+func TestRecorded(t *testing.T) {
+	said := recordedTexts(t)
+	files, _ := filepath.Glob(filepath.Join(shared(t, "conformance/cases"), "*.json"))
+	accepted, told := 0, map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cases []recordedCase
+		if err := json.Unmarshal(text, &cases); err != nil {
+			var one struct{ Cases []recordedCase }
+			if err := json.Unmarshal(text, &one); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			cases = one.Cases
+		}
+		for _, k := range cases {
+			if k.Provenance != "aws" || len(k.Expected) == 0 {
+				continue // what the emulator did, or nothing
+			}
+			key := k.ID[strings.Index(k.ID, "::")+2:]
+			for _, definition := range k.created() {
+				found := check(definition, asl.Rules{Distributed: true, Express: k.Type == "EXPRESS"})
+				switch want := said[key]; {
+				case want == "" && refused(found):
+					t.Errorf("%s: %s\n%s", k.ID, asl.Render(found), definition)
+				case want == "":
+					accepted++
+				case asl.Render(found) == want, refused(found) && string(found[0].Code) == want:
+					told[key] = true
+				default:
+					t.Errorf("%s:\n got %s\nwant %s", k.ID, asl.Render(found), want)
+				}
+			}
+		}
+	}
+	t.Logf("%d definitions accepted, %d of %d refusals word for word", accepted, len(told), len(said))
+}
+
+type recordedCase struct {
+	ID          string
+	Provenance  string
+	Expected    map[string]json.RawMessage
+	Type        string `json:"workflow_type"`
+	Definition  json.RawMessage
+	Definitions map[string]json.RawMessage
+	Steps       []struct {
+		Call   string
+		Params struct{ Definition json.RawMessage }
+	}
+}
+
+// placeholder is what stands for a value of the run.
+var placeholder = regexp.MustCompile(`\$\{[^}]*\}`)
+
+// created are the definitions that the case creates machines of.
+func (k recordedCase) created() [][]byte {
+	var all [][]byte
+	for _, step := range k.Steps {
+		if step.Call != "stepfunctions.CreateStateMachine" && step.Call != "stepfunctions.ValidateStateMachineDefinition" {
+			continue
+		}
+		var text []byte
+		var name struct {
+			JSON string `json:"$json"`
+		}
+		var literal string
+		switch {
+		case json.Unmarshal(step.Params.Definition, &literal) == nil:
+			text = []byte(literal)
+		case json.Unmarshal(step.Params.Definition, &name) != nil:
+			continue
+		default:
+			text = k.Definitions[strings.TrimPrefix(name.JSON, "definitions.")]
+			if text == nil {
+				text = k.Definition
+			}
+		}
+		all = append(all, placeholder.ReplaceAllFunc(text, func(p []byte) []byte {
+			if strings.Contains(string(p), "activityArn") {
+				return []byte("arn:aws:states:us-east-1:123456789012:activity:a")
+			}
+			return []byte("x")
+		}))
+	}
+	return all
+}
+
+// recordedTexts are the messages of InvalidDefinition that were recorded, by
+// the name of the test.
+func recordedTexts(t *testing.T) map[string]string {
+	text, err := os.ReadFile(shared(t, "corpus/aws-recorded-create-errors.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows [][3]string
+	if err := json.Unmarshal(text, &rows); err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]string{}
+	for _, row := range rows {
+		key := row[0][strings.Index(row[0], "::")+2:]
+		if i := strings.Index(row[2], "Invalid State Machine Definition"); i >= 0 {
+			said[key] = strings.ReplaceAll(row[2][i:], "arn:<partition>:", "arn:aws:")
+		} else if said[key] == "" {
+			said[key] = row[2]
+		}
+	}
+	return said
+}
