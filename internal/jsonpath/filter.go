@@ -244,7 +244,8 @@ func (p *parser) operand() (operand, *SyntaxError) {
 	return func(*walker, value.Value) value.Value { return v }, err
 }
 
-// within reads a path from the item or from the root of the whole.
+// within reads a path from the item or from the root of the whole, which must
+// be definite.
 func (p *parser) within() (operand, *SyntaxError) {
 	fromRoot := p.eat("$")
 	if !fromRoot {
@@ -255,35 +256,22 @@ func (p *parser) within() (operand, *SyntaxError) {
 	}
 	steps, err := p.steps(filterStops)
 	p.nested--
-	inner := &Path{text: p.text, steps: steps, definite: allDefinite(steps)}
+	if err == nil && !allDefinite(steps) {
+		err = p.fail("a path in a filter can only give one value")
+	}
 	return func(w *walker, v value.Value) value.Value {
 		if fromRoot {
 			v = w.root
 		}
-		return inner.within(w, v)
+		place := &v
+		for i := range steps {
+			w.left -= 1 + len(steps[i].names)
+			if place = steps[i].one(place); place == nil {
+				return value.Value{}
+			}
+		}
+		return *place
 	}, err
-}
-
-// within is what a path of a filter finds in v, Absent where it finds nothing.
-// It spends the visits of the whole.
-func (p *Path) within(outer *walker, v value.Value) value.Value {
-	w := walker{path: p, root: outer.root, left: outer.left, silent: true}
-	if !p.definite {
-		err := w.from(0, v)
-		outer.left = w.left
-		if err != nil {
-			return value.Value{}
-		}
-		return value.NewArray(w.out)
-	}
-	outer.left -= len(p.steps)
-	place := &v
-	for i := range p.steps {
-		if place = p.steps[i].one(place); place == nil {
-			return value.Value{}
-		}
-	}
-	return *place
 }
 
 func (p *parser) list() (operand, *SyntaxError) {

@@ -148,8 +148,7 @@ func TestHostilePathsEnd(t *testing.T) {
 	for _, text := range []string{
 		"$..*..*..*",
 		"$..*..*",
-		"$.rows[*][?($..*)]",
-		"$.rows[*][?($.rows[*][*] contains 2)]",
+		"$.rows[*][?($.rows[0] contains 2)]",
 		"$.rows[*][?($.long == $.other)]",
 		"$.rows[*][?($.long =~ /(x+)+z/)]",
 		"$.rows[*][?($.long contains 'y')]",
@@ -170,7 +169,7 @@ func TestHostilePathsEnd(t *testing.T) {
 }
 
 // Reasons that nobody reads are never put into words: each would be as long as
-// the way to its value, or as the value itself.
+// the way to its value.
 func TestUnreadReasonsCostNothing(t *testing.T) {
 	name := strings.Repeat("n", 5_000)
 	deep := parse(strings.Repeat(`{"`+name+`":`, 10) + "[" + strings.Repeat("1,", 20_000) + "1]" + strings.Repeat("}", 10))
@@ -180,9 +179,8 @@ func TestUnreadReasonsCostNothing(t *testing.T) {
 	)}
 	for _, text := range []string{
 		"$.deep" + strings.Repeat("."+name, 10) + "[*].x.y",
-		"$.rows[*][?($.deep[*][0])]",
-		"$.rows[*][?($.deep.*.*[0:1])]",
-		"$.rows[*][?($.deep..x.y)]",
+		"$.rows[*][*].x",
+		"$..rows[*][*][*].x",
 	} {
 		p, err := jsonpath.Compile(text)
 		if err != nil {

@@ -14,8 +14,7 @@ type walker struct {
 	trail []crumb     // the way to the value at hand
 	out   []value.Value
 
-	passing int  // lists around the value at hand whose items may be passed over
-	silent  bool // nobody reads the reasons
+	passing int // lists around the value at hand whose items may be passed over
 }
 
 // crumb is one part of the way to a value: a member's name, or an index.
@@ -50,11 +49,8 @@ func (w *walker) where() string {
 	return b.String()
 }
 
-// What stands for a reason that nobody reads.
-var (
-	missed  = &NotFound{}
-	misused = &NotFound{misuse: true}
-)
+// passed stands for a reason that nobody reads.
+var passed = &NotFound{}
 
 // miss tells why step i finds nothing in v. The reason is put into words only
 // where it is read: there may be very many.
@@ -62,10 +58,8 @@ func (w *walker) miss(i int, v value.Value) *NotFound {
 	kind := w.path.steps[i].kind
 	misuse := kind > properties && (v.Kind() != value.Null || kind == filter)
 	switch {
-	case w.silent && misuse:
-		return misused
-	case w.silent || w.passing > 0 && !misuse:
-		return missed
+	case w.passing > 0 && !misuse:
+		return passed
 	case kind == property || kind == properties:
 		return w.path.miss(i, v, w.where())
 	}
@@ -119,6 +113,7 @@ func (w *walker) from(i int, v value.Value) *NotFound {
 // it on is definite.
 func (w *walker) member(i int, v value.Value) *NotFound {
 	s := &w.path.steps[i]
+	w.left -= len(s.names)
 	next := s.one(&v)
 	switch {
 	case next != nil:
@@ -216,13 +211,13 @@ func (w *walker) keep(i int, v value.Value) *NotFound {
 
 // scan applies step i to v and to every value within it, outer ones first.
 func (w *walker) scan(i int, v value.Value) *NotFound {
-	if v.Kind() != value.Object && v.Kind() != value.Array {
-		return nil
-	}
 	err := w.visit()
+	if err != nil || v.Kind() != value.Object && v.Kind() != value.Array {
+		return err
+	}
 	s := &w.path.steps[i]
+	w.left -= len(s.names)
 	switch {
-	case err != nil:
 	case s.kind == filter:
 		err = w.keep(i, v)
 	case s.fits(v):
