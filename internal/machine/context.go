@@ -27,18 +27,18 @@ func (t *turn) fixedContext() value.Value {
 	if t.context.IsAbsent() {
 		s := &t.x.Start
 		t.context = value.NewObject(
-			value.Member{Name: "Execution", Value: value.NewObject(
-				value.Member{Name: "Id", Value: value.NewString(s.ExecutionARN())},
-				value.Member{Name: "Input", Value: t.tree(t.head.Input)},
-				value.Member{Name: "StartTime", Value: timestamp(s.At)},
-				value.Member{Name: "Name", Value: value.NewString(s.Name)},
-				value.Member{Name: "RoleArn", Value: value.NewString(s.RoleARN)},
-				value.Member{Name: "RedriveCount", Value: value.NewInt(int64(t.head.Redrives))},
-			)},
-			value.Member{Name: "StateMachine", Value: value.NewObject(
-				value.Member{Name: "Id", Value: value.NewString(s.MachineARN())},
-				value.Member{Name: "Name", Value: value.NewString(s.Machine)},
-			)},
+			member("Execution", value.NewObject(
+				member("Id", value.NewString(s.ExecutionARN())),
+				member("Input", t.tree(t.head.Input)),
+				member("StartTime", timestamp(s.At)),
+				member("Name", value.NewString(s.Name)),
+				member("RoleArn", value.NewString(s.RoleARN)),
+				member("RedriveCount", value.NewInt(int64(t.head.Redrives))),
+			)),
+			member("StateMachine", value.NewObject(
+				member("Id", value.NewString(s.MachineARN())),
+				member("Name", value.NewString(s.Machine)),
+			)),
 		)
 	}
 	return t.context
@@ -74,7 +74,7 @@ func (sc *scope) taskContext() value.Value {
 		id = sc.turn.head.LastJob + 1
 	}
 	token := sc.turn.x.token(sc.turn.env, id, sc.frame.attempt())
-	return value.NewObject(value.Member{Name: "Token", Value: value.NewString(token)})
+	return value.NewObject(member("Token", value.NewString(token)))
 }
 
 func (x *Execution) token(e *Env, id JobID, attempt uint32) string {
@@ -107,7 +107,7 @@ func (sc *scope) mapContext() value.Value {
 		b.Set("Key", value.NewString(it.key))
 	}
 	b.Set("Value", it.value)
-	return value.NewObject(value.Member{Name: "Item", Value: b.Object()})
+	return value.NewObject(member("Item", b.Object()))
 }
 
 // item is the item at an index of what a Map goes through.

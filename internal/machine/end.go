@@ -64,8 +64,7 @@ func (t *turn) stop(f *Failure) bool {
 	return true
 }
 
-// end closes the execution: all its frames and jobs go, and whoever waits for
-// it is told.
+// end ends the execution. What the turn does after that counts no more.
 func (t *turn) end(s Status, e Event) {
 	if !t.running() {
 		return
@@ -76,22 +75,23 @@ func (t *turn) end(s Status, e Event) {
 	if s == TimedOut {
 		t.head.Error = nil // DescribeExecution has none, history has
 	}
-	t.head.Timeout, t.head.Variables = 0, 0
-	for _, f := range t.frames.rows {
-		if f != nil {
-			f.Phase = Ended
-		}
-	}
-	t.frames, t.jobs = overlay[FrameID, Frame]{}, overlay[JobID, Job]{}
-	for _, id := range slices.Sorted(maps.Keys(t.x.Frames)) {
-		t.frames.put(id, nil)
-	}
-	for _, id := range slices.Sorted(maps.Keys(t.x.Jobs)) {
-		t.jobs.put(id, nil)
-	}
 	if t.x.Start.Parent != nil {
 		t.open(Job{Kind: Tell, Request: t.head.Output, Due: t.head.Now})
 	}
+}
+
+// lastDelta is the delta of the turn that ended the execution: whatever else
+// was under way in it, all frames and jobs go, but the job to tell the parent.
+func (t *turn) lastDelta() Delta {
+	t.head.Timeout, t.head.Variables = 0, 0
+	d := Delta{Head: &t.head, Payloads: t.payloads, Events: t.events,
+		Dropped: slices.Sorted(maps.Keys(t.x.Frames)), Closed: slices.Sorted(maps.Keys(t.x.Jobs))}
+	for _, j := range t.jobs.rows {
+		if j != nil && j.Kind == Tell {
+			d.Jobs = append(d.Jobs, j)
+		}
+	}
+	return d
 }
 
 // told closes the job of telling the parent, once that has been done.

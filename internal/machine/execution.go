@@ -22,6 +22,7 @@ import (
 	"encoding/binary"
 	"strconv"
 
+	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -93,10 +94,12 @@ type Start struct {
 	Parent     *Parent
 }
 
-// Parent is who waits for a nested execution's end.
+// Parent is who waits for a nested execution's end, and how it wants to be
+// told: .sync or .sync:2.
 type Parent struct {
-	ID  ID
-	Job JobID
+	ID      ID
+	Job     JobID
+	Pattern asl.Pattern
 }
 
 // Head is what changes with every turn of an execution and is small.

@@ -99,8 +99,8 @@ func (t *turn) selectItem(f *Frame, s *asl.State, it *item, before int64) (datum
 			return datum{tree: it.value}, nil
 		}
 		return datum{tree: value.NewObject(
-			value.Member{Name: "Key", Value: value.NewString(it.key)},
-			value.Member{Name: "Value", Value: it.value})}, nil
+			member("Key", value.NewString(it.key)),
+			member("Value", it.value))}, nil
 	}
 	t.remember(f.Input)
 	sc := t.scope(f, s, before)

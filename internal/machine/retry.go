@@ -141,8 +141,8 @@ func (fl *fault) object() value.Value {
 		cause = new(string)
 	}
 	return value.NewObject(
-		value.Member{Name: "Error", Value: textOrNull(fl.Error)},
-		value.Member{Name: "Cause", Value: textOrNull(cause)},
+		member("Error", textOrNull(fl.Error)),
+		member("Cause", textOrNull(cause)),
 	)
 }
 

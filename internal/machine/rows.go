@@ -1,6 +1,10 @@
 package machine
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/backstep/backstep/internal/asl"
+)
 
 // AppendStart adds the start as a record to b.
 func AppendStart(b []byte, s *Start) []byte {
@@ -17,6 +21,7 @@ func AppendStart(b []byte, s *Start) []byte {
 	if s.Parent != nil {
 		b = append(b, s.Parent.ID[:]...)
 		b = binary.AppendUvarint(b, uint64(s.Parent.Job))
+		b = append(b, byte(s.Parent.Pattern))
 	}
 	return b
 }
@@ -39,6 +44,7 @@ func DecodeStart(b []byte) (Start, error) {
 		s.Parent = &Parent{}
 		copy(s.Parent.ID[:], r.bytes(len(s.Parent.ID)))
 		s.Parent.Job = JobID(r.uint32())
+		s.Parent.Pattern = asl.Pattern(r.upTo(uint8(asl.WaitForTaskToken)))
 	}
 	return s, r.end()
 }

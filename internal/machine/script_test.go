@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/tools/txtar"
+
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -36,47 +38,28 @@ func TestScripts(t *testing.T) {
 }
 
 func runScript(t *testing.T, file string) {
-	text, err := os.ReadFile(file)
+	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	comment, sections := sectionsOf(string(text))
-	s := newScript(t, comment)
-	out := comment
-	for _, section := range sections {
-		out += "-- " + section.name + " --\n"
-		if section.name == "definition" {
-			s.compile(section.text)
-			out += section.text
+	s := newScript(t, string(archive.Comment))
+	for i := range archive.Files {
+		section := &archive.Files[i]
+		if section.Name == "definition" {
+			s.compile(string(section.Data))
 			continue
 		}
-		got := s.command(section.name)
-		if !*update && got != section.text {
-			t.Errorf("%s: after %q\n got:\n%s\nwant:\n%s", file, section.name, got, section.text)
+		got := s.command(section.Name)
+		if !*update && got != string(section.Data) {
+			t.Errorf("%s: after %q\n got:\n%s\nwant:\n%s", file, section.Name, got, section.Data)
 		}
-		out += got
+		section.Data = []byte(got)
 	}
 	if *update {
-		if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
+		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-}
-
-type section struct{ name, text string }
-
-// sectionsOf reads the txtar format.
-func sectionsOf(text string) (comment string, all []section) {
-	for _, line := range strings.SplitAfter(text, "\n") {
-		if name, ok := strings.CutPrefix(line, "-- "); ok && strings.HasSuffix(name, " --\n") {
-			all = append(all, section{name: strings.TrimSuffix(name, " --\n")})
-		} else if len(all) == 0 {
-			comment += line
-		} else {
-			all[len(all)-1].text += line
-		}
-	}
-	return comment, all
 }
 
 // script is an execution under test, with the store that it would have.

@@ -235,6 +235,9 @@ func (t *turn) remember(ref Ref) {
 
 // delta is all that the turn changed.
 func (t *turn) delta() Delta {
+	if t.head.Status.Ended() && !t.x.Head.Status.Ended() {
+		return t.lastDelta()
+	}
 	d := Delta{Head: &t.head, Payloads: t.payloads, Events: t.events, found: t.found, context: t.context}
 	for i, f := range t.frames.rows {
 		if f != nil {
