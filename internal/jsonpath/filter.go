@@ -1,7 +1,9 @@
 package jsonpath
 
 import (
+	"errors"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 
 	"github.com/backstep/backstep/internal/value"
@@ -19,8 +21,8 @@ var operators = []struct {
 	sign  string
 	holds func(w *walker, l, r value.Value) bool
 }{
-	{"==", func(w *walker, l, r value.Value) bool { same, ok := same(w, l, r); return ok && same }},
-	{"!=", func(w *walker, l, r value.Value) bool { same, ok := same(w, l, r); return ok && !same }},
+	{"==", func(w *walker, l, r value.Value) bool { same, ok := equal(w, l, r); return ok && same }},
+	{"!=", func(w *walker, l, r value.Value) bool { same, ok := equal(w, l, r); return ok && !same }},
 	{"<=", func(w *walker, l, r value.Value) bool { c, ok := order(w, l, r); return ok && c <= 0 }},
 	{">=", func(w *walker, l, r value.Value) bool { c, ok := order(w, l, r); return ok && c >= 0 }},
 	{"<", func(w *walker, l, r value.Value) bool { c, ok := order(w, l, r); return ok && c < 0 }},
@@ -35,9 +37,9 @@ var operators = []struct {
 // charge counts the visits that it takes to read a text.
 func (w *walker) charge(v value.Value) { w.left -= len(v.AsString()) >> 6 }
 
-// same tells whether two scalars are equal; a number equals a text that spells
+// equal tells whether two scalars are equal; a number equals a text that spells
 // one of its size. Lists and objects can only be told from null.
-func same(w *walker, l, r value.Value) (same, ok bool) {
+func equal(w *walker, l, r value.Value) (same, ok bool) {
 	if c, ok := order(w, l, r); ok {
 		return c == 0, true
 	}
@@ -89,7 +91,7 @@ func contains(w *walker, list, v value.Value) bool {
 	}
 	for _, item := range list.Items() {
 		w.left--
-		if same, ok := same(w, item, v); w.left < 0 || ok && same {
+		if same, ok := equal(w, item, v); w.left < 0 || ok && same {
 			return true
 		}
 	}
@@ -208,15 +210,20 @@ func (p *parser) comparison() (test, *SyntaxError) {
 // match reads a pattern, /…/ or /…/i, which must match the whole text.
 func (p *parser) match(left operand) (test, *SyntaxError) {
 	p.space()
-	source, ok := p.quoted('/')
-	if !ok {
+	rest := p.rest()
+	n := 1
+	for n < len(rest) && (rest[n] != '/' || rest[n-1] == '\\') {
+		n++
+	}
+	if n >= len(rest) || rest[0] != '/' {
 		return nil, p.fail("a pattern should stand here")
 	}
-	flags := ""
+	source := "^(?:" + rest[1:n] + ")$"
+	p.i += n + 1
 	if p.eat("i") {
-		flags = "(?i)"
+		source = "(?i)" + source
 	}
-	pattern, err := regexp.Compile(flags + "^(?:" + source + ")$")
+	pattern, size, err := compilePattern(source)
 	if err != nil {
 		return nil, p.fail("a pattern that can't be read")
 	}
@@ -226,9 +233,30 @@ func (p *parser) match(left operand) (test, *SyntaxError) {
 		if l.Kind() == value.Number {
 			text = l.Spelling()
 		}
-		w.left -= len(text)>>3 + 1
+		w.left -= len(text)*size>>6 + 1
 		return w.left >= 0 && l.Kind() >= value.Number && l.Kind() <= value.String && pattern.MatchString(text)
 	}, nil
+}
+
+// maxPattern is the length of the longest pattern.
+const maxPattern = 1000
+
+// compilePattern compiles a pattern and tells how many instructions it has:
+// matching takes at most so many steps for each byte.
+func compilePattern(source string) (pattern *regexp.Regexp, size int, err error) {
+	if len(source) > maxPattern {
+		return nil, 0, errors.New("too long")
+	}
+	tree, err := syntax.Parse(source, syntax.Perl)
+	if err != nil {
+		return nil, 0, err
+	}
+	program, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return nil, 0, err
+	}
+	pattern, err = regexp.Compile(source)
+	return pattern, len(program.Inst), err
 }
 
 // operand reads a path, a literal, a list of literals, or a bare word, which

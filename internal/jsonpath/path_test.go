@@ -151,6 +151,7 @@ func TestHostilePathsEnd(t *testing.T) {
 		"$.rows[*][?($.rows[0] contains 2)]",
 		"$.rows[*][?($.long == $.other)]",
 		"$.rows[*][?($.long =~ /(x+)+z/)]",
+		"$.rows[0][?($.long =~ /(x{100}){3}z|y{1000}|w{1000}/)]",
 		"$.rows[*][?($.long contains 'y')]",
 		"$.rows[*][?(@ == 2" + strings.Repeat(" || @ == 2", 1000) + ")]",
 		"$.rows[*][?(@" + strings.Repeat(" && @", 1000) + ")]",
@@ -209,6 +210,7 @@ func TestHostileTextsAreRefused(t *testing.T) {
 		strings.Repeat("States.Array(", 11) + strings.Repeat(")", 11),
 		strings.Repeat("States.Array(", 5000),
 		"$" + strings.Repeat("[", 5000),
+		"$[?(@ =~ /" + strings.Repeat("x", 1001) + "/)]",
 		"$.\xff",
 		"$.\xed\xa0\x80",
 	} {
