@@ -22,10 +22,10 @@ type node struct {
 	scalar value.Value // of a null, boolean, number or string
 	items  []*node     // of an array, or of an object's members in their order
 	name   string      // as a member of an object
-	index  int         // as an item of an array
 	parent *node
-	line   int
-	column int // in characters
+	index  int32 // as an item of an array
+	line   int32
+	column int32 // in characters
 }
 
 // Parse reads a definition in JSON or YAML. Text that begins with a brace is
@@ -55,7 +55,7 @@ func Parse(text []byte) (*Definition, []Diagnostic) {
 func refusal(code Code, message string, n *node) *Diagnostic {
 	d := &Diagnostic{Severity: Error, Code: code, Message: message}
 	if n != nil {
-		d.Place, d.Line, d.Column = n.place(), n.line, n.column
+		d.Place, d.Line, d.Column = n.place(), int(n.line), int(n.column)
 	}
 	return d
 }
@@ -86,7 +86,7 @@ func (n *node) beneath(top *node) string {
 			break
 		}
 		if at.parent.kind == value.Array {
-			b.WriteString("[" + strconv.Itoa(at.index) + "]")
+			b.WriteString("[" + strconv.Itoa(int(at.index)) + "]")
 		} else {
 			b.WriteString("/" + at.name)
 		}
@@ -143,7 +143,11 @@ func syntax(text string, err error) *Diagnostic {
 	var at *value.SyntaxError
 	errors.As(err, &at)
 	before := text[:min(at.Offset, len(text))]
-	d := refusal(InvalidJSON, at.Reason, nil)
+	code := InvalidJSON
+	if at.Reason == "nested too deeply" {
+		code = TooDeeplyNested
+	}
+	d := refusal(code, at.Reason, nil)
 	d.Line = 1 + strings.Count(before, "\n")
 	d.Column = 1 + utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])
 	return d
@@ -153,7 +157,7 @@ func syntax(text string, err error) *Diagnostic {
 type reader struct {
 	text    string
 	at      int
-	line    int
+	line    int32
 	begin   int // where the line begins, in bytes …
 	wide    int // … and bytes since then that begin no character
 	stack   []*node
@@ -174,8 +178,8 @@ func (r *reader) node(parent *node, name string, index int) *node {
 	if len(r.slab) == cap(r.slab) {
 		r.slab = make([]node, 0, min(256, 8+(len(r.text)-r.at)/16))
 	}
-	r.slab = append(r.slab, node{name: name, index: index, parent: parent,
-		line: r.line, column: r.at - r.begin - r.wide + 1})
+	r.slab = append(r.slab, node{name: name, index: int32(index), parent: parent,
+		line: r.line, column: int32(r.at - r.begin - r.wide + 1)})
 	return &r.slab[len(r.slab)-1]
 }
 
@@ -193,13 +197,22 @@ func (r *reader) value(parent *node, name string, index int) *node {
 		r.members(n)
 		return n
 	case '"':
-		n.scalar = r.string()
+		n.scalar = value.NewString(r.string())
+	case 't':
+		n.scalar = value.NewBool(true)
+		r.at += len("true")
+	case 'f':
+		n.scalar = value.NewBool(false)
+		r.at += len("false")
+	case 'n':
+		n.scalar = value.NewNull()
+		r.at += len("null")
 	default:
 		start := r.at
 		for r.at < len(r.text) && strings.IndexByte(" \t\r\n,]}", r.text[r.at]) < 0 {
 			r.at++
 		}
-		n.scalar = value.Checked(r.text[start:r.at]).Decode()
+		n.scalar = value.NewNumber(r.text[start:r.at])
 	}
 	n.kind = n.scalar.Kind()
 	return n
@@ -216,7 +229,7 @@ func (r *reader) members(n *node) {
 		}
 		name := ""
 		if n.kind == value.Object {
-			name = r.string().AsString()
+			name = r.string()
 			r.space()
 			r.at++ // the colon
 		}
@@ -228,18 +241,23 @@ func (r *reader) members(n *node) {
 	r.stack = r.stack[:base]
 }
 
-func (r *reader) string() value.Value {
-	start := r.at
+// string reads a string, whose quote comes next.
+func (r *reader) string() string {
+	start, escaped := r.at, false
 	for r.at++; r.text[r.at] != '"'; r.at++ {
 		switch {
 		case r.text[r.at] == '\\':
+			escaped = true
 			r.at++
 		case !utf8.RuneStart(r.text[r.at]):
 			r.wide++
 		}
 	}
 	r.at++
-	return value.Checked(r.text[start:r.at]).Decode()
+	if escaped {
+		return value.Checked(r.text[start:r.at]).Decode().AsString()
+	}
+	return r.text[start+1 : r.at-1]
 }
 
 // duplicates refuses a name that stands twice in an object.

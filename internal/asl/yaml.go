@@ -49,7 +49,7 @@ func (r *yamlReader) refuse(n *node, message string) {
 }
 
 func (r *yamlReader) read(y *yaml.Node, parent *node, name string, index, depth int) *node {
-	n := &node{parent: parent, name: name, index: index, line: y.Line, column: y.Column, kind: value.Null}
+	n := &node{parent: parent, name: name, index: int32(index), line: int32(y.Line), column: int32(y.Column), kind: value.Null}
 	for y.Kind == yaml.AliasNode {
 		y = y.Alias
 	}
@@ -115,7 +115,7 @@ func (r *yamlReader) merge(n *node, source *yaml.Node, depth int) {
 		for _, m := range s.items {
 			if s.kind == value.Object && !has[m.name] {
 				has[m.name] = true
-				m.parent, m.index = n, len(n.items)
+				m.parent = n
 				n.items = append(n.items, m)
 			}
 		}
