@@ -1,0 +1,102 @@
+// Package config is Backstep's configuration: one YAML file and the
+// environment become one struct, which is checked whole before anything
+// starts. Unknown keys are refused, and every complaint names file and line.
+//
+// It refuses to know what the settings do, and reads nothing but the file it is
+// given: the environment is asked through a function.
+//
+// Read config.go (the struct), check.go (what holds of it), then load.go (from
+// file to struct), decode.go (from YAML to values), quantity.go and secret.go.
+package config
+
+import "time"
+
+// Config is all that a server is told. [Default] has the settings of one that
+// is told nothing.
+type Config struct {
+	Listen    string // host:port
+	Hosts     []string
+	Data      string // folder of the embedded store; "" where Postgres is given, never both
+	Postgres  Secret // connection string; "" for the embedded store
+	Region    string
+	Account   string
+	StrictAWS bool // be AWS and nothing more: participants are told nothing else
+
+	Functions   map[string]Function
+	Topics      map[string]Topic
+	Connections map[string]Connection
+	HTTP        HTTP
+	Keys        map[string]Secret // by access key id
+	Limits      Limits
+	Endpoints   Endpoints
+}
+
+// Function is a Lambda function: a URL, or a command that speaks the Lambda
+// Runtime API.
+type Function struct {
+	URL         URL
+	Command     []string
+	Dir         string // where the command is run: the folder of the file
+	Env         map[string]Secret
+	Concurrency int
+	Timeout     time.Duration // of one invocation of a command
+}
+
+// Topic is where messages to an SNS topic go: to a webhook, or, without one, to
+// the log.
+type Topic struct{ Webhook URL }
+
+// Connection is the credentials for some hosts: an API key in a header, or a
+// user's name and password.
+type Connection struct {
+	Hosts  []string
+	APIKey APIKey
+	Basic  Basic
+}
+
+// APIKey is a secret that stands in a header.
+type APIKey struct {
+	Header string
+	Value  Secret
+}
+
+// Basic is a user, as HTTP's basic authentication has it.
+type Basic struct {
+	Username string
+	Password Secret
+}
+
+// HTTP is what HTTP tasks may call: "host:port" or a CIDR each.
+type HTTP struct{ Allow []string }
+
+// Limits bound what a server takes upon itself; 0 leaves it to the server.
+type Limits struct {
+	Requests int           // API requests under way at once
+	Polls    int           // requests at once that wait for something
+	Calls    int           // task calls under way at once
+	Express  int           // express executions at once
+	Memory   int64         // bytes of executions kept in memory
+	Drain    time.Duration // how long calls under way may take when the server is stopped
+}
+
+// Endpoints are servers of AWS's protocols that the environment names, as it
+// does for AWS's own clients: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL_SNS,
+// AWS_ENDPOINT_URL.
+type Endpoints struct{ Lambda, SNS URL }
+
+// Default is the configuration of a server that is told nothing.
+func Default() *Config {
+	return &Config{
+		Listen:  "127.0.0.1:8083",
+		Data:    "backstep-data",
+		Region:  "us-east-1",
+		Account: "123456789012",
+		Limits:  Limits{Drain: 30 * time.Second},
+	}
+}
+
+// Settings of a function that does not say otherwise.
+const (
+	defaultConcurrency = 4
+	defaultTimeout     = 15 * time.Minute
+)

@@ -1,0 +1,266 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+var environment = map[string]string{"TOKEN": "canary-1", "DIR": "/var/orders", "EMPTY": "", "PORT": "9000"}
+
+func lookup(name string) (string, bool) {
+	v, set := environment[name]
+	return v, set
+}
+
+func load(t *testing.T, text string) (*Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "backstep.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path, lookup)
+	if err != nil {
+		err = errors.New(strings.ReplaceAll(err.Error(), path, "backstep.yaml"))
+	}
+	return c, err
+}
+
+const whole = `
+# All that there is.
+listen: 0.0.0.0:${PORT}
+hosts: [backstep.example.com, "*.internal"]
+data: store
+region: eu-west-1
+account: "000000000042"
+strict_aws: true
+functions:
+  Book: {url: "https://u:canary-2@book.example.com/invoke?key=${TOKEN}", concurrency: 16}
+  Pay:
+    command: [bin/pay, "-v", "$${HOME}"]
+    env: {DATABASE: "${DIR}/pay.db", TOKEN: "${TOKEN}", NOTHING: "${EMPTY}"}
+    timeout: 1m30s
+topics:
+  SagaTopic: log
+  arn:aws:sns:us-east-1:123456789012:orders.fifo: {webhook: "http://127.0.0.1:8000/hook"}
+connections:
+  bank:
+    hosts: [api.bank.example.com]
+    api_key: {header: X-Api-Key, value: "${TOKEN}"}
+  mail: {hosts: ["mail.internal:8080"], basic: {username: me, password: canary-3}}
+http: {allow: ["api.bank.example.com:443", 10.0.0.0/8]}
+keys: &keys
+  AKIDEXAMPLE: "${TOKEN}"
+limits: {requests: 512, polls: 100, calls: 64, express: 8, memory: 512MiB, drain: 5s}
+`
+
+func TestLoad(t *testing.T) {
+	got, err := load(t, whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(got.Data)
+	want := &Config{
+		Listen: "0.0.0.0:9000", Hosts: []string{"backstep.example.com", "*.internal"}, Data: dir + "/store",
+		Region: "eu-west-1", Account: "000000000042", StrictAWS: true,
+		Functions: map[string]Function{
+			"Book": {URL: "https://u:canary-2@book.example.com/invoke?key=canary-1", Concurrency: 16, Timeout: 15 * time.Minute},
+			"Pay": {
+				Command: []string{"bin/pay", "-v", "${HOME}"}, Dir: dir, Concurrency: 4, Timeout: 90 * time.Second,
+				Env: map[string]Secret{"DATABASE": "/var/orders/pay.db", "TOKEN": "canary-1", "NOTHING": ""},
+			},
+		},
+		Topics: map[string]Topic{"SagaTopic": {}, "arn:aws:sns:us-east-1:123456789012:orders.fifo": {Webhook: "http://127.0.0.1:8000/hook"}},
+		Connections: map[string]Connection{
+			"bank": {Hosts: []string{"api.bank.example.com"}, APIKey: APIKey{Header: "X-Api-Key", Value: "canary-1"}},
+			"mail": {Hosts: []string{"mail.internal:8080"}, Basic: Basic{Username: "me", Password: "canary-3"}},
+		},
+		HTTP:   HTTP{Allow: []string{"api.bank.example.com:443", "10.0.0.0/8"}},
+		Keys:   map[string]Secret{"AKIDEXAMPLE": "canary-1"},
+		Limits: Limits{Requests: 512, Polls: 100, Calls: 64, Express: 8, Memory: 512 << 20, Drain: 5 * time.Second},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %#v\nwant %#v", got, want)
+	}
+}
+
+// However a configuration is printed, no secret of it is.
+func TestSecretsAreNotPrinted(t *testing.T) {
+	c, err := load(t, whole+"postgres: postgres://u:canary-4@db/x\ndata: ''\n")
+	if err == nil {
+		t.Fatal("data twice was taken")
+	}
+	c, err = load(t, strings.Replace(whole, "data: store", "postgres: postgres://u:canary-4@db/x", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logged strings.Builder
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "config", c)
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "config", c, "secret", c.Postgres)
+	for _, printed := range []string{fmt.Sprint(c), fmt.Sprintf("%+v %#v", c, c), fmt.Sprintf("%s %q %x", c.Postgres, c.Keys, c.Postgres), string(encoded), logged.String()} {
+		if strings.Contains(printed, "canary") || strings.Contains(printed, fmt.Sprintf("%x", "canary")) {
+			t.Errorf("printed %s", printed)
+		}
+	}
+	if c.Functions["Book"].URL.String() != "https://%2A%2A%2A@book.example.com/invoke?***" || URL("http://a b").String() != "***" || URL("").String() != "" || Secret("").String() != "" {
+		t.Errorf("printed %s", c.Functions["Book"].URL)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	want := Default()
+	for _, text := range []string{"", "# nothing\n", "functions:\n", "---\n"} {
+		c, err := load(t, text)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		c.Functions = nil
+		if !reflect.DeepEqual(c, want) {
+			t.Errorf("%q: got %#v", text, c)
+		}
+	}
+	if c, err := Load("", lookup); err != nil || !reflect.DeepEqual(c, want) {
+		t.Errorf("no file: got %#v, %v", c, err)
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	env := map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:4574"}
+	c, err := Load("", func(name string) (string, bool) { v, set := env[name]; return v, set })
+	if err != nil || c.Endpoints != (Endpoints{Lambda: "http://127.0.0.1:4574", SNS: "http://127.0.0.1:4566"}) {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	env["AWS_ENDPOINT_URL"] = "4566"
+	if _, err := Load("", func(name string) (string, bool) { v, set := env[name]; return v, set }); err == nil || !strings.Contains(err.Error(), "AWS_ENDPOINT_URL_SNS or AWS_ENDPOINT_URL must be") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"function:\n  A: {url: http://a}\n", "backstep.yaml:1: unknown key function; did you mean functions?"},
+		{"functions:\n  A: {url: http://a, Concurency: 3}\n", "backstep.yaml:2: unknown key functions.A.Concurency; did you mean concurrency?"},
+		{"http:\n  allowed: []\n", "backstep.yaml:2: unknown key http.allowed; did you mean allow?"},
+		{"limits: {zzzzzz: 1}\n", "backstep.yaml:1: unknown key limits.zzzzzz; there are calls, drain, express, memory, polls, requests"},
+		{"region: a\nregion: b\n", "backstep.yaml:2: region stands here again, after line 1"},
+		{"- a\n", "backstep.yaml:1: must be a mapping of keys to values"},
+		{"functions: [a]\n", "backstep.yaml:1: functions must be a mapping of keys to values"},
+		{"? [a]\n: b\n", "backstep.yaml:1: has a key that is no text"},
+		{"region: [a]\n", "backstep.yaml:1: region must be a single value"},
+		{"region:\n", "backstep.yaml:1: region must be a single value"},
+		{"hosts: a\n", "backstep.yaml:1: hosts must be a list"},
+		{"hosts: [[a]]\n", "backstep.yaml:1: hosts[0] must be a single value"},
+		{"strict_aws: maybe\n", "backstep.yaml:1: strict_aws must be true or false"},
+		{"limits: {calls: 0}\n", "backstep.yaml:1: limits.calls must be a whole number from 1 to 1000000"},
+		{"limits: {memory: 512}\n", "backstep.yaml:1: limits.memory is no size, such as 256KiB, 512MiB or 2GB"},
+		{"limits: {drain: 30}\n", "backstep.yaml:1: limits.drain is no duration, such as 250ms, 30s, 1h30m or 7d"},
+		{"limits: {drain: 2d}\n", "backstep.yaml:1: limits.drain must be from 0s to 24h0m0s"},
+		{"data: ${NOT_SET}/x\n", "backstep.yaml:1: data needs the environment variable NOT_SET, which is not set"},
+		{"data: ${oh no}\n", "backstep.yaml:1: data has ${ without NAME} behind it (write $${ for the characters themselves)"},
+		{"data: ${TOKEN\n", "backstep.yaml:1: data has ${ without NAME}"},
+		{"functions:\n  A: {}\n", "backstep.yaml:2: functions.A needs a url or a command"},
+		{"functions:\n  A: {url: http://a, command: [b]}\n", "backstep.yaml:2: functions.A has both a url and a command"},
+		{"functions:\n  A: {url: http://a, env: {B: c}}\n", "backstep.yaml:2: functions.A has an env, which only a command takes"},
+		{"functions:\n  A: {command: [a], timeout: 16m}\n", "backstep.yaml:2: functions.A.timeout must be from 1ms to 15m0s"},
+		{"functions:\n  A: {command: [a], concurrency: many}\n", "backstep.yaml:2: functions.A.concurrency must be a whole number from 1 to 10000"},
+		{"functions:\n  A b: {url: http://a}\n", "backstep.yaml: functions.A b is no name of a function"},
+		{"functions:\n  A: {url: a.example}\n", "backstep.yaml: functions.A.url must be an address that begins with http:// or https://"},
+		{"topics: {A: mail}\n", "backstep.yaml:1: topics.A must be log, or {webhook: URL}"},
+		{"topics: {A: {}}\n", "backstep.yaml:1: topics.A needs a webhook"},
+		{"topics: {A: {webhook: 'file:///x'}}\n", "backstep.yaml: topics.A.webhook must be an address"},
+		{"topics: {'a b': log}\n", "backstep.yaml: topics.a b is no name and no ARN of a topic"},
+		{"connections: {A: {api_key: {header: X, value: y}}}\n", "backstep.yaml:1: connections.A needs hosts: it is sent to no other"},
+		{"connections: {A: {hosts: [a]}}\n", "backstep.yaml:1: connections.A needs an api_key, or a basic user"},
+		{"connections: {A: {hosts: [a], api_key: {header: X}}}\n", "backstep.yaml:1: connections.A.api_key needs a header and a value"},
+		{"connections: {A: {hosts: [a], basic: {password: x}}}\n", "backstep.yaml:1: connections.A.basic needs a username and a password"},
+		{"listen: 0.0.0.0:8083\n", "backstep.yaml: listen: 0.0.0.0:8083 can be reached from other machines, which needs keys: (access key id: secret); without them listen at 127.0.0.1:8083"},
+		{"listen: ':8083'\n", "backstep.yaml: listen: :8083 can be reached from other machines"},
+		{"listen: 10.0.0.1:8083\n", "backstep.yaml: listen: 10.0.0.1:8083 can be reached from other machines"},
+		{"listen: 8083\n", `backstep.yaml: listen: "8083" is no host:port`},
+		{"listen: 127.0.0.1:99999\n", `backstep.yaml: listen: "127.0.0.1:99999" is no host:port`},
+		{"hosts: ['a/b']\n", `backstep.yaml: hosts: "a/b" is no host's name`},
+		{"data: x\npostgres: y\n", "backstep.yaml: data and postgres: one of the two is needed, not both"},
+		{"data: ''\n", "backstep.yaml: data and postgres: one of the two is needed, not both"},
+		{"account: 42\n", `backstep.yaml: account: "42" is no account, which has 12 digits`},
+		{"region: 'us east'\n", `backstep.yaml: region: "us east" is no region`},
+		{"keys: {AKID: ''}\n", "backstep.yaml: keys.AKID must be an access key id"},
+		{"keys: {'': x}\n", "backstep.yaml: keys. must be an access key id"},
+		{"region: a\na: [b\n", "backstep.yaml:3: did not find expected"},
+		{"\xff", "backstep.yaml: "},
+		{"region: a\n---\nregion: b\n", "backstep.yaml:2: a second document; there must be one"},
+		{strings.Repeat("#", maxFile+1), "backstep.yaml is longer than 1048576 bytes"},
+	}
+	for _, test := range tests {
+		_, err := load(t, test.text)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%.60q: got %v, want %s", test.text, err, test.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "canary") {
+			t.Errorf("%.60q: the error tells a secret: %v", test.text, err)
+		}
+	}
+}
+
+func TestAllProblemsAtOnce(t *testing.T) {
+	_, err := load(t, "regoin: a\nlimits: {call: 3, drain: x}\n")
+	want := "backstep.yaml:1: unknown key regoin; did you mean region?\n" +
+		"backstep.yaml:2: unknown key limits.call; did you mean calls?\n" +
+		"backstep.yaml:2: limits.drain is no duration, such as 250ms, 30s, 1h30m or 7d"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
+func TestLoopbackNeedsNoKeys(t *testing.T) {
+	for _, listen := range []string{"127.0.0.1:0", "'[::1]:8083'", "localhost:8083", "127.9.9.9:1"} {
+		if _, err := load(t, "listen: "+listen+"\n"); err != nil {
+			t.Errorf("%s: %v", listen, err)
+		}
+	}
+	c := Default()
+	c.Listen = "192.168.1.4:8083"
+	if err := c.Check(); err == nil {
+		t.Error("a flag's address that others reach needs no keys")
+	}
+	c.Keys = map[string]Secret{"AKID": "x"}
+	if err := c.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNoFile(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "none.yaml"), lookup)
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Load(t.TempDir(), lookup); err == nil {
+		t.Error("a folder was read as a file")
+	}
+}
+
+func TestQuantities(t *testing.T) {
+	for text, want := range map[string]int64{"0B": 0, "1KiB": 1024, "2 GB": 2e9, "3TiB": 3 << 40, "9MB": 9e6, "": -1, "1": -1, "-1B": -1, "1.5KiB": -1, "99999999TiB": -1, "KB": -1} {
+		got, err := parseSize(text)
+		if (err == nil) != (want >= 0) || err == nil && got != want {
+			t.Errorf("%q: got %d, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]time.Duration{"1h30m": 90 * time.Minute, "7d": 168 * time.Hour, "0s": 0, "": -1, "-1s": -1, "5": -1, "d": -1} {
+		got, err := parseDuration(text)
+		if (err == nil) != (want >= 0) || err == nil && got != want {
+			t.Errorf("%q: got %v, %v", text, got, err)
+		}
+	}
+}
