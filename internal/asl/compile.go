@@ -36,8 +36,9 @@ type compiler struct {
 
 // inside is a state being compiled.
 type inside struct {
-	node  *node
-	reads map[string]bool // the variables that its expressions name
+	node   *node
+	reads  map[string]bool // the variables that its expressions name
+	caught bool            // in one of its catchers
 }
 
 // scope is a flow being compiled: the names that its transitions may use.
@@ -192,7 +193,7 @@ func (c *compiler) compileState(s *State, n *node) {
 		return
 	}
 	defer func(outer *inside) { c.state = outer }(c.state)
-	c.state = &inside{n, make(map[string]bool)}
+	c.state = &inside{node: n, reads: make(map[string]bool)}
 	s.Language = languageOf(n, c.language)
 	mixed := s.Language == JSONPath && c.language == JSONata
 	if mixed {

@@ -62,6 +62,7 @@ func (c *compiler) queryExpr(n *node, text string) *QueryExpr {
 		c.refuse(InvalidJSONata, n, reason.Message)
 		return nil
 	}
+	c.unsupported(n, e)
 	for _, name := range e.Variables() {
 		if name != "states" {
 			c.state.reads[name] = true
@@ -69,6 +70,20 @@ func (c *compiler) queryExpr(n *node, text string) *QueryExpr {
 	}
 	location := strings.TrimPrefix(n.beneath(c.state.node), "/")
 	return &QueryExpr{Expression: e, Location: location, Text: text}
+}
+
+// unsupported refuses what an expression reads that is never there.
+func (c *compiler) unsupported(n *node, e *jsonata.Expression) {
+	for _, name := range e.TopLevel() {
+		if name == "$$" {
+			c.refuse(UnsupportedJSONata, n, "Reference to '$$' is not supported.")
+		} else {
+			c.refuse(UnsupportedJSONata, n, "Reference to '"+name+"' at the top level is not supported.")
+		}
+	}
+	if !c.state.caught && slices.Contains(e.Fields("states"), "errorOutput") {
+		c.refuse(UnsupportedJSONata, n, "Field '$states.errorOutput' does not exist.")
+	}
 }
 
 // bounds are the least and most that a number may be, and whether it must be

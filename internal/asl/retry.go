@@ -74,6 +74,8 @@ func (c *compiler) catchers(s *State, n *node) []Catcher {
 
 func (c *compiler) catcher(s *State, n *node, last bool) Catcher {
 	c.stateFields(s, n, kind{fields: catcherFields}, false)
+	c.state.caught = true
+	defer func() { c.state.caught = false }()
 	k := Catcher{ErrorEquals: c.errorNames(n, last)}
 	c.required(n, "Next")
 	if next := n.get("Next"); next != nil {

@@ -1,0 +1,73 @@
+package jsonata
+
+import "slices"
+
+// TopLevel is what the expression reads of its input at the top: names of
+// members, "$" and "$$", each once, in the order of writing. A state machine
+// gives an expression no input, so that a reference of this kind is a mistake.
+// What functions read of the context in which they were made is not looked at.
+func (e *Expression) TopLevel() []string {
+	var found []string
+	add := func(name string) {
+		if !slices.Contains(found, name) {
+			found = append(found, name)
+		}
+	}
+	e.root.top(add)
+	e.root.walk(func(n *node) {
+		if n.kind == variableNode && n.text == "$" {
+			add("$$")
+		}
+	})
+	return found
+}
+
+// top visits what n, whose context is the input, reads of it. Filters, later
+// steps and groups have contexts of their own.
+func (n *node) top(add func(string)) {
+	switch n.kind {
+	case nameNode:
+		add(n.text)
+	case variableNode:
+		if n.text == "" {
+			add("$")
+		}
+	case pathNode:
+		n.list[0].top(add)
+	case lambdaNode, transformNode:
+	default:
+		parts := append([]*node{n.left, n.right}, n.list...)
+		for _, pair := range n.pairs {
+			parts = append(parts, pair[:]...)
+		}
+		for _, part := range parts {
+			if part != nil {
+				part.top(add)
+			}
+		}
+	}
+}
+
+// Fields is the names of the members that the expression reads straight from a
+// variable, each once, in the order of writing: "input" where $states.input
+// stands.
+func (e *Expression) Fields(variable string) []string {
+	var found []string
+	e.root.walk(func(n *node) {
+		if n.kind != pathNode || len(n.list) < 2 {
+			return
+		}
+		first, second := n.list[0], n.list[1]
+		if first.kind == variableNode && first.text == variable && second.kind == nameNode &&
+			!slices.Contains(found, second.text) {
+			found = append(found, second.text)
+		}
+	})
+	return found
+}
+
+// walk visits n and all beneath it.
+func (n *node) walk(visit func(*node)) {
+	visit(n)
+	n.each(func(child *node) { child.walk(visit) })
+}
