@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/tools/txtar"
 
 	"github.com/backstep/backstep/internal/asl"
 )
@@ -46,7 +49,7 @@ func refused(diagnostics []asl.Diagnostic) bool { return asl.Render(diagnostics)
 // the reason. Names are matched by their ends.
 var notOurs = []struct{ name, reason string }{
 	{"invalid-jsonata-surround-syntax-no-spaces", "published definitions write {%$x%} and run"},
-	{"valid-assign", "a variable's name can't hold a hyphen"},
+	{"definitions-valid-assign", "a variable's name can't hold a hyphen"},
 	{"valid-map-with-item-batcher-jsonata", "recorded: no JSONPath state in a JSONata machine"},
 	{"valid-task-credentials", "recorded: Credentials need a RoleArn"},
 	{"definition__Test-functions", "recorded: Credentials need a RoleArn"},
@@ -117,8 +120,61 @@ func TestCorpus(t *testing.T) {
 // TestRecorded holds what the service was recorded to accept and to say.
 func TestRecorded(t *testing.T) {
 	said := recordedTexts(t)
-	files, _ := filepath.Glob(filepath.Join(shared(t, "conformance/cases"), "*.json"))
 	accepted, told := 0, map[string]bool{}
+	for _, k := range recordedCases(t) {
+		key := k.ID[strings.Index(k.ID, "::")+2:]
+		for _, definition := range k.created() {
+			found := check(definition, asl.Rules{Distributed: true, Express: k.Type == "EXPRESS"})
+			switch want := said[key]; {
+			case want == "" && refused(found):
+				t.Errorf("%s: %s\n%s", k.ID, asl.Render(found), definition)
+			case want == "":
+				accepted++
+			case asl.Render(found) == want, refused(found) && string(found[0].Code) == want:
+				told[key] = true
+			default:
+				t.Errorf("%s:\n got %s\nwant %s", k.ID, asl.Render(found), want)
+			}
+		}
+	}
+	own := ownTexts(t)
+	for key, want := range said {
+		if !told[key] && !own[want] {
+			t.Errorf("nothing says %q", want)
+		}
+	}
+	t.Logf("%d definitions accepted; %d of %d refusals met, and all of their texts", accepted, len(told), len(said))
+}
+
+// TestRecordedReferences holds the variableReferences that were recorded.
+func TestRecordedReferences(t *testing.T) {
+	count := 0
+	for _, k := range recordedCases(t) {
+		for _, answer := range k.Expected {
+			var described struct {
+				VariableReferences map[string][]string `json:"variableReferences"`
+			}
+			if json.Unmarshal(answer, &described) != nil || described.VariableReferences == nil {
+				continue
+			}
+			d, _ := asl.Parse(k.created()[0])
+			p, err := asl.Compile(d, asl.Rules{Distributed: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := p.VariableReferences(); !reflect.DeepEqual(got, described.VariableReferences) {
+				t.Errorf("%s: %v, want %v", k.ID, got, described.VariableReferences)
+			}
+			count++
+		}
+	}
+	t.Logf("%d answers", count)
+}
+
+// recordedCases are the recordings of the service itself.
+func recordedCases(t *testing.T) []recordedCase {
+	files, _ := filepath.Glob(filepath.Join(shared(t, "conformance/cases"), "*.json"))
+	var all []recordedCase
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -126,33 +182,33 @@ func TestRecorded(t *testing.T) {
 		}
 		var cases []recordedCase
 		if err := json.Unmarshal(text, &cases); err != nil {
-			var one struct{ Cases []recordedCase }
-			if err := json.Unmarshal(text, &one); err != nil {
-				t.Fatalf("%s: %v", file, err)
-			}
-			cases = one.Cases
+			t.Fatalf("%s: %v", file, err)
 		}
 		for _, k := range cases {
-			if k.Provenance != "aws" || len(k.Expected) == 0 {
-				continue // what the emulator did, or nothing
-			}
-			key := k.ID[strings.Index(k.ID, "::")+2:]
-			for _, definition := range k.created() {
-				found := check(definition, asl.Rules{Distributed: true, Express: k.Type == "EXPRESS"})
-				switch want := said[key]; {
-				case want == "" && refused(found):
-					t.Errorf("%s: %s\n%s", k.ID, asl.Render(found), definition)
-				case want == "":
-					accepted++
-				case asl.Render(found) == want, refused(found) && string(found[0].Code) == want:
-					told[key] = true
-				default:
-					t.Errorf("%s:\n got %s\nwant %s", k.ID, asl.Render(found), want)
-				}
+			if k.Provenance == "aws" && len(k.Expected) > 0 {
+				all = append(all, k)
 			}
 		}
 	}
-	t.Logf("%d definitions accepted, %d of %d refusals word for word", accepted, len(told), len(said))
+	return all
+}
+
+// ownTexts are the texts and codes that come of testdata/recorded.txtar, where
+// the definitions stand that are not among the recordings.
+func ownTexts(t *testing.T) map[string]bool {
+	archive, err := txtar.ParseFile("testdata/recorded.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]bool{}
+	for _, f := range archive.Files {
+		for _, express := range []bool{false, true} {
+			if found := check(f.Data, asl.Rules{Express: express}); strings.HasSuffix(f.Name, ".json") && len(found) > 0 {
+				texts[asl.Render(found)], texts[string(found[0].Code)] = true, true
+			}
+		}
+	}
+	return texts
 }
 
 type recordedCase struct {
