@@ -38,8 +38,8 @@ type Function struct {
 	Command     []string
 	Dir         string // where the command is run: the folder of the file
 	Env         map[string]Secret
-	Concurrency int
-	Timeout     time.Duration // of one invocation of a command
+	Concurrency int           // processes of a command, or connections kept to a URL; 0: as many as the kind takes
+	Timeout     time.Duration // of one invocation of a command; 0: as long as Lambda knows
 }
 
 // Topic is where messages to an SNS topic go: to a webhook, or, without one, to
@@ -94,9 +94,3 @@ func Default() *Config {
 		Limits:  Limits{Drain: 30 * time.Second},
 	}
 }
-
-// Settings of a function that does not say otherwise.
-const (
-	defaultConcurrency = 4
-	defaultTimeout     = 15 * time.Minute
-)

@@ -72,9 +72,9 @@ func TestLoad(t *testing.T) {
 		Listen: "0.0.0.0:9000", Hosts: []string{"backstep.example.com", "*.internal"}, Data: dir + "/store",
 		Region: "eu-west-1", Account: "000000000042", StrictAWS: true,
 		Functions: map[string]Function{
-			"Book": {URL: "https://u:canary-2@book.example.com/invoke?key=canary-1", Concurrency: 16, Timeout: 15 * time.Minute},
+			"Book": {URL: "https://u:canary-2@book.example.com/invoke?key=canary-1", Concurrency: 16},
 			"Pay": {
-				Command: []string{"bin/pay", "-v", "${HOME}"}, Dir: dir, Concurrency: 4, Timeout: 90 * time.Second,
+				Command: []string{"bin/pay", "-v", "${HOME}"}, Dir: dir, Timeout: 90 * time.Second,
 				Env: map[string]Secret{"DATABASE": "/var/orders/pay.db", "TOKEN": "canary-1", "NOTHING": ""},
 			},
 		},

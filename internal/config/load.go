@@ -175,7 +175,7 @@ func named[T any](to *map[string]T, one func(d *decoder, n *yaml.Node, at string
 }
 
 func function(d *decoder, n *yaml.Node, at, folder string) Function {
-	f := Function{Concurrency: defaultConcurrency, Timeout: defaultTimeout}
+	var f Function
 	before := len(d.problems)
 	d.object(n, at, map[string]setting{
 		"url":         address(&f.URL),

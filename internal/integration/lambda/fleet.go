@@ -55,6 +55,12 @@ const (
 )
 
 func newFleet(name string, f Function, c Config) *fleet {
+	if f.Concurrency == 0 {
+		f.Concurrency = defaultProcesses
+	}
+	if f.Timeout == 0 {
+		f.Timeout = defaultTimeout
+	}
 	return &fleet{
 		name: name, program: f, region: c.Region, account: c.Account, strict: c.StrictAWS,
 		log:       c.Logger.With("function", name),

@@ -10,8 +10,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -78,6 +80,19 @@ func TestHostedCommandThatIsNone(t *testing.T) {
 			t.Errorf("%s: got %+v", command, failed)
 		}
 		h.Close(t.Context())
+	}
+}
+
+func TestHostedCommandIsFoundInItsFolder(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.Symlink(os.Args[0], filepath.Join(folder, "book")); err != nil {
+		t.Fatal(err)
+	}
+	h := New(Config{Functions: map[string]Function{"Book": {Command: []string{"./book"}, Dir: folder}}, Logger: quiet})
+	defer h.Close(t.Context())
+	text, err := h.Call(t.Context(), task(`{"do":"folder"}`))
+	if err != nil || text.String() != strconv.Quote(folder) {
+		t.Errorf("got %s, %v, want %q", text, err, folder)
 	}
 }
 

@@ -40,9 +40,11 @@ type Config struct {
 type Function struct {
 	URL     string
 	Command []string          // a program of the Lambda Runtime API, and its arguments
+	Dir     string            // where the command is run, and where its relative path begins; "": Backstep's own
 	Env     map[string]string // added to the little that a program gets by itself
-	// Concurrency is the number of processes of a program at most, and of
-	// connections kept to a URL; 0 means 4. Further invocations wait.
+	// Concurrency is the number of processes of a program at most; 0 means 4,
+	// and further invocations wait. Of a URL it is the number of connections
+	// kept; 0 means 256, and further invocations have one of their own.
 	Concurrency int
 	// Timeout ends an invocation of a program, and the process with it; 0
 	// means 15 minutes, the most that Lambda knows.
@@ -50,9 +52,9 @@ type Function struct {
 }
 
 const (
-	defaultConcurrency = 4
-	defaultTimeout     = 15 * time.Minute
-	endpointPool       = 128 // connections kept to the endpoint
+	defaultProcesses = 4
+	defaultTimeout   = 15 * time.Minute
+	poolSize         = 256 // connections kept to one host
 )
 
 // Signer signs a request of that body for an AWS service.
@@ -84,12 +86,6 @@ func New(c Config) *Handler {
 	}
 	h := &Handler{functions: make(map[string]invoker), strict: c.StrictAWS, region: c.Region, account: c.Account}
 	for name, f := range c.Functions {
-		if f.Concurrency == 0 {
-			f.Concurrency = defaultConcurrency
-		}
-		if f.Timeout == 0 {
-			f.Timeout = defaultTimeout
-		}
 		if f.URL != "" {
 			h.functions[name] = newURL(f, c.StrictAWS)
 		} else {

@@ -76,6 +76,8 @@ func onEvent(ctx context.Context, e event) (any, error) {
 		return nil, nil
 	case "context":
 		return describe(ctx), nil
+	case "folder":
+		return os.Getwd()
 	case "environment":
 		return os.Environ(), nil
 	}

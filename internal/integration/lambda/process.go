@@ -115,6 +115,7 @@ func (p *process) prepare(address string) *exec.Cmd {
 	for _, name := range names {
 		c.Env = append(c.Env, name+"="+f.program.Env[name])
 	}
+	c.Dir = f.program.Dir
 	c.Stdout, c.Stderr = p.output, p.output
 	c.SysProcAttr = ownGroup()
 	c.WaitDelay = time.Second

@@ -23,12 +23,15 @@ type remote struct {
 }
 
 func newURL(f Function, strict bool) *remote {
+	if f.Concurrency == 0 {
+		f.Concurrency = poolSize
+	}
 	client := integration.NewClient(integration.ClientConfig{PerHost: f.Concurrency})
 	return &remote{client: client, url: f.URL, strict: strict}
 }
 
 func newEndpoint(c Config) *remote {
-	client := integration.NewClient(integration.ClientConfig{PerHost: endpointPool})
+	client := integration.NewClient(integration.ClientConfig{PerHost: poolSize})
 	return &remote{client: client, url: strings.TrimRight(c.Endpoint, "/"), signer: c.Signer, lambda: true, strict: c.StrictAWS}
 }
 
