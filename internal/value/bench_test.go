@@ -45,7 +45,7 @@ func BenchmarkDecode(b *testing.B) {
 			}
 		}
 	})
-	b.Run("value/checked", func(b *testing.B) {
+	b.Run("value, checked before", func(b *testing.B) {
 		t, _ := value.Check(order)
 		b.ReportAllocs()
 		for b.Loop() {
@@ -90,7 +90,7 @@ func BenchmarkEncode(b *testing.B) {
 			v.Text()
 		}
 	})
-	b.Run("value/fits", func(b *testing.B) {
+	b.Run("value, counted only", func(b *testing.B) {
 		t, _ := value.Check(order)
 		v := t.Decode()
 		for b.Loop() {

@@ -13,21 +13,87 @@ func (t Text) Decode() Value {
 		return Value{}
 	}
 	d := decoder{s: t.s}
-	n := d.room(16, 32)
-	d.values, d.names = make([]Value, 0, n), make([]string, 0, n)
+	d.measure()
 	return d.value()
 }
 
-// decoder reads text that was checked. Items wait on a stack until their array
-// or object closes; then they move, at their exact number, into a slab.
+// decoder reads text that was checked, twice: first it counts what arrays and
+// objects hold, then it fills room of just that size.
 type decoder struct {
 	s      string
 	i      int
-	values []Value  // stack of items and members not closed yet
-	names  []string // stack of their names
-	slab   []Value  // room that closed arrays and objects are cut from
-	labels []string // the same for names
-	nodes  []node
+	counts []int32  // what each array or object holds, in the order of their beginnings
+	values []Value  // room for items and members
+	names  []string // room for members' names
+	nodes  []node   // room for the arrays and objects that hold something
+}
+
+// measure counts, and makes room.
+func (d *decoder) measure() {
+	var first [32]int32
+	open := first[:0] // the arrays and objects around i
+	values, names, nodes := 0, 0, 0
+	d.counts = make([]int32, 0, len(d.s)/64+4)
+	for i := 0; i < len(d.s); i++ {
+		switch d.s[i] {
+		case '"':
+			i = d.stringEnd(i)
+		case '[', '{':
+			open = append(open, int32(len(d.counts)))
+			d.counts = append(d.counts, d.hasSome(i+1))
+		case ',':
+			d.counts[open[len(open)-1]]++
+		case ']', '}':
+			n := int(d.counts[open[len(open)-1]])
+			open = open[:len(open)-1]
+			values += n
+			if d.s[i] == '}' {
+				names += n
+			}
+			if n > 0 {
+				nodes++
+			}
+		}
+	}
+	d.values, d.names, d.nodes = make([]Value, values), make([]string, names), make([]node, nodes)
+}
+
+// stringEnd is the place of the quote that ends the string that begins at i.
+func (d *decoder) stringEnd(i int) int {
+	for i++; d.s[i] != '"'; i++ {
+		if d.s[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
+
+// hasSome is 1 where an array or object whose content begins at i holds
+// something, else 0.
+func (d *decoder) hasSome(i int) int32 {
+	for d.s[i] <= ' ' {
+		i++
+	}
+	if d.s[i] == ']' || d.s[i] == '}' {
+		return 0
+	}
+	return 1
+}
+
+// empty is the node of every array and object that holds nothing.
+var empty = &node{}
+
+// node is room for the next array or object.
+func (d *decoder) node() *node {
+	n := int(d.counts[0])
+	d.counts = d.counts[1:]
+	if n == 0 {
+		return empty
+	}
+	next := &d.nodes[0]
+	d.nodes = d.nodes[1:]
+	next.items, d.values = d.values[:n:n], d.values[n:]
+	return next
 }
 
 func (d *decoder) space() {
@@ -67,43 +133,44 @@ func isNumberByte(b byte) bool {
 }
 
 func (d *decoder) array() Value {
-	base := len(d.values)
-	d.i++
-	for d.space(); d.s[d.i] != ']'; d.space() {
-		if d.s[d.i] == ',' {
-			d.i++
-		}
-		v := d.value()
-		d.values = append(d.values, v)
-	}
-	d.i++
 	n := d.node()
-	n.items = d.cut(d.values[base:])
-	d.values = d.values[:base]
+	d.i++
+	for i := range n.items {
+		d.comma(i)
+		n.items[i] = d.value()
+	}
+	d.space()
+	d.i++
 	return Value{kind: Array, node: n}
 }
 
 func (d *decoder) object() Value {
-	base, baseNames := len(d.values), len(d.names)
-	d.i++
-	for d.space(); d.s[d.i] != '}'; d.space() {
-		if d.s[d.i] == ',' {
-			d.i++
-			d.space()
-		}
-		name := d.string()
-		d.space()
-		d.i++ // the colon
-		v := d.value()
-		d.values = append(d.values, v)
-		d.names = append(d.names, name)
+	n := d.node()
+	count := len(n.items)
+	if count > 0 {
+		n.names, d.names = d.names[:count:count], d.names[count:]
 	}
 	d.i++
-	n := d.node()
-	n.items, n.names = d.cut(d.values[base:]), d.cutNames(d.names[baseNames:])
-	d.values, d.names = d.values[:base], d.names[:baseNames]
+	for i := range n.items {
+		d.comma(i)
+		d.space()
+		n.names[i] = d.string()
+		d.space()
+		d.i++ // the colon
+		n.items[i] = d.value()
+	}
+	d.space()
+	d.i++
 	n.settle()
 	return Value{kind: Object, node: n}
+}
+
+// comma goes past the comma that stands before all items but the first.
+func (d *decoder) comma(i int) {
+	if i > 0 {
+		d.space()
+		d.i++
+	}
 }
 
 // settle makes a name that stands twice count once, and builds the index.
@@ -131,38 +198,6 @@ func (n *node) rebuild() {
 	for i := range names {
 		n.set(names[i], items[i])
 	}
-}
-
-func (d *decoder) node() *node {
-	if len(d.nodes) == cap(d.nodes) {
-		d.nodes = make([]node, 0, d.room(40, 64))
-	}
-	d.nodes = append(d.nodes, node{})
-	return &d.nodes[len(d.nodes)-1]
-}
-
-// room guesses how many things are still to come, from the text left and a
-// usual number of bytes per thing, at most most.
-func (d *decoder) room(bytesPer, most int) int {
-	return min((len(d.s)-d.i)/bytesPer+4, most)
-}
-
-func (d *decoder) cut(vs []Value) []Value {
-	if len(vs) > cap(d.slab)-len(d.slab) {
-		d.slab = make([]Value, 0, max(len(vs), d.room(20, 256)))
-	}
-	at := len(d.slab)
-	d.slab = append(d.slab, vs...)
-	return d.slab[at:len(d.slab):len(d.slab)]
-}
-
-func (d *decoder) cutNames(ns []string) []string {
-	if len(ns) > cap(d.labels)-len(d.labels) {
-		d.labels = make([]string, 0, max(len(ns), d.room(24, 256)))
-	}
-	at := len(d.labels)
-	d.labels = append(d.labels, ns...)
-	return d.labels[at:len(d.labels):len(d.labels)]
 }
 
 // string reads a string, its opening quote next. Without escapes it is a part
