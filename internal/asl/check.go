@@ -9,7 +9,8 @@ type Rules struct {
 
 	// Serves tells whether a task can run: of a service, an action and a
 	// pattern as [Resource] has them, "lambda", "invoke" for a function's ARN.
-	// Activities and nested executions are not asked for. Nil: what AWS has.
+	// Activities and nested executions are not asked for. Nil: whatever is
+	// well formed. [OnAWS] is what AWS itself says.
 	Serves func(service, action string, p Pattern) bool
 
 	MaxBytes int // of the definition's text; 0: [MaxBytes]

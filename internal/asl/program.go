@@ -1,3 +1,18 @@
+// Package asl is the Amazon States Language: it reads a definition, says what
+// is wrong with it in the words of the service, and compiles it into a
+// [Program] that can be run. A definition stays valid or invalid whatever runs
+// beside it: what depends on the place where it is to run comes in by [Rules].
+//
+// It refuses to know how a program runs: no execution, no event, no time.
+//
+// Read program.go (what comes of a definition), parse.go and yaml.go (its text
+// as a tree whose nodes know their place), diagnostic.go, compile.go (one pass
+// that checks and compiles) with field.go, and check.go (what holds between
+// states). kinds.go has the fields of each type of state, whose own are read in
+// pass.go, task.go, choice.go, wait.go, end.go, parallel.go, map.go and
+// distributed.go. What states share: template.go and query.go (expressions of
+// either language), variable.go, retry.go, resource.go. reference.go tells what
+// a program uses.
 package asl
 
 import (
@@ -63,7 +78,7 @@ type State struct {
 
 	InputPath      *Selection // JSONPath only; nil: the whole input
 	OutputPath     *Selection
-	Parameters     *Template    // JSONPath Parameters, or JSONata Arguments; of a Map without ItemProcessor's own: see MapFields
+	Parameters     *Template    // JSONPath Parameters, or JSONata Arguments; a Map's are its ItemSelector
 	ResultSelector *Template    // JSONPath only
 	ResultPath     *Destination // JSONPath only; nil: replaces everything
 	Output         *Template    // JSONata only
@@ -80,12 +95,14 @@ type State struct {
 	Map      *MapFields
 }
 
-// Selection is an InputPath, OutputPath or ItemsPath.
+// Selection is an InputPath, OutputPath or ItemsPath. "$", the whole, is no
+// Selection at all.
 type Selection struct {
 	Path *jsonpath.Path // nil: null was written, which selects {}
 }
 
-// Destination is a ResultPath.
+// Destination is a ResultPath. "$", which replaces everything, is no
+// Destination at all.
 type Destination struct {
 	Reference *jsonpath.Reference // nil: null was written, which discards the result
 }
@@ -133,7 +150,7 @@ type PathExpr struct {
 // QueryExpr is a JSONata expression somewhere in a state.
 type QueryExpr struct {
 	Expression *jsonata.Expression
-	Location   string // as causes and EvaluationFailed name it: "Output/result", "Arguments/FunctionName"
+	Location   string // as causes and EvaluationFailed name it: "Output/result", "Choices[0]/Condition"
 	Text       string // between {% and %}, as causes quote it
 }
 
@@ -228,7 +245,7 @@ type ChoiceFields struct {
 // Rule is one of a Choice's Choices.
 type Rule struct {
 	Condition *Condition // JSONPath
-	Query     *QueryExpr // JSONata: Condition
+	Query     *QueryExpr // JSONata: Condition; of true or false an expression of that text
 	Next      *State
 	Output    *Template // JSONata
 	Assign    *Assignment
@@ -274,7 +291,9 @@ type MapFields struct {
 	MaxConcurrency Quantity
 	Label          string
 
-	// of a distributed Map
+	// Of a distributed Map. The first three are whole objects: what is a
+	// template in them is compiled, all else is constant, the text of members
+	// whose names end in "Path" too.
 	ItemReader, ItemBatcher, ResultWriter             *Template
 	ToleratedFailureCount, ToleratedFailurePercentage Quantity
 }

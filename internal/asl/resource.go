@@ -48,7 +48,7 @@ var patternSuffixes = [...]string{"", ".sync", ".sync:2", ".waitForTaskToken"}
 
 // ParseResource reads a Resource: the ARN of a function, of an activity or of
 // an integration. Any other name without blanks or brackets is an integration
-// of no service, for whoever serves it.
+// of no service.
 func ParseResource(text string) (r Resource, ok bool) {
 	r = Resource{Text: text}
 	if text == "" || strings.ContainsAny(text, " \t\r\n{}<>") {
@@ -89,26 +89,24 @@ func ParseResource(text string) (r Resource, ok bool) {
 // serves reports whether a resource can run here.
 func (c *compiler) serves(r Resource) bool {
 	switch {
-	case r.Kind == Activity || r.Kind == NestedExecution:
+	case c.rules.Serves == nil || r.Kind == Activity || r.Kind == NestedExecution:
 		return true
-	case c.rules.Serves == nil:
-		return r.Kind == LambdaARN || r.Service == "" || onAWS(r)
 	case r.Kind == LambdaARN:
 		return c.rules.Serves("lambda", "invoke", RequestResponse)
 	}
 	return c.rules.Serves(r.Service, r.Action, r.Pattern)
 }
 
-// onAWS reports whether AWS has an integration: any action of its SDK, answered
-// at once or by token, and what the table says.
-func onAWS(r Resource) bool {
-	if strings.HasPrefix(r.Service, "aws-sdk:") {
-		return r.Pattern == RequestResponse || r.Pattern == WaitForTaskToken
+// OnAWS is the [Rules].Serves of AWS: any action of its SDK, answered at once
+// or by token, and the service's own integrations.
+func OnAWS(service, action string, p Pattern) bool {
+	if strings.HasPrefix(service, "aws-sdk:") {
+		return p == RequestResponse || p == WaitForTaskToken
 	}
 	for _, row := range optimized {
-		if row.service == r.Service {
-			return strings.Contains(row.patterns, patternLetters[r.Pattern:r.Pattern+1]) &&
-				slices.Contains(strings.Fields(row.actions), r.Action)
+		if row.service == service {
+			return strings.Contains(row.patterns, patternLetters[p:p+1]) &&
+				slices.Contains(strings.Fields(row.actions), action)
 		}
 	}
 	return false

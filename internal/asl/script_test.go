@@ -100,6 +100,8 @@ func rules(t *testing.T, text string) asl.Rules {
 			r.Distributed = true
 		case "max":
 			r.MaxBytes, _ = strconv.Atoi(argument)
+		case "aws":
+			r.Serves = asl.OnAWS
 		case "serves":
 			served[argument] = true
 			r.Serves = func(service, action string, p asl.Pattern) bool {

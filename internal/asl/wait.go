@@ -1,6 +1,9 @@
 package asl
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // wait reads what a Wait has of its own: one of its four fields.
 func (c *compiler) wait(s *State, n *node) {
@@ -22,7 +25,7 @@ func (c *compiler) wait(s *State, n *node) {
 // IsTimestamp reports whether text is a timestamp of the States Language:
 // RFC 3339 with an upper-case T, and an upper-case Z where there is no offset.
 func IsTimestamp(text string) bool {
-	if len(text) < len("2006-01-02T15:04:05Z") || text[10] != 'T' {
+	if len(text) < len("2006-01-02T15:04:05Z") || text[10] != 'T' || strings.Contains(text, ",") {
 		return false
 	}
 	_, err := time.Parse(time.RFC3339Nano, text)
