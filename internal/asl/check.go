@@ -16,8 +16,8 @@ type Rules struct {
 	MaxBytes int // of the definition's text; 0: [MaxBytes]
 }
 
-// Check tells what is wrong with a definition, and what is doubtful, in the
-// order of the text. It is what [Compile] refuses by.
+// Check tells what is wrong with a definition, and what is doubtful: state by
+// state in the order of the text. It is what [Compile] refuses by.
 func Check(d *Definition, rules Rules) []Diagnostic {
 	return compile(d, rules).diagnostics
 }
