@@ -94,11 +94,7 @@ func TestLoad(t *testing.T) {
 
 // However a configuration is printed, no secret of it is.
 func TestSecretsAreNotPrinted(t *testing.T) {
-	c, err := load(t, whole+"postgres: postgres://u:canary-4@db/x\ndata: ''\n")
-	if err == nil {
-		t.Fatal("data twice was taken")
-	}
-	c, err = load(t, strings.Replace(whole, "data: store", "postgres: postgres://u:canary-4@db/x", 1))
+	c, err := load(t, strings.Replace(whole, "data: store", "postgres: postgres://u:canary-4@db/x", 1))
 	if err != nil {
 		t.Fatal(err)
 	}

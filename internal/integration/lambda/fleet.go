@@ -330,11 +330,14 @@ func (f *fleet) gone(p *process, end exit) {
 		f.takeBack(p)
 	}
 	if t := p.turn; t != nil {
-		f.finish(p, end.failure(t.in))
+		out := end.failure(t.in)
+		f.log.Warn("the program ended within an invocation", "request", t.in.id, "error", out.payload)
+		f.finish(p, out)
 	}
 	if !began {
 		f.booting--
 		f.failures++
+		f.log.Warn("the program does not start", "error", end.String(), "failures", f.failures)
 		f.retryAt = time.Now().Add(min(backoffFirst<<min(f.failures-1, 10), backoffMost))
 		f.fail(end)
 	}

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -245,11 +247,14 @@ func TestHostedEndsWithItsCaller(t *testing.T) {
 	eventually(t, "the process ends", func() bool { return ended(pid) })
 
 	ctx, cancel = context.WithCancel(t.Context())
+	answer := make(chan error)
 	go func() {
-		eventually(t, "a process begins", func() bool { return busy(h) })
-		cancel()
+		_, err := h.Call(ctx, task(`{"do":"sleep","ms":60000}`))
+		answer <- err
 	}()
-	if _, err := h.Call(ctx, task(`{"do":"sleep","ms":60000}`)); !errors.Is(err, context.Canceled) {
+	eventually(t, "a process begins", func() bool { return busy(h) })
+	cancel()
+	if err := <-answer; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -342,14 +347,7 @@ func TestHostedClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	h := hosted(t, "", Function{Concurrency: 2})
 	pid := pidOf(t, h)
-	var address string
-	f := h.functions["Book"].(*fleet)
-	f.mu.Lock()
-	for p := range f.processes {
-		<-p.started
-		address = strings.TrimPrefix(p.command.Env[0], "AWS_LAMBDA_RUNTIME_API=")
-	}
-	f.mu.Unlock()
+	address := addressOf(h)
 	var under sync.WaitGroup
 	under.Go(func() {
 		if _, err := h.Call(t.Context(), task(`{"do":"sleep","ms":200}`)); err != nil {
@@ -388,6 +386,48 @@ func TestHostedCloseInHaste(t *testing.T) {
 	h.Close(canceled())
 	if err := <-answer; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestHostedProgramThatNeverAsks(t *testing.T) {
+	h := hosted(t, "mute", Function{Concurrency: 1})
+	f := h.functions["Book"].(*fleet)
+	answer := make(chan error)
+	go func() {
+		_, err := h.Call(t.Context(), task(`{}`))
+		answer <- err
+	}()
+	eventually(t, "a process begins", func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for p := range f.processes {
+			p.boot.Reset(0)
+			return true
+		}
+		return false
+	})
+	if failed := failure(t, <-answer); failed.Name != "Runtime.ExitError" || !strings.Contains(failed.Cause, "killed") || failed.Effect != integration.EffectNone {
+		t.Errorf("got %+v", failed)
+	}
+}
+
+// A page in a browser can send requests to the port, but takes nothing.
+func TestRuntimeAPIRefusesBrowsers(t *testing.T) {
+	h := hosted(t, "", Function{Concurrency: 1})
+	pidOf(t, h)
+	url := "http://" + addressOf(h) + "/2018-06-01/runtime/invocation/next"
+	for name, v := range map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"} {
+		r, _ := http.NewRequest("GET", url, nil)
+		r.Header.Set(name, v)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusForbidden || !strings.Contains(string(body), "NotForBrowsers") {
+			t.Errorf("%s: got %d %s", name, answer.StatusCode, body)
+		}
 	}
 }
 
@@ -440,6 +480,18 @@ func pidOf(t *testing.T, h *Handler) int {
 		t.Fatal(err)
 	}
 	return pid
+}
+
+// addressOf is where the Runtime API of Book's only process listens.
+func addressOf(h *Handler) (address string) {
+	f := h.functions["Book"].(*fleet)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for p := range f.processes {
+		<-p.started
+		address = strings.TrimPrefix(p.command.Env[0], "AWS_LAMBDA_RUNTIME_API=")
+	}
+	return address
 }
 
 func ended(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }

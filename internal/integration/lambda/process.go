@@ -153,6 +153,19 @@ type exit struct {
 	err   error
 }
 
+// String tells how the process ended.
+func (e exit) String() string {
+	switch {
+	case e.start != nil:
+		return startProblem(e.start)
+	case e.init != "":
+		return e.init
+	case e.err != nil:
+		return e.err.Error()
+	}
+	return "exit status 0"
+}
+
 // failure is what an invocation that the process should have answered gets.
 func (e exit) failure(in *invocation) *outcome {
 	switch {

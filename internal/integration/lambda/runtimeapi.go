@@ -32,13 +32,25 @@ func (p *process) serve(l net.Listener) *http.Server {
 	mux.HandleFunc("POST "+requestRoot+"/invocation/{id}/error", p.failure)
 	mux.HandleFunc("POST "+requestRoot+"/init/error", p.initFailure)
 	server := &http.Server{
-		Handler:           mux,
+		Handler:           programsOnly(mux),
 		ReadHeaderTimeout: 10 * time.Second,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(p.fleet.log.Handler(), slog.LevelDebug),
 	}
 	go server.Serve(l)
 	return server
+}
+
+// programsOnly refuses what a browser sends: no page takes an invocation away
+// from a program, or answers for it.
+func programsOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
+			refuse(w, http.StatusForbidden, "NotForBrowsers")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // drain lets answers that the process has sent before its end arrive.
