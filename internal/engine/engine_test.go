@@ -2,17 +2,15 @@ package engine
 
 import (
 	"context"
-	"errors"
+	"crypto/sha256"
+	"flag"
 	"fmt"
+	"math/rand/v2"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"crypto/sha256"
-
-	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
@@ -35,33 +33,23 @@ func (c *clock) Now() int64 { return c.now.Load() }
 
 const begin = 1_800_000_000_000 // where test clocks start
 
-// counting counts commits, and can make them fail.
-type counting struct {
-	store.Store
-	commits atomic.Int64
-	fail    func(n int64, b *store.Batch, commit func() error) error // nil: commits
-}
-
-func (c *counting) Commit(ctx context.Context, b *store.Batch) error {
-	n := c.commits.Add(1)
-	commit := func() error { return c.Store.Commit(ctx, b) }
-	if c.fail != nil {
-		return c.fail(n, b, commit)
-	}
-	return commit()
-}
+var seed = flag.Int("seed", 1, "of the chance that the engine draws from")
 
 // rig is an engine on a store in memory, driven by hand: what it does on the
 // side waits in a list until the test runs it.
 type rig struct {
-	t      *testing.T
-	disk   *storetest.Memory
-	store  *counting
-	clock  *clock
-	engine *Engine
-	side   []func()
-	h      handler
-	adjust func(*Config)
+	t       *testing.T
+	disk    *storetest.Memory
+	session *storetest.Session
+	store   store.Store
+	plan    storetest.Plan // faults; nil: none
+	clock   *clock
+	engine  *Engine
+	commits int // so far, failed ones too
+	side    []func()
+	h       handler
+	chance  *rand.ChaCha8
+	adjust  func(*Config)
 }
 
 func newRig(t *testing.T, h handler, adjust func(*Config)) *rig {
@@ -69,8 +57,20 @@ func newRig(t *testing.T, h handler, adjust func(*Config)) *rig {
 	r := &rig{t: t, clock: &clock{}, h: h, adjust: adjust}
 	r.clock.now.Store(begin)
 	r.disk = storetest.NewMemory(storetest.MemoryOptions{Shards: 4, Clock: r.clock.Now})
+	r.chance = rand.NewChaCha8([32]byte{byte(*seed)})
 	r.open()
 	return r
+}
+
+// fault counts commits and asks the plan.
+func (r *rig) fault(method string, b *store.Batch) storetest.Fault {
+	if method == "Commit" {
+		r.commits++
+	}
+	if r.plan == nil {
+		return storetest.Fault{}
+	}
+	return r.plan(method, b)
 }
 
 // open starts a new process on the disk; one that was there is gone as by kill -9.
@@ -78,12 +78,13 @@ func (r *rig) open() {
 	r.t.Helper()
 	r.disk.Crash()
 	r.side = nil
-	r.store = &counting{Store: r.disk.Open()}
+	r.session = r.disk.Open()
+	r.store = storetest.NewFaulty(r.session, r.fault)
 	registry := &integration.Registry{}
 	patterns := []integration.Pattern{integration.RequestResponse, integration.WaitForTaskToken}
 	registry.Add("lambda", "*", handler(func(ctx context.Context, t integration.Task) (value.Text, error) { return r.h(ctx, t) }), patterns...)
 	cfg := Config{
-		Store: r.store, Registry: registry, Clock: r.clock, Exclusive: true,
+		Store: r.store, Registry: registry, Clock: r.clock, Exclusive: true, Entropy: r.chance,
 		Spawn: func(f func()) { r.side = append(r.side, f) },
 	}
 	if r.adjust != nil {
@@ -95,17 +96,23 @@ func (r *rig) open() {
 	}
 	r.engine = e
 	r.t.Cleanup(e.Close)
-	if err := e.Renew(r.clock.Now()); err != nil {
-		r.t.Fatal(err)
+	r.turn()
+}
+
+// turn does what Run does from time to time.
+func (r *rig) turn() {
+	_ = r.engine.Renew(r.clock.Now()) // a fault in it is made good by the next
+	for _, s := range r.engine.shards {
+		_ = r.engine.Turn(s.number)
 	}
-	e.Fire(r.clock.Now())
+	r.engine.Fire(r.clock.Now())
 }
 
 // settle runs everything that is to be done on the side and due, until nothing
 // is.
 func (r *rig) settle() {
 	for range 100_000 {
-		r.engine.Fire(r.clock.Now())
+		r.turn()
 		if len(r.side) == 0 {
 			return
 		}
@@ -134,13 +141,18 @@ func (r *rig) pass(d time.Duration) {
 // define puts a definition into the store.
 func (r *rig) define(text string) Machine {
 	r.t.Helper()
+	return defineOn(r.t, r.session, text)
+}
+
+func defineOn(t testing.TB, s store.Store, text string) Machine {
+	t.Helper()
 	if _, err := compile([]byte(text)); err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	hash := store.Hash(sha256.Sum256([]byte(text)))
-	err := r.store.Store.Commit(context.Background(), &store.Batch{Definitions: []store.Definition{{Hash: hash, Body: []byte(text)}}})
+	err := s.Commit(context.Background(), &store.Batch{Definitions: []store.Definition{{Hash: hash, Body: []byte(text)}}})
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return Machine{Account: "123456789012", Region: "us-east-1", Name: "M", Definition: hash, RoleARN: "arn:aws:iam::123456789012:role/r"}
 }
@@ -185,20 +197,18 @@ func saga(n int) string {
 
 func TestASagaOfNStepsIsNPlusOneCommits(t *testing.T) {
 	for _, n := range []int{1, 5} {
-		r := newRig(t, func(ctx context.Context, t integration.Task) (value.Text, error) { return value.Checked(`{"ok":true}`), nil }, nil)
+		r := newRig(t, func(ctx context.Context, t integration.Task) (value.Text, error) {
+			return value.Checked(`{"ok":true}`), nil
+		}, nil)
 		m := r.define(saga(n))
-		before := r.store.commits.Load()
+		before := r.commits
 		s := r.start(m, "a", `{"x":1}`)
 		r.settle()
 		if h := r.head(s.ID); h.Status != machine.Succeeded {
 			t.Fatalf("status %v, %v", h.Status, h.Cause)
 		}
-		if got := r.store.commits.Load() - before; got != int64(n)+1 {
+		if got := r.commits - before; got != n+1 {
 			t.Errorf("%d steps took %d commits", n, got)
 		}
 	}
 }
-
-var _ = errors.Is
-var _ sync.Mutex
-var _ asl.Rules

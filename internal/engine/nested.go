@@ -34,6 +34,8 @@ func (e *Engine) child(er *errand) {
 			Kind: machine.JobFailed, Job: p.parent.Job, Effect: machine.Effect(failed.Effect),
 			Failure: &machine.Failure{Error: &failed.Name, Cause: &failed.Cause},
 		})
+	case errors.Is(err, ErrNotReady):
+		e.postpone(er, errElsewhere)
 	case err != nil:
 		e.postpone(er, err)
 	default:
@@ -112,8 +114,11 @@ func (e *Engine) startNested(p *plan) (nestedStart, error) {
 	started.Name = r.Name
 	nested := nestedStart{started, m.executionARN(&started, false)}
 	var taken *NameTakenError
-	if errors.As(err, &taken) {
+	switch {
+	case errors.As(err, &taken):
 		return nested, sfnError("ExecutionAlreadyExists", "Execution Already Exists: '"+nested.arn+"'")
+	case errors.Is(err, ErrQuarantined):
+		return nested, sfnError("InternalFailure", "The execution could not begin")
 	}
 	return nested, err
 }
