@@ -345,11 +345,15 @@ func (f *fleet) gone(p *process, end exit) {
 	f.grow()
 }
 
-// fail answers turns that wait with the failure of a start: the one that waits
-// longest, or all of them when no other process is left. None of them was sent.
+// fail answers turns that wait with the failure of a start: none where another
+// process works, the one that waits longest where others are starting, else all
+// of them. None of them was sent.
 func (f *fleet) fail(end exit) {
 	n := len(f.waiting)
-	if len(f.processes) > 0 {
+	switch {
+	case len(f.processes) > f.booting:
+		n = 0
+	case f.booting > 0:
 		n = min(n, 1)
 	}
 	for _, t := range f.waiting[:n] {

@@ -455,6 +455,23 @@ func TestHostedBackoff(t *testing.T) {
 	}
 }
 
+// A start that fails while another process works fails nobody: who waits is
+// served by the one that works.
+func TestHostedStartFailsBesideOneThatWorks(t *testing.T) {
+	once := filepath.Join(t.TempDir(), "started")
+	h := hosted(t, "once", Function{Concurrency: 2, Env: map[string]string{"ONCE": once}})
+	pid := pidOf(t, h)
+	var calls sync.WaitGroup
+	for range 6 {
+		calls.Go(func() {
+			if got, err := h.Call(t.Context(), task(`{"do":"sleep","ms":50}`)); err != nil || got.String() != strconv.Itoa(pid) {
+				t.Errorf("got %s, %v, want process %d", got, err, pid)
+			}
+		})
+	}
+	calls.Wait()
+}
+
 func TestHostedIdleProcessRests(t *testing.T) {
 	h := hosted(t, "", Function{Concurrency: 1})
 	pid := pidOf(t, h)

@@ -35,6 +35,11 @@ func TestMain(m *testing.M) {
 	case "reports":
 		post("init/error", `{"errorMessage":"no database","errorType":"ErrNoDatabase"}`)
 		os.Exit(1)
+	case "once":
+		if err := os.Mkdir(os.Getenv("ONCE"), 0o700); err != nil {
+			os.Exit(4)
+		}
+		awslambda.Start(onEvent)
 	case "mute":
 		select {}
 	case "greedy":
