@@ -57,7 +57,9 @@ func (n *names) resolver(t *testing.T) *net.Resolver {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	n.mu.Lock()
 	n.asked = make(map[string]int)
+	n.mu.Unlock()
 	go func() {
 		buffer := make([]byte, 512)
 		for {
