@@ -1,0 +1,205 @@
+// Package embedded is the store of a single node: a folder that one process
+// holds, on Pebble. It knows keys and bytes; what a row means it refuses to
+// know.
+//
+// Read embedded.go (the store and its life), folder.go (what may be opened),
+// key.go and record.go (what lies on disk, decided for good), then commit.go
+// with write.go, stripes.go, leases.go and horizon.go (how a batch becomes durable),
+// read.go, and engine.go (Pebble, and what happens when the disk fails).
+package embedded
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/backstep/backstep/internal/store"
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Options say how a folder is opened. The zero value will do.
+type Options struct {
+	Shards   uint16            // of a store that is made anew; 64 if 0
+	Cache    int64             // bytes of blocks held in memory; 64 MiB if 0
+	MemTable uint64            // bytes of one memtable, and about those of a log to replay; 32 MiB if 0
+	Reserve  uint64            // bytes of disk that commits leave free; 64 MiB if 0
+	Clock    func() int64      // UTC ms; the system's if nil
+	Entropy  io.Reader         // for a new store's id and key; the system's if nil
+	Logger   *slog.Logger      // for what goes wrong beneath; none if nil
+	OnFatal  func(cause error) // called once, in its own goroutine, when the store stops
+	FS       vfs.FS            // the disk; the system's if nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Shards == 0 {
+		o.Shards = 64
+	}
+	if o.Cache == 0 {
+		o.Cache = 64 << 20
+	}
+	if o.MemTable == 0 {
+		o.MemTable = 32 << 20
+	}
+	if o.Reserve == 0 {
+		o.Reserve = 64 << 20
+	}
+	if o.Clock == nil {
+		o.Clock = func() int64 { return time.Now().UnixMilli() }
+	}
+	if o.Entropy == nil {
+		o.Entropy = rand.Reader
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	return o
+}
+
+// Store is an open folder; it is a [store.Store].
+//
+// After the first write or sync that fails the store stops: what was under way
+// is unknown, every later call is an error, and nothing is synced again. The
+// process should end and open the folder anew; until then it keeps the lock.
+type Store struct {
+	options  Options
+	folder   *folder
+	db       *pebble.DB
+	cache    *pebble.Cache
+	identity store.Identity
+
+	stripes  stripes       // make check and write of expected rows one
+	leases   leases        // in memory, for the fences
+	pipeline sync.Mutex    // the order of commits: of tickets, of the log
+	horizon  horizon       // what is durable of what is visible
+	lastSeq  atomic.Uint64 // the number given to a message last
+	room     room
+	watches  watches
+
+	life    sync.RWMutex // held for reading by every call, for writing by Close
+	closed  bool
+	failure atomic.Pointer[failure]
+	failing sync.Once
+	failed  chan struct{} // closed when the store stops
+}
+
+var _ store.Store = (*Store)(nil)
+
+var errClosed = errors.New("the store is closed")
+
+// Open opens the store in a folder, and makes one where there is none or an
+// empty one. It refuses with [store.ErrForeign], [store.ErrNewer],
+// [store.ErrInUse] or [store.ErrDamaged].
+func Open(dir string, o Options) (*Store, error) {
+	o = o.withDefaults()
+	f, err := openFolder(o.FS, dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{options: o, folder: f, failed: make(chan struct{})}
+	s.horizon.init()
+	s.stripes.seed = maphash.MakeSeed()
+	s.room = room{fs: o.FS, dir: dir, reserve: o.Reserve}
+	if err := s.start(); err != nil {
+		if s.failure.Load() == nil {
+			err = errors.Join(err, s.release())
+		}
+		return nil, fmt.Errorf("open data folder %q: %w", dir, err)
+	}
+	return s, nil
+}
+
+// start opens Pebble and reads what the store must know of itself.
+func (s *Store) start() error {
+	if err := s.openEngine(); err != nil {
+		return err
+	}
+	if s.folder.making {
+		if err := s.make(); err != nil {
+			return err
+		}
+	}
+	if err := s.readIdentity(); err != nil {
+		return err
+	}
+	if s.identity.Store.String() != s.folder.id {
+		return fmt.Errorf("its files are of store %v, the folder of %s: %w", s.identity.Store, s.folder.id, store.ErrDamaged)
+	}
+	if err := s.countOpen(); err != nil {
+		return err
+	}
+	return s.loadLeases()
+}
+
+// usable reports why a call can't be answered. Who gets nil calls s.life.RUnlock.
+func (s *Store) usable(ctx context.Context) error {
+	s.life.RLock()
+	err := ctx.Err()
+	if s.closed {
+		err = errClosed
+	} else if failed := s.Err(); failed != nil {
+		err = failed
+	}
+	if err != nil {
+		s.life.RUnlock()
+	}
+	return err
+}
+
+// Identity is what the store was given when it was made.
+func (s *Store) Identity() store.Identity {
+	id := s.identity
+	id.TokenKey = append([]byte(nil), id.TokenKey...)
+	return id
+}
+
+// Now is the clock of the options.
+func (s *Store) Now(ctx context.Context) (int64, error) {
+	if err := s.usable(ctx); err != nil {
+		return 0, err
+	}
+	defer s.life.RUnlock()
+	return s.options.Clock(), nil
+}
+
+// Watch tells of the messages that are put: by this process, the only one.
+func (s *Store) Watch(ctx context.Context) <-chan store.Hint { return s.watches.add(ctx) }
+
+// Close waits for the calls under way and gives the folder back. A store that
+// has stopped gives nothing back: its process should end.
+func (s *Store) Close() error {
+	if s.failure.Load() != nil {
+		s.watches.close()
+		return nil
+	}
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.watches.close()
+	return s.release()
+}
+
+// release closes what start has opened.
+func (s *Store) release() error {
+	var err error
+	if s.db != nil {
+		err = s.db.Close()
+	}
+	if s.cache != nil {
+		s.cache.Unref()
+	}
+	return errors.Join(err, s.folder.unlock())
+}

@@ -1,0 +1,111 @@
+package embedded
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// failure is why the store has stopped.
+type failure struct{ error }
+
+// stop ends all acknowledging: after a failed write or sync nobody can know what
+// the disk holds. Only the first cause counts.
+func (s *Store) stop(cause error) {
+	s.failing.Do(func() {
+		s.failure.Store(&failure{fmt.Errorf("the data folder's disk failed, the store has stopped: %w", cause)})
+		close(s.failed)
+		s.horizon.stop()
+		s.watches.close()
+		s.options.Logger.Error("store stopped", "cause", cause)
+		if s.options.OnFatal != nil {
+			go s.options.OnFatal(cause)
+		}
+	})
+}
+
+// Err is why the store has stopped, or nil.
+func (s *Store) Err() error {
+	if f := s.failure.Load(); f != nil {
+		return f.error
+	}
+	return nil
+}
+
+// openEngine opens Pebble. It does so in a goroutine of its own, which Pebble's
+// logger ends if the disk fails.
+func (s *Store) openEngine() error {
+	s.cache = pebble.NewCache(s.options.Cache)
+	opened := make(chan error, 1)
+	go func() {
+		defer func() {
+			if broken := recover(); broken != nil {
+				opened <- fmt.Errorf("%v", broken)
+			}
+		}()
+		db, err := pebble.Open(s.folder.data(), s.pebbleOptions())
+		if err == nil {
+			s.db = db
+		}
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		return err
+	case <-s.failed:
+		return s.Err()
+	}
+}
+
+func (s *Store) pebbleOptions() *pebble.Options {
+	o := &pebble.Options{
+		Cache:                       s.cache,
+		FS:                          s.options.FS,
+		FormatMajorVersion:          pebble.FormatValueSeparation, // decided with our own format number
+		MemTableSize:                s.options.MemTable,
+		MemTableStopWritesThreshold: 4,
+		ErrorIfNotExists:            !s.folder.making,
+		Logger:                      logger{s},
+		EventListener: &pebble.EventListener{
+			BackgroundError: s.backgroundError,
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				s.options.Logger.Error("damaged file", "path", info.Path, "details", info.Details)
+			},
+			DiskSlow: func(info vfs.DiskSlowInfo) { s.options.Logger.Warn("slow disk", "details", info.String()) },
+		},
+	}
+	for level := range o.Levels {
+		o.Levels[level].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[level].FilterType = pebble.TableFilter
+	}
+	return o
+}
+
+// backgroundError hears of flushes and compactions. A damaged block fails the
+// reads of it and its compactions, and stops nobody else.
+func (s *Store) backgroundError(err error) {
+	if pebble.IsCorruptionError(err) {
+		s.options.Logger.Error("damaged data", "cause", err)
+		return
+	}
+	s.stop(err)
+}
+
+// logger takes what Pebble says.
+type logger struct{ s *Store }
+
+func (l logger) Infof(string, ...any) {}
+
+func (l logger) Errorf(format string, args ...any) {
+	l.s.options.Logger.Warn("pebble", slog.String("message", fmt.Sprintf(format, args...)))
+}
+
+// Fatalf is called by a goroutine of Pebble's own, and must not return to it.
+func (l logger) Fatalf(format string, args ...any) {
+	l.s.stop(fmt.Errorf(format, args...))
+	runtime.Goexit()
+}

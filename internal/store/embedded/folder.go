@@ -1,0 +1,205 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/backstep/backstep/internal/store"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// The names in a data folder. The marker is one line: it says what the folder
+// is before anything else in it is touched.
+const (
+	markerName = "BACKSTEP"
+	tempName   = "BACKSTEP.tmp"
+	lockName   = "LOCK"
+	dataName   = "pebble"
+)
+
+// format is the number of this program's store format.
+const format = 1
+
+// folder is a data folder that this process holds.
+type folder struct {
+	fs     vfs.FS
+	dir    string
+	lock   io.Closer
+	making bool   // not finished by who made it: nothing in it was ever acknowledged
+	id     string // of the store in it, if not making
+}
+
+// openFolder takes hold of a folder, or refuses it before anything is written.
+func openFolder(fsys vfs.FS, dir string) (*folder, error) {
+	f := &folder{fs: fsys, dir: dir}
+	if err := f.judge(); err != nil {
+		return nil, err
+	}
+	if err := makeDir(fsys, dir); err != nil {
+		return nil, fmt.Errorf("make data folder %q: %w", dir, err)
+	}
+	if err := f.take(); err != nil {
+		return nil, err
+	}
+	if err := f.prepare(); err != nil {
+		return nil, errors.Join(err, f.unlock())
+	}
+	return f, nil
+}
+
+// take locks the folder against every other process.
+func (f *folder) take() error {
+	lock, err := f.fs.Lock(f.path(lockName))
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &path):
+		return fmt.Errorf("lock data folder %q: %w", f.dir, err)
+	case err != nil:
+		return fmt.Errorf("data folder %q is %w (%v): stop that process or choose another folder", f.dir, store.ErrInUse, err)
+	}
+	f.lock = lock
+	return nil
+}
+
+func (f *folder) path(name string) string { return f.fs.PathJoin(f.dir, name) }
+
+func (f *folder) data() string { return f.path(dataName) }
+
+// judge reads what the folder is; nothing is written.
+func (f *folder) judge() error {
+	names, err := f.fs.List(f.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		f.making = true
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("read data folder %q: %w", f.dir, err)
+	}
+	for _, name := range names {
+		if name == markerName {
+			return f.readMarker()
+		}
+	}
+	for _, name := range names {
+		if name != tempName && name != lockName && name != "lost+found" {
+			return fmt.Errorf("data folder %q is %w, it holds %q: choose an empty folder or one that backstep has made",
+				f.dir, store.ErrForeign, name)
+		}
+	}
+	f.making = true
+	return nil
+}
+
+// readMarker understands "backstep store, format 1, making" and "… id ID".
+func (f *folder) readMarker() error {
+	text, err := readFile(f.fs, f.path(markerName))
+	if err != nil {
+		return fmt.Errorf("read data folder %q: %w", f.dir, err)
+	}
+	var number int
+	var what string
+	if _, err := fmt.Sscanf(text, "backstep store, format %d, %s", &number, &what); err != nil {
+		return fmt.Errorf("data folder %q is %w, its file %s says %.60q: choose another folder", f.dir, store.ErrForeign, markerName, text)
+	}
+	if number > format {
+		return fmt.Errorf("data folder %q was %w: its format is %d, this version knows %d; use the version that wrote it",
+			f.dir, store.ErrNewer, number, format)
+	}
+	f.making = what == "making"
+	if !f.making {
+		f.id = strings.TrimSpace(text[strings.LastIndexByte(text, ' '):])
+		if _, err := store.ParseID(f.id); err != nil {
+			return fmt.Errorf("data folder %q is %w, its file %s says %.60q: restore it from a backup", f.dir, store.ErrDamaged, markerName, text)
+		}
+	}
+	return nil
+}
+
+// prepare judges again what nobody else can change now, and clears away what an
+// unfinished making has left.
+func (f *folder) prepare() error {
+	if err := f.judge(); err != nil {
+		return err
+	}
+	if !f.making {
+		if _, err := f.fs.Stat(f.data()); err != nil {
+			return fmt.Errorf("data folder %q is %w, its %s is gone (%v): restore it from a backup", f.dir, store.ErrDamaged, dataName, err)
+		}
+		return nil
+	}
+	if err := f.writeMarker("making"); err != nil {
+		return fmt.Errorf("make data folder %q: %w", f.dir, err)
+	}
+	if err := f.fs.RemoveAll(f.data()); err != nil {
+		return fmt.Errorf("make data folder %q: %w", f.dir, err)
+	}
+	return nil
+}
+
+// made says that the store in the folder is complete.
+func (f *folder) made(id store.ID) error {
+	if err := f.writeMarker("id " + id.String()); err != nil {
+		return err
+	}
+	f.making, f.id = false, id.String()
+	return nil
+}
+
+// writeMarker replaces the marker as a whole, durably.
+func (f *folder) writeMarker(what string) error {
+	file, err := f.fs.Create(f.path(tempName), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(file, "backstep store, format %d, %s\n", format, what)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	if err := f.fs.Rename(f.path(tempName), f.path(markerName)); err != nil {
+		return err
+	}
+	return syncDir(f.fs, f.dir)
+}
+
+func (f *folder) unlock() error { return f.lock.Close() }
+
+// makeDir makes a folder and those above it, durably.
+func makeDir(fsys vfs.FS, dir string) error {
+	if _, err := fsys.Stat(dir); err == nil {
+		return nil
+	}
+	parent := fsys.PathDir(dir)
+	if parent != dir {
+		if err := makeDir(fsys, parent); err != nil {
+			return err
+		}
+	}
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(fsys, parent)
+}
+
+func syncDir(fsys vfs.FS, dir string) error {
+	d, err := fsys.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// readFile reads a file of one short line.
+func readFile(fsys vfs.FS, name string) (string, error) {
+	file, err := fsys.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, 1<<10))
+	return string(text), err
+}
