@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -368,6 +369,26 @@ func TestHostedClose(t *testing.T) {
 		t.Errorf("afterwards: %v", err)
 	}
 	eventually(t, "the goroutines end", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// A server that is killed leaves no program behind.
+func TestHostedDiesWithItsServer(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux lets a process die with its parent")
+	}
+	server := exec.Command(os.Args[0])
+	server.Env = append(os.Environ(), "HOST=1")
+	out, _ := server.StdoutPipe()
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Fscan(out, &pid); err != nil || ended(pid) {
+		t.Errorf("program %d: %v", pid, err)
+	}
+	server.Process.Kill()
+	server.Wait()
+	eventually(t, "the program ends", func() bool { return ended(pid) })
 }
 
 func TestHostedCloseInHaste(t *testing.T) {

@@ -25,6 +25,9 @@ import (
 // Runtime API it is a function, of the kind that PROGRAM names.
 func TestMain(m *testing.M) {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
+		if os.Getenv("HOST") != "" {
+			host()
+		}
 		os.Exit(m.Run())
 	}
 	switch os.Getenv("PROGRAM") {
@@ -47,6 +50,14 @@ func TestMain(m *testing.M) {
 	default:
 		awslambda.Start(onEvent)
 	}
+}
+
+// host is a server that tells of its program's process and goes on for ever.
+func host() {
+	h := New(Config{Functions: map[string]Function{"Book": {Command: []string{os.Args[0]}}}, Logger: quiet})
+	pid, err := h.Call(context.Background(), task(`{"do":"sleep"}`))
+	fmt.Println(pid, err)
+	time.Sleep(time.Hour)
 }
 
 // event tells the function what to do.
