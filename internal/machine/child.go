@@ -1,9 +1,6 @@
 package machine
 
 import (
-	"strconv"
-	"time"
-
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -16,8 +13,9 @@ type Birth struct {
 	Trace      string
 }
 
-// Birth reads the request of a Child job. A failure is the task's.
-func (r *Request) Birth() (Birth, *Failure) {
+// Birth reads the request of a Child job. The error says why its Input, given
+// as a text, is no JSON.
+func (r *Request) Birth() (Birth, error) {
 	asked := r.Input.Decode()
 	b := Birth{
 		MachineARN: asked.Get("StateMachineArn").AsString(),
@@ -33,7 +31,7 @@ func (r *Request) Birth() (Birth, *Failure) {
 	case value.String:
 		text, err := value.Check(in.AsString())
 		if err != nil {
-			return b, BirthRefused("InvalidExecutionInput", "Invalid State Machine Execution Input: '"+err.Error()+"'", r.StepID).Failure
+			return b, err
 		}
 		b.Input = text
 	default:
@@ -42,45 +40,8 @@ func (r *Request) Birth() (Birth, *Failure) {
 	return b, nil
 }
 
-// BirthRefused is the failure of a task whose nested execution could not be
-// started: the code and message are those of StartExecution's error.
-func BirthRefused(code, message, requestID string) Message {
-	name := "StepFunctions." + code + "Exception"
-	cause := message + " (Service: AWSStepFunctions; Status Code: 400; Error Code: " + code +
-		"; Request ID: " + requestID + "; Proxy: null)"
-	return Message{Kind: JobFailed, Failure: &Failure{Error: &name, Cause: &cause}, Effect: EffectNone}
-}
-
-// BirthAnswer is what a task hears once its nested execution has been started.
-func BirthAnswer(executionARN string, at int64, requestID string) value.Text {
-	id, kept, kind := value.NewString(requestID), value.NewString("keep-alive"), value.NewString("application/x-amz-json-1.0")
-	length := value.NewString(strconv.Itoa(len(`{"executionArn":"","startDate":1.000000000000E9}`) + len(executionARN)))
-	date := value.NewString(time.UnixMilli(at).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT"))
-	list := func(v value.Value) value.Value { return value.NewArray([]value.Value{v}) }
-	return value.NewObject(
-		member("ExecutionArn", value.NewString(executionARN)),
-		member("SdkHttpMetadata", value.NewObject(
-			member("AllHttpHeaders", value.NewObject(
-				member("x-amzn-RequestId", list(id)),
-				member("connection", list(kept)),
-				member("Content-Length", list(length)),
-				member("Date", list(date)),
-				member("Content-Type", list(kind)))),
-			member("HttpHeaders", value.NewObject(
-				member("connection", kept),
-				member("Content-Length", length),
-				member("Content-Type", kind),
-				member("Date", date),
-				member("x-amzn-RequestId", id))),
-			member("HttpStatusCode", value.NewInt(200)))),
-		member("SdkResponseMetadata", value.NewObject(member("RequestId", id))),
-		member("StartDate", value.NewInt(at))).Text()
-}
-
-func member(name string, v value.Value) value.Member { return value.Member{Name: name, Value: v} }
-
 // Report is what the execution, which has ended, tells its parent: the message
-// for the parent's job. Its payloads must be at hand.
+// for the parent's .sync or .sync:2 job. Its payloads must be at hand.
 func (x *Execution) Report() Message {
 	told := x.describe(x.Start.Parent.Pattern).Text()
 	m := Message{Kind: JobSucceeded, Job: x.Start.Parent.Job, Output: told}

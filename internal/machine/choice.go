@@ -8,53 +8,36 @@ import (
 	"github.com/backstep/backstep/internal/value"
 )
 
-// choice leaves the state by the first rule that holds, or by its default.
+// choice leaves the state by the first rule that holds, or by its default. The
+// state's own Output and Assign are those of the default.
 func (t *turn) choice(sc *scope) *fault {
-	if sc.state.Language == asl.JSONata {
-		return t.queryChoice(sc)
-	}
-	return t.pathChoice(sc)
-}
-
-func (t *turn) queryChoice(sc *scope) *fault {
 	s := sc.state
-	for i := range s.Choice.Rules {
-		r := &s.Choice.Rules[i]
-		v, fl := sc.queryOf(r.Query, value.Bool)
-		if fl != nil {
-			return fl
-		}
-		if v.AsBool() {
-			return t.outcome(sc, r.Output, r.Assign, sc.dollar, r.Next)
-		}
-	}
-	if s.Choice.Default == nil {
-		return sc.noChoice()
-	}
-	return t.outcome(sc, s.Output, s.Assign, sc.dollar, s.Choice.Default)
-}
-
-func (t *turn) pathChoice(sc *scope) *fault {
-	s := sc.state
-	in, fl := sc.selection(s.InputPath)
-	if fl != nil {
+	if fl := sc.narrow(); fl != nil {
 		return fl
 	}
-	sc.with(in)
 	for i := range s.Choice.Rules {
 		r := &s.Choice.Rules[i]
-		holds, fl := sc.holds(r.Condition)
+		holds, fl := sc.applies(r)
 		if fl != nil {
 			return fl
 		}
 		if holds {
-			return t.passOn(sc, r.Assign, r.Next)
+			return t.passOn(sc, r.Output, r.Assign, r.Next)
 		}
 	}
 	if s.Choice.Default == nil {
 		return sc.noChoice()
 	}
-	return t.passOn(sc, s.Assign, s.Choice.Default)
+	return t.passOn(sc, s.Output, s.Assign, s.Choice.Default)
+}
+
+// applies reports whether a rule is the one to follow.
+func (sc *scope) applies(r *asl.Rule) (bool, *fault) {
+	if r.Query == nil {
+		return sc.holds(r.Condition)
+	}
+	v, fl := sc.queryOf(r.Query, value.Bool)
+	return v.AsBool(), fl
 }
 
 // noChoice is the failure of a Choice without a way on. The language calls it

@@ -124,3 +124,5 @@ func (t *turn) item(items Ref, index int) item {
 func timestamp(ms int64) value.Value {
 	return value.NewString(time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z"))
 }
+
+func member(name string, v value.Value) value.Member { return value.Member{Name: name, Value: v} }

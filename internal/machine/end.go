@@ -4,17 +4,14 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-
-	"github.com/backstep/backstep/internal/asl"
 )
 
 // succeed ends the frame well.
 func (t *turn) succeed(sc *scope) *fault {
-	s := sc.state
-	if s.Language == asl.JSONata {
-		return t.outcome(sc, s.Output, nil, sc.dollar, nil)
+	if fl := sc.narrow(); fl != nil {
+		return fl
 	}
-	return t.passOn(sc, nil, nil)
+	return t.passOn(sc, sc.state.Output, nil, nil)
 }
 
 // fail ends the frame by an error of its own.

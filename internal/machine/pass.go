@@ -1,9 +1,6 @@
 package machine
 
-import (
-	"github.com/backstep/backstep/internal/asl"
-	"github.com/backstep/backstep/internal/value"
-)
+import "github.com/backstep/backstep/internal/asl"
 
 // pass makes a Pass's result out of its input.
 func (t *turn) pass(sc *scope) *fault {
@@ -42,6 +39,30 @@ func (t *turn) complete(f *Frame, s *asl.State, result datum) {
 	if fl != nil {
 		t.raise(sc, fl)
 	}
+}
+
+// narrow makes what InputPath selects the $ of a JSONPath state.
+func (sc *scope) narrow() *fault {
+	in, fl := sc.selection(sc.state.InputPath)
+	sc.with(in)
+	return fl
+}
+
+// passOn lets a state be left with its own input: with what the template makes
+// in JSONata, with what OutputPath selects of $ in JSONPath.
+func (t *turn) passOn(sc *scope, output *asl.Template, assign *asl.Assignment, next *asl.State) *fault {
+	if sc.state.Language == asl.JSONata {
+		return t.outcome(sc, output, assign, sc.dollar, next)
+	}
+	bound, fl := sc.assignment(assign)
+	if fl != nil {
+		return fl
+	}
+	out, fl := sc.selection(sc.state.OutputPath)
+	if fl != nil {
+		return fl
+	}
+	return t.exit(sc, out, bound, next)
 }
 
 // pathOutcome lets a JSONPath state be left with a result: Assign sees it,
@@ -107,6 +128,3 @@ func (t *turn) exit(sc *scope, out datum, bound []Binding, next *asl.State) *fau
 	t.leave(sc, ref, bound, next)
 	return nil
 }
-
-// empty is {}.
-func empty() datum { return datum{tree: value.NewObject()} }

@@ -162,7 +162,9 @@ func (sc *scope) searched(e *jsonpath.Expression) value.Value {
 		case jsonpath.RootContext:
 			return sc.Context()
 		case jsonpath.RootVariable:
-			return sc.Variable(name)
+			if v := sc.Variable(name); !v.IsAbsent() {
+				return v
+			}
 		}
 	}
 	return sc.Input()

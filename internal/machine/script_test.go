@@ -160,7 +160,7 @@ func (s *script) command(line string) string {
 		}
 	case "continue":
 		for _, id := range slices.Sorted(maps.Keys(s.x.Jobs)) {
-			if s.x.Jobs[id].Kind == Resume {
+			if j := s.x.Jobs[id]; j != nil && j.Kind == Resume {
 				do(Message{Kind: Continue, Job: id})
 			}
 		}
@@ -178,7 +178,7 @@ func (s *script) command(line string) string {
 	case "request":
 		return s.request(s.job(target))
 	case "stale":
-		for kind := JobSucceeded; kind <= Stop; kind++ {
+		for kind := JobSucceeded; kind < Stop; kind++ {
 			do(Message{Kind: kind, Job: 4711})
 		}
 		do(Message{Kind: Begin})

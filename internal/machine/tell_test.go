@@ -141,7 +141,7 @@ func (s *script) frameLine(f *Frame) string {
 func (s *script) ref(r Ref) string { return fmt.Sprintf("#%d %s", r, short(s.texts[r].String())) }
 
 func short(text string) string {
-	if len(text) > 300 {
+	if len(text) > 700 {
 		return fmt.Sprintf("%s…(%d bytes)", text[:20], len(text))
 	}
 	return text

@@ -14,12 +14,8 @@ const maxDelay = 1<<31 - 1
 func (t *turn) wait(sc *scope) *fault {
 	sc.before = sc.frame.Prev // so the service tells of evaluations that fail in a Wait
 	s := sc.state
-	if s.Language == asl.JSONPath {
-		in, fl := sc.selection(s.InputPath)
-		if fl != nil {
-			return fl
-		}
-		sc.with(in)
+	if fl := sc.narrow(); fl != nil {
+		return fl
 	}
 	due, fl := sc.due(s.Wait)
 	if fl != nil {
@@ -39,32 +35,13 @@ func (t *turn) wait(sc *scope) *fault {
 // waited leaves a Wait whose time has come.
 func (t *turn) waited(f *Frame, s *asl.State) {
 	sc := t.scope(f, s, f.Prev)
-	var fl *fault
-	if s.Language == asl.JSONata {
-		fl = t.outcome(sc, s.Output, s.Assign, sc.dollar, s.Next)
-	} else {
-		fl = t.passOn(sc, s.Assign, s.Next)
+	fl := sc.narrow()
+	if fl == nil {
+		fl = t.passOn(sc, s.Output, s.Assign, s.Next)
 	}
 	if fl != nil {
 		t.raise(sc, fl)
 	}
-}
-
-// passOn lets a JSONPath state be left with its own input.
-func (t *turn) passOn(sc *scope, assign *asl.Assignment, next *asl.State) *fault {
-	in, fl := sc.selection(sc.state.InputPath)
-	if fl != nil {
-		return fl
-	}
-	bound, fl := sc.with(in).assignment(assign)
-	if fl != nil {
-		return fl
-	}
-	out, fl := sc.selection(sc.state.OutputPath)
-	if fl != nil {
-		return fl
-	}
-	return t.exit(sc, out, bound, next)
 }
 
 // due is when a Wait is over.
