@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -80,8 +81,9 @@ func (a *activities) leave(k activityKey, wake chan struct{}) {
 func (a *activities) wait(k activityKey, wake chan struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := a.polled[k]
-	p.waiting = append(p.waiting, wake)
+	if p := a.polled[k]; !slices.Contains(p.waiting, wake) {
+		p.waiting = append(p.waiting, wake)
+	}
 }
 
 // wake lets the poller that has waited longest look for a new task.
@@ -148,6 +150,8 @@ func (e *Engine) Poll(ctx context.Context, account, region, activity, worker str
 	defer e.activities.leave(k, wake)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	look, stop := e.elsewhere()
+	defer stop()
 	for {
 		// Whoever waits before looking misses nothing that comes meanwhile.
 		e.activities.wait(k, wake)
@@ -157,6 +161,7 @@ func (e *Engine) Poll(ctx context.Context, account, region, activity, worker str
 		}
 		select {
 		case <-wake:
+		case <-look:
 		case <-timer.C:
 			return PolledTask{}, nil
 		case <-e.shut.Done():
@@ -165,6 +170,16 @@ func (e *Engine) Poll(ctx context.Context, account, region, activity, worker str
 			return PolledTask{}, ctx.Err()
 		}
 	}
+}
+
+// elsewhere ticks where other nodes may put tasks into queues, of which nobody
+// tells this one.
+func (e *Engine) elsewhere() (<-chan time.Time, func()) {
+	if e.cfg.Exclusive {
+		return nil, func() {}
+	}
+	t := time.NewTicker(inboxPause)
+	return t.C, t.Stop
 }
 
 // takeTask takes the oldest task that nobody has; none is no error.

@@ -111,7 +111,6 @@ type Limits struct {
 	Lease        time.Duration // a lease's life
 	RetryLeast   time.Duration // before a turn that could not be stored is taken again
 	RetryMost    time.Duration
-	StoreOut     time.Duration // how long the store may refuse everything before Run gives up
 }
 
 // DefaultLimits suit one server of two cores.
@@ -122,7 +121,7 @@ func DefaultLimits() Limits {
 		Express: 4096,
 		Waiters: 16_384, Pollers: 1000, Depth: 32,
 		Window: 5 * time.Minute, Page: 256, BeatEvery: 5 * time.Second, Lease: 10 * time.Second,
-		RetryLeast: 50 * time.Millisecond, RetryMost: 5 * time.Second, StoreOut: time.Minute,
+		RetryLeast: 50 * time.Millisecond, RetryMost: 5 * time.Second,
 	}
 }
 
@@ -146,7 +145,6 @@ func (l *Limits) complete() {
 	orElse(&l.Lease, d.Lease)
 	orElse(&l.RetryLeast, d.RetryLeast)
 	orElse(&l.RetryMost, d.RetryMost)
-	orElse(&l.StoreOut, d.StoreOut)
 }
 
 func orElse[T ~int | ~int64](to *T, otherwise T) {
@@ -165,8 +163,9 @@ type Engine struct {
 	activities activities
 	metrics    Metrics
 
-	drained atomic.Bool  // no starts are taken any more
-	failing atomic.Int64 // since when the store has refused everything, UTC ms; 0: it answers
+	drained atomic.Bool   // no starts are taken any more
+	failing atomic.Bool   // the store refused the last that was asked of it
+	stopped chan struct{} // holds one when the store has stopped for good
 
 	ctx      context.Context // of all that is done at the store and by handlers; ends with Close
 	end      context.CancelFunc
@@ -180,7 +179,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Store == nil {
 		return nil, errors.New("engine: no store")
 	}
-	e := &Engine{identity: cfg.Store.Identity(), alarms: newAlarms()}
+	e := &Engine{identity: cfg.Store.Identity(), alarms: newAlarms(), stopped: make(chan struct{}, 1)}
 	e.activities.polled = make(map[activityKey]*polled)
 	e.ctx, e.end = context.WithCancel(context.WithoutCancel(ctx))
 	e.shut, e.endPolls = context.WithCancel(e.ctx)

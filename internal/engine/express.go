@@ -155,7 +155,7 @@ func (e *Engine) record(x *machine.Execution, input value.Text) error {
 		}
 		s.readAgain()
 	}
-	return e.storeFailed(e.now(), fmt.Errorf("record of execution %s: %w", id, err))
+	return e.storeFailed(fmt.Errorf("record of execution %s: %w", id, err))
 }
 
 // dropAfter takes an express execution's record away when it has ended.

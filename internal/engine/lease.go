@@ -17,11 +17,11 @@ func (e *Engine) Renew(now int64) error {
 	}
 	at, err := e.cfg.Store.Now(e.ctx)
 	if err != nil {
-		return e.storeFailed(now, fmt.Errorf("read the store's clock: %w", err))
+		return e.storeFailed(fmt.Errorf("read the store's clock: %w", err))
 	}
 	leases, err := e.cfg.Store.Leases(e.ctx)
 	if err != nil {
-		return e.storeFailed(now, fmt.Errorf("read leases: %w", err))
+		return e.storeFailed(fmt.Errorf("read leases: %w", err))
 	}
 	known := make([]store.Lease, len(e.shards))
 	for _, l := range leases {
@@ -43,7 +43,7 @@ func (e *Engine) Renew(now int64) error {
 		}
 	}
 	if err != nil && !errors.Is(err, store.ErrConflict) {
-		return e.storeFailed(now, fmt.Errorf("renew leases: %w", err))
+		return e.storeFailed(fmt.Errorf("renew leases: %w", err))
 	}
 	e.storeAnswered()
 	return nil

@@ -43,7 +43,7 @@ func (e *Engine) child(er *errand) {
 		if p.pattern != integration.RequestResponse {
 			kind = machine.Submitted
 		}
-		e.deliver(er, machine.Message{Kind: kind, Job: p.parent.Job, Output: startAnswer(started.arn, started.At)})
+		e.deliver(er, machine.Message{Kind: kind, Job: p.parent.Job, Output: e.startAnswer(started.arn, started.At)})
 	}
 }
 
@@ -93,7 +93,7 @@ func (e *Engine) startNested(p *plan) (nestedStart, error) {
 		return nestedStart{}, err
 	}
 	if p.start.Depth+1 > e.cfg.Limits.Depth {
-		return nestedStart{}, sfnError("ExecutionLimitExceeded", "Nested executions are "+strconv.Itoa(e.cfg.Limits.Depth)+" deep at most")
+		return nestedStart{}, e.sfnError("ExecutionLimitExceeded", "Nested executions are "+strconv.Itoa(e.cfg.Limits.Depth)+" deep at most")
 	}
 	r := StartRequest{
 		Machine: m, Name: p.input.Get("Name").AsString(), Trace: p.input.Get("TraceHeader").AsString(),
@@ -116,9 +116,9 @@ func (e *Engine) startNested(p *plan) (nestedStart, error) {
 	var taken *NameTakenError
 	switch {
 	case errors.As(err, &taken):
-		return nested, sfnError("ExecutionAlreadyExists", "Execution Already Exists: '"+nested.arn+"'")
+		return nested, e.sfnError("ExecutionAlreadyExists", "Execution Already Exists: '"+nested.arn+"'")
 	case errors.Is(err, ErrQuarantined):
-		return nested, sfnError("InternalFailure", "The execution could not begin")
+		return nested, e.sfnError("InternalFailure", "The execution could not begin")
 	}
 	return nested, err
 }
@@ -134,21 +134,24 @@ func (m *Machine) executionARN(s *Started, express bool) string {
 // machine finds the state machine that a nested start names.
 func (e *Engine) machine(from *machine.Start, arn string) (Machine, error) {
 	if e.cfg.Machines == nil {
-		return Machine{}, noMachine(arn)
+		return Machine{}, e.sfnError("StateMachineDoesNotExist", "State Machine Does Not Exist: '"+arn+"'")
 	}
 	return e.cfg.Machines(e.ctx, from.Account, from.Region, arn)
 }
 
-func noMachine(arn string) error {
-	return sfnError("StateMachineDoesNotExist", "State Machine Does Not Exist: '"+arn+"'")
-}
-
 // sfnError is an error of the service's own API as a Task sees it.
-func sfnError(code, message string) error {
+func (e *Engine) sfnError(code, message string) error {
 	cause := integration.ServiceError{
-		Service: "AWSStepFunctions", Status: 400, Code: code, Message: message, RequestID: integration.NewRequestID(),
+		Service: "AWSStepFunctions", Status: 400, Code: code, Message: message, RequestID: e.requestID(),
 	}.Cause()
 	return integration.NewError("StepFunctions."+code+"Exception", cause, integration.EffectNone)
+}
+
+// requestID is an id for a request that the engine answers itself.
+func (e *Engine) requestID() string {
+	var chance [16]byte
+	_ = e.draw(chance[:]) // an id of zeros does no harm
+	return integration.UUID(chance, 4)
 }
 
 // tell tells the parent that its nested execution has ended, and then the child
@@ -218,7 +221,7 @@ func (e *Engine) tellParent(n *ending, from []store.MessageKey) error {
 		waits = pattern == integration.Sync || pattern == integration.Sync2
 		return waits && !j.Submitted
 	}
-	first := machine.Message{Kind: machine.Submitted, Job: parent.Job, Output: startAnswer(n.start.ExecutionARN(), n.start.At)}
+	first := machine.Message{Kind: machine.Submitted, Job: parent.Job, Output: e.startAnswer(n.start.ExecutionARN(), n.start.At)}
 	_, err := e.turn(id, first, &rider{before: look})
 	if err == nil && waits {
 		_, err = e.turn(id, n.message(parent.Job, pattern), &rider{dropMessages: from})
@@ -280,10 +283,10 @@ func (n *ending) description(p integration.Pattern) value.Value {
 }
 
 // startAnswer is StartExecution's answer as a Task sees it.
-func startAnswer(arn string, at int64) value.Text {
+func (e *Engine) startAnswer(arn string, at int64) value.Text {
 	b := value.NewBuilder(4)
 	b.Set("ExecutionArn", value.NewString(arn))
-	request := integration.NewRequestID()
+	request := e.requestID()
 	body := `{"executionArn":"` + arn + `","startDate":` + epochSeconds(at) + `}`
 	header := map[string][]string{
 		"Connection":     {"keep-alive"},

@@ -10,7 +10,7 @@ import (
 // Ready reports whether starts are taken: every shard has its owner in this
 // node, the store answers, and the node does not drain.
 func (e *Engine) Ready() bool {
-	if e.drained.Load() || e.failing.Load() != 0 {
+	if e.drained.Load() || e.failing.Load() {
 		return false
 	}
 	for _, s := range e.shards {
@@ -22,7 +22,8 @@ func (e *Engine) Ready() bool {
 }
 
 // Run turns the engine until ctx ends, which is no error, or the store has
-// refused everything for Limits.StoreOut, which is. It is called once.
+// stopped for good, which is. A store that is away for a time is waited for. It
+// is called once.
 func (e *Engine) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -48,18 +49,16 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) renewing(ctx context.Context) error {
 	for {
 		err := e.Renew(e.now())
-		if err != nil {
-			e.cfg.Log.Error("the store does not answer", "error", err)
-			if since := e.failing.Load(); since != 0 && e.now()-since >= e.cfg.Limits.StoreOut.Milliseconds() {
-				return fmt.Errorf("the store has failed: %w", err)
-			}
+		if stopped := e.storeStopped(); stopped != nil {
+			return stopped
 		}
-		e.alarms.nudge()
 		pause := e.cfg.Limits.Lease / 6
 		if err != nil {
+			e.cfg.Log.Error("the store does not answer", "error", err)
 			pause = min(pause, e.cfg.Limits.RetryMost) / 4
 		}
-		if !sleep(ctx, pause, nil) {
+		e.alarms.nudge()
+		if !sleep(ctx, pause, e.stopped) {
 			return nil
 		}
 	}
@@ -161,18 +160,36 @@ func spawn(f func()) { go f() }
 
 // storeFailed notes that the store could not do its work, and returns the
 // error.
-func (e *Engine) storeFailed(now int64, err error) error {
-	if !errors.Is(err, context.Canceled) {
-		e.failing.CompareAndSwap(0, max(now, 1))
+func (e *Engine) storeFailed(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	e.failing.Store(true)
+	if e.storeStopped() != nil {
+		select {
+		case e.stopped <- struct{}{}:
+		default:
+		}
 	}
 	return err
 }
 
 // storeAnswered notes that the store does its work.
 func (e *Engine) storeAnswered() {
-	if e.failing.Load() != 0 {
-		e.failing.Store(0)
+	if e.failing.Load() {
+		e.failing.Store(false)
 	}
+}
+
+// storeStopped is why the store will not do anything any more, if it is one
+// that knows of such an end.
+func (e *Engine) storeStopped() error {
+	if s, ends := e.cfg.Store.(interface{ Err() error }); ends {
+		if err := s.Err(); err != nil {
+			return fmt.Errorf("the store has stopped: %w", err)
+		}
+	}
+	return nil
 }
 
 // lasting reports whether what failed may go well another time.

@@ -104,7 +104,7 @@ func (e *Engine) readJobs(s *shard, now int64) {
 	for !done && e.dispatcher.hasRoom() {
 		jobs, err := e.cfg.Store.Jobs(e.ctx, s.number, s.reach.Load(), after, e.cfg.Limits.Page)
 		if err != nil {
-			e.storeFailed(now, err)
+			e.storeFailed(err)
 			break
 		}
 		for i := range jobs {

@@ -189,7 +189,7 @@ func (e *Engine) commit(s *shard, r *resident, d *machine.Delta, with *rider) er
 		e.metrics.Unknown.Add(1)
 		return e.resolve(s, r, b, err)
 	}
-	return e.storeFailed(e.now(), fmt.Errorf("commit of execution %s: %w", r.id, err))
+	return e.storeFailed(fmt.Errorf("commit of execution %s: %w", r.id, err))
 }
 
 // conflict is what to do where an expectation did not hold: a name that is
@@ -217,7 +217,7 @@ func (e *Engine) resolve(s *shard, r *resident, b *store.Batch, unknown error) e
 	case err != nil:
 		r.x = nil
 		s.readAgain()
-		return e.storeFailed(e.now(), fmt.Errorf("commit of execution %s: %w, and then: %w", r.id, unknown, err))
+		return e.storeFailed(fmt.Errorf("commit of execution %s: %w, and then: %w", r.id, unknown, err))
 	case len(b.Executions) == 1 && bytes.Equal(row.Body, b.Executions[0].Body) && !bytes.Equal(row.Body, was):
 		return nil
 	}

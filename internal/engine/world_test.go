@@ -47,7 +47,7 @@ func newWorld(t *testing.T) *world {
 	w.rig = newRig(t, w.call, func(c *Config) {
 		c.Machines = func(ctx context.Context, account, region, arn string) (Machine, error) {
 			if arn != "child" {
-				return Machine{}, noMachine(arn)
+				return Machine{}, integration.NewError("StepFunctions.StateMachineDoesNotExistException", arn, integration.EffectNone)
 			}
 			return w.child, nil
 		}
