@@ -29,7 +29,9 @@ func (t *turn) fail(sc *scope) *fault {
 
 // succeedExecution ends the execution well.
 func (t *turn) succeedExecution(root *Frame, out Ref) {
-	t.head.Output = out
+	if t.running() {
+		t.head.Output = out
+	}
 	t.end(Succeeded, Event{Type: ExecutionSucceeded, Prev: root.Prev, Out: out})
 }
 

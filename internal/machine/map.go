@@ -13,7 +13,7 @@ func (t *turn) mapping(sc *scope) *fault {
 	if fl != nil {
 		return fl
 	}
-	atOnce, given, fl := sc.whole(&s.Map.MaxConcurrency, 0)
+	atOnce, given, fl := sc.integer(&s.Map.MaxConcurrency, 0)
 	if fl != nil {
 		return fl
 	}

@@ -74,7 +74,7 @@ func (t *turn) join(f *Frame, s *asl.State, last int64, over EventType) {
 	results := make([]value.Value, f.Join.Count)
 	for i := range results {
 		child := t.peek(f.Join.First + FrameID(i))
-		results[i] = t.tree(child.Result)
+		results[i] = t.text(child.Result).Decode() // looked at once: not worth a place among the trees of the turn
 		t.frames.put(child.ID, nil)
 	}
 	f.Join, f.Phase = nil, Working

@@ -104,11 +104,11 @@ func (sc *scope) place(to *asl.Destination, result datum) (datum, *fault) {
 func (t *turn) outcome(sc *scope, output *asl.Template, assign *asl.Assignment, otherwise datum, next *asl.State) *fault {
 	out := otherwise
 	if output != nil {
-		v, fl := sc.build(output)
+		made, fl := sc.template(output)
 		if fl != nil {
 			return fl
 		}
-		out = datum{tree: v}
+		out = made
 	}
 	bound, fl := sc.assignment(assign)
 	if fl != nil {

@@ -93,14 +93,37 @@ func (sc *scope) with(d datum) *scope {
 	return sc
 }
 
-// template is what a template makes of the scope. A template that is "$" as a
-// whole gives what $ is, untouched.
+// template is what a template makes of the scope. One that is a whole text of
+// the execution gives that text, untouched.
 func (sc *scope) template(t *asl.Template) (datum, *fault) {
-	if t.Path != nil && t.Path.Text == "$" {
-		return sc.dollar, nil
+	if d := sc.whole(t); d.ref != 0 || !d.tree.IsAbsent() {
+		return d, nil
 	}
 	v, fl := sc.build(t)
 	return datum{tree: v}, fl
+}
+
+// whole is the datum that a template names as a whole: $, a variable, a state's
+// input or result.
+func (sc *scope) whole(t *asl.Template) datum {
+	var text string
+	switch {
+	case t.Path != nil:
+		text = t.Path.Text
+	case t.Query != nil:
+		text = t.Query.Text
+	}
+	switch text {
+	case "":
+		return datum{}
+	case "$":
+		return sc.dollar // no JSONata expression is "$": it has no input
+	case "$states.input":
+		return datum{ref: sc.frame.Input}
+	case "$states.result":
+		return sc.result
+	}
+	return datum{ref: sc.turn.variable(sc.frame, text[1:])} // no variable has the name of what is more than its name
 }
 
 func (sc *scope) build(t *asl.Template) (value.Value, *fault) {
@@ -243,9 +266,9 @@ func (sc *scope) line(l *asl.Line) (*string, *fault) {
 	return &text, nil
 }
 
-// whole is a whole number that may be computed, at least least; ok is false
+// integer is a whole number that may be computed, at least least; ok is false
 // where the field is absent.
-func (sc *scope) whole(q *asl.Quantity, least int64) (n int64, ok bool, fl *fault) {
+func (sc *scope) integer(q *asl.Quantity, least int64) (n int64, ok bool, fl *fault) {
 	var v value.Value
 	switch {
 	case q.Literal != nil:
@@ -264,7 +287,7 @@ func (sc *scope) whole(q *asl.Quantity, least int64) (n int64, ok bool, fl *faul
 		if err != nil {
 			return 0, false, sc.runtime(err.Error())
 		}
-		if n, ok = integer(found); !ok || n < least {
+		if n, ok = spelledInt(found); !ok || n < least {
 			return 0, false, sc.runtime("The " + q.Field + " field refers to value \"" + plain(found) +
 				"\" which is not a valid integer: " + q.Path.String())
 		}
@@ -273,8 +296,8 @@ func (sc *scope) whole(q *asl.Quantity, least int64) (n int64, ok bool, fl *faul
 	return 0, false, nil
 }
 
-// integer is the whole number that v is, or spells as a string.
-func integer(v value.Value) (int64, bool) {
+// spelledInt is the whole number that v is, or spells as a string.
+func spelledInt(v value.Value) (int64, bool) {
 	if v.Kind() == value.String {
 		n, err := strconv.ParseInt(v.AsString(), 10, 64)
 		return n, err == nil

@@ -59,10 +59,10 @@ func (sc *scope) plan() (p plan, fl *fault) {
 		return p, fl
 	}
 	sc.with(in)
-	if p.timeout, _, fl = sc.whole(&s.Task.TimeoutSeconds, 1); fl != nil {
+	if p.timeout, _, fl = sc.integer(&s.Task.TimeoutSeconds, 1); fl != nil {
 		return p, fl
 	}
-	if p.heartbeat, _, fl = sc.whole(&s.Task.HeartbeatSeconds, 1); fl != nil {
+	if p.heartbeat, _, fl = sc.integer(&s.Task.HeartbeatSeconds, 1); fl != nil {
 		return p, fl
 	}
 	role, fl := sc.line(&s.Task.RoleARN)

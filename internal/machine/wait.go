@@ -51,7 +51,7 @@ func (sc *scope) due(w *asl.WaitFields) (int64, *fault) {
 		n, fl := sc.secondsPath(&w.Seconds)
 		return now + n*1000, fl
 	}
-	if n, given, fl := sc.whole(&w.Seconds, 0); given || fl != nil {
+	if n, given, fl := sc.integer(&w.Seconds, 0); given || fl != nil {
 		return now + min(n, maxDelay+1)*1000, fl
 	}
 	text, fl := sc.line(&w.Timestamp)
@@ -77,7 +77,7 @@ func (sc *scope) secondsPath(q *asl.Quantity) (int64, *fault) {
 	if err != nil {
 		return 0, sc.runtime("The SecondsPath parameter does not reference an input value: " + path)
 	}
-	n, ok := integer(v)
+	n, ok := spelledInt(v)
 	switch {
 	case !ok:
 		return 0, sc.runtime("The SecondsPath parameter cannot be parsed as a long value: " + path + " == " + plain(v))

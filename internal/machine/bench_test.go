@@ -1,0 +1,72 @@
+package machine
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/backstep/backstep/internal/value"
+)
+
+const fiveSteps = `{"StartAt": "A", "States": {
+  "A": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "a", "Payload.$": "$"}, "ResultPath": "$.a", "Next": "B"},
+  "B": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "b", "Payload.$": "$"}, "ResultPath": "$.b", "Next": "C"},
+  "C": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "c", "Payload.$": "$"}, "ResultPath": "$.c", "Next": "D"},
+  "D": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "d", "Payload.$": "$"}, "ResultPath": "$.d", "Next": "E"},
+  "E": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "e", "Payload.$": "$"}, "ResultPath": "$.e", "End": true}}}`
+
+const plainSteps = `{"StartAt": "A", "States": {
+  "A": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "B"},
+  "B": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "C"},
+  "C": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "D"},
+  "D": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "E"},
+  "E": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true}}}`
+
+// BenchmarkSaga is a whole execution of five tasks with results of 1 KB: six
+// turns, each decided, encoded and applied.
+func BenchmarkSaga(b *testing.B) {
+	for _, c := range []struct{ name, definition string }{{"pass on", plainSteps}, {"merge", fiveSteps}} {
+		b.Run(c.name, func(b *testing.B) { benchmarkSaga(b, c.definition) })
+	}
+}
+
+func benchmarkSaga(b *testing.B, definition string) {
+	p := compileFor(b, definition)
+	e := Env{Now: scriptStart, Limits: AWSLimits()}
+	input := value.Checked(`{"order": 1}`)
+	result := value.Checked(`{"id": "` + strings.Repeat("x", 1000) + `"}`)
+	buffer := make([]byte, 0, 1<<16)
+	b.ReportAllocs()
+	for b.Loop() {
+		x := New(Start{Account: "1", Region: "us-east-1", Machine: "m", Name: "n", At: scriptStart})
+		m := Message{Kind: Begin, Output: input}
+		for turn := range 6 {
+			d := Step(e, p, x, m)
+			buffer = AppendHead(buffer[:0], d.Head)
+			buffer = AppendEvents(buffer, d.Events)
+			for _, f := range d.Frames {
+				buffer = AppendFrame(buffer, f)
+			}
+			for _, j := range d.Jobs {
+				buffer = AppendJob(buffer, j)
+			}
+			x.Apply(d)
+			m = Message{Kind: JobSucceeded, Job: JobID(turn + 1), Output: result}
+		}
+		if x.Head.Status != Succeeded {
+			b.Fatal(x.Head.Status)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/6, "µs/turn")
+}
+
+// BenchmarkMap is an inline Map of n items, one task each.
+func BenchmarkMap(b *testing.B) {
+	for _, n := range []int{1000, 4000, 16000} {
+		b.Run(itoa(n), func(b *testing.B) {
+			for b.Loop() {
+				runMap(b, n)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/item")
+		})
+	}
+}
