@@ -102,7 +102,7 @@ func (s *Store) log(batch *pebble.Batch) (number uint64, err error) {
 		}
 	}()
 	number = s.horizon.begin()
-	if err := s.db.ApplyNoSyncWait(batch, pebble.Sync); err != nil {
+	if err := s.apply(batch); err != nil {
 		s.stop(err)
 		return 0, fmt.Errorf("%w: %w", errUnsynced, err)
 	}

@@ -78,11 +78,12 @@ type Store struct {
 	cache    *pebble.Cache
 	identity store.Identity
 
-	stripes  stripes       // make check and write of expected rows one
-	leases   leases        // in memory, for the fences
-	pipeline sync.Mutex    // the order of commits: of tickets, of the log
-	horizon  horizon       // what is durable of what is visible
-	lastSeq  atomic.Uint64 // the number given to a message last
+	stripes  stripes                   // make check and write of expected rows one
+	leases   leases                    // in memory, for the fences
+	pipeline sync.Mutex                // the order of commits: of their numbers, of the log
+	apply    func(*pebble.Batch) error // how a batch enters the log; a test plants a fault here
+	horizon  horizon                   // what is durable of what is visible
+	lastSeq  atomic.Uint64             // the number given to a message last
 	room     room
 	watches  watches
 

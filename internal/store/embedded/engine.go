@@ -50,6 +50,7 @@ func (s *Store) openEngine() error {
 		db, err := pebble.Open(s.folder.data(), s.pebbleOptions())
 		if err == nil {
 			s.db = db
+			s.apply = func(b *pebble.Batch) error { return db.ApplyNoSyncWait(b, pebble.Sync) }
 		}
 		opened <- err
 	}()
@@ -64,7 +65,7 @@ func (s *Store) openEngine() error {
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		Cache:                       s.cache,
-		FS:                          s.options.FS,
+		FS:                          named{s.options.FS},
 		FormatMajorVersion:          pebble.FormatValueSeparation, // decided with our own format number
 		MemTableSize:                s.options.MemTable,
 		MemTableStopWritesThreshold: 4,
