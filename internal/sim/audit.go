@@ -1,0 +1,170 @@
+package sim
+
+import (
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// audit holds a life as it stands after a commit against what must always be
+// true of it: I9, nobody is an orphan, and I10, no timer is early.
+func (b *book) audit(l *life, t *turned) {
+	w := b.w
+	if t.was.Status.Ended() {
+		b.afterEnd(l, t)
+		return
+	}
+	if l.head.Now < t.was.Now {
+		w.fail("I10", l.id, "its time ran backwards")
+	}
+	for _, j := range t.closed {
+		b.notEarly(l, t, j)
+	}
+	if l.head.Status.Ended() {
+		b.atRest(l)
+		return
+	}
+	if l.frames[0] == nil {
+		w.fail("I9", l.id, "it runs without its root")
+		return
+	}
+	for _, f := range l.frames {
+		if what := l.idle(f); what != "" {
+			w.failf("I9", l.id, "frame %d in %q %s", f.ID, f.State, what)
+		}
+	}
+	for _, j := range l.jobs {
+		if what := l.stray(j); what != "" {
+			w.failf("I9", l.id, "job %d of kind %d %s", j.ID, j.Kind, what)
+		}
+		if j.Kind == machine.Activity && b.queued[w.queuedKey(l, j)] == j.Taken && len(t.batch.Queue)+len(t.batch.DropQueue) == 0 {
+			w.failf("I9", l.id, "job %d: taken %v, and so is its place in the queue", j.ID, j.Taken)
+		}
+	}
+}
+
+// afterEnd is what may still change of one that has ended: its parent was told.
+func (b *book) afterEnd(l *life, t *turned) {
+	told := len(t.closed) == 1 && t.closed[0].Kind == machine.Tell && len(t.opened) == 0
+	if !told || len(t.batch.Events) > 0 || l.head.Status != t.was.Status {
+		b.w.fail("I2", l.id, "it changes after its end")
+	}
+}
+
+// atRest is what an execution that has ended may still have.
+func (b *book) atRest(l *life) {
+	if len(l.frames) > 0 {
+		b.w.failf("I9", l.id, "it has ended, and has %d frames", len(l.frames))
+	}
+	for _, j := range l.jobs {
+		if j.Kind != machine.Tell {
+			b.w.failf("I9", l.id, "it has ended, and job %d of kind %d is open", j.ID, j.Kind)
+		}
+	}
+}
+
+// idle says why a frame would wait for ever, "" where it would not.
+func (l *life) idle(f *machine.Frame) string {
+	j := l.jobs[f.Job]
+	switch f.Phase {
+	case machine.Entering:
+		if j == nil || j.Kind != machine.Resume {
+			return "is about to enter it, and nothing lets it"
+		}
+	case machine.Retrying:
+		if j == nil || j.Kind != machine.Timer {
+			return "is to be tried again, and no timer says when"
+		}
+	case machine.Working:
+		if j == nil || j.Kind == machine.Tell || j.Kind == machine.Resume {
+			return "works, and has no job"
+		}
+	case machine.Joining:
+		return l.unjoined(f)
+	case machine.Ended:
+		if f.Job != 0 {
+			return "has ended, and has a job"
+		}
+	}
+	if f.Phase != machine.Joining && f.Phase != machine.Ended && j.Frame != f.ID {
+		return "has the job of another"
+	}
+	return ""
+}
+
+// unjoined says why a Parallel or Map would wait for ever.
+func (l *life) unjoined(f *machine.Frame) string {
+	j := f.Join
+	if j == nil || j.Done >= j.Count || j.Begun == j.Done {
+		return "waits for nothing"
+	}
+	open := 0
+	for i := range j.Begun {
+		child := l.frames[j.First+machine.FrameID(i)]
+		if child == nil || child.Parent != f.ID {
+			return "lost a frame that it waits for"
+		}
+		if child.Phase != machine.Ended {
+			open++
+		}
+	}
+	if open != j.Begun-j.Done {
+		return "has lost count"
+	}
+	return ""
+}
+
+// stray says why a job belongs to nobody.
+func (l *life) stray(j *machine.Job) string {
+	switch {
+	case j.ID == l.head.Timeout && j.Kind == machine.Timer:
+		return ""
+	case j.Kind == machine.Tell:
+		return "tells of an end that has not come"
+	}
+	if f := l.frames[j.Frame]; f == nil || f.Job != j.ID {
+		return "belongs to no frame"
+	}
+	return ""
+}
+
+// notEarly checks a timer that is over: unless its frame went with it, its time
+// has come. An attempt that timed out was out of time.
+func (b *book) notEarly(l *life, t *turned, j *machine.Job) {
+	w := b.w
+	gone := l.frames[j.Frame] == nil || l.head.Status.Ended() && !(j.ID == t.was.Timeout && l.head.Status == machine.TimedOut)
+	switch {
+	case j.Kind == machine.Timer && !gone && w.now < j.Due:
+		w.failf("I10", l.id, "timer %d of %q fires %d ms early", j.ID, j.State, j.Due-w.now)
+	case j.Kind != machine.Call && j.Kind != machine.Activity && j.Kind != machine.Child || gone:
+	case !l.outOfTime(j):
+	default:
+		beaten := l.beats[j.ID]
+		heard := j.Heartbeat > 0 && (j.Submitted || j.Taken)
+		if heard {
+			w.saw(heartbeatOut)
+		}
+		if w.now < j.Deadline && !(heard && w.now >= max(j.Due, beaten+j.Heartbeat)) {
+			w.failf("I10", l.id, "job %d of %q times out %d ms early", j.ID, j.State, j.Deadline-w.now)
+		}
+	}
+}
+
+// outOfTime reports whether the last that history tells of a job's entry is
+// that it timed out.
+func (l *life) outOfTime(j *machine.Job) bool {
+	for i := len(l.events) - 1; i >= 0; i-- {
+		if e := &l.events[i]; e.entry == j.Entry && outcome[e.kind] {
+			return timedOut[e.kind] && e.at == l.head.Now
+		}
+	}
+	return false
+}
+
+// queuedKey is where a job waits for its worker.
+func (w *world) queuedKey(l *life, j *machine.Job) store.QueuedKey {
+	name := ""
+	if l.stateOf != nil {
+		name = l.stateOf.activityOf(j.State)
+	}
+	return store.QueuedKey{Tenant: tenant, Activity: name, At: j.Made, Job: store.JobKey{ID: l.id, Number: uint32(j.ID)}}
+}

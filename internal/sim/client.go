@@ -1,0 +1,203 @@
+package sim
+
+import (
+	"context"
+	"errors"
+
+	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/value"
+)
+
+const (
+	account = "123456789012"
+	region  = "us-east-1"
+	tenant  = account + "/" + region
+)
+
+// intent is an execution that somebody wants to be, and what they were told.
+type intent struct {
+	machine *stateMachine
+	name    string
+	input   string
+	acked   bool
+	id      store.ID
+	at      int64
+	tries   int
+}
+
+func (w *world) key(p *process, m *stateMachine, name string) store.NameKey {
+	return store.NameKey{Shard: p.engine.ShardOf(account, region, m.name, name), Tenant: tenant, Machine: m.name, Name: name}
+}
+
+// start asks for an intent's execution, again and again until it is told that
+// there is one.
+func (w *world) start(in *intent) {
+	p := w.up()
+	if p == nil {
+		w.after(w.work.span(10, 3000), func() { w.start(in) })
+		return
+	}
+	in.tries++
+	if in.machine.express {
+		w.startExpress(p, in)
+		return
+	}
+	before := w.named(p, in)
+	s, err := p.engine.Start(context.Background(), engine.StartRequest{Machine: in.machine.engine(), Name: in.name, Input: value.Checked(in.input)})
+	w.trace.note(w.now, "start", in.name, int64(in.tries))
+	var taken *engine.NameTakenError
+	switch {
+	case p.dead:
+	case err == nil && w.strikes(answerToNone):
+	case err == nil:
+		w.started(p, in, s, before)
+	case errors.As(err, &taken):
+		w.wasTaken(in, taken, before, in.input)
+	default:
+		w.saw(startBusy)
+	}
+	if !in.acked {
+		w.after(w.work.span(10, 3000), func() { w.start(in) })
+	}
+}
+
+// named is the life that has an intent's name; nil: none has.
+func (w *world) named(p *process, in *intent) *life {
+	id, there := w.book.names[w.key(p, in.machine, in.name)]
+	if !there {
+		return nil
+	}
+	return w.book.lives[id]
+}
+
+// started checks a start that was acknowledged (I1, I6): it is durable, and the
+// same as ever.
+func (w *world) started(p *process, in *intent, s engine.Started, before *life) {
+	l := w.named(p, in)
+	switch {
+	case l == nil || l.id != s.ID || l.moves == 0:
+		w.failf("I1", s.ID, "the start of %s is acknowledged, and is not durable", in.name)
+		return
+	case l.start.At != s.At || l.start.Name != in.name:
+		w.failf("I6", s.ID, "the start of %s is answered by %s at %d", in.name, s.Name, relative(s.At))
+	case in.acked && in.id != s.ID:
+		w.failf("I6", s.ID, "%s was %s, and now is %s", in.name, short(in.id), short(s.ID))
+	case s.Was && before == nil && in.tries == 1:
+		w.failf("I6", s.ID, "%s was there already, and was not", in.name)
+	case before != nil && before.head.Status.Ended():
+		w.failf("I6", s.ID, "the name %s of an execution that has ended is given again", in.name)
+	}
+	if before != nil {
+		w.saw(startTwice)
+	}
+	in.acked, in.id, in.at = true, s.ID, s.At
+	if w.strikes(startAgain) {
+		w.after(w.faults.span(0, 10_000), func() { w.startSecond(in) })
+	}
+	if w.strikes(stopRace) {
+		w.after(w.faults.span(0, 20_000), func() { w.stop(in) })
+	}
+}
+
+// wasTaken checks a start that was refused for its name (I6).
+func (w *world) wasTaken(in *intent, taken *engine.NameTakenError, before *life, input string) {
+	l := w.book.lives[taken.ID]
+	switch {
+	case l == nil || l.start.Name != in.name:
+		w.failf("I6", taken.ID, "the name %s is said to be taken, and is not", in.name)
+	case before != nil && before.head.Status == machine.Running && input == in.input:
+		w.failf("I6", taken.ID, "the same start of %s, which is running, is refused", in.name)
+	case in.acked && in.id != taken.ID:
+		w.failf("I6", taken.ID, "the name %s belongs to another execution by now", in.name)
+	}
+	w.saw(nameTaken)
+	in.acked, in.id, in.at = true, taken.ID, taken.At
+}
+
+// startSecond asks for an execution that there is: with the same input, or with
+// another.
+func (w *world) startSecond(in *intent) {
+	p := w.up()
+	if p == nil {
+		return
+	}
+	input := in.input
+	if w.faults.once(2) {
+		input = `{"other":true}`
+	}
+	before := w.named(p, in)
+	if before == nil {
+		w.failf("I1", in.id, "the execution %s is gone", in.name)
+		return
+	}
+	moves := before.moves
+	s, err := p.engine.Start(context.Background(), engine.StartRequest{Machine: in.machine.engine(), Name: in.name, Input: value.Checked(input)})
+	var taken *engine.NameTakenError
+	switch {
+	case p.dead:
+	case err == nil && input != in.input:
+		w.failf("I6", s.ID, "a start of %s with another input is taken", in.name)
+	case err == nil:
+		w.started(p, in, s, before)
+	case errors.As(err, &taken):
+		w.wasTaken(in, taken, before, input)
+	}
+	if before.moves != moves {
+		w.failf("I6", before.id, "a second start of %s changed it", in.name)
+	}
+}
+
+// startExpress starts an express execution, which may run more than once.
+func (w *world) startExpress(p *process, in *intent) {
+	s, err := p.engine.StartExpress(context.Background(), engine.StartRequest{Machine: in.machine.engine(), Name: in.name, Input: value.Checked(in.input)})
+	w.trace.note(w.now, "express", in.name, int64(in.tries))
+	if p.dead || err != nil {
+		w.after(w.work.span(10, 3000), func() { w.start(in) })
+		return
+	}
+	if l := w.book.lives[s.ID]; l == nil || !l.record {
+		w.failf("I1", s.ID, "the start of the express execution %s is acknowledged, and is not durable", in.name)
+	}
+	in.acked, in.id, in.at = true, s.ID, s.At
+}
+
+// expressOver takes note that an express execution has ended.
+func (w *world) expressOver(l *life) {
+	w.saw(expressRan)
+	if l.stateOf != nil && l.calls > l.stateOf.calls {
+		w.saw(expressAgain)
+	}
+	if !w.plan.shrunk && w.plan.often[clockLeap] == 0 && l.calls == 0 {
+		w.fail("I1", l.id, "the record of an express execution is taken away before it did anything")
+	}
+}
+
+// stop stops an execution, and checks the answer (I1, I4).
+func (w *world) stop(in *intent) {
+	p := w.up()
+	l := w.book.lives[in.id]
+	if p == nil || l == nil {
+		return
+	}
+	was := l.head
+	moves := l.moves
+	name, cause := "Stopped", "somebody wants so"
+	at, err := p.engine.Stop(context.Background(), in.id, machine.Failure{Error: &name, Cause: &cause})
+	w.trace.note(w.now, "stop", in.name, 0)
+	switch {
+	case p.dead || err != nil:
+		return
+	case !l.head.Status.Ended() || at != l.head.Stop:
+		w.failf("I1", in.id, "a stop is acknowledged at %d, and the execution is %v", relative(at), l.head.Status)
+	case was.Status == machine.Running && l.head.Status != machine.Aborted:
+		w.failf("I4", in.id, "a stop is acknowledged, and the execution is %v", l.head.Status)
+	case was.Status == machine.Running:
+		w.saw(stopWon)
+	case l.moves != moves:
+		w.fail("I4", in.id, "a stop after the end changed something")
+	default:
+		w.saw(stopTooLate)
+	}
+}

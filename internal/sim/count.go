@@ -1,0 +1,73 @@
+package sim
+
+// situation is something that must happen sometimes, or the runs prove less
+// than they seem to.
+type situation int
+
+// The situations.
+const (
+	crashWithCall situation = iota
+	crashInRecovery
+	fencedCommit
+	stolenLease
+	unknownStart
+	unknownLease
+	unknownTake
+	leapOverTimer
+	callResent
+	callTwice
+	taskTimedOut
+	heartbeatOut
+	untakenOut
+	executionOut
+	retried
+	caught
+	handedOver
+	evaluationFailed
+	wideMap
+	wideParallel
+	deepFrame
+	itemsAborted
+	variablesKept
+	tokenEarly
+	doubleRefused
+	oldRefused
+	lateRefused
+	forgedRefused
+	beatTaken
+	beatRefused
+	pollTook
+	pollEmpty
+	stopWon
+	stopTooLate
+	startTwice
+	nameTaken
+	startBusy
+	childTold
+	childOrphan
+	childRefused
+	expressRan
+	expressAgain
+	sagaDone
+	sagaUndone
+	lateDebit
+	effectUnheard
+	farTimer
+	situationKinds = iota
+)
+
+// SituationNames are the situations as reports name them.
+var SituationNames = [situationKinds]string{
+	"crash with errands under way", "crash within a recovery", "a fenced commit", "a lease stolen", "unknown commit of a start",
+	"unknown commit of leases", "unknown commit of a taken task", "clock leaps over a timer", "call sent again after a crash",
+	"participant called twice for a step", "task timed out", "heartbeat lost", "activity timed out untaken", "execution timed out", "retried", "caught",
+	"turn handed over", "evaluation failed", "map of 5 items or more", "parallel of 5 branches or more", "frames 4 deep",
+	"siblings aborted", "variables assigned", "token used before its task was submitted", "second completion refused",
+	"old attempt's token refused", "completion after the end refused", "forged token refused", "heartbeat taken", "heartbeat refused",
+	"worker got a task", "worker got none", "stop ended an execution", "stop came too late", "start answered twice alike",
+	"name taken", "start refused for now", "parent heard of its child", "child outlived its parent", "nested start refused",
+	"express execution ran", "express execution ran again", "saga done", "saga undone", "debit after its refund refused",
+	"effect whose answer was lost", "timer beyond the window",
+}
+
+func (w *world) saw(s situation) { w.out.Situations[s]++ }

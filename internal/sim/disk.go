@@ -1,0 +1,92 @@
+package sim
+
+import (
+	"context"
+	"errors"
+
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/storetest"
+)
+
+// observed is the process's store, with somebody who looks at every commit that
+// was made.
+type observed struct {
+	*storetest.Session
+	p *process
+}
+
+// Commit makes the batch durable and enters it into the book.
+func (o *observed) Commit(ctx context.Context, b *store.Batch) error {
+	err := o.Session.Commit(ctx, b)
+	w := o.p.w
+	switch {
+	case err == nil:
+		w.out.Commits++
+		w.book.enter(b)
+	case errors.Is(err, store.ErrFenced):
+		w.saw(fencedCommit)
+	case errors.Is(err, store.ErrConflict), o.p.dead, ctx.Err() != nil:
+	default:
+		w.fail("I2", store.ID{}, "the store refuses a batch: "+err.Error())
+	}
+	if o.p.dieAfter {
+		o.p.dieAfter = false
+		o.p.die()
+	}
+	return err
+}
+
+// plan decides the fault of a call of the store.
+func (p *process) plan(method string, b *store.Batch) storetest.Fault {
+	w := p.w
+	switch {
+	case w.healed || p.dead || method == "Identity":
+	case method != "Commit":
+		if w.strikes(readError) {
+			return storetest.Fault{Err: storetest.ErrPlain}
+		}
+	case w.strikes(crashBefore):
+		p.die()
+		return storetest.Fault{Err: store.ErrUnknown}
+	case w.strikes(crashAfter):
+		p.dieAfter = true
+		return storetest.Fault{Err: store.ErrUnknown, Done: true}
+	case w.strikes(unknownDone):
+		w.sawUnknown(b)
+		return storetest.Fault{Err: store.ErrUnknown, Done: true}
+	case w.strikes(unknownLost):
+		w.sawUnknown(b)
+		return storetest.Fault{Err: store.ErrUnknown}
+	case w.strikes(writeError):
+		return storetest.Fault{Err: storetest.ErrPlain}
+	case b.Fence != nil && w.strikes(conflictError):
+		return storetest.Fault{Err: store.ErrConflict}
+	case b.Fence != nil && w.strikes(leaseStolen):
+		w.steal(b.Fence)
+	}
+	return storetest.Fault{}
+}
+
+// steal lets another node take the lease on a shard, and vanish.
+func (w *world) steal(f *store.Fence) {
+	life := w.faults.span(100, 5000)
+	err := w.reader.Commit(context.Background(), &store.Batch{
+		ExpectLeases: []store.ExpectLease{{Shard: f.Shard, Epoch: f.Epoch}},
+		Leases:       []store.Lease{{Shard: f.Shard, Epoch: f.Epoch + 1, Node: "thief", Expires: w.now + life}},
+	})
+	if err == nil {
+		w.saw(stolenLease)
+	}
+}
+
+func (w *world) sawUnknown(b *store.Batch) {
+	if len(b.Names) > 0 {
+		w.saw(unknownStart)
+	}
+	if len(b.Leases) > 0 {
+		w.saw(unknownLease)
+	}
+	if len(b.DropQueue) > 0 {
+		w.saw(unknownTake)
+	}
+}

@@ -1,0 +1,189 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// patience is how long everything may take once nothing fails any more, in ms.
+const (
+	patience     = 60_000
+	timerTardy   = 40_000  // after the faults a lease may have to run out first
+	callPatience = 260_000 // slow calls from before, and what queued behind them
+)
+
+// cure ends the faults: from now on everything must come to its end.
+func (w *world) cure() {
+	w.healed, w.heal = true, w.now
+	w.trace.note(w.now, "healed", "", 0)
+	w.after(5000, w.vigil)
+}
+
+// vigil looks at what goes on, until nothing does.
+func (w *world) vigil() {
+	done := w.book.open == 0
+	for _, in := range w.intents {
+		done = done && in.acked
+	}
+	for _, l := range w.book.order {
+		if l.start.Express {
+			done = done && !l.record
+			w.runsExpress(l)
+			continue
+		}
+		done = done && len(l.jobs) == 0
+		for _, j := range l.jobList() {
+			if what := w.stuck(l, j); what != "" {
+				w.failf("L1", l.id, "job %d of kind %d in %q: %s", j.ID, j.Kind, j.State, what)
+				return
+			}
+		}
+	}
+	if done && w.up() != nil {
+		w.conclude()
+		return
+	}
+	w.after(5000, w.vigil)
+}
+
+// stuck says that nothing becomes of a job that something must have become of.
+func (w *world) stuck(l *life, j *machine.Job) string {
+	since := func(at, allowed int64) bool { return at != store.Never && w.now > max(at, w.heal)+allowed }
+	switch j.Kind {
+	case machine.Timer:
+		if since(j.Due, timerTardy) {
+			return fmt.Sprintf("the timer of %d has not fired", relative(j.Due))
+		}
+		return ""
+	case machine.Tell, machine.Resume:
+		if since(j.Made, patience) {
+			return "nobody did it"
+		}
+		return ""
+	}
+	if since(j.Deadline, timerTardy) {
+		return fmt.Sprintf("its time was out at %d", relative(j.Deadline))
+	}
+	switch {
+	case j.Kind == machine.Activity && !j.Taken:
+		if since(j.Made, patience) {
+			return "no worker gets the task"
+		}
+	case j.Heartbeat > 0 && (j.Submitted || j.Taken):
+		if since(max(j.Due, l.beats[j.ID]+j.Heartbeat), timerTardy+j.Heartbeat) {
+			return "its heart beats no more, and nobody notices"
+		}
+	case j.Kind == machine.Call && !j.Submitted:
+		if since(j.Made, callPatience) && w.tasks.flying[machine.StepID(l.start.ID, j.Entry)] == 0 {
+			return "nobody makes the call"
+		}
+	case j.Kind == machine.Child:
+		return w.childStuck(l, j, since)
+	}
+	return ""
+}
+
+func (w *world) childStuck(l *life, j *machine.Job, since func(at, allowed int64) bool) string {
+	id, born := w.book.kids[store.JobKey{ID: l.id, Number: uint32(j.ID)}]
+	if !born {
+		if since(j.Made, patience) {
+			return "nobody starts the nested execution"
+		}
+		return ""
+	}
+	if child := w.book.lives[id]; child.head.Status.Ended() && since(child.moved, patience) {
+		return "the nested execution has ended, and the parent does not hear"
+	}
+	return ""
+}
+
+// runsExpress checks that an express execution, whose record is there, runs.
+func (w *world) runsExpress(l *life) {
+	if l.record && w.now > max(l.moved, w.heal)+2*callPatience {
+		w.fail("L1", l.id, "an express execution does not end")
+	}
+}
+
+// conclude checks what must be true in the end.
+func (w *world) conclude() {
+	w.ended = true
+	w.checkDisk()
+	for _, in := range w.intents {
+		if !in.machine.express && w.book.lives[in.id] == nil {
+			w.failf("I1", in.id, "the acknowledged start of %s is lost", in.name)
+		}
+	}
+	for _, l := range w.book.order {
+		for n := range l.entries {
+			en := &l.entries[n]
+			if en.succeeded && en.calls == 0 && w.calls(l, uint32(n+1)) {
+				w.failf("I3", l.id, "%s succeeded as entry %d, and nobody was called", l.stateAt(uint32(n+1)), n+1)
+			}
+		}
+		if !l.start.Express && l.start.Machine == orderName {
+			w.balance(l)
+		}
+	}
+	for s := range w.plan.shards {
+		jobs, err := w.reader.Jobs(context.Background(), store.Shard(s), store.Never, nil, 10)
+		if err != nil || len(jobs) > 0 {
+			w.failf("I9", store.ID{}, "%d jobs are left in shard %d: %v", len(jobs), s, err)
+		}
+	}
+	if len(w.book.queued) > 0 {
+		w.failf("I9", store.ID{}, "%d tasks are left in queues", len(w.book.queued))
+	}
+}
+
+// calls reports whether an entry is of a Task that a participant does.
+func (w *world) calls(l *life, n uint32) bool {
+	return l.stateOf != nil && l.stateOf.called[l.stateAt(n)]
+}
+
+// over takes note that an execution has ended.
+func (w *world) over(l *life) {
+	undone := l.head.Error != nil && *l.head.Error == "OrderUndone"
+	if l.head.Status == machine.Succeeded || undone {
+		w.out.Well++
+	}
+	if p := l.start.Parent; p != nil {
+		if parent := w.book.lives[store.ID(p.ID)]; parent != nil && parent.head.Status.Ended() {
+			w.saw(childOrphan)
+		}
+	}
+}
+
+// checkDisk reads everything again that was ever durable (I1, I2): nothing is
+// gone, and nothing of a history changed.
+func (w *world) checkDisk() {
+	ctx := context.Background()
+	for _, l := range w.book.order {
+		if l.start.Express {
+			continue
+		}
+		row, err := w.reader.Execution(ctx, l.id)
+		if err != nil || !bytes.Equal(row.Body, machine.AppendHead(nil, &l.head)) {
+			w.failf("I1", l.id, "an execution is not as it was: %v", err)
+			return
+		}
+		groups, err := w.reader.Events(ctx, l.id, 1, false, math.MaxInt)
+		var read trace
+		for i := range groups {
+			read.bytes(groups[i].Body)
+		}
+		if err != nil || read.hash != l.digest.hash {
+			w.failf("I2", l.id, "a history is not as it was: %v", err)
+			return
+		}
+	}
+	for k, id := range w.book.names {
+		if got, err := w.reader.Name(ctx, k); err != nil || got != id {
+			w.failf("I6", id, "the name %s is not as it was: %v", k.Name, err)
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package sim
+
+import "time"
+
+// fault is a kind of fault.
+type fault int
+
+// The kinds of faults.
+const (
+	crashBefore   fault = iota // the process dies at a write that was not made
+	crashAfter                 // … that was made, and nobody heard
+	crashAtRest                // … between two things that it does
+	crashRecovery              // … again while it comes up
+	unknownDone                // a commit was made, and its outcome is not known
+	unknownLost                // … was not made
+	writeError
+	readError
+	conflictError // a commit is refused without a reason
+	leaseStolen
+	slowCall     // a participant takes up to 200 s
+	lostAnswer   // a participant did it, and its answer is lost
+	lostRequest  // a participant never heard of it
+	softError    // a participant fails for now
+	deadWorker   // a worker takes a task and is never heard of again
+	lateWorker   // … answers when its time is over
+	lostBeat     // heartbeats do not arrive
+	twiceAnswer  // a completion comes again
+	oldToken     // the token of an earlier attempt is used
+	forgedToken  // a token that nobody made
+	stopRace     // somebody stops what is under way
+	startAgain   // a start comes again, or another one of its name
+	clockLeap    // the clock leaps forward
+	lateEngine   // the engine's loop looks at the clock late
+	slowErrand   // what the engine does on the side begins late
+	answerToNone // a poll's or a start's answer does not reach its caller
+	faultKinds   = iota
+)
+
+// FaultNames are the kinds of faults as reports name them.
+var FaultNames = [faultKinds]string{
+	"crash before a write", "crash after a write", "crash at rest", "crash in recovery", "unknown commit, done",
+	"unknown commit, lost", "write error", "read error", "conflict", "lease stolen", "slow call", "answer lost",
+	"request lost", "soft error", "worker dies", "worker late", "heartbeat lost", "answer twice", "old token",
+	"forged token", "stop", "start again", "clock leap", "late engine", "slow errand", "answer to nobody",
+}
+
+// mostOften is how often each kind strikes at most, in thousandths of its
+// occasions.
+var mostOften = [faultKinds]int{
+	crashBefore: 25, crashAfter: 25, crashAtRest: 12, crashRecovery: 300, unknownDone: 80, unknownLost: 80,
+	writeError: 60, readError: 30, conflictError: 20, leaseStolen: 8, slowCall: 60, lostAnswer: 80, lostRequest: 50,
+	softError: 150, deadWorker: 100, lateWorker: 100, lostBeat: 300, twiceAnswer: 400, oldToken: 300, forgedToken: 100,
+	stopRace: 60, startAgain: 400, clockLeap: 5, lateEngine: 100, slowErrand: 100, answerToNone: 80,
+}
+
+// plan is what a seed decided about faults and knobs.
+type plan struct {
+	often     [faultKinds]int // in thousandths; 0: switched off
+	shards    uint16
+	exclusive bool
+	shrunk    bool
+	texts     bool // definitions are read from the store, not known beforehand
+
+	cached    int
+	bytes     int64
+	page      int
+	entries   int // per turn
+	perKind   int
+	window    time.Duration
+	lease     time.Duration
+	beatEvery time.Duration
+}
+
+// newPlan draws the faults: a random half of the kinds, each with its own rate.
+func newPlan(c chance, o Options) plan {
+	p := plan{
+		shards: uint16(c.between(1, 4)), exclusive: c.once(2), texts: c.once(4),
+		entries: 500, perKind: 100, page: pick(c, 2, 16, 256), window: pick(c, 5*time.Second, time.Minute, 5*time.Minute), lease: 10 * time.Second,
+		beatEvery: 5 * time.Second, cached: pick(c, 2, 8, 1000),
+	}
+	for i := range p.often {
+		rate := c.between(1, 1000)
+		if on := c.once(2); on && !o.Calm {
+			p.often[i] = 1 + mostOften[i]*rate/1000
+		}
+	}
+	if p.shrunk = c.once(10); p.shrunk {
+		p.cached, p.page, p.entries, p.perKind = 1, 1, 3, pick(c, 1, 2, 100)
+		p.window, p.lease, p.beatEvery = time.Second, pick(c, 50*time.Millisecond, time.Second), time.Millisecond
+		if c.once(2) {
+			p.bytes = 1
+		}
+	}
+	if o.Cold {
+		p.cached, p.bytes = 1, 1
+	}
+	return p
+}
+
+// strikes decides whether a fault happens at this occasion, and counts it.
+func (w *world) strikes(f fault) bool {
+	if w.healed || !w.faults.share(w.plan.often[f]) {
+		return false
+	}
+	w.out.Faults[f]++
+	w.trace.note(w.now, "fault", FaultNames[f], 0)
+	return true
+}

@@ -1,0 +1,217 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/storetest"
+)
+
+// process is one life of the engine, from its start to its crash.
+type process struct {
+	w         *world
+	session   *storetest.Session
+	engine    *engine.Engine
+	dead      bool
+	dieAfter  bool      // the write under way is the last
+	suspended []*errand // in the order in which they began
+	alarm     int64     // when the loop looks at its alarms next
+	renewal   int64     // when it renews its leases next
+}
+
+// open starts a process on the disk.
+func (w *world) open() {
+	if w.process != nil {
+		return
+	}
+	w.lives++
+	w.trace.note(w.now, "open", "", int64(w.lives))
+	p := &process{w: w, session: w.disk.Open(), alarm: store.Never, renewal: w.now}
+	w.process = p
+	if w.lives > 1 {
+		w.checkDisk()
+	}
+	p.engine = p.boot()
+	if p.engine == nil {
+		return
+	}
+	p.renew()
+	p.fire()
+	if w.lives > 1 && !p.dead && w.depth < 3 && w.strikes(crashRecovery) {
+		w.depth++
+		w.saw(crashInRecovery)
+		w.scatter(w.faults.span(0, 30), p, p.die)
+		return
+	}
+	w.depth = 0
+}
+
+// boot makes the engine.
+func (p *process) boot() *engine.Engine {
+	w := p.w
+	registry := &integration.Registry{}
+	all := []integration.Pattern{integration.RequestResponse, integration.WaitForTaskToken}
+	registry.Add("lambda", "*", p, all...)
+	registry.Add("sqs", "sendMessage", p, all...)
+	registry.Add("http", "invoke", p, integration.RequestResponse)
+	quotas := machine.AWSLimits()
+	quotas.EntriesTurn = w.plan.entries
+	cfg := engine.Config{
+		Store: storetest.NewFaulty(&observed{p.session, p}, p.plan), Registry: registry,
+		Machines: w.machine, Clock: p, Entropy: w.entropy, Log: slog.New(&watchdog{p: p}),
+		Exclusive: w.plan.exclusive, Spawn: p.later, Quotas: quotas,
+		Limits: engine.Limits{
+			Cached: w.plan.cached, CachedBytes: w.plan.bytes, Page: w.plan.page, CallsPerKind: w.plan.perKind,
+			Window: w.plan.window, Lease: w.plan.lease, BeatEvery: w.plan.beatEvery,
+		},
+	}
+	if !w.plan.texts {
+		cfg.Programs = w.program
+	}
+	e, err := engine.Open(context.Background(), cfg)
+	if err != nil {
+		w.fail("L3", store.ID{}, "the engine does not open: "+err.Error())
+		return nil
+	}
+	return e
+}
+
+// Now is the process's clock.
+func (p *process) Now() int64 { return p.w.now }
+
+// up is the process that answers, nil where there is none.
+func (w *world) up() *process {
+	if w.process == nil || w.process.dead || w.process.engine == nil {
+		return nil
+	}
+	return w.process
+}
+
+// schedule has the engine's loop look at its alarms when it must, and renew its
+// leases.
+func (p *process) schedule() {
+	w := p.w
+	due := p.renewal
+	if len(w.queue) > 0 {
+		due = max(due, w.queue[0].at) // until then nobody could tell the difference
+	}
+	due = min(due, p.engine.Next(w.now))
+	if due = max(due, w.now+1); due >= p.alarm {
+		return
+	}
+	if w.strikes(lateEngine) {
+		due += w.faults.span(1, 5000)
+	}
+	p.alarm = due
+	w.seq++
+	w.queue.push(happening{at: due, tie: w.seq, of: p, do: func() {
+		if p.alarm == due {
+			p.alarm = store.Never
+		}
+		if w.now >= p.renewal {
+			p.renew()
+		}
+		if !p.dead {
+			p.fire()
+		}
+	}})
+}
+
+func (p *process) renew() {
+	p.renewal = p.w.now + p.w.plan.lease.Milliseconds()/2
+	if err := p.engine.Renew(p.w.now); err != nil && !p.dead {
+		p.renewal = p.w.now + 100
+	}
+}
+
+// fire lets the engine do what is due, and read what was left for it.
+func (p *process) fire() {
+	w := p.w
+	w.trace.note(w.now, "fire", "", 0)
+	p.engine.Fire(w.now)
+	for s := range w.plan.shards {
+		if p.dead {
+			return
+		}
+		_ = p.engine.Turn(store.Shard(s)) // what fails is tried again at the next Fire
+	}
+}
+
+// die is the process's crash. What it is in the middle of goes on to nobody's
+// notice: its store answers no more.
+func (p *process) die() {
+	if p.dead {
+		return
+	}
+	w := p.w
+	p.dead = true
+	p.session.Crash()
+	w.out.Crashes++
+	w.trace.note(w.now, "crash", "", int64(len(p.suspended)))
+	if len(p.suspended) > 0 {
+		w.saw(crashWithCall)
+	}
+}
+
+// bury gives back what a dead process still holds.
+func (w *world) bury() {
+	p := w.process
+	w.process = nil
+	if p == nil || p.engine == nil {
+		return
+	}
+	p.dead = true
+	p.engine.Close()
+	for _, er := range p.suspended {
+		er.stop()
+	}
+	p.suspended = nil
+}
+
+// program is a definition's program, known beforehand.
+func (w *world) program(_ context.Context, hash store.Hash) (*asl.Program, error) {
+	for _, m := range w.machines {
+		if m.hash == hash {
+			return m.program, nil
+		}
+	}
+	return nil, store.ErrNotFound
+}
+
+// machine finds what a nested execution names.
+func (w *world) machine(_ context.Context, account, region, arn string) (engine.Machine, error) {
+	m := w.byARN[arn]
+	if m == nil {
+		return engine.Machine{}, errors.New("no such machine in this world: " + arn)
+	}
+	return m.engine(), nil
+}
+
+// watchdog is the engine's log: what it calls an error must not happen.
+type watchdog struct{ p *process }
+
+func (d *watchdog) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+func (d *watchdog) WithAttrs([]slog.Attr) slog.Handler           { return d }
+func (d *watchdog) WithGroup(string) slog.Handler                { return d }
+
+// Handle takes an error as a fault of the engine.
+func (d *watchdog) Handle(_ context.Context, r slog.Record) error {
+	if d.p.dead {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString(r.Message)
+	r.Attrs(func(a slog.Attr) bool {
+		b.WriteString("\n  " + a.String())
+		return true
+	})
+	d.p.w.fail("I16", store.ID{}, "the engine logs an error: "+b.String())
+	return nil
+}

@@ -1,0 +1,97 @@
+// Package sim runs the real engine in a world that a seed makes up: a false
+// clock, a store in memory that crashes, participants that answer late, twice
+// or never, and callers that race each other. Everything happens in one thread
+// and in an order that the seed alone decides, so the same seed is the same
+// world, event by event.
+//
+// While the world turns, every commit is held against what must always be true
+// (RELIABILITY.md has the invariants I1 to I10), and when the faults are over
+// everything must come to its end. It refuses to know how the engine does its
+// work: it sees what is durable, what goes outside, and what callers hear.
+//
+// Read sim.go (a run), chance.go and fault.go (what the seed decides), world.go
+// (time), process.go and errand.go (the engine's process and its side jobs),
+// disk.go (its store); then the workload: generate.go with flow.go and state.go
+// (definitions), saga.go (the order saga), client.go and worker.go (callers),
+// service.go (participants). What must hold: book.go (what is durable),
+// history.go (I2), audit.go (I9, I10), oracle.go (I1, I3, I4, I6), end.go
+// (liveness). Then trace.go, count.go and pure.go, which asks the decider alone.
+package sim
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Options say what a run is made of.
+type Options struct {
+	Seed  uint64
+	Trace bool // keep the whole trace as text, not its hash alone
+	Calm  bool // no faults
+	Cold  bool // nothing is kept in memory between turns; else as the seed has it
+}
+
+// Outcome is what came of a run.
+type Outcome struct {
+	Seed       uint64
+	Executions int // that began
+	Well       int // that SUCCEEDED, or undid all that they had done
+	Events     int // of histories
+	Commits    int
+	Calls      int
+	Crashes    int
+	Hash       uint64 // of the trace
+	Faults     [faultKinds]int
+	Situations [situationKinds]int
+	Violation  *Violation // nil: everything held
+	Lines      []string   // the trace, if it was asked for
+}
+
+// Violation is something that must hold and did not.
+type Violation struct {
+	Rule string // "I4", "L1"
+	What string
+	At   int64 // virtual time, ms since the world began
+	Dump string
+}
+
+func (v *Violation) Error() string {
+	return fmt.Sprintf("%s violated after %d ms: %s", v.Rule, v.At, v.What)
+}
+
+// Run makes the world of a seed and turns it until everything has ended or
+// something did not hold.
+func Run(o Options) Outcome {
+	w := newWorld(o)
+	w.prepare()
+	w.turn()
+	w.bury()
+	w.out.Hash = w.trace.hash
+	w.out.Lines = w.trace.lines
+	return w.out
+}
+
+// Report is a failed run as people read it: what broke, the trace's tail, the
+// execution, and how to see it again. The run is made once more to get the
+// trace.
+func Report(o Outcome, calm bool) string {
+	again := Run(Options{Seed: o.Seed, Trace: true, Calm: calm})
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d: %v\n", o.Seed, o.Violation)
+	lines := again.Lines
+	if len(lines) > tailLines {
+		fmt.Fprintf(&b, "… %d lines\n", len(lines)-tailLines)
+		lines = lines[len(lines)-tailLines:]
+	}
+	for _, l := range lines {
+		b.WriteString(l + "\n")
+	}
+	if again.Violation != nil {
+		b.WriteString(again.Violation.Dump)
+	}
+	fmt.Fprintf(&b, "again: go test ./internal/sim -run TestSim -v -sim.replay=%d\n", o.Seed)
+	return b.String()
+}
+
+// tailLines is how much of a trace a report shows.
+const tailLines = 120

@@ -1,0 +1,196 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/storetest"
+)
+
+// began is when every world begins: UTC ms.
+const began = 1_800_000_000_000
+
+// world is everything there is: time, a disk, the processes on it, and those
+// who deal with them.
+type world struct {
+	now   int64 // UTC ms
+	queue queue
+	seq   uint64
+
+	faults, work, paths, entropy chance
+
+	plan   plan
+	healed bool  // no more faults
+	heal   int64 // since when
+	ended  bool
+
+	disk    *storetest.Memory
+	reader  *storetest.Session // the checker's own
+	process *process           // nil: it is down
+	lives   int                // processes so far
+	depth   int                // crashes within the recovery from a crash
+	turning *errand            // what is being run now
+
+	machines []*stateMachine
+	byARN    map[string]*stateMachine
+	intents  []*intent
+	tasks    taskBook
+	ledger   ledger
+	book     book
+	trace    trace
+	out      Outcome
+}
+
+func newWorld(o Options) *world {
+	w := &world{
+		now:    began,
+		faults: newChance(o.Seed, faultStream), work: newChance(o.Seed, workStream),
+		paths: newChance(o.Seed, pathStream), entropy: newChance(o.Seed, entropyStream),
+		byARN: map[string]*stateMachine{},
+		tasks: newTaskBook(), ledger: newLedger(),
+		trace: trace{keep: o.Trace},
+		out:   Outcome{Seed: o.Seed},
+	}
+	w.plan = newPlan(w.faults, o)
+	w.book = newBook(w)
+	key := make([]byte, 32)
+	_, _ = w.entropy.Read(key)
+	w.disk = storetest.NewMemory(storetest.MemoryOptions{
+		Shards: w.plan.shards, TokenKey: key, Clock: func() int64 { return w.now },
+	})
+	w.reader = w.disk.Open()
+	return w
+}
+
+// happening is something that will happen.
+type happening struct {
+	at  int64
+	tie uint64   // decides among those of one time
+	of  *process // nil: the world's own; else it is lost with that process
+	do  func()
+}
+
+func (h *happening) before(o *happening) bool {
+	return h.at < o.at || h.at == o.at && h.tie < o.tie
+}
+
+// queue is a heap of what will happen, the earliest first.
+type queue []happening
+
+func (q *queue) push(h happening) {
+	*q = append(*q, h)
+	a := *q
+	for i := len(a) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !a[i].before(&a[up]) {
+			break
+		}
+		a[i], a[up] = a[up], a[i]
+		i = up
+	}
+}
+
+func (q *queue) pop() happening {
+	a := *q
+	first, last := a[0], len(a)-1
+	a[0] = a[last]
+	a[last] = happening{}
+	a = a[:last]
+	*q = a
+	for i := 0; ; {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(a); child++ {
+			if a[child].before(&a[least]) {
+				least = child
+			}
+		}
+		if least == i {
+			return first
+		}
+		a[i], a[least] = a[least], a[i]
+		i = least
+	}
+}
+
+// after has something happen in that many ms, after what was to happen at the
+// same time already.
+func (w *world) after(ms int64, do func()) {
+	w.seq++
+	w.queue.push(happening{at: w.now + ms, tie: w.seq, do: do})
+}
+
+// scatter has something of a process happen in that many ms, in a random order
+// with all else of that time.
+func (w *world) scatter(ms int64, of *process, do func()) {
+	w.seq++
+	w.queue.push(happening{at: w.now + ms, tie: w.faults.Uint64N(1<<20)<<32 | w.seq&(1<<32-1), of: of, do: do})
+}
+
+// turn lets everything happen, one thing after the other.
+func (w *world) turn() {
+	for n := 0; w.out.Violation == nil && !w.ended; n++ {
+		if len(w.queue) == 0 || n > mostHappenings {
+			w.fail("L1", store.ID{}, fmt.Sprintf("the world stands still or never ends: %d happenings, %d to come", n, len(w.queue)))
+			return
+		}
+		h := w.queue.pop()
+		if h.of != nil && h.of.dead {
+			continue
+		}
+		w.now = max(w.now, h.at)
+		if w.strikes(clockLeap) {
+			w.leap()
+		}
+		h.do()
+		w.settle()
+	}
+}
+
+// mostHappenings is more than any world needs.
+const mostHappenings = 400_000
+
+// leap makes the clock leap forward.
+func (w *world) leap() {
+	ms := w.faults.span(1000, 3_600_000)
+	for _, l := range w.book.order {
+		for _, j := range l.timers() {
+			if j.Due > w.now && j.Due <= w.now+ms {
+				w.saw(leapOverTimer)
+			}
+		}
+	}
+	w.now += ms
+}
+
+// settle does what follows from what has just happened: a process that died is
+// buried and comes up again, the engine's loop looks at its alarms.
+func (w *world) settle() {
+	p := w.process
+	if p == nil {
+		return
+	}
+	if !p.dead && w.strikes(crashAtRest) {
+		p.die()
+	}
+	if p.dead {
+		w.bury()
+		w.after(w.faults.span(1, 8000), w.open)
+		return
+	}
+	p.schedule()
+}
+
+// fail notes the first thing that does not hold.
+func (w *world) fail(rule string, id store.ID, what string) {
+	if w.out.Violation != nil {
+		return
+	}
+	w.out.Violation = &Violation{Rule: rule, What: what, At: w.now - began, Dump: w.dump(id)}
+	w.trace.note(w.now, "VIOLATION", rule+" "+what, 0)
+}
+
+func (w *world) failf(rule string, id store.ID, format string, args ...any) {
+	if w.out.Violation == nil {
+		w.fail(rule, id, fmt.Sprintf(format, args...))
+	}
+}
