@@ -9,6 +9,9 @@ import (
 // for the next one.
 func (t *turn) mapping(sc *scope) *fault {
 	f, s := sc.frame, sc.state
+	if s.Map.Distributed {
+		panic("a distributed Map has no frames: " + s.Name)
+	}
 	items, fl := sc.items()
 	if fl != nil {
 		return fl

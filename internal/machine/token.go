@@ -51,7 +51,7 @@ func (k Token) Seal(key []byte) string {
 func OpenToken(text string, key []byte) (Token, error) {
 	rest, ok := strings.CutPrefix(text, tokenPrefix)
 	body, tag, dotted := strings.Cut(rest, ".")
-	if !ok || !dotted {
+	if !ok || !dotted || strings.ContainsAny(rest, "\r\n") { // which base64 would pass over
 		return Token{}, ErrToken
 	}
 	raw, err := tokenText.DecodeString(body)

@@ -1,0 +1,153 @@
+package machine
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"testing"
+
+	"github.com/backstep/backstep/internal/asl"
+)
+
+func textPointer(s string) *string { return &s }
+
+// Values in which no field is what it is by default.
+var (
+	fullStart = Start{
+		ID: ID{1, 2, 3}, Account: "123456789012", Region: "eu-central-1", Machine: "m", Name: "n", Definition: [32]byte{4},
+		Version: "v", Alias: "a", RoleARN: "r", Trace: "t", Express: true, At: 5, Depth: 6,
+		Parent: &Parent{ID: ID{7}, Job: 8, Pattern: asl.Sync2},
+	}
+	fullHead = Head{
+		Status: Failed, Now: 1, Stop: 2, LastEvent: 3, Entries: 4, LastPayload: 5, LastFrame: 6, LastJob: 7, Input: 8, Output: 9,
+		Error: textPointer("e"), Cause: textPointer(""), Timeout: 10, Redrives: 11, Variables: 12,
+	}
+	fullFrame = Frame{
+		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
+		Prev: 8, Variables: []Binding{{"a", 9}, {"b", math.MaxUint32}}, Retries: []uint32{10, 0}, Sends: 11, Unknown: true, Job: 12,
+		Join: &Join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18}, Result: 19,
+	}
+	fullJob = Job{
+		ID: 1, Kind: Resume, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
+		Deadline: Never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true,
+	}
+	fullEvents = []Event{
+		{ID: 41, Prev: 0, At: 1000, Type: MapIterationAborted, State: "s", In: 1, Out: 2, Error: textPointer("e"), Cause: textPointer(""),
+			Resource: "r", ResourceType: "t", Timeout: 3, Heartbeat: 4, Worker: "w", Location: "l", RoleARN: "a", Index: 5, Length: 6,
+			Assigned: []Binding{{"x", 7}}},
+		{ID: 42, Prev: 41, At: 999, Type: WaitStateExited},
+	}
+)
+
+// record is one kind of record: a full one, and how it is read.
+type record struct {
+	name   string
+	bytes  []byte
+	decode func([]byte) (any, error)
+	want   any
+}
+
+func records() []record {
+	return []record{
+		{"start", AppendStart(nil, &fullStart), func(b []byte) (any, error) { return DecodeStart(b) }, fullStart},
+		{"head", AppendHead(nil, &fullHead), func(b []byte) (any, error) { return DecodeHead(b) }, fullHead},
+		{"frame", AppendFrame(nil, &fullFrame), func(b []byte) (any, error) { return DecodeFrame(b) }, &fullFrame},
+		{"job", AppendJob(nil, &fullJob), func(b []byte) (any, error) { return DecodeJob(b) }, &fullJob},
+		{"events", AppendEvents(nil, fullEvents), func(b []byte) (any, error) { return DecodeEvents(b) }, fullEvents},
+	}
+}
+
+// TestFullValues makes sure that the values above leave no field out, so that
+// a field that no record keeps is noticed.
+func TestFullValues(t *testing.T) {
+	for _, v := range []any{fullStart, *fullStart.Parent, fullHead, fullFrame, *fullFrame.Join, fullJob, fullEvents[0]} {
+		r := reflect.ValueOf(v)
+		for i := range r.NumField() {
+			if name := r.Type().Field(i).Name; r.Field(i).IsZero() && name != "Prev" {
+				t.Errorf("%T.%s is not set", v, name)
+			}
+		}
+	}
+}
+
+func TestRecordsAreReadAsTheyWereWritten(t *testing.T) {
+	for _, r := range records() {
+		got, err := r.decode(r.bytes)
+		if err != nil || !reflect.DeepEqual(got, r.want) {
+			t.Errorf("%s: %+v, %v\nwant %+v", r.name, got, err, r.want)
+		}
+	}
+}
+
+func TestDamagedRecordsAreRefused(t *testing.T) {
+	for _, r := range records() {
+		for n := range r.bytes {
+			if _, err := r.decode(r.bytes[:n]); !errors.Is(err, ErrRecord) {
+				t.Errorf("%s cut at %d: %v", r.name, n, err)
+			}
+		}
+		if _, err := r.decode(append(r.bytes[:len(r.bytes):len(r.bytes)], 0)); !errors.Is(err, ErrRecord) {
+			t.Errorf("%s with a byte more: %v", r.name, err)
+		}
+		zero := append([]byte{0}, r.bytes[1:]...)
+		if _, err := r.decode(zero); !errors.Is(err, ErrRecord) {
+			t.Errorf("%s of encoding 0: %v", r.name, err)
+		}
+	}
+}
+
+func TestNewerRecordsAreNamed(t *testing.T) {
+	for _, r := range records() {
+		newer := append([]byte{99}, r.bytes[1:]...)
+		_, err := r.decode(newer)
+		var format *FormatError
+		if !errors.As(err, &format) || format.Record != r.name || format.Number != 99 {
+			t.Errorf("%s: %v", r.name, err)
+		}
+	}
+	if text := (&FormatError{"job", 99}).Error(); text != "the job record has encoding 99, which this version does not know" {
+		t.Error(text)
+	}
+}
+
+func TestNoEventsAreARecordToo(t *testing.T) {
+	if events, err := DecodeEvents(AppendEvents(nil, nil)); events != nil || err != nil {
+		t.Error(events, err)
+	}
+}
+
+// FuzzDecode: no bytes make a decoder panic, and what it takes it would write
+// again in a form that means the same.
+func FuzzDecode(f *testing.F) {
+	for i, r := range records() {
+		f.Add(i, r.bytes)
+	}
+	f.Add(2, []byte{frameFormat, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
+	f.Add(4, []byte{eventsFormat, 1, 1, 0, 63, 0, 0})
+	f.Fuzz(func(t *testing.T, which int, b []byte) {
+		all := records()
+		r := all[uint(which)%uint(len(all))]
+		got, err := r.decode(b)
+		if err != nil {
+			return
+		}
+		again, err := r.decode(encode(got))
+		if err != nil || !reflect.DeepEqual(got, again) {
+			t.Errorf("%s: %+v became %+v, %v", r.name, got, again, err)
+		}
+	})
+}
+
+func encode(v any) []byte {
+	switch v := v.(type) {
+	case Start:
+		return AppendStart(nil, &v)
+	case Head:
+		return AppendHead(nil, &v)
+	case *Frame:
+		return AppendFrame(nil, v)
+	case *Job:
+		return AppendJob(nil, v)
+	}
+	return AppendEvents(nil, v.([]Event))
+}
