@@ -10,7 +10,8 @@ import (
 )
 
 // readExecution makes an execution of its rows. held says why it is
-// quarantined, "" where it is not.
+// quarantined, "" where it is not. The record of an express start is no
+// execution: ErrNotFound.
 func readExecution(l *store.Loaded) (x *machine.Execution, held string, err error) {
 	start, head, err := readRow(&l.Execution)
 	if err != nil {
@@ -25,9 +26,12 @@ func readExecution(l *store.Loaded) (x *machine.Execution, held string, err erro
 	jobs := make([]*machine.Job, 0, len(l.Jobs))
 	for i := range l.Jobs {
 		row := &l.Jobs[i]
-		if row.Number == heldMark {
+		switch row.Number {
+		case heldMark:
 			held = string(row.Body)
 			continue
+		case expressMark:
+			return nil, "", ErrNotFound // it lives in memory alone, and has ended there
 		}
 		j, err := machine.DecodeJob(row.Body)
 		if err != nil {

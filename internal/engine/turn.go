@@ -112,6 +112,9 @@ func (e *Engine) load(r *resident) error {
 	}
 	e.metrics.Loads.Add(1)
 	x, held, err := readExecution(&loaded)
+	if errors.Is(err, ErrNotFound) {
+		return ErrNotFound
+	}
 	if err != nil {
 		e.cfg.Log.Error("an execution can't be read", "execution", r.id, "error", err)
 		return fmt.Errorf("%w: %w", ErrQuarantined, err)
