@@ -33,7 +33,7 @@ func (s *Service) GetExecutionHistory(ctx context.Context, in *api.GetExecutionH
 			return nil, api.InvalidToken("Invalid token")
 		}
 	}
-	events, err := s.events(ctx, id, from, in.ReverseOrder, p.size)
+	events, err := s.events(ctx, id, from, head.LastEvent, in.ReverseOrder, p.size)
 	if err != nil {
 		return nil, err
 	}
@@ -54,10 +54,11 @@ func (s *Service) GetExecutionHistory(ctx context.Context, in *api.GetExecutionH
 	return out, nil
 }
 
-// events are at most n events from event `from` on, or backwards.
-func (s *Service) events(ctx context.Context, id store.ID, from int64, backwards bool, n int) ([]machine.Event, error) {
+// events are at most n events from event `from` on to the last, or backwards to
+// the first.
+func (s *Service) events(ctx context.Context, id store.ID, from, last int64, backwards bool, n int) ([]machine.Event, error) {
 	var events []machine.Event
-	for len(events) < n && from >= 1 {
+	for len(events) < n && from >= 1 && from <= last {
 		groups, err := s.Store.Events(ctx, id, from, backwards, min(n-len(events), 256))
 		if err != nil || len(groups) == 0 {
 			return events, err

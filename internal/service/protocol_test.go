@@ -344,6 +344,9 @@ func historyPages(t *testing.T, h *house, svc api.Service) {
 	if got := strings.Join(types, ", "); got != want {
 		t.Errorf("the history is\n%s, not\n%s", got, want)
 	}
+	if all, err := svc.GetExecutionHistory(t.Context(), &api.GetExecutionHistoryInput{ExecutionArn: x, MaxResults: 1000}); err != nil || len(all.Events) != 6 || all.NextToken != nil {
+		t.Errorf("all at once: %+v, %v", all, err)
+	}
 	back, err := svc.GetExecutionHistory(t.Context(), &api.GetExecutionHistoryInput{ExecutionArn: x, ReverseOrder: true, MaxResults: 4, IncludeExecutionData: ptr(false)})
 	if err != nil || len(back.Events) != 4 || back.Events[0].Id != 6 || back.Events[3].Id != 3 || back.Events[3].TaskScheduledEventDetails.Parameters != "" {
 		t.Errorf("backwards: %+v, %v", back, err)
