@@ -21,10 +21,17 @@ const plainSteps = `{"StartAt": "A", "States": {
   "D": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "E"},
   "E": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true}}}`
 
+const querySteps = `{"QueryLanguage": "JSONata", "StartAt": "A", "States": {
+  "A": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": {"FunctionName": "a", "Payload": {"order": "{% $states.input.order %}"}}, "Assign": {"a": "{% $states.result.id %}"}, "Output": "{% $states.input %}", "Next": "B"},
+  "B": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": {"FunctionName": "b", "Payload": {"order": "{% $states.input.order %}"}}, "Assign": {"b": "{% $states.result.id %}"}, "Output": "{% $states.input %}", "Next": "C"},
+  "C": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": {"FunctionName": "c", "Payload": {"order": "{% $states.input.order %}"}}, "Assign": {"c": "{% $states.result.id %}"}, "Output": "{% $states.input %}", "Next": "D"},
+  "D": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": {"FunctionName": "d", "Payload": {"order": "{% $states.input.order %}"}}, "Assign": {"d": "{% $states.result.id %}"}, "Output": "{% $states.input %}", "Next": "E"},
+  "E": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": {"FunctionName": "e", "Payload": {"order": "{% $states.input.order %}"}}, "Assign": {"e": "{% $states.result.id %}"}, "Output": "{% $states.input %}", "End": true}}}`
+
 // BenchmarkSaga is a whole execution of five tasks with results of 1 KB: six
 // turns, each decided, encoded and applied.
 func BenchmarkSaga(b *testing.B) {
-	for _, c := range []struct{ name, definition string }{{"pass on", plainSteps}, {"merge", fiveSteps}} {
+	for _, c := range []struct{ name, definition string }{{"pass on", plainSteps}, {"merge", fiveSteps}, {"query", querySteps}} {
 		b.Run(c.name, func(b *testing.B) { benchmarkSaga(b, c.definition) })
 	}
 }

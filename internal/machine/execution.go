@@ -8,13 +8,14 @@
 // wire, and who asks.
 //
 // Read execution.go (what runs), message.go and delta.go (what comes in and
-// goes out), step.go (the loop) and turn.go (what one Step has changed so far);
-// then a file per state type, named as in package asl: pass.go, task.go,
-// choice.go, wait.go, parallel.go, map.go, end.go. Beside them stand query.go
-// (expressions and how their failures are worded), context.go, assign.go,
-// retry.go and join.go. At the edges: request.go and child.go (what a job
-// asks and is answered), token.go, arn.go, and codec.go with its neighbours
-// (the records on disk).
+// goes out), apply.go, step.go (the loop) and turn.go (what one Step has changed
+// so far); then a file per state type, named as in package asl: pass.go,
+// task.go, choice.go, wait.go, parallel.go, map.go, end.go. Beside them stand
+// join.go (the frames beneath a Parallel or Map), retry.go (what becomes of a
+// fault.go), query.go (expressions and how their failures are worded),
+// context.go and assign.go. At the edges: event.go, request.go and child.go
+// (what a job asks, and what a nested execution tells), token.go, arn.go, and
+// the records on disk: codec.go, rows.go, group.go.
 package machine
 
 import (

@@ -1,0 +1,136 @@
+package machine
+
+import (
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// split makes room beneath a frame for the frames of a join.
+func (t *turn) split(f *Frame, j *Join) {
+	j.First = t.head.LastFrame + 1
+	t.head.LastFrame += FrameID(j.Count)
+	f.Join, f.Phase = j, Joining
+}
+
+// begun puts the next frame of a join.
+func (t *turn) begun(f *Frame, child *Frame) {
+	f.Join.Begun++
+	child.ID, child.Parent = f.Join.First+FrameID(child.Index), f.ID
+	t.frames.put(child.ID, child)
+	t.ready = append(t.ready, child)
+}
+
+// joined takes note that a frame beneath f has ended well.
+func (t *turn) joined(f, child *Frame) {
+	s := t.state(f)
+	last, over := child.Prev, ParallelStateSucceeded
+	if s.Type == asl.Map {
+		over = MapStateSucceeded
+		last = t.event(Event{Type: MapIterationSucceeded, Prev: child.Prev, State: s.Name, Index: child.Index})
+	}
+	f.Join.Done++
+	if f.Join.Done == f.Join.Count {
+		t.join(f, s, last, over)
+	} else if f.Join.Begun < f.Join.Count && s.Type == asl.Map {
+		t.beginItem(f, s, child.Prev)
+	}
+}
+
+// join ends a Parallel or Map: what its frames gave, in order, is its result.
+func (t *turn) join(f *Frame, s *asl.State, last int64, over EventType) {
+	t.event(Event{Type: over, Prev: last})
+	f.Prev = last
+	results := make([]value.Value, f.Join.Count)
+	for i := range results {
+		child := t.peek(f.Join.First + FrameID(i))
+		results[i] = t.text(child.Result).Decode() // looked at once: not worth a place among the trees of the turn
+		t.frames.put(child.ID, nil)
+	}
+	f.Join, f.Phase = nil, Working
+	t.complete(f, s, datum{tree: value.NewArray(results)})
+}
+
+// broken ends a Parallel or Map because a frame beneath it has failed: the
+// others are aborted.
+func (t *turn) broken(f, child *Frame, fl *fault) {
+	s := t.state(f)
+	isMap := s.Type == asl.Map
+	j := f.Join
+	for i := range j.Begun {
+		t.expire(t.peek(j.First+FrameID(i)), child)
+	}
+	if isMap {
+		t.event(Event{Type: MapIterationFailed, Prev: fl.event, State: s.Name, Index: child.Index})
+	}
+	t.abortState(child, fl.event)
+	for i := range j.Begun {
+		other := t.peek(j.First + FrameID(i))
+		if other.ID != child.ID && other.Phase != Ended {
+			if isMap {
+				t.event(Event{Type: MapIterationAborted, Prev: fl.event, State: s.Name, Index: i})
+			}
+			t.abortState(other, fl.event)
+		}
+	}
+	t.prune(f)
+	f.Phase = Working
+	fl.within = true
+	t.raise(t.scope(f, s, fl.event), fl)
+}
+
+// expire tells that a frame's task is out of time, where it is so in the very
+// moment in which another one fails.
+func (t *turn) expire(f, failed *Frame) {
+	if f.ID == failed.ID || f.Job == 0 || f.Phase != Working {
+		return
+	}
+	if j := t.peekJob(f.Job); j.overdue(t.head.Now) {
+		t.tellTimeout(t.frame(f.ID), t.state(f))
+	}
+}
+
+// abortState tells that a state which was entered is not left, and the same of
+// all that it has under way.
+func (t *turn) abortState(f *Frame, cause int64) {
+	if f.Phase == Entering {
+		return
+	}
+	s := t.state(f)
+	if f.Join != nil {
+		for i := range f.Join.Begun {
+			if child := t.peek(f.Join.First + FrameID(i)); child.Phase != Ended {
+				if s.Type == asl.Map {
+					t.event(Event{Type: MapIterationAborted, Prev: cause, State: s.Name, Index: i})
+				}
+				t.abortState(child, cause)
+			}
+		}
+	}
+	switch {
+	case s.Type == asl.Task:
+		t.event(Event{Type: TaskStateAborted, Prev: cause})
+	case s.Type == asl.Wait:
+		t.event(Event{Type: WaitStateAborted, Prev: cause})
+	case f.Phase == Working: // a Parallel or Map that has failed, and said so
+	case s.Type == asl.Parallel:
+		t.event(Event{Type: ParallelStateAborted, Prev: cause})
+	case s.Type == asl.Map:
+		t.event(Event{Type: MapStateAborted, Prev: cause})
+	}
+}
+
+// prune takes away all frames beneath f, and their jobs.
+func (t *turn) prune(f *Frame) {
+	if f.Join == nil {
+		return
+	}
+	for i := range f.Join.Begun {
+		if t.peek(f.Join.First+FrameID(i)) != nil {
+			child := t.frame(f.Join.First + FrameID(i))
+			t.prune(child)
+			t.close(child)
+			t.drop(child)
+		}
+	}
+	f.Join = nil
+}
