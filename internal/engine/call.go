@@ -16,12 +16,11 @@ import (
 // time at which it is looked at again.
 func (e *Engine) launch(s *shard, r *resident, j *machine.Job) {
 	k := store.JobKey{ID: r.id, Number: uint32(j.ID)}
-	due := alarmOf(j)
-	if !r.volatile.Load() && due > s.reach.Load() {
+	due, do := alarmOf(j), errandOf(j)
+	if do == nil && !r.volatile.Load() && due > s.reach.Load() {
 		due = store.Never // it will be found on disk in time
 	}
 	e.alarms.set(alarmKey{JobKey: k}, due)
-	do := errandOf(j)
 	if do == nil {
 		return
 	}
@@ -36,16 +35,16 @@ func (e *Engine) launch(s *shard, r *resident, j *machine.Job) {
 
 // adopt is launch for a job that was found on disk, unless it is in memory. A
 // call may have been under way when its node died, so it is made again as one
-// that was sent before; a heartbeat gets its whole interval.
-func (e *Engine) adopt(row *store.Job, now int64) {
+// that was sent before; a heartbeat gets its whole interval. False: there is no
+// room for it now.
+func (e *Engine) adopt(row *store.Job, now int64) bool {
 	if row.Number == expressMark {
-		e.dispatcher.send(&errand{key: row.JobKey, do: (*Engine).rerunExpress, kept: true}, turnsLane)
-		return
+		return e.dispatcher.send(&errand{key: row.JobKey, do: (*Engine).rerunExpress, kept: true}, turnsLane)
 	}
 	j, err := machine.DecodeJob(row.Body)
 	if err != nil {
 		e.cfg.Log.Error("a job can't be read", "execution", row.ID, "job", row.Number, "error", err)
-		return
+		return true
 	}
 	k := alarmKey{JobKey: row.JobKey}
 	if _, set := e.alarms.due(k); !set {
@@ -55,13 +54,15 @@ func (e *Engine) adopt(row *store.Job, now int64) {
 		}
 		e.alarms.set(k, due)
 	}
-	if do := errandOf(j); do != nil {
-		lane := turnsLane
-		if j.Kind == machine.Call {
-			lane = adoptedLane
-		}
-		e.dispatcher.send(&errand{key: row.JobKey, do: do, kept: true, resend: j.Kind == machine.Call}, lane)
+	do := errandOf(j)
+	if do == nil {
+		return true
 	}
+	lane := turnsLane
+	if j.Kind == machine.Call {
+		lane = adoptedLane
+	}
+	return e.dispatcher.send(&errand{key: row.JobKey, do: do, kept: true, resend: j.Kind == machine.Call}, lane)
 }
 
 // adoptedLane is where calls go that were found on disk, where it is not known

@@ -31,7 +31,6 @@ func (e *Engine) Renew(now int64) error {
 	}
 	wanted := e.wanted(known, at)
 	if len(wanted) == 0 {
-		e.storeAnswered()
 		return nil
 	}
 	err = e.claim(wanted)

@@ -10,7 +10,7 @@ import (
 // Ready reports whether starts are taken: every shard has its owner in this
 // node, the store answers, and the node does not drain.
 func (e *Engine) Ready() bool {
-	if e.drained.Load() || e.failing.Load() {
+	if e.drained.Load() || e.failing.Load() || e.storeStopped() != nil {
 		return false
 	}
 	for _, s := range e.shards {

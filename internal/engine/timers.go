@@ -107,12 +107,12 @@ func (e *Engine) readJobs(s *shard, now int64) {
 			e.storeFailed(err)
 			break
 		}
-		for i := range jobs {
-			e.adopt(&jobs[i], now)
+		taken := e.adoptAll(jobs, now)
+		if taken > 0 {
+			after = &jobs[taken-1]
 		}
-		done = len(jobs) < e.cfg.Limits.Page
-		if !done {
-			after = &jobs[len(jobs)-1]
+		if done = taken == len(jobs) && len(jobs) < e.cfg.Limits.Page; taken < len(jobs) {
+			break
 		}
 	}
 	s.mu.Lock()
@@ -120,6 +120,18 @@ func (e *Engine) readJobs(s *shard, now int64) {
 	s.reading, s.after = !done, after
 }
 
+// adoptAll adopts jobs in their order until there is no room, and tells how many
+// it did.
+func (e *Engine) adoptAll(jobs []store.Job, now int64) int {
+	for i := range jobs {
+		if !e.adopt(&jobs[i], now) {
+			return i
+		}
+	}
+	return len(jobs)
+}
+
+// lastJob is after every job of the same due time.
 var lastJob = store.JobKey{
 	ID:     store.ID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
 	Number: 1<<32 - 1,
