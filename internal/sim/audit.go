@@ -18,6 +18,9 @@ func (b *book) audit(l *life, t *turned) {
 	}
 	for _, j := range t.closed {
 		b.notEarly(l, t, j)
+		if j.Kind == machine.Child {
+			b.heard(l, j)
+		}
 	}
 	if l.head.Status.Ended() {
 		b.atRest(l)
@@ -145,6 +148,18 @@ func (b *book) notEarly(l *life, t *turned, j *machine.Job) {
 		}
 		if w.now < j.Deadline && !(heard && w.now >= max(j.Due, beaten+j.Heartbeat)) {
 			w.failf("I10", l.id, "job %d of %q times out %d ms early", j.ID, j.State, j.Deadline-w.now)
+		}
+	}
+}
+
+// heard checks a nested start that is over: one whose end was awaited has ended,
+// or never began.
+func (b *book) heard(l *life, j *machine.Job) {
+	id, born := b.kids[store.JobKey{ID: l.id, Number: uint32(j.ID)}]
+	if en := l.entry(j.Entry); born && en.succeeded && j.Submitted {
+		b.w.saw(childTold)
+		if !b.lives[id].head.Status.Ended() {
+			b.w.failf("I4", l.id, "job %d of %q heard of the end of %s, which goes on", j.ID, j.State, short(id))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/backstep/backstep/internal/machine"
 )
@@ -244,6 +245,8 @@ func (b *book) account(l *life, e *machine.Event, h *happened) {
 		}
 	case e.Type == machine.TaskStateExited && e.Prev > 0 && failed[l.events[e.Prev-1].kind]:
 		w.saw(caught)
+	case e.Type == machine.TaskFailed && strings.HasPrefix(h.err, "StepFunctions."):
+		w.saw(childRefused)
 	case e.Type == machine.EvaluationFailed:
 		w.saw(evaluationFailed)
 	case e.Type == machine.MapStateStarted && e.Length >= 5:

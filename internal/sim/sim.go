@@ -64,12 +64,18 @@ func (v *Violation) Error() string {
 func Run(o Options) Outcome {
 	w := newWorld(o)
 	w.prepare()
+	if o.Seed%walkEvery == 0 {
+		w.walk()
+	}
 	w.turn()
 	w.bury()
 	w.out.Hash = w.trace.hash
 	w.out.Lines = w.trace.lines
 	return w.out
 }
+
+// walkEvery is in how many seeds one asks the decider alone.
+const walkEvery = 8
 
 // Report is a failed run as people read it: what broke, the trace's tail, the
 // execution, and how to see it again. The run is made once more to get the

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/backstep/backstep/internal/engine"
@@ -55,6 +56,9 @@ func (w *world) begin(token, stepID, state string) {
 	tk := &task{token: token, id: store.ID(t.ID), job: t.Job, attempt: t.Attempt, stepID: stepID, state: state}
 	w.tasks.byToken[token] = tk
 	w.tasks.given = append(w.tasks.given, tk)
+	if old := w.tasks.last(tk); old != nil && w.strikes(oldToken) {
+		w.after(w.faults.span(0, 5000), func() { w.finish(old) })
+	}
 	if w.strikes(forgedToken) {
 		w.after(w.faults.span(1, 1000), func() { w.forge(tk) })
 	}
@@ -73,6 +77,16 @@ func (w *world) begin(token, stepID, state string) {
 	if w.strikes(twiceAnswer) {
 		w.after(done+w.faults.span(0, 20_000), func() { w.finish(tk) })
 	}
+}
+
+// last is the task of the same step that came before, nil where there was none.
+func (b *taskBook) last(tk *task) *task {
+	for _, other := range slices.Backward(b.given) {
+		if other != tk && other.id == tk.id && (other.state == tk.state || other.stepID == tk.stepID && tk.stepID != "") {
+			return other
+		}
+	}
+	return nil
 }
 
 // job is the task's job as far as it is durable and this very attempt's.
@@ -210,7 +224,11 @@ func (w *world) expectWorker(activity string) {
 		return
 	}
 	w.tasks.polling[activity] = true
-	w.after(w.work.span(1, 3000), func() { w.poll(activity) })
+	most := int64(3000)
+	if w.healed {
+		most = 100
+	}
+	w.after(w.work.span(1, most), func() { w.poll(activity) })
 }
 
 // atOnce is a context whose caller does not wait: its end never breaks off what

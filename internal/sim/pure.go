@@ -1,0 +1,206 @@
+package sim
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// walk asks the decider alone, without an engine: an execution of one of the
+// world's machines goes through random messages, early, late and twice, and of
+// every one of them is asked whether Step left what it was given untouched,
+// decides the same once more, and decides the same on an execution that was
+// read from its records.
+type walk struct {
+	w     *world
+	p     *asl.Program
+	env   machine.Env
+	x     *machine.Execution
+	rows  map[string][]byte
+	texts map[machine.Ref]value.Text
+	old   []machine.JobID // closed before
+}
+
+// mostMessages bounds a walk.
+const mostMessages = 120
+
+func (w *world) walk() {
+	m := w.machines[w.paths.IntN(len(w.machines))]
+	quotas := machine.AWSLimits()
+	quotas.EntriesTurn = pick(w.paths, 2, 500)
+	k := &walk{
+		w: w, p: m.program, rows: map[string][]byte{}, texts: map[machine.Ref]value.Text{},
+		env: machine.Env{Now: began, TokenKey: make([]byte, 32), Limits: quotas},
+	}
+	k.x = machine.New(machine.Start{
+		Account: account, Region: region, Machine: m.name, Name: "walk", Definition: m.hash, Express: m.express, At: began,
+		Parent: pick(w.paths, nil, &machine.Parent{Job: 3, Pattern: asl.Sync2}),
+	})
+	k.step(machine.Message{Kind: machine.Begin, Output: value.Checked(w.input())})
+	for n := 0; n < mostMessages && len(k.x.Jobs) > 0 && w.out.Violation == nil; n++ {
+		k.step(k.message())
+	}
+}
+
+// message is what comes next: about an open job mostly.
+func (k *walk) message() machine.Message {
+	c := k.w.paths
+	k.env.Now += c.span(0, 20_000)
+	if c.once(60) {
+		name := "Stopped"
+		return machine.Message{Kind: machine.Stop, Failure: &machine.Failure{Error: &name}}
+	}
+	open := slices.Sorted(maps.Keys(k.x.Jobs))
+	m := machine.Message{Job: open[c.IntN(len(open))]}
+	j := k.x.Jobs[m.Job]
+	if len(k.old) > 0 && c.once(8) {
+		m.Job = k.old[c.IntN(len(k.old))]
+	}
+	switch {
+	case c.once(10):
+		m.Kind = machine.MessageKind(c.between(int(machine.JobSucceeded), int(machine.Continue)))
+	case j.Kind == machine.Timer:
+		m.Kind, k.env.Now = machine.Fired, max(k.env.Now, j.Due-int64(c.IntN(2)))
+	case j.Kind == machine.Resume:
+		m.Kind = machine.Continue
+	case j.Kind == machine.Activity && !j.Taken:
+		m.Kind, m.Worker = machine.Taken, "worker"
+	case c.once(6):
+		m.Kind = machine.JobFailed
+	case c.once(4) && !j.Submitted:
+		m.Kind = machine.Submitted
+	default:
+		m.Kind = machine.JobSucceeded
+	}
+	if m.Kind == machine.JobFailed {
+		name, cause := pick(c, "E.Soft", "E.Hard", "States.Timeout"), "a walk"
+		m.Failure = &machine.Failure{Error: &name, Cause: &cause}
+	}
+	m.Output = value.Checked(`{"v":5,"ok":true,"ExecutionArn":"arn"}`)
+	return m
+}
+
+// step takes one message, three times, and moves on.
+func (k *walk) step(m machine.Message) {
+	_, _ = k.w.entropy.Read(k.env.Seed[:])
+	before := image(k.x)
+	d := machine.Step(k.env, k.p, k.x, m)
+	if !bytes.Equal(before, image(k.x)) {
+		k.fail("Step changed what it was given", m)
+	}
+	decided := imageOf(&d)
+	if again := machine.Step(k.env, k.p, k.x, m); !bytes.Equal(decided, imageOf(&again)) {
+		k.fail("Step decides otherwise the second time", m)
+	}
+	if k.x.Head.Status != 0 {
+		if read := machine.Step(k.env, k.p, k.restore(), m); !bytes.Equal(decided, imageOf(&read)) {
+			k.fail("Step decides otherwise on what was read from its records", m)
+		}
+	}
+	k.keep(&d)
+	k.x.Apply(d)
+	if k.x.Head.Status != 0 && !bytes.Equal(image(k.x), image(k.restore())) {
+		k.fail("what Apply made is not what the records make", m)
+	}
+	k.old = append(k.old, d.Closed...)
+}
+
+func (k *walk) fail(what string, m machine.Message) {
+	k.w.failf("I5", store.ID{}, "%s: message %+v after event %d of %s", what, m, k.x.Head.LastEvent, k.x.Start.Machine)
+}
+
+// keep writes a delta's records.
+func (k *walk) keep(d *machine.Delta) {
+	if d.IsEmpty() {
+		return
+	}
+	k.rows["head"] = machine.AppendHead(nil, d.Head)
+	for _, f := range d.Frames {
+		k.rows[fmt.Sprint("frame ", f.ID)] = machine.AppendFrame(nil, f)
+	}
+	for _, id := range d.Dropped {
+		delete(k.rows, fmt.Sprint("frame ", id))
+	}
+	for _, j := range d.Jobs {
+		k.rows[fmt.Sprint("job ", j.ID)] = machine.AppendJob(nil, j)
+	}
+	for _, id := range d.Closed {
+		delete(k.rows, fmt.Sprint("job ", id))
+	}
+	for i, text := range d.Payloads {
+		k.texts[k.x.Head.LastPayload+machine.Ref(i)+1] = text
+	}
+	record := machine.AppendEvents(nil, d.Events)
+	events, err := machine.DecodeEvents(record)
+	if err != nil || !bytes.Equal(record, machine.AppendEvents(nil, events)) {
+		k.w.failf("I5", store.ID{}, "events are not what their record says: %v", err)
+	}
+}
+
+// restore is the execution as its records have it.
+func (k *walk) restore() *machine.Execution {
+	start, err := machine.DecodeStart(machine.AppendStart(nil, &k.x.Start))
+	head, bad := machine.DecodeHead(k.rows["head"])
+	if err != nil || bad != nil {
+		k.w.failf("I5", store.ID{}, "a record can't be read: %v, %v", err, bad)
+	}
+	var frames []*machine.Frame
+	var jobs []*machine.Job
+	for name, row := range k.rows {
+		switch name[0] {
+		case 'f':
+			f, err := machine.DecodeFrame(row)
+			frames, bad = append(frames, f), err
+		case 'j':
+			j, err := machine.DecodeJob(row)
+			jobs, bad = append(jobs, j), err
+		}
+		if bad != nil {
+			k.w.failf("I5", store.ID{}, "%s can't be read: %v", name, bad)
+		}
+	}
+	x := machine.Restore(start, head, frames, jobs)
+	for _, ref := range x.Needs() {
+		x.Payloads[ref] = k.texts[ref]
+	}
+	return x
+}
+
+// image is an execution as bytes.
+func image(x *machine.Execution) []byte {
+	b := machine.AppendHead(machine.AppendStart(nil, &x.Start), &x.Head)
+	for _, id := range slices.Sorted(maps.Keys(x.Frames)) {
+		b = machine.AppendFrame(b, x.Frames[id])
+	}
+	for _, id := range slices.Sorted(maps.Keys(x.Jobs)) {
+		b = machine.AppendJob(b, x.Jobs[id])
+	}
+	for _, ref := range slices.Sorted(maps.Keys(x.Payloads)) {
+		b = append(fmt.Append(b, ref), x.Payloads[ref].String()...)
+	}
+	return b
+}
+
+// imageOf is a delta as bytes.
+func imageOf(d *machine.Delta) []byte {
+	if d.IsEmpty() {
+		return nil
+	}
+	b := machine.AppendEvents(machine.AppendHead(nil, d.Head), d.Events)
+	for _, f := range d.Frames {
+		b = machine.AppendFrame(b, f)
+	}
+	for _, j := range d.Jobs {
+		b = machine.AppendJob(b, j)
+	}
+	for _, text := range d.Payloads {
+		b = append(b, text.String()...)
+	}
+	return fmt.Append(b, d.Dropped, d.Closed)
+}
