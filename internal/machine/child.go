@@ -46,7 +46,7 @@ func (x *Execution) Report() Message {
 	told := x.describe(x.Start.Parent.Pattern).Text()
 	m := Message{Kind: JobSucceeded, Job: x.Start.Parent.Job, Output: told}
 	if x.Head.Status != Succeeded {
-		name, cause := "States.TaskFailed", bounded(told.String())
+		name, cause := "States.TaskFailed", bounded(told.String(), maxCause)
 		m = Message{Kind: JobFailed, Job: m.Job, Failure: &Failure{Error: &name, Cause: &cause}, Effect: EffectUnknown}
 	}
 	return m

@@ -133,7 +133,7 @@ func TestCausesAreBounded(t *testing.T) {
 		{strings.Repeat("a", maxCause+1), strings.Repeat("a", maxCause)},
 		{strings.Repeat("a", maxCause-1) + "é", strings.Repeat("a", maxCause-1)},
 	} {
-		if got := bounded(c.text); got != c.want {
+		if got := bounded(c.text, maxCause); got != c.want {
 			t.Errorf("%d bytes became %d", len(c.text), len(got))
 		}
 	}

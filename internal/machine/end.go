@@ -24,7 +24,7 @@ func (t *turn) fail(sc *scope) *fault {
 	if fl != nil {
 		return fl
 	}
-	return &fault{Failure: Failure{Error: name, Cause: cause}}
+	return given(&Failure{Error: name, Cause: cause})
 }
 
 // succeedExecution ends the execution well.
@@ -56,10 +56,8 @@ func (t *turn) timeOut() {
 
 // stop ends the execution because somebody wants so.
 func (t *turn) stop(f *Failure) bool {
-	if f == nil {
-		f = &Failure{}
-	}
-	t.end(Aborted, Event{Type: ExecutionAborted, Error: f.Error, Cause: f.Cause})
+	fl := given(f)
+	t.end(Aborted, Event{Type: ExecutionAborted, Error: fl.Error, Cause: fl.Cause})
 	return true
 }
 

@@ -11,8 +11,12 @@ const (
 	errResult    = "States.ResultPathMatchFailure"
 )
 
-// maxCause is how long a cause may be, in bytes.
-const maxCause = 32768
+// How long an error's name and its cause may be, in bytes; what is longer is
+// cut.
+const (
+	maxError = 256
+	maxCause = 32768
+)
 
 // fault is a failure on its way outward.
 type fault struct {
@@ -22,13 +26,29 @@ type fault struct {
 	timeout   bool   // not matched by States.TaskFailed
 	heartbeat bool   // matched by States.HeartbeatTimeout too
 	query     bool   // to be told by an EvaluationFailed
-	within    bool   // came from what a Map or Parallel had under way
+	within    bool   // ends a Map or Parallel that has to say so
 	location  string // of the expression that failed, or ""
 }
 
 // newFault is a failure of that name.
 func newFault(name, cause string) *fault {
 	return &fault{Failure: Failure{Error: &name, Cause: &cause}}
+}
+
+// given is a failure that came from outside, or out of a definition.
+func given(f *Failure) *fault {
+	if f == nil {
+		return &fault{}
+	}
+	return &fault{Failure: Failure{Error: cut(f.Error, maxError), Cause: cut(f.Cause, maxCause)}}
+}
+
+func cut(s *string, most int) *string {
+	if s == nil || len(*s) <= most {
+		return s
+	}
+	short := bounded(*s, most)
+	return &short
 }
 
 // runtime is a failure that no Retry and no Catch takes.
@@ -49,15 +69,15 @@ func (sc *scope) evaluation(cause, location string) *fault {
 func (sc *scope) entered(cause string) string {
 	text := "An error occurred while executing the state '" + sc.state.Name + "' (entered at the event id #" +
 		strconv.FormatInt(sc.frame.EnteredEvent, 10) + "). " + cause
-	return bounded(text)
+	return bounded(text, maxCause)
 }
 
-// bounded cuts a text at maxCause, before the character that would cross it.
-func bounded(text string) string {
-	if len(text) <= maxCause {
+// bounded cuts a text at most bytes, before the character that would cross it.
+func bounded(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	end := maxCause
+	end := most
 	for end > 0 && text[end]&0xC0 == 0x80 {
 		end--
 	}

@@ -24,7 +24,7 @@ func (t *turn) pass(sc *scope) *fault {
 // complete ends a Task, Parallel or Map whose work has this result.
 func (t *turn) complete(f *Frame, s *asl.State, result datum) {
 	sc := t.scope(f, s, f.Prev)
-	sc.result = result
+	sc.result, sc.over = result, true
 	var fl *fault
 	if s.Language == asl.JSONata {
 		fl = t.outcome(sc, s.Output, s.Assign, result, s.Next)

@@ -23,6 +23,7 @@ type scope struct {
 	failure value.Value // $states.errorOutput
 	item    *item       // the item that an ItemSelector makes, before its frame stands
 	token   bool        // whether the state's job has a token
+	over    bool        // whether history has said already how the state's work ended
 
 	context, states value.Value // made when first asked for
 }

@@ -18,7 +18,7 @@ func (t *turn) raise(sc *scope, fl *fault) {
 	if fl.query {
 		fl.event = t.event(Event{Type: EvaluationFailed, Prev: sc.before, State: s.Name,
 			Error: fl.Error, Cause: fl.Cause, Location: fl.location})
-		fl.query, fl.within = false, true
+		fl.query, fl.within = false, !sc.over
 	}
 	if fl.event == 0 {
 		fl.event = f.Prev
@@ -108,6 +108,7 @@ func (t *turn) catch(sc *scope, fl *fault) bool {
 	sc.frame.Prev = fl.event
 	told := datum{tree: fl.object()}
 	caught := t.scope(sc.frame, s, fl.event)
+	caught.over = true
 	var failed *fault
 	if s.Language == asl.JSONata {
 		caught.failure = told.tree

@@ -59,10 +59,10 @@ func (sc *scope) plan() (p plan, fl *fault) {
 		return p, fl
 	}
 	sc.with(in)
-	if p.timeout, _, fl = sc.integer(&s.Task.TimeoutSeconds, 1); fl != nil {
+	if p.timeout, fl = sc.seconds(&s.Task.TimeoutSeconds); fl != nil {
 		return p, fl
 	}
-	if p.heartbeat, _, fl = sc.integer(&s.Task.HeartbeatSeconds, 1); fl != nil {
+	if p.heartbeat, fl = sc.seconds(&s.Task.HeartbeatSeconds); fl != nil {
 		return p, fl
 	}
 	role, fl := sc.line(&s.Task.RoleARN)
@@ -84,6 +84,12 @@ func (sc *scope) plan() (p plan, fl *fault) {
 	return p, nil
 }
 
+// seconds is a time that may be computed, 0 where the field is absent.
+func (sc *scope) seconds(q *asl.Quantity) (int64, *fault) {
+	n, _, fl := sc.integer(q, 1)
+	return min(n, asl.MaxSeconds), fl
+}
+
 // taskMessage is what becomes of a task that is under way.
 func (t *turn) taskMessage(j *Job, m Message) bool {
 	f := t.frame(j.Frame)
@@ -92,10 +98,7 @@ func (t *turn) taskMessage(j *Job, m Message) bool {
 	case JobSucceeded:
 		t.taskSucceeded(f, s, m.Output)
 	case JobFailed:
-		if m.Failure == nil {
-			m.Failure = &Failure{}
-		}
-		t.taskFailed(f, s, &fault{Failure: *m.Failure}, m.Effect)
+		t.taskFailed(f, s, given(m.Failure), m.Effect)
 	case Submitted:
 		return t.submitted(f, s, j, m.Output)
 	case Taken:
@@ -123,12 +126,22 @@ func (t *turn) submitted(f *Frame, s *asl.State, j *Job, answer value.Text) bool
 	if j.Kind == Activity || j.Submitted {
 		return false
 	}
+	if t.tooLong(answer) {
+		t.taskFailed(f, s, tooLarge(s.Task.Resource.Service), EffectUnknown)
+		return true
+	}
 	ref := t.payload(answer, value.Value{})
 	e := taskEvent(&s.Task.Resource, started)
 	e.Type, e.Prev, e.Out = TaskSubmitted, f.Prev, ref
 	f.Prev = t.event(e)
 	j.Submitted = true
 	return t.beat(j)
+}
+
+// tooLong reports whether a task's answer is over the limit.
+func (t *turn) tooLong(answer value.Text) bool {
+	most := t.env.Limits.Payload
+	return most > 0 && answer.Len() > most
 }
 
 // taken notes that a worker took the activity's task.
@@ -188,7 +201,7 @@ func (t *turn) tellTimeout(f *Frame, s *asl.State) {
 // taskSucceeded ends the attempt well, if its result is within the limit.
 func (t *turn) taskSucceeded(f *Frame, s *asl.State, answer value.Text) {
 	r := &s.Task.Resource
-	if most := t.env.Limits.Payload; most > 0 && answer.Len() > most {
+	if t.tooLong(answer) {
 		name := r.Service
 		if r.Kind == asl.LambdaARN || r.Kind == asl.Activity {
 			name = r.Text
