@@ -40,13 +40,25 @@ func (r *Request) Birth() (Birth, error) {
 	return b, nil
 }
 
-// Report is what the execution, which has ended, tells its parent: the message
-// for the parent's .sync or .sync:2 job. Its payloads must be at hand.
-func (x *Execution) Report() Message {
-	told := x.describe(x.Start.Parent.Pattern).Text()
-	m := Message{Kind: JobSucceeded, Job: x.Start.Parent.Job, Output: told}
-	if x.Head.Status != Succeeded {
-		name, cause := "States.TaskFailed", bounded(told.String(), maxCause)
+// Ending is a nested execution that has ended, as its parent is told.
+type Ending struct {
+	Start         Start
+	Head          Head
+	Input, Output value.Text
+}
+
+// Ending is what the execution's parent is told. Its payloads must be at hand.
+func (x *Execution) Ending() Ending {
+	return Ending{x.Start, x.Head, x.Payloads[x.Head.Input], x.Payloads[x.Head.Output]}
+}
+
+// Message completes the parent's job, whose task waits in the pattern .sync or
+// .sync:2.
+func (n *Ending) Message(p asl.Pattern) Message {
+	told := n.describe(p).Text()
+	m := Message{Kind: JobSucceeded, Job: n.Start.Parent.Job, Output: told}
+	if n.Head.Status != Succeeded {
+		name, cause := "States.TaskFailed", told.String()
 		m = Message{Kind: JobFailed, Job: m.Job, Failure: &Failure{Error: &name, Cause: &cause}, Effect: EffectUnknown}
 	}
 	return m
@@ -54,40 +66,36 @@ func (x *Execution) Report() Message {
 
 // describe is the execution as DescribeExecution has it, in the spelling of a
 // task's result. With .sync its input and output are texts.
-func (x *Execution) describe(p asl.Pattern) value.Value {
-	data := func(ref Ref) value.Value {
-		text, ok := x.Payloads[ref]
-		switch {
-		case !ok:
-			return value.Value{}
-		case p == asl.Sync2:
+func (n *Ending) describe(p asl.Pattern) value.Value {
+	data := func(text value.Text) value.Value {
+		if p == asl.Sync2 {
 			return text.Decode()
 		}
 		return value.NewString(text.String())
 	}
 	included := value.NewObject(member("Included", value.NewBool(true)))
 	b := value.NewBuilder(16)
-	b.Set("Cause", maybe(x.Head.Cause))
-	b.Set("Error", maybe(x.Head.Error))
-	b.Set("ExecutionArn", value.NewString(x.Start.ExecutionARN()))
-	b.Set("Input", data(x.Head.Input))
+	b.Set("Cause", maybe(n.Head.Cause))
+	b.Set("Error", maybe(n.Head.Error))
+	b.Set("ExecutionArn", value.NewString(n.Start.ExecutionARN()))
+	b.Set("Input", data(n.Input))
 	b.Set("InputDetails", included)
-	b.Set("Name", value.NewString(x.Start.Name))
-	if x.Head.Output != 0 {
-		b.Set("Output", data(x.Head.Output))
+	b.Set("Name", value.NewString(n.Start.Name))
+	if !n.Output.IsZero() {
+		b.Set("Output", data(n.Output))
 		b.Set("OutputDetails", included)
 	}
-	b.Set("RedriveCount", value.NewInt(int64(x.Head.Redrives)))
-	if x.Head.Status == Succeeded {
+	b.Set("RedriveCount", value.NewInt(int64(n.Head.Redrives)))
+	if n.Head.Status == Succeeded {
 		b.Set("RedriveStatus", value.NewString("NOT_REDRIVABLE"))
 		b.Set("RedriveStatusReason", value.NewString("Execution is SUCCEEDED and cannot be redriven"))
 	} else {
 		b.Set("RedriveStatus", value.NewString("REDRIVABLE"))
 	}
-	b.Set("StartDate", value.NewInt(x.Start.At))
-	b.Set("StateMachineArn", value.NewString(x.Start.MachineARN()))
-	b.Set("Status", value.NewString(x.Head.Status.String()))
-	b.Set("StopDate", value.NewInt(x.Head.Stop))
+	b.Set("StartDate", value.NewInt(n.Start.At))
+	b.Set("StateMachineArn", value.NewString(n.Start.MachineARN()))
+	b.Set("Status", value.NewString(n.Head.Status.String()))
+	b.Set("StopDate", value.NewInt(n.Head.Stop))
 	return b.Object()
 }
 

@@ -5,8 +5,6 @@ import (
 	"math"
 	"reflect"
 	"testing"
-
-	"github.com/backstep/backstep/internal/asl"
 )
 
 func textPointer(s string) *string { return &s }
@@ -16,7 +14,7 @@ var (
 	fullStart = Start{
 		ID: ID{1, 2, 3}, Account: "123456789012", Region: "eu-central-1", Machine: "m", Name: "n", Definition: [32]byte{4},
 		Version: "v", Alias: "a", RoleARN: "r", Trace: "t", Express: true, At: 5, Depth: 6,
-		Parent: &Parent{ID: ID{7}, Job: 8, Pattern: asl.Sync2},
+		Parent: &Parent{ID: ID{7}, Job: 8},
 	}
 	fullHead = Head{
 		Status: Failed, Now: 1, Stop: 2, LastEvent: 3, Entries: 4, LastPayload: 5, LastFrame: 6, LastJob: 7, Input: 8, Output: 9,

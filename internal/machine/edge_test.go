@@ -90,7 +90,7 @@ func TestBirth(t *testing.T) {
 	}
 }
 
-func TestReport(t *testing.T) {
+func TestEndings(t *testing.T) {
 	for _, c := range []struct {
 		definition string
 		pattern    asl.Pattern
@@ -111,9 +111,10 @@ func TestReport(t *testing.T) {
 				`"InputDetails":{"Included":true},"Name":"n","RedriveCount":0,"RedriveStatus":"REDRIVABLE","StartDate":5,` +
 				`"StateMachineArn":"arn:aws:states:us-east-1:1:stateMachine:m","Status":"FAILED","StopDate":9}`},
 	} {
-		x := New(Start{Account: "1", Region: "us-east-1", Machine: "m", Name: "n", At: 5, Parent: &Parent{Job: 7, Pattern: c.pattern}})
+		x := New(Start{Account: "1", Region: "us-east-1", Machine: "m", Name: "n", At: 5, Parent: &Parent{Job: 7}})
 		x.Apply(Step(Env{Now: 9, Limits: AWSLimits()}, compileFor(t, c.definition), x, Message{Kind: Begin, Output: value.Checked(`{"in":  1}`)}))
-		m := x.Report()
+		n := x.Ending()
+		m := n.Message(c.pattern)
 		got := m.Output.String()
 		if m.Kind == JobFailed {
 			got = *m.Failure.Error + " " + *m.Failure.Cause

@@ -23,7 +23,6 @@ import (
 	"encoding/binary"
 	"strconv"
 
-	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -95,12 +94,10 @@ type Start struct {
 	Parent     *Parent
 }
 
-// Parent is who waits for a nested execution's end, and how it wants to be
-// told: .sync or .sync:2.
+// Parent is who waits for a nested execution's end.
 type Parent struct {
-	ID      ID
-	Job     JobID
-	Pattern asl.Pattern
+	ID  ID
+	Job JobID
 }
 
 // Head is what changes with every turn of an execution and is small.

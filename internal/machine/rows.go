@@ -1,10 +1,6 @@
 package machine
 
-import (
-	"encoding/binary"
-
-	"github.com/backstep/backstep/internal/asl"
-)
+import "encoding/binary"
 
 // AppendStart adds the start as a record to b.
 func AppendStart(b []byte, s *Start) []byte {
@@ -21,7 +17,6 @@ func AppendStart(b []byte, s *Start) []byte {
 	if s.Parent != nil {
 		b = append(b, s.Parent.ID[:]...)
 		b = binary.AppendUvarint(b, uint64(s.Parent.Job))
-		b = append(b, byte(s.Parent.Pattern))
 	}
 	return b
 }
@@ -44,7 +39,6 @@ func DecodeStart(b []byte) (Start, error) {
 		s.Parent = &Parent{}
 		copy(s.Parent.ID[:], r.bytes(len(s.Parent.ID)))
 		s.Parent.Job = JobID(r.uint32())
-		s.Parent.Pattern = asl.Pattern(r.upTo(uint8(asl.WaitForTaskToken)))
 	}
 	return s, r.end()
 }
