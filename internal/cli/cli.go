@@ -86,8 +86,8 @@ type verbs struct {
 // Globals are the flags that every verb takes.
 type Globals struct {
 	Endpoint string `help:"Where the server is." env:"BACKSTEP_ENDPOINT" default:"http://127.0.0.1:8083" placeholder:"URL"`
-	Region   string `help:"The region in ARNs." env:"BACKSTEP_REGION" default:"us-east-1"`
-	Account  string `help:"The account in ARNs." env:"BACKSTEP_ACCOUNT" default:"123456789012"`
+	Region   string `help:"The region in ARNs." env:"BACKSTEP_REGION" placeholder:"us-east-1"`
+	Account  string `help:"The account in ARNs." env:"BACKSTEP_ACCOUNT" placeholder:"123456789012"`
 	JSON     bool   `help:"Print JSON, for machines." name:"json"`
 }
 
@@ -105,7 +105,7 @@ func (s *session) service() (api.Service, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, usagef("--endpoint %q is no URL such as http://127.0.0.1:8083", s.Endpoint)
 	}
-	return s.Connect(strings.TrimSuffix(s.Endpoint, "/"), s.Region)
+	return s.Connect(strings.TrimSuffix(s.Endpoint, "/"), s.region())
 }
 
 func usagef(format string, args ...any) error {

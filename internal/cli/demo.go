@@ -145,7 +145,7 @@ func (v *Demo) place(s *session, svc api.Service, scenarios []scenario) ([]strin
 		return nil, &UsageError{err}
 	}
 	machine, err := svc.CreateStateMachine(s.ctx, &api.CreateStateMachineInput{
-		Name: demoMachine, Definition: string(definition), RoleArn: "arn:aws:iam::" + s.Account + ":role/demo",
+		Name: demoMachine, Definition: string(definition), RoleArn: "arn:aws:iam::123456789012:role/demo",
 	})
 	if err != nil {
 		return nil, err
@@ -289,5 +289,5 @@ The server is still up at %[1]s (stop it: kill %[2]d). Try:
   backstep show%[3]s %[5]s
   backstep history%[3]s %[5]s
   aws stepfunctions list-executions --endpoint-url %[1]s --region %[6]s --state-machine-arn %[7]s
-`, server.endpoint(), server.pid(), at, demoMachine, shortName(arns[len(arns)-1]), s.Region, s.machineARN(demoMachine))
+`, server.endpoint(), server.pid(), at, demoMachine, executionName(arns[len(arns)-1]), s.region(), s.machineARN(demoMachine))
 }

@@ -318,7 +318,7 @@ func (v *Stop) Run(s *session) error {
 	if s.JSON {
 		return s.printJSON(out)
 	}
-	_, err = fmt.Fprintf(s.Stdout, "%s stopped at %s\n", shortName(arn), when(out.StopDate))
+	_, err = fmt.Fprintf(s.Stdout, "%s stopped at %s\n", executionName(arn), when(out.StopDate))
 	return err
 }
 

@@ -8,7 +8,7 @@ type Serve struct {
 	Config   string `help:"Configuration: functions, topics, connections, keys, limits." env:"BACKSTEP_CONFIG" type:"path" placeholder:"FILE"`
 	LogLevel string `help:"debug, info, warn or error." env:"BACKSTEP_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
 
-	// Region and Account are those of the global flags.
+	// Region and Account are the global flags, "" where they were not given.
 	Region  string `kong:"-"`
 	Account string `kong:"-"`
 }

@@ -1,10 +1,24 @@
 package cli
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/backstep/backstep/api"
 )
+
+// What ARNs have where nobody says otherwise: what a server has by itself.
+const (
+	defaultRegion  = "us-east-1"
+	defaultAccount = "123456789012"
+)
+
+func (g *Globals) region() string { return cmp.Or(g.Region, defaultRegion) }
+
+// arn is an ARN of the region and account of the flags.
+func (g *Globals) arn(resource string) string {
+	return "arn:aws:states:" + g.region() + ":" + cmp.Or(g.Account, defaultAccount) + ":" + resource
+}
 
 // machineARN is the ARN of a state machine that somebody named: by its ARN, or
 // by its name alone, with a version or alias behind a colon.
@@ -12,7 +26,7 @@ func (g *Globals) machineARN(name string) string {
 	if strings.HasPrefix(name, "arn:") {
 		return name
 	}
-	return "arn:aws:states:" + g.Region + ":" + g.Account + ":stateMachine:" + name
+	return g.arn("stateMachine:" + name)
 }
 
 // executionARN is the ARN of an execution that somebody named: by its ARN, or
@@ -25,11 +39,11 @@ func (g *Globals) executionARN(name string) (string, error) {
 	if !ok || !api.ValidName(machine) || !api.ValidName(execution) {
 		return "", usagef("%q names no execution: give its ARN, or MACHINE:NAME", name)
 	}
-	return "arn:aws:states:" + g.Region + ":" + g.Account + ":execution:" + machine + ":" + execution, nil
+	return g.arn("execution:" + machine + ":" + execution), nil
 }
 
-// shortName is an ARN's tail as executionARN and machineARN take it.
-func shortName(arn string) string {
+// executionName is an execution's ARN as executionARN takes it shorter.
+func executionName(arn string) string {
 	parts := strings.SplitN(arn, ":", 7)
 	if len(parts) < 7 {
 		return arn

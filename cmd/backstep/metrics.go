@@ -1,0 +1,75 @@
+package main
+
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/backstep/backstep/internal/engine"
+)
+
+// engineMetrics shows the engine's counters at /metrics.
+type engineMetrics struct{ engine *engine.Engine }
+
+func describe(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("backstep_"+name, help, nil, nil)
+}
+
+var (
+	descExecutions = prometheus.NewDesc("backstep_executions_total", "Standard executions by what became of them.", []string{"status"}, nil)
+
+	counters = []struct {
+		desc  *prometheus.Desc
+		value func(*engine.Metrics) *atomic.Int64
+	}{
+		{describe("turns_total", "Messages decided."), func(m *engine.Metrics) *atomic.Int64 { return &m.Turns }},
+		{describe("commits_total", "Batches made durable."), func(m *engine.Metrics) *atomic.Int64 { return &m.Commits }},
+		{describe("commits_unknown_total", "Commits whose outcome had to be read."), func(m *engine.Metrics) *atomic.Int64 { return &m.Unknown }},
+		{describe("execution_loads_total", "Executions read from the store."), func(m *engine.Metrics) *atomic.Int64 { return &m.Loads }},
+		{describe("task_calls_total", "Calls made to integrations."), func(m *engine.Metrics) *atomic.Int64 { return &m.Calls }},
+		{describe("executions_quarantined_total", "Executions held because they could not be decided."), func(m *engine.Metrics) *atomic.Int64 { return &m.Quarantined }},
+		{describe("leases_lost_total", "Shards lost to another node."), func(m *engine.Metrics) *atomic.Int64 { return &m.LeasesLost }},
+	}
+	statuses = []struct {
+		name  string
+		value func(*engine.Metrics) *atomic.Int64
+	}{
+		{"started", func(m *engine.Metrics) *atomic.Int64 { return &m.Started }},
+		{"succeeded", func(m *engine.Metrics) *atomic.Int64 { return &m.Succeeded }},
+		{"failed", func(m *engine.Metrics) *atomic.Int64 { return &m.Failed }},
+		{"timed_out", func(m *engine.Metrics) *atomic.Int64 { return &m.TimedOut }},
+		{"aborted", func(m *engine.Metrics) *atomic.Int64 { return &m.Aborted }},
+	}
+	gauges = []struct {
+		desc  *prometheus.Desc
+		value func(*engine.Engine) float64
+	}{
+		{describe("express_running", "Express executions that are running."), func(e *engine.Engine) float64 { return float64(e.Metrics().Express.Load()) }},
+		{describe("waiters", "Callers that wait for an execution."), func(e *engine.Engine) float64 { return float64(e.Metrics().Waiters.Load()) }},
+		{describe("work_under_way", "Calls and turns under way."), func(e *engine.Engine) float64 { return float64(e.Load().Under) }},
+		{describe("work_waiting", "Calls and turns that wait for their place."), func(e *engine.Engine) float64 { return float64(e.Load().Waiting) }},
+		{describe("executions_cached", "Executions in memory."), func(e *engine.Engine) float64 { return float64(e.Load().Cached) }},
+		{describe("cache_bytes", "About how many bytes they take."), func(e *engine.Engine) float64 { return float64(e.Load().Bytes) }},
+		{describe("timers_held", "Timers in memory; the rest is an index on disk."), func(e *engine.Engine) float64 { return float64(e.Load().Alarms) }},
+		{describe("shards_owned", "Shards whose lease is this node's."), func(e *engine.Engine) float64 { return float64(e.Load().Shards) }},
+	}
+)
+
+// Describe tells what Collect will.
+func (m engineMetrics) Describe(ch chan<- *prometheus.Desc) {
+	prometheus.DescribeByCollect(m, ch)
+}
+
+// Collect reads the counters.
+func (m engineMetrics) Collect(ch chan<- prometheus.Metric) {
+	all := m.engine.Metrics()
+	for _, c := range counters {
+		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, float64(c.value(all).Load()))
+	}
+	for _, s := range statuses {
+		ch <- prometheus.MustNewConstMetric(descExecutions, prometheus.CounterValue, float64(s.value(all).Load()), s.name)
+	}
+	for _, g := range gauges {
+		ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, g.value(m.engine))
+	}
+}

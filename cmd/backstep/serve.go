@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/backstep/backstep/internal/cli"
+	"github.com/backstep/backstep/internal/config"
+	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/integration/aws"
+	httptask "github.com/backstep/backstep/internal/integration/http"
+	"github.com/backstep/backstep/internal/integration/lambda"
+	"github.com/backstep/backstep/internal/integration/sns"
+	"github.com/backstep/backstep/internal/server"
+	"github.com/backstep/backstep/internal/service"
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/embedded"
+)
+
+// settings is the configuration with the flags over it.
+func settings(flags cli.Serve) (*config.Config, error) {
+	c, err := config.Load(flags.Config, os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	for flag, to := range map[string]*string{flags.Listen: &c.Listen, flags.Region: &c.Region, flags.Account: &c.Account} {
+		if flag != "" {
+			*to = flag
+		}
+	}
+	switch {
+	case flags.Postgres != "":
+		c.Postgres, c.Data = config.Secret(flags.Postgres), ""
+	case flags.Data != "":
+		c.Data, c.Postgres = flags.Data, ""
+	}
+	return c, c.Check()
+}
+
+// serve runs a server until ctx ends, and drains it.
+func serve(ctx context.Context, flags cli.Serve) error {
+	c, err := settings(flags)
+	if err != nil {
+		return &cli.UsageError{Err: err}
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(flags.LogLevel)); err != nil {
+		return &cli.UsageError{Err: err}
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	slog.SetDefault(log)
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return &cli.UsageError{Err: fmt.Errorf("%w: name another address by --listen", err)}
+	}
+	h, err := open(ctx, c, log)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	log.Info("backstep serves", "version", version(), "address", listener.Addr().String(), "store", h.place, "region", c.Region, "account", c.Account)
+	return h.run(ctx, listener)
+}
+
+// house is a server's parts, in the order in which they stand on one another.
+type house struct {
+	config  *config.Config
+	log     *slog.Logger
+	place   string // where its data is, for people
+	store   store.Store
+	lambda  *lambda.Handler
+	sns     *sns.Handler
+	http    *httptask.Handler
+	engine  *engine.Engine
+	service *service.Service
+	server  *server.Server
+}
+
+// open builds the parts from the ground up. What was opened before something
+// failed is closed again.
+func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, err error) {
+	h := &house{config: c, log: log}
+	if h.store, h.place, err = openStore(ctx, c, log); err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close(ctx))
+		}
+	}()
+	registry, err := h.integrations(ctx)
+	if err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
+	catalog := service.NewCatalog(h.store, registry)
+	limits := engine.DefaultLimits()
+	override(&limits.Calls, c.Limits.Calls)
+	override(&limits.Express, c.Limits.Express)
+	override(&limits.CachedBytes, c.Limits.Memory)
+	h.engine, err = engine.Open(context.WithoutCancel(ctx), engine.Config{
+		Store: h.store, Registry: registry, Machines: catalog.Machine, Log: log, Exclusive: c.Postgres == "", Limits: limits,
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.service = service.New(service.Config{
+		Store: h.store, Engine: h.engine, Catalog: catalog, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID, Log: log,
+	})
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), engineMetrics{h.engine})
+	h.server, err = server.New(server.Config{
+		Service: h.service, Keys: secrets(c.Keys), Region: c.Region, Hosts: c.Hosts, Ready: h.ready, Metrics: metrics, Log: log,
+		MaxCalls: c.Limits.Requests, MaxPolls: c.Limits.Polls,
+	})
+	return h, err
+}
+
+func openStore(ctx context.Context, c *config.Config, log *slog.Logger) (store.Store, string, error) {
+	if c.Postgres != "" {
+		return nil, "", errors.New("no PostgreSQL in this build")
+	}
+	s, err := embedded.Open(c.Data, embedded.Options{Logger: log})
+	return s, c.Data, err
+}
+
+// integrations opens the kinds of tasks, and says who does what.
+func (h *house) integrations(ctx context.Context) (*integration.Registry, error) {
+	c := h.config
+	var signer *aws.Signer
+	if c.Endpoints.Lambda != "" || c.Endpoints.SNS != "" {
+		var err error
+		if signer, err = aws.NewSigner(ctx, c.Region); err != nil {
+			return nil, err
+		}
+	}
+	functions := map[string]lambda.Function{}
+	for name, f := range c.Functions {
+		functions[name] = lambda.Function{
+			URL: string(f.URL), Command: f.Command, Dir: f.Dir, Env: secrets(f.Env), Concurrency: f.Concurrency, Timeout: f.Timeout,
+		}
+	}
+	h.lambda = lambda.New(lambda.Config{
+		Functions: functions, Endpoint: string(c.Endpoints.Lambda), Signer: signer, StrictAWS: c.StrictAWS, Region: c.Region, Account: c.Account, Logger: h.log,
+	})
+	topics := map[string]sns.Topic{}
+	for name, t := range c.Topics {
+		topics[name] = sns.Topic{Webhook: string(t.Webhook)}
+	}
+	h.sns = sns.New(sns.Config{Topics: topics, Endpoint: string(c.Endpoints.SNS), Signer: signer, StrictAWS: c.StrictAWS, Logger: h.log})
+	connections := map[string]httptask.Connection{}
+	for name, n := range c.Connections {
+		connections[name] = connection(n)
+	}
+	var err error
+	if h.http, err = httptask.New(httptask.Config{Allow: c.HTTP.Allow, Connections: connections, StrictAWS: c.StrictAWS, Region: c.Region}); err != nil {
+		return nil, err
+	}
+	r := new(integration.Registry)
+	r.Add("lambda", "invoke", h.lambda, integration.RequestResponse, integration.WaitForTaskToken)
+	r.Add("sns", "publish", h.sns, integration.RequestResponse, integration.WaitForTaskToken)
+	r.Add("http", "invoke", h.http, integration.RequestResponse)
+	return r, nil
+}
+
+// ready says whether starts are taken.
+func (h *house) ready() error {
+	if !h.engine.Ready() {
+		return errors.New("the engine does not take starts: it is starting, draining, or its store does not answer")
+	}
+	return nil
+}
+
+// run serves until ctx ends, the listener fails or the store has stopped, then
+// takes the house down from the roof: calls that wait are answered, task calls
+// get time to end, leases are given back, programs are stopped, the store is
+// closed.
+func (h *house) run(ctx context.Context, listener net.Listener) error {
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	turning, still := context.WithCancel(context.WithoutCancel(ctx))
+	engineEnded := make(chan struct{})
+	go func() {
+		defer close(engineEnded)
+		stop(h.engine.Run(turning))
+	}()
+	go h.service.Run(running)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		stop(h.server.Serve(listener))
+	}()
+	<-running.Done()
+	why := context.Cause(running)
+	if errors.Is(why, context.Canceled) {
+		why = nil
+	}
+	h.log.Info("backstep drains")
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.config.Limits.Drain)
+	defer cancel()
+	drained := make(chan error, 1)
+	go func() { drained <- h.engine.Drain(grace) }()
+	err := errors.Join(why, h.server.Drain(grace), <-drained)
+	<-served
+	still()
+	<-engineEnded
+	return errors.Join(err, h.close(grace))
+}
+
+// close closes what is open, from the roof down.
+func (h *house) close(ctx context.Context) error {
+	if h.http != nil {
+		h.http.Close()
+	}
+	if h.sns != nil {
+		h.sns.Close()
+	}
+	if h.lambda != nil {
+		h.lambda.Close(ctx)
+	}
+	return h.store.Close()
+}
+
+func connection(n config.Connection) httptask.Connection {
+	return httptask.Connection{
+		Hosts: n.Hosts, Header: n.APIKey.Header, Key: string(n.APIKey.Value), Username: n.Basic.Username, Password: string(n.Basic.Password),
+	}
+}
+
+// secrets are the texts of secrets, for who needs them.
+func secrets(of map[string]config.Secret) map[string]string {
+	texts := make(map[string]string, len(of))
+	for name, s := range of {
+		texts[name] = string(s)
+	}
+	return texts
+}
+
+// override sets what the configuration sets.
+func override[T int | int64](to *T, by T) {
+	if by != 0 {
+		*to = by
+	}
+}
+
+func newUUID() string {
+	var chance [16]byte
+	rand.Read(chance[:])
+	return integration.UUID(chance, 4)
+}
