@@ -81,7 +81,8 @@ func (e *Engine) hearNews(m *store.Message) error {
 	if err := e.readPayloads(e.ctx, id, x); err != nil {
 		return err
 	}
-	return e.tellParent(endingOf(x), from)
+	n := x.Ending()
+	return e.tellParent(&n, from)
 }
 
 func (e *Engine) dropNews(from []store.MessageKey) error {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
@@ -52,8 +53,7 @@ type plan struct {
 	parent  machine.Parent
 	start   machine.Start // the parent's
 	pattern integration.Pattern
-	input   value.Value // StateMachineArn, Input, Name, TraceHeader
-	stepID  string
+	request machine.Request
 }
 
 // nested reads the job of a nested start; nil where it is over.
@@ -74,7 +74,7 @@ func (e *Engine) nested(k store.JobKey) (*plan, error) {
 	}
 	return &plan{
 		parent: machine.Parent{ID: r.x.Start.ID, Job: j.ID}, start: r.x.Start,
-		pattern: integration.Pattern(q.Resource.Pattern), input: q.Input.Decode(), stepID: q.StepID,
+		pattern: integration.Pattern(q.Resource.Pattern), request: q,
 	}, nil
 }
 
@@ -87,8 +87,11 @@ type nestedStart struct {
 // startNested starts the child. What the language has a name for is an
 // *integration.Error.
 func (e *Engine) startNested(p *plan) (nestedStart, error) {
-	arn := p.input.Get("StateMachineArn").AsString()
-	m, err := e.machine(&p.start, arn)
+	birth, err := p.request.Birth()
+	if err != nil {
+		return nestedStart{}, e.sfnError("InvalidExecutionInput", "Invalid State Machine Execution Input: '"+err.Error()+"'")
+	}
+	m, err := e.machine(&p.start, birth.MachineARN)
 	if err != nil {
 		return nestedStart{}, err
 	}
@@ -96,14 +99,8 @@ func (e *Engine) startNested(p *plan) (nestedStart, error) {
 		return nestedStart{}, e.sfnError("ExecutionLimitExceeded", "Nested executions are "+strconv.Itoa(e.cfg.Limits.Depth)+" deep at most")
 	}
 	r := StartRequest{
-		Machine: m, Name: p.input.Get("Name").AsString(), Trace: p.input.Get("TraceHeader").AsString(),
+		Machine: m, Name: birth.Name, Input: birth.Input, Trace: birth.Trace,
 		Depth: p.start.Depth + 1, Parent: &p.parent,
-	}
-	if r.Name == "" {
-		r.Name = p.stepID
-	}
-	if input := p.input.Get("Input"); !input.IsAbsent() {
-		r.Input = input.Text()
 	}
 	if m.Express {
 		r.Parent = nil
@@ -165,7 +162,7 @@ func (e *Engine) tell(er *errand) {
 	case news == nil:
 		return
 	}
-	parent := e.shardOf(store.ID(news.start.Parent.ID))
+	parent := e.shardOf(store.ID(news.Start.Parent.ID))
 	if parent == nil || parent.epoch.Load() != 0 {
 		err = e.tellParent(news, nil)
 	} else {
@@ -178,15 +175,8 @@ func (e *Engine) tell(er *errand) {
 	e.deliver(er, machine.Message{Kind: machine.JobSucceeded, Job: machine.JobID(er.key.Number)})
 }
 
-// ending is a nested execution that has ended, as its parent is told.
-type ending struct {
-	start         machine.Start
-	head          machine.Head
-	input, output value.Text
-}
-
 // ending reads what a parent is to be told; nil where it was told.
-func (e *Engine) ending(k store.JobKey) (*ending, error) {
+func (e *Engine) ending(k store.JobKey) (*machine.Ending, error) {
 	s := e.shardOf(k.ID)
 	r := s.hold(k.ID)
 	defer s.release(r)
@@ -196,19 +186,16 @@ func (e *Engine) ending(k store.JobKey) (*ending, error) {
 	if j := r.x.Jobs[machine.JobID(k.Number)]; j == nil || j.Kind != machine.Tell {
 		return nil, nil
 	}
-	return endingOf(r.x), nil
-}
-
-func endingOf(x *machine.Execution) *ending {
-	return &ending{x.Start, x.Head, x.Payloads[x.Head.Input], x.Payloads[x.Head.Output]}
+	n := r.x.Ending()
+	return &n, nil
 }
 
 // tellParent completes the parent's job, if it waits for this: a parent that
 // only wanted the start has its answer already. The end may be told before the
 // start's answer has arrived; then that is told first. What came by an inbox is
 // dropped from there.
-func (e *Engine) tellParent(n *ending, from []store.MessageKey) error {
-	parent := *n.start.Parent
+func (e *Engine) tellParent(n *machine.Ending, from []store.MessageKey) error {
+	parent := *n.Start.Parent
 	id := store.ID(parent.ID)
 	var pattern integration.Pattern
 	waits := false
@@ -221,10 +208,10 @@ func (e *Engine) tellParent(n *ending, from []store.MessageKey) error {
 		waits = pattern == integration.Sync || pattern == integration.Sync2
 		return waits && !j.Submitted
 	}
-	first := machine.Message{Kind: machine.Submitted, Job: parent.Job, Output: e.startAnswer(n.start.ExecutionARN(), n.start.At)}
+	first := machine.Message{Kind: machine.Submitted, Job: parent.Job, Output: e.startAnswer(n.Start.ExecutionARN(), n.Start.At)}
 	_, err := e.turn(id, first, &rider{before: look})
 	if err == nil && waits {
-		_, err = e.turn(id, n.message(parent.Job, pattern), &rider{dropMessages: from})
+		_, err = e.turn(id, n.Message(asl.Pattern(pattern)), &rider{dropMessages: from})
 	} else if lasting(err) && err != nil {
 		return err
 	} else if len(from) > 0 {
@@ -237,49 +224,6 @@ func (e *Engine) tellParent(n *ending, from []store.MessageKey) error {
 		return nil // a parent who is not there, or held, hears nothing
 	}
 	return err
-}
-
-// message is how a parent hears of the end.
-func (n *ending) message(job machine.JobID, p integration.Pattern) machine.Message {
-	text := n.description(p).Text()
-	if n.head.Status == machine.Succeeded {
-		return machine.Message{Kind: machine.JobSucceeded, Job: job, Output: text}
-	}
-	name, cause := "States.TaskFailed", text.String()
-	return machine.Message{Kind: machine.JobFailed, Job: job, Failure: &machine.Failure{Error: &name, Cause: &cause}}
-}
-
-// description is DescribeExecution's answer as .sync tasks have it: members in
-// the order of their names, input and output as text, or as values in .sync:2.
-func (n *ending) description(p integration.Pattern) value.Value {
-	b := value.NewBuilder(16)
-	data := func(name string, t value.Text) {
-		if t.IsZero() {
-			return
-		}
-		v := value.NewString(t.String())
-		if p == integration.Sync2 {
-			v = t.Decode()
-		}
-		b.Set(name, v)
-		b.Set(name+"Details", value.NewObject(value.Member{Name: "Included", Value: value.NewBool(true)}))
-	}
-	text := func(name string, s *string) {
-		if s != nil {
-			b.Set(name, value.NewString(*s))
-		}
-	}
-	text("Cause", n.head.Cause)
-	text("Error", n.head.Error)
-	b.Set("ExecutionArn", value.NewString(n.start.ExecutionARN()))
-	data("Input", n.input)
-	b.Set("Name", value.NewString(n.start.Name))
-	data("Output", n.output)
-	b.Set("StartDate", value.NewInt(n.start.At))
-	b.Set("StateMachineArn", value.NewString(n.start.MachineARN()))
-	b.Set("Status", value.NewString(n.head.Status.String()))
-	b.Set("StopDate", value.NewInt(n.head.Stop))
-	return b.Object()
 }
 
 // startAnswer is StartExecution's answer as a Task sees it.
