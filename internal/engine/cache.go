@@ -86,16 +86,15 @@ func (s *shard) keep(r *resident) {
 	s.mu.Unlock()
 }
 
-// release unlocks the resident and lets it go.
+// release lets the resident go and unlocks it.
 func (s *shard) release(r *resident) {
 	r.weigh()
-	size, done := r.weight, r.x == nil || r.x.Head.Status != machine.Running
-	r.mu.Unlock()
 	s.mu.Lock()
-	s.bytes += size - r.size
-	r.size, r.done = size, done
+	s.bytes += r.weight - r.size
+	r.size, r.done = r.weight, r.x == nil || r.x.Head.Status != machine.Running
 	s.letGo(r)
 	s.mu.Unlock()
+	r.mu.Unlock()
 }
 
 // leave takes a holder away that did not lock.
