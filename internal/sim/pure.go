@@ -40,7 +40,7 @@ func (w *world) walk() {
 	}
 	k.x = machine.New(machine.Start{
 		Account: account, Region: region, Machine: m.name, Name: "walk", Definition: m.hash, Express: m.express, At: began,
-		Parent: pick(w.paths, nil, &machine.Parent{Job: 3, Pattern: asl.Sync2}),
+		Parent: pick(w.paths, nil, &machine.Parent{Job: 3}),
 	})
 	k.step(machine.Message{Kind: machine.Begin, Output: value.Checked(w.input())})
 	for n := 0; n < mostMessages && len(k.x.Jobs) > 0 && w.out.Violation == nil; n++ {
