@@ -51,7 +51,6 @@ var rooms = []room{
 	{path: "internal/cli/*", ours: []string{"api"}, others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json", "golang.org/x/term"}},
 	{path: "rig/*", ours: []string{"api", "client"}, others: []string{"*"}},
 	{path: "cmd/backstep", ours: []string{"*"}, others: []string{"*"}},
-	{path: "examples/*", others: []string{"*"}},
 }
 
 // impure is what a pure room must not import.
@@ -81,7 +80,7 @@ func sources(t *testing.T) []source {
 			return err
 		}
 		if d.IsDir() {
-			if name := d.Name(); path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules") {
+			if name := d.Name(); path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules" || isModule(path)) {
 				return filepath.SkipDir
 			}
 			return nil
@@ -108,6 +107,12 @@ func sources(t *testing.T) []source {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// isModule reports whether a folder is a module of its own, such as an example.
+func isModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
 }
 
 func roomOf(dir string) *room {
