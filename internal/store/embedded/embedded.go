@@ -34,7 +34,7 @@ type Options struct {
 	Clock    func() int64      // UTC ms; the system's if nil
 	Entropy  io.Reader         // for a new store's id and key; the system's if nil
 	Logger   *slog.Logger      // for what goes wrong beneath; none if nil
-	OnFatal  func(cause error) // called once, in its own goroutine, when the store stops
+	OnFatal  func(cause error) // called once when the store stops: the process should end in it; it must not call the store
 	FS       vfs.FS            // the disk; the system's if nil
 }
 
@@ -70,7 +70,8 @@ func (o Options) withDefaults() Options {
 //
 // After the first write or sync that fails the store stops: what was under way
 // is unknown, every later call is an error, and nothing is synced again. The
-// process should end and open the folder anew; until then it keeps the lock.
+// process should end, which Pebble sees to itself where it can't go on; until
+// then the folder stays locked.
 type Store struct {
 	options  Options
 	folder   *folder
@@ -91,7 +92,7 @@ type Store struct {
 	closed  bool
 	failure atomic.Pointer[failure]
 	failing sync.Once
-	failed  chan struct{} // closed when the store stops
+	opened  atomic.Bool // Open has succeeded
 }
 
 var _ store.Store = (*Store)(nil)
@@ -107,16 +108,17 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{options: o, folder: f, failed: make(chan struct{})}
+	s := &Store{options: o, folder: f}
 	s.horizon.init()
 	s.stripes.seed = maphash.MakeSeed()
 	s.room = room{fs: o.FS, dir: dir, reserve: o.Reserve}
-	if err := s.start(); err != nil {
-		if s.failure.Load() == nil {
+	if err := s.apart(s.start); err != nil {
+		if s.db == nil || s.failure.Load() == nil {
 			err = errors.Join(err, s.release())
 		}
 		return nil, fmt.Errorf("open data folder %q: %w", dir, err)
 	}
+	s.opened.Store(true)
 	return s, nil
 }
 
@@ -193,11 +195,13 @@ func (s *Store) Close() error {
 	return s.release()
 }
 
-// release closes what start has opened.
+// release closes what start has opened. The log is emptied into tables first: a
+// damage to its last record could not be told from a torn end.
 func (s *Store) release() error {
 	var err error
 	if s.db != nil {
-		err = s.db.Close()
+		err = s.apart(s.db.Flush)
+		err = errors.Join(err, s.apart(s.db.Close))
 	}
 	if s.cache != nil {
 		s.cache.Unref()

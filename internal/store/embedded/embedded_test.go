@@ -10,12 +10,12 @@ import (
 
 const testDir = "/var/lib/backstep"
 
-// disk is a place on a disk that forgets what was not synced.
-type disk struct{ fs *vfs.MemFS }
+// forgetful is a place on a disk that forgets what was not synced.
+type forgetful struct{ fs *vfs.MemFS }
 
-func (d *disk) Open(t *testing.T) store.Store { return open(t, d.fs) }
-func (d *disk) Crash(*testing.T)              { d.fs = d.fs.CrashClone(vfs.CrashCloneCfg{}) }
-func (d *disk) Shared() bool                  { return false }
+func (d *forgetful) Open(t *testing.T) store.Store { return open(t, d.fs) }
+func (d *forgetful) Crash(*testing.T)              { d.fs = d.fs.CrashClone(vfs.CrashCloneCfg{}) }
+func (d *forgetful) Shared() bool                  { return false }
 
 // folderPlace is a place in a real folder, where a crash is a Close: a process
 // that dies does not take the system's memory of its writes along.
@@ -52,7 +52,7 @@ func open(t testing.TB, fs vfs.FS) *Store {
 }
 
 func TestContractOnForgetfulDisk(t *testing.T) {
-	storetest.Run(t, func(*testing.T) storetest.Place { return &disk{vfs.NewCrashableMem()} })
+	storetest.Run(t, func(*testing.T) storetest.Place { return &forgetful{vfs.NewCrashableMem()} })
 }
 
 func TestContractInFolder(t *testing.T) {

@@ -18,12 +18,11 @@ type failure struct{ error }
 func (s *Store) stop(cause error) {
 	s.failing.Do(func() {
 		s.failure.Store(&failure{fmt.Errorf("the data folder's disk failed, the store has stopped: %w", cause)})
-		close(s.failed)
 		s.horizon.stop()
 		s.watches.close()
 		s.options.Logger.Error("store stopped", "cause", cause)
-		if s.options.OnFatal != nil {
-			go s.options.OnFatal(cause)
+		if s.options.OnFatal != nil && s.opened.Load() {
+			s.options.OnFatal(cause)
 		}
 	})
 }
@@ -36,36 +35,41 @@ func (s *Store) Err() error {
 	return nil
 }
 
-// openEngine opens Pebble. It does so in a goroutine of its own, which Pebble's
-// logger ends if the disk fails.
-func (s *Store) openEngine() error {
-	s.cache = pebble.NewCache(s.options.Cache)
-	opened := make(chan error, 1)
+// apart calls f in a goroutine of its own, which Pebble's logger ends, and
+// Pebble's panics too, if the disk fails.
+func (s *Store) apart(f func() error) error {
+	done := make(chan error, 1)
 	go func() {
+		defer close(done)
 		defer func() {
 			if broken := recover(); broken != nil {
-				opened <- fmt.Errorf("%v", broken)
+				done <- fmt.Errorf("%v", broken)
 			}
 		}()
-		db, err := pebble.Open(s.folder.data(), s.pebbleOptions())
-		if err == nil {
-			s.db = db
-			s.apply = func(b *pebble.Batch) error { return db.ApplyNoSyncWait(b, pebble.Sync) }
-		}
-		opened <- err
+		done <- f()
 	}()
-	select {
-	case err := <-opened:
-		return err
-	case <-s.failed:
-		return s.Err()
+	err, ended := <-done
+	if !ended {
+		err = s.Err()
 	}
+	return err
+}
+
+// openEngine opens Pebble.
+func (s *Store) openEngine() error {
+	s.cache = pebble.NewCache(s.options.Cache)
+	db, err := pebble.Open(s.folder.data(), s.pebbleOptions())
+	if err == nil {
+		s.db = db
+		s.apply = func(b *pebble.Batch) error { return db.ApplyNoSyncWait(b, pebble.Sync) }
+	}
+	return err
 }
 
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		Cache:                       s.cache,
-		FS:                          named{s.options.FS},
+		FS:                          &disk{s.options.FS, s.stop},
 		FormatMajorVersion:          pebble.FormatValueSeparation, // decided with our own format number
 		MemTableSize:                s.options.MemTable,
 		MemTableStopWritesThreshold: 4,

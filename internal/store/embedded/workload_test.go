@@ -219,4 +219,3 @@ func documents(shard store.Shard, n int) *store.Batch {
 		Definitions: []store.Definition{{Hash: store.Hash{byte(shard >> 8), byte(shard), byte(n)}, Body: textOf(n, 2000)}},
 	}
 }
-

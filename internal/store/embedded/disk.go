@@ -1,0 +1,92 @@
+package embedded
+
+import (
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// disk is the file system as Pebble sees it. It adds two things.
+//
+// The first write or sync that fails is told to failed before Pebble hears of
+// it: what Pebble then does may be to end the process.
+//
+// The first sync of a new file is also the sync of its name. POSIX promises no
+// order between the names in a folder: without this the marker of a new
+// manifest may survive a loss of power, and the manifest not.
+type disk struct {
+	vfs.FS
+	failed func(error)
+}
+
+func (d *disk) Unwrap() vfs.FS { return d.FS }
+
+func (d *disk) told(err error) error {
+	if err != nil {
+		d.failed(err)
+	}
+	return err
+}
+
+func (d *disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := d.FS.Create(name, category)
+	return d.made(f, name, err)
+}
+
+func (d *disk) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := d.FS.ReuseForWrite(old, name, category)
+	return d.made(f, name, err)
+}
+
+func (d *disk) made(f vfs.File, name string, err error) (vfs.File, error) {
+	if d.told(err) != nil {
+		return nil, err
+	}
+	return &newFile{File: f, disk: d, dir: d.PathDir(name)}, nil
+}
+
+func (d *disk) OpenDir(name string) (vfs.File, error) {
+	f, err := d.FS.OpenDir(name)
+	if d.told(err) != nil {
+		return nil, err
+	}
+	named := &newFile{File: f, disk: d}
+	named.named.Store(true)
+	return named, nil
+}
+
+func (d *disk) Rename(old, name string) error { return d.told(d.FS.Rename(old, name)) }
+
+// newFile is a file that is written; its name may not be durable yet.
+type newFile struct {
+	vfs.File
+	disk  *disk
+	dir   string
+	named atomic.Bool
+}
+
+func (f *newFile) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	return n, f.disk.told(err)
+}
+
+func (f *newFile) Sync() error { return f.disk.told(f.syncName(f.File.Sync())) }
+
+func (f *newFile) SyncData() error { return f.disk.told(f.syncName(f.File.SyncData())) }
+
+func (f *newFile) SyncTo(length int64) (bool, error) {
+	full, err := f.File.SyncTo(length)
+	return full, f.disk.told(err)
+}
+
+// syncName follows the sync of the data.
+func (f *newFile) syncName(synced error) error {
+	if synced != nil || f.named.Load() {
+		return synced
+	}
+	if err := syncDir(f.disk.FS, f.dir); err != nil {
+		return err
+	}
+	f.named.Store(true)
+	return nil
+}

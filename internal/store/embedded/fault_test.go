@@ -1,0 +1,266 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/storetest"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// failing is a disk whose n-th call of a kind on a kind of file fails, and every
+// later one on that file.
+type failing struct {
+	call, suffix string
+	n            atomic.Int64
+	err          error
+	file         atomic.Value // the file that failed
+	later        atomic.Int64 // calls of syncs on it since
+}
+
+func (f *failing) before(call, name string) error {
+	if name == f.file.Load() {
+		if call == "sync" {
+			f.later.Add(1)
+		}
+		return f.err
+	}
+	if call == f.call && strings.HasSuffix(name, f.suffix) && f.n.Add(-1) == 0 {
+		f.file.Store(name)
+		return f.err
+	}
+	return nil
+}
+
+// TestStopsAtTheFirstFailure: after a failed write or sync nothing is
+// acknowledged, nothing is answered, the failed file is not synced again, and
+// what was acknowledged before is on the disk.
+func TestStopsAtTheFirstFailure(t *testing.T) {
+	for _, c := range []struct {
+		call, suffix string
+		err          error
+	}{
+		{"sync", ".log", syscall.EIO}, {"write", ".log", syscall.EIO}, {"write", ".log", syscall.ENOSPC},
+		{"write", ".sst", syscall.ENOSPC}, {"create", ".sst", syscall.EIO}, {"sync", ".sst", syscall.EIO},
+	} {
+		for _, n := range []int64{1, 2, 5, 20} {
+			t.Run(fmt.Sprintf("%s %d of %s, %v", c.call, n, c.suffix, c.err), func(t *testing.T) {
+				t.Parallel()
+				fault := &failing{call: c.call, suffix: c.suffix, err: c.err}
+				stopsAt(t, fault, n)
+			})
+		}
+	}
+}
+
+func stopsAt(t *testing.T, fault *failing, n int64) {
+	disk := vfs.NewCrashableMem()
+	fatal := make(chan error, 2)
+	o := smallOptions(&tapped{disk, fault.before})
+	o.OnFatal = func(cause error) { fatal <- cause }
+	s, err := Open(testDir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fault.n.Store(n) // from now on
+	var acked [4]atomic.Int64
+	var wg sync.WaitGroup
+	for c := range acked {
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				switch err := s.Commit(context.Background(), numbered(store.Shard(c), n)); {
+				case err == nil:
+					acked[c].Add(1)
+				case errors.Is(err, store.ErrUnknown) || s.Err() != nil:
+					return
+				default:
+					t.Errorf("commit: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	select {
+	case cause := <-fatal:
+		if !errors.Is(cause, fault.err) && !strings.Contains(cause.Error(), fault.err.Error()) {
+			t.Errorf("stopped by %v", cause)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody is told that the store has stopped")
+	}
+	for _, call := range storetest.Calls() {
+		if err := call.Do(context.Background(), s, &store.Batch{}); err == nil && !call.Endless {
+			t.Errorf("%s of a stopped store: no error", call.Method)
+		}
+	}
+	if fault.later.Load() > 0 && fault.suffix == ".log" {
+		t.Errorf("%d syncs of the log after it failed", fault.later.Load())
+	}
+	acknowledged(t, disk.CrashClone(vfs.CrashCloneCfg{}), &acked)
+}
+
+// TestEndsWhereNoLogCanBeMade: Pebble ends the process when it can't make its
+// next log; whoever is told of fatal failures hears of it before.
+func TestEndsWhereNoLogCanBeMade(t *testing.T) {
+	if os.Getenv("BACKSTEP_TEST_NO_LOG") != "" {
+		fault := &failing{call: "create", suffix: ".log", err: syscall.ENOSPC}
+		o := smallOptions(&tapped{vfs.NewCrashableMem(), fault.before})
+		o.OnFatal = func(cause error) { fmt.Println("told of", cause) }
+		s, err := Open(testDir, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fault.n.Store(1)
+		for n := 0; s.Commit(t.Context(), numbered(0, n)) == nil; n++ {
+		}
+		return
+	}
+	child := exec.Command(os.Args[0], "-test.run=^TestEndsWhereNoLogCanBeMade$")
+	child.Env = append(os.Environ(), "BACKSTEP_TEST_NO_LOG=1")
+	out, err := child.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "told of "+syscall.ENOSPC.Error()) {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func numbered(shard store.Shard, n int) *store.Batch {
+	return &store.Batch{Payloads: []store.Payload{{ID: idOf(shard, 0), Number: uint32(n), Body: textOf(n, 3000)}}}
+}
+
+func acknowledged(t *testing.T, disk vfs.FS, acked *[4]atomic.Int64) {
+	t.Helper()
+	s := open(t, disk)
+	for c := range acked {
+		for n := range acked[c].Load() {
+			if _, err := s.Payloads(t.Context(), idOf(store.Shard(c), 0), []uint32{uint32(n)}); err != nil {
+				t.Fatalf("acknowledged by %d: %v", c, err)
+			}
+		}
+	}
+}
+
+// TestOpenOnFailingDisk: where even opening fails, Open says so, wherever it is.
+func TestOpenOnFailingDisk(t *testing.T) {
+	for n := int64(1); ; n++ {
+		var calls atomic.Int64
+		disk := &tapped{vfs.NewCrashableMem(), func(string, string) error {
+			if calls.Add(1) >= n {
+				return syscall.EIO
+			}
+			return nil
+		}}
+		s, err := Open(testDir, Options{FS: disk})
+		if err == nil {
+			s.Close()
+			if n < 20 {
+				t.Fatalf("open makes only %d calls", n)
+			}
+			return
+		}
+		if !strings.Contains(err.Error(), syscall.EIO.Error()) {
+			t.Fatalf("call %d fails: %v", n, err)
+		}
+	}
+}
+
+// TestNothingIsShownBeforeItIsDurable: a read that would see a commit waits for
+// its sync, and so does a refusal that rests on one.
+func TestNothingIsShownBeforeItIsDurable(t *testing.T) {
+	var armed atomic.Bool
+	syncing, release := make(chan struct{}), make(chan struct{})
+	disk := vfs.NewCrashableMem()
+	s := open(t, &tapped{disk, func(call, name string) error {
+		if call == "sync" && strings.HasSuffix(name, ".log") && armed.CompareAndSwap(true, false) {
+			close(syncing)
+			<-release
+		}
+		return nil
+	}})
+	key := store.DocKey{Tenant: "t", Kind: "k", Name: "n"}
+	first := &store.Batch{ExpectDocs: []store.ExpectDoc{{DocKey: key}}, Docs: []store.Doc{{DocKey: key, Rev: 1}}}
+	ends := make(chan string, 3)
+	armed.Store(true)
+	go func() { ends <- fmt.Sprint("commit ", s.Commit(context.Background(), first)) }()
+	<-syncing
+	if _, closer, err := s.db.Get(docKey(nil, key)); err != nil {
+		t.Fatalf("the commit is not even visible: %v", err)
+	} else {
+		closer.Close()
+	}
+	go func() {
+		d, err := s.Doc(context.Background(), key)
+		ends <- fmt.Sprint("read ", d.Rev, err)
+	}()
+	go func() {
+		err := s.Commit(context.Background(), first)
+		ends <- fmt.Sprint("second ", errors.Is(err, store.ErrConflict))
+	}()
+	select {
+	case end := <-ends:
+		t.Fatalf("before the sync: %s", end)
+	case <-time.After(50 * time.Millisecond):
+	}
+	lost := open(t, disk.CrashClone(vfs.CrashCloneCfg{}))
+	if _, err := lost.Doc(t.Context(), key); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("a loss of power at this moment leaves the document: %v", err)
+	}
+	close(release)
+	got := map[string]bool{<-ends: true, <-ends: true, <-ends: true}
+	for _, want := range []string{"commit <nil>", "read 1 <nil>", "second true"} {
+		if !got[want] {
+			t.Errorf("no %q in %v", want, got)
+		}
+	}
+}
+
+// full is a disk that says how much room it has.
+type full struct {
+	vfs.FS
+	left atomic.Uint64
+}
+
+func (f *full) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	return vfs.DiskUsage{AvailBytes: f.left.Load(), TotalBytes: 1 << 30}, nil
+}
+
+// TestFullDiskRefuses: commits are refused before the disk is full, reads go on,
+// and commits pass again when there is room.
+func TestFullDiskRefuses(t *testing.T) {
+	disk := &full{FS: vfs.NewCrashableMem()}
+	disk.left.Store(100 << 20)
+	s := open(t, disk)
+	large := func(n int) *store.Batch {
+		return &store.Batch{Payloads: []store.Payload{{ID: idOf(1, 0), Number: uint32(n), Body: textOf(n, 300<<10)}}}
+	}
+	if err := s.Commit(t.Context(), large(0)); err != nil {
+		t.Fatal(err)
+	}
+	disk.left.Store(50 << 20)
+	for n := 1; n < 4; n++ {
+		err := s.Commit(t.Context(), large(n))
+		if err == nil || errors.Is(err, store.ErrUnknown) || !strings.Contains(err.Error(), "full") {
+			t.Fatalf("commit %d: %v", n, err)
+		}
+	}
+	if _, err := s.Payloads(t.Context(), idOf(1, 0), []uint32{0}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Payloads(t.Context(), idOf(1, 0), []uint32{1}); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("what was refused is there: %v", err)
+	}
+	disk.left.Store(100 << 20)
+	if err := s.Commit(t.Context(), large(1)); err != nil {
+		t.Fatal(err)
+	}
+}
