@@ -231,8 +231,8 @@ func (e *Engine) takeQueued(k store.QueuedKey, worker string) (PolledTask, error
 	return PolledTask{Token: q.Token, Input: q.Input}, missing
 }
 
-// queued are the tasks that a delta puts into queues.
-func (e *Engine) queued(r *resident, d *machine.Delta) []activityKey {
+// queued are the activities into whose queues a delta puts tasks.
+func queued(r *resident, d *machine.Delta) []activityKey {
 	var keys []activityKey
 	for _, j := range d.Jobs {
 		if j.Kind == machine.Activity && !j.Taken && r.x.Jobs[j.ID] == nil {

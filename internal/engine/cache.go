@@ -79,6 +79,20 @@ func (s *shard) hold(id store.ID) *resident {
 	return r
 }
 
+// find is hold for one that is there; nil where it is not.
+func (s *shard) find(id store.ID) *resident {
+	s.mu.Lock()
+	r := s.residents[id]
+	if r == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	r.holders++
+	s.mu.Unlock()
+	r.mu.Lock()
+	return r
+}
+
 // keep adds a holder, so that the resident stays until it is let go.
 func (s *shard) keep(r *resident) {
 	s.mu.Lock()

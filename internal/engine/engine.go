@@ -186,6 +186,10 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
+	if cfg.Spawn == nil {
+		w := &workers{next: make(chan func()), end: e.ctx.Done()}
+		cfg.Spawn = w.spawn
+	}
 	e.cfg = cfg
 	e.dispatcher = newDispatcher(cfg.Limits, cfg.Spawn, e.do)
 	shards := int(e.identity.Shards)
@@ -206,9 +210,6 @@ func (c *Config) complete() error {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Spawn == nil {
-		c.Spawn = spawn
 	}
 	if c.Quotas == (machine.Limits{}) {
 		c.Quotas = machine.AWSLimits()

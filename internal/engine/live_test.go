@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -261,5 +262,51 @@ func TestAHandlerThatPanics(t *testing.T) {
 	}
 	if h, err := e.Wait(context.Background(), s.ID, 1<<40, time.Minute); err != nil || h.Status != machine.Failed || *h.Error != "States.TaskFailed" {
 		t.Errorf("%+v, %v", h, err)
+	}
+}
+
+// When an engine has ended, no goroutine of it is left.
+func TestNothingIsLeftRunning(t *testing.T) {
+	before := runtime.NumGoroutine()
+	t.Run("life", func(t *testing.T) {
+		e, m := live(t, saga(2), echo, nil)
+		for range 50 {
+			s, err := e.Start(context.Background(), StartRequest{Machine: m})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := e.Wait(context.Background(), s.ID, 1<<40, time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 100 { // open executions have no goroutine either
+			if _, err := e.Start(context.Background(), StartRequest{Machine: defineOn(t, e.cfg.Store, waiting)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := runtime.NumGoroutine() - before; n > mostIdle+10 {
+			t.Errorf("%d goroutines beside 100 executions that wait", n)
+		}
+	})
+	await(t, func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// An express execution that can't be decided fails, so that whoever waits for
+// it hears of it.
+func TestABrokenExpressFails(t *testing.T) {
+	var e *Engine
+	e, m := live(t, saga(2), func(context.Context, integration.Task) (value.Text, error) {
+		for _, s := range e.shards {
+			s.mu.Lock()
+			for _, r := range s.residents {
+				clear(r.x.Frames) // breaks an invariant
+			}
+			s.mu.Unlock()
+		}
+		return value.Checked(`{}`), nil
+	}, nil)
+	o, err := e.RunExpress(context.Background(), StartRequest{Machine: m})
+	if err != nil || o.Status != machine.Failed || *o.Error != "States.Runtime" {
+		t.Errorf("%+v, %v", o, err)
 	}
 }

@@ -245,3 +245,48 @@ func (e *Engine) startAnswer(arn string, at int64) value.Text {
 }
 
 func epochSeconds(ms int64) string { return strconv.FormatFloat(float64(ms)/1000, 'E', -1, 64) }
+
+// orphans reports whether a child goes on of which nobody hears the end any
+// more, since its parent has ended or gave up waiting for it.
+func orphans(r *resident, j *machine.Job, m machine.Message) bool {
+	if j.Kind != machine.Child || !j.Submitted || m.Job == j.ID && m.Kind != machine.Fired {
+		return false
+	}
+	pattern := integration.Pattern(taskOf(r, j).Pattern)
+	return pattern == integration.Sync || pattern == integration.Sync2
+}
+
+// stopNested stops the child of a job that is over, as well as it can: as with
+// the service, it is not certain.
+func (e *Engine) stopNested(r *resident, j *machine.Job) {
+	q, err := r.x.Request(e.env(), r.program, j.ID)
+	if err != nil {
+		return
+	}
+	p := &plan{parent: machine.Parent{ID: r.x.Start.ID, Job: j.ID}, start: r.x.Start, request: q}
+	k := store.JobKey{ID: r.id, Number: uint32(j.ID)}
+	e.dispatcher.send(&errand{key: k, do: func(e *Engine, _ *errand) {
+		if err := e.stopChild(p); err != nil {
+			e.cfg.Log.Warn("a nested execution could not be stopped", "parent", p.start.ExecutionARN(), "error", err)
+		}
+	}}, turnsLane)
+}
+
+func (e *Engine) stopChild(p *plan) error {
+	birth, err := p.request.Birth()
+	if err != nil {
+		return err
+	}
+	m, err := e.machine(&p.start, birth.MachineARN)
+	if err != nil {
+		return err
+	}
+	id, err := e.Find(e.ctx, m.Account, m.Region, m.Name, birth.Name)
+	if err != nil {
+		return err
+	}
+	_, err = e.turn(id, machine.Message{Kind: machine.Stop, Failure: &machine.Failure{}}, &rider{
+		before: func(r *resident) bool { return r.x.Start.Parent != nil && *r.x.Start.Parent == p.parent },
+	})
+	return err
+}

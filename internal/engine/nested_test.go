@@ -126,7 +126,7 @@ func TestNestedDepth(t *testing.T) {
 	}
 }
 
-// A parent that is gone does not keep its child from ending.
+// A child of which nobody hears the end any more is stopped.
 func TestTheParentIsStopped(t *testing.T) {
 	r, _ := nest(t, nil)
 	id := r.start(r.define(calling(".sync", `{"StateMachineArn":"waiting"}`)), "a", `{}`).ID
@@ -134,7 +134,14 @@ func TestTheParentIsStopped(t *testing.T) {
 	if _, err := r.engine.Stop(context.Background(), id, machine.Failure{}); err != nil {
 		t.Fatal(err)
 	}
-	r.pass(2 * time.Minute)
+	r.settle()
+	child, err := r.engine.Find(context.Background(), "123456789012", "us-east-1", "waiting", machine.StepID(machine.ID(id), 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := r.head(child); h.Status != machine.Aborted {
+		t.Errorf("the child is %v", h.Status)
+	}
 	if l := r.engine.Load(); l.Alarms != 0 || l.Waiting != 0 || l.Under != 0 {
 		t.Errorf("%+v", l)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -155,8 +156,39 @@ func (e *Engine) Close() {
 	e.end()
 }
 
-// spawn runs f on a goroutine of its own.
-func spawn(f func()) { go f() }
+// workers run functions on the side. A goroutine that has nothing to do stays
+// for the next function, a few of them at most: its stack has grown already.
+type workers struct {
+	idle atomic.Int32
+	next chan func()
+	end  <-chan struct{}
+}
+
+const mostIdle = 64
+
+func (w *workers) spawn(f func()) {
+	select {
+	case w.next <- f:
+	default:
+		go w.work(f)
+	}
+}
+
+func (w *workers) work(f func()) {
+	for {
+		f()
+		if w.idle.Add(1) > mostIdle {
+			w.idle.Add(-1)
+			return
+		}
+		select {
+		case f = <-w.next:
+			w.idle.Add(-1)
+		case <-w.end:
+			return
+		}
+	}
+}
 
 // storeFailed notes that the store could not do its work, and returns the
 // error.

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -63,7 +62,9 @@ func (e *Engine) take(s *shard, r *resident, m machine.Message, with *rider) (tu
 			return turned{}, err
 		}
 		if !d.IsEmpty() {
-			e.settle(s, r, d)
+			if err := e.settle(s, r, m, d); err != nil {
+				return turned{}, e.quarantine(s, r, err)
+			}
 		}
 		if with != nil && with.after != nil {
 			with.after(r)
@@ -230,12 +231,20 @@ func (e *Engine) resolve(s *shard, r *resident, b *store.Batch, unknown error) e
 
 // settle moves the execution in memory on to what is durable by now, and lets
 // the outside know.
-func (e *Engine) settle(s *shard, r *resident, d machine.Delta) {
-	queued := e.queued(r, &d)
+func (e *Engine) settle(s *shard, r *resident, m machine.Message, d machine.Delta) (broken error) {
+	defer func() {
+		if p := recover(); p != nil {
+			broken = &brokenError{what: fmt.Sprint(p), stack: debug.Stack()}
+		}
+	}()
+	queued := queued(r, &d)
 	for _, id := range d.Closed {
 		k := store.JobKey{ID: r.id, Number: uint32(id)}
 		e.alarms.clear(k)
 		e.dispatcher.abandon(k)
+		if j := r.x.Jobs[id]; j != nil && orphans(r, j, m) {
+			e.stopNested(r, j)
+		}
 	}
 	began := r.x.Head.Status == 0
 	r.x.Apply(d)
@@ -250,10 +259,12 @@ func (e *Engine) settle(s *shard, r *resident, d machine.Delta) {
 	if r.volatile.Load() && r.x.Head.Status.Ended() {
 		r.ended()
 	}
+	return nil
 }
 
 // quarantine holds an execution that can't be decided, with its reason, so that
-// it is not tried again and again. Nothing else of it changes.
+// it is not tried again and again. Nothing else of it changes. One that is in
+// memory alone fails.
 func (e *Engine) quarantine(s *shard, r *resident, why error) error {
 	var broken *brokenError
 	if !errors.As(why, &broken) {
@@ -261,20 +272,31 @@ func (e *Engine) quarantine(s *shard, r *resident, why error) error {
 	}
 	e.metrics.Quarantined.Add(1)
 	e.cfg.Log.Error("an execution is quarantined", "execution", r.x.Start.ExecutionARN(), "reason", broken.what, "stack", string(broken.stack))
+	held := fmt.Errorf("%w: %s", ErrQuarantined, broken.what)
+	if r.x.Head.Status == 0 {
+		return held
+	}
 	r.held = broken.what
-	if r.volatile.Load() || r.x.Head.Status == 0 {
-		return fmt.Errorf("%w: %s", ErrQuarantined, r.held)
-	}
-	b := heldBatch(r)
-	b.Fence = &store.Fence{Shard: s.number, Epoch: r.epoch}
-	if err := e.cfg.Store.Commit(context.WithoutCancel(e.ctx), b); err != nil {
-		r.x = nil
-		return fmt.Errorf("quarantine execution %s: %w", r.id, err)
-	}
 	for id := range r.x.Jobs {
 		k := store.JobKey{ID: r.id, Number: uint32(id)}
 		e.alarms.clear(k)
 		e.dispatcher.abandon(k)
 	}
-	return fmt.Errorf("%w: %s", ErrQuarantined, r.held)
+	if r.volatile.Load() {
+		name := "States.Runtime"
+		r.x = machine.New(r.x.Start)
+		r.x.Head = machine.Head{Status: machine.Failed, Stop: e.now(), Error: &name, Cause: &broken.what}
+		r.tell()
+		r.ended()
+		return held
+	}
+	b := heldBatch(r)
+	b.Fence = &store.Fence{Shard: s.number, Epoch: r.epoch}
+	if err := e.cfg.Store.Commit(e.ctx, b); err != nil {
+		r.x = nil
+		s.readAgain()
+		return fmt.Errorf("quarantine execution %s: %w", r.id, err)
+	}
+	r.x = nil
+	return held
 }

@@ -22,8 +22,12 @@ func (w *waiter) content(h *machine.Head) bool {
 // Wait returns an execution's head as soon as its history goes beyond event
 // `after` or it has ended, and as it stands at the timeout. Nothing polls.
 func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout time.Duration) (machine.Head, error) {
+	s := e.shardOf(id)
+	if s == nil {
+		return machine.Head{}, ErrNotFound
+	}
 	w := &waiter{after: after, news: make(chan machine.Head, 1)}
-	_, head, err := e.Execution(ctx, id)
+	head, err := e.stands(ctx, s, id)
 	if err != nil || w.content(&head) || timeout <= 0 || e.shut.Err() != nil {
 		return head, err
 	}
@@ -32,7 +36,6 @@ func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout tim
 		return head, ErrBusy
 	}
 	defer e.metrics.Waiters.Add(-1)
-	s := e.shardOf(id)
 	r := s.hold(id)
 	switch err := e.awaken(s, r); {
 	case err != nil && !errors.Is(err, ErrQuarantined):
@@ -62,6 +65,23 @@ func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout tim
 	if r.x != nil {
 		head = r.x.Head
 	}
+	return head, err
+}
+
+// stands is an execution's head: that of memory where the execution is there,
+// for what is in memory is durable.
+func (e *Engine) stands(ctx context.Context, s *shard, id store.ID) (machine.Head, error) {
+	if r := s.find(id); r != nil {
+		var head machine.Head
+		known := r.x != nil && r.epoch == s.epoch.Load() && !r.volatile.Load()
+		if known {
+			head = r.x.Head
+		}
+		if s.release(r); known {
+			return head, nil
+		}
+	}
+	_, head, err := e.Execution(ctx, id)
 	return head, err
 }
 
