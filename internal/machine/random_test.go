@@ -49,7 +49,6 @@ func TestRandomExecutions(t *testing.T) {
 		}
 		ended[s.x.Head.Status]++
 	}
-	t.Log(ended)
 	for _, status := range []Status{Succeeded, Failed, TimedOut, Aborted} {
 		if ended[status] == 0 {
 			t.Errorf("none ended %s: %v", status, ended)
