@@ -119,6 +119,7 @@ func zip(c call) datum {
 			n = d.len()
 		}
 	}
+	c.step(max(n, 0) * len(c.args))
 	rows := c.room(nil, max(n, 0))
 	for i := range n {
 		cells := c.room(nil, len(c.args))

@@ -63,8 +63,7 @@ func partition(c call) datum {
 		c.fail(codeOutOfRange, "The size of a partition must be a positive integer")
 	}
 	var parts []datum
-	items := d.all()
-	c.items(len(items))
+	items := c.all(d)
 	for n := int(min(size, math.MaxInt32)); len(items) > 0; {
 		n = min(n, len(items))
 		parts = c.push(parts, list(0, items[:n:n]...))

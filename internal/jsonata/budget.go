@@ -142,6 +142,9 @@ func fits(d datum, room *int, depth int) bool {
 	case stringKind:
 		*room -= quotedLen(d.string())
 	case numberKind, boolKind:
+		if f := d.number(); !finite(f) && !d.v.Spelled() {
+			panic(newError("D1001", 0, "", f))
+		}
 		var text [32]byte
 		*room -= len(d.v.Append(text[:0]))
 	default:

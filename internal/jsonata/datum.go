@@ -10,15 +10,15 @@ import (
 type kind uint8
 
 const (
-	undefined   = kind(value.Absent)
-	nullKind    = kind(value.Null)
-	boolKind    = kind(value.Bool)
-	numberKind  = kind(value.Number)
-	stringKind  = kind(value.String)
-	arrayKind   = kind(value.Array)
-	objectKind  = kind(value.Object)
-	functionKind= objectKind + 1
-	tupleKind   = objectKind + 2 // an item of a tuple stream: names and what they are bound to
+	undefined    = kind(value.Absent)
+	nullKind     = kind(value.Null)
+	boolKind     = kind(value.Bool)
+	numberKind   = kind(value.Number)
+	stringKind   = kind(value.String)
+	arrayKind    = kind(value.Array)
+	objectKind   = kind(value.Object)
+	functionKind = objectKind + 1
+	tupleKind    = objectKind + 2 // an item of a tuple stream: names and what they are bound to
 )
 
 // datum is what an expression computes with: a JSON value as it came, or
@@ -34,6 +34,8 @@ type made struct {
 	kind  kind
 	flags flags
 	items []datum   // of an array; member values of an object; what a tuple's names are bound to
+	from  float64   // the first item of an array that is a range
+	span  int       // the length of such an array, which has no items
 	named *named    // of an object or tuple
 	fn    *function // of a function
 }
@@ -81,8 +83,13 @@ func list(f flags, items ...datum) datum {
 	return datum{made: &made{kind: arrayKind, flags: f, items: items}}
 }
 
-// flagged is the array d with these flags and no others; it shares its items.
-func (d datum) flagged(f flags) datum { return list(f, d.all()...) }
+// flagged is an array that was made, with these flags and no others. It shares
+// the items.
+func (d datum) flagged(f flags) datum {
+	m := *d.made
+	m.flags = f
+	return datum{made: &m}
+}
 
 func tuple(names []string, items []datum) datum {
 	return datum{made: &made{kind: tupleKind, items: items, named: &named{names: names}}}
@@ -113,17 +120,20 @@ func (d datum) integer() (float64, bool) {
 // len is the number of an array's items or an object's members.
 func (d datum) len() int {
 	if d.made != nil {
-		return len(d.items)
+		return len(d.items) + d.span
 	}
 	return d.v.Len()
 }
 
 // at is an array's item, or an object's member value.
 func (d datum) at(i int) datum {
-	if d.made != nil {
-		return d.items[i]
+	switch {
+	case d.made == nil:
+		return datum{v: d.v.At(i)}
+	case d.span > 0:
+		return num(d.from + float64(i))
 	}
-	return datum{v: d.v.At(i)}
+	return d.items[i]
 }
 
 // item is the array's item i, undefined beyond its ends.
@@ -151,18 +161,6 @@ func (d datum) member(name string) datum {
 		return d.items[i]
 	}
 	return datum{}
-}
-
-// all is the items of an array as data. It must not be changed.
-func (d datum) all() []datum {
-	if d.made != nil {
-		return d.items
-	}
-	items := make([]datum, d.v.Len())
-	for i, v := range d.v.Items() {
-		items[i] = datum{v: v}
-	}
-	return items
 }
 
 // indexFrom is the number of members from which an object carries an index.
@@ -230,9 +228,9 @@ func (d datum) value() value.Value {
 	case d.made == nil:
 		return d.v
 	case d.made.kind == arrayKind:
-		items := make([]value.Value, len(d.items))
-		for i, item := range d.items {
-			if items[i] = item.value(); items[i].IsAbsent() {
+		items := make([]value.Value, d.len())
+		for i := range items {
+			if items[i] = d.at(i).value(); items[i].IsAbsent() {
 				items[i] = value.NewNull()
 			}
 		}

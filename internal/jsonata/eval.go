@@ -61,12 +61,12 @@ func (e *evaluation) eval(n *node, input datum, env *frame) datum {
 }
 
 func collapse(n *node, d datum) datum {
-	switch len(d.items) {
+	switch d.len() {
 	case 0:
 		return datum{}
 	case 1:
 		if d.flags&keepSingleton == 0 && !n.keepArray {
-			return d.items[0]
+			return d.at(0)
 		}
 	}
 	if n.keepArray && d.flags&keepSingleton == 0 {
@@ -210,10 +210,16 @@ func (e *evaluation) negate(n *node, input datum, env *frame) datum {
 // array makes [a, b, …]. An item that is a list is taken in item by item,
 // unless it is written as an array itself.
 func (e *evaluation) array(n *node, input datum, env *frame) datum {
+	flags := flags(0)
+	if n.constructs {
+		flags = constructed
+	}
 	items := e.room(nil, len(n.list))
 	for _, part := range n.list {
 		d := e.eval(part, input, env)
 		switch {
+		case len(n.list) == 1 && d.made != nil && d.isArray() && part.kind != arrayNode:
+			return d.flagged(flags) // it shares the items
 		case d.absent():
 		case part.kind == arrayNode || !d.isArray():
 			items = e.push(items, d)
@@ -221,10 +227,7 @@ func (e *evaluation) array(n *node, input datum, env *frame) datum {
 			items = e.pushAll(items, d)
 		}
 	}
-	if n.constructs {
-		return list(constructed, items...)
-	}
-	return list(0, items...)
+	return list(flags, items...)
 }
 
 // room is items with room for n more, which it asks the budget for.
@@ -237,6 +240,14 @@ func (e *evaluation) room(items []datum, n int) []datum {
 	return append(make([]datum, 0, len(items)+n), items...)
 }
 
+// all is the items of an array. It must not be changed.
+func (e *evaluation) all(d datum) []datum {
+	if d.made != nil && d.span == 0 {
+		return d.items
+	}
+	return e.pushAll(nil, d)
+}
+
 func (e *evaluation) push(items []datum, d datum) []datum { return append(e.room(items, 1), d) }
 
 // pushAll adds the items of the array d.
@@ -244,9 +255,6 @@ func (e *evaluation) pushAll(items []datum, d datum) []datum {
 	n := d.len()
 	e.step(n)
 	items = e.room(items, n)
-	if d.made != nil {
-		return append(items, d.items...)
-	}
 	for i := range n {
 		items = append(items, d.at(i))
 	}
@@ -303,10 +311,7 @@ func (e *evaluation) arithmetic(n *node, left, right datum) datum {
 	case "%":
 		a = math.Mod(a, b)
 	}
-	if !finite(a) {
-		e.fail(n, "D1001", a)
-	}
-	return num(a)
+	return num(a) // infinite perhaps: what uses it refuses it
 }
 
 func finite(f float64) bool { return f-f == 0 }
@@ -314,13 +319,11 @@ func finite(f float64) bool { return f-f == 0 }
 // numeric reports whether d is a number. One beyond the range of doubles is
 // none to compute with.
 func (e *evaluation) numeric(n *node, d datum) bool {
-	if !d.isNumber() {
-		return false
+	f := d.number()
+	if math.IsInf(f, 0) {
+		e.fail(n, "D1001", f)
 	}
-	if !finite(d.number()) {
-		e.fail(n, "D1001", d.v.Spelling())
-	}
-	return true
+	return d.isNumber() && !math.IsNaN(f)
 }
 
 func (e *evaluation) compare(n *node, left, right datum) datum {
@@ -452,9 +455,6 @@ func (e *evaluation) span(n *node, left, right datum) datum {
 	if size > maxRange {
 		e.fail(n, "D2014", size)
 	}
-	items := e.room(nil, int(size))
-	for i := range int(size) {
-		items = append(items, num(from+float64(i)))
-	}
-	return list(sequence, items...)
+	e.take(bytesPerNode)
+	return datum{made: &made{kind: arrayKind, flags: sequence, from: from, span: int(size)}}
 }

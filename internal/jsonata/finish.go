@@ -89,6 +89,9 @@ func (f *finisher) form(n *node) *node {
 		panic(newError("S0207", n.position, n.text))
 	default:
 		f.operands(n)
+		if n.kind == applyNode {
+			n.keepArray = n.keepArray || n.left.keepArray || n.right.keepArray
+		}
 	}
 	return n
 }

@@ -66,6 +66,9 @@ func (l *lexer) next(operatorMayStand bool) token {
 	}
 	if op := l.operator(); op != "" {
 		l.i += len(op)
+		if op == "!" || op == "~" {
+			l.fail("S0204", op, op)
+		}
 		return l.token(operatorToken, op)
 	}
 	switch {

@@ -5,28 +5,28 @@ type nodeKind uint8
 
 const (
 	// What the parser makes and what stays in the finished tree.
-	literalNode nodeKind = iota // a string, number, boolean or null
-	nameNode                    // the member of that name
-	variableNode                // $name; "" is the context, "$" the input
-	wildcardNode                // *
-	descendantNode              // **
-	parentNode                  // %
-	patternNode                 // /…/
-	negateNode                  // -left
-	arrayNode                   // [list]
-	objectNode                  // {pairs}
-	blockNode                   // (list)
-	conditionNode               // left ? list[0] : list[1]
-	binaryNode                  // left text right
-	bindNode                    // $text := right
-	applyNode                   // left ~> right
-	callNode                    // left(list)
-	partialNode                 // left(list) with ? among the list
-	placeNode                   // the ? of a partial application
-	lambdaNode                  // function(params){left}
-	transformNode               // |left|list[0],list[1]|
-	pathNode                    // the steps of list
-	sortNode                    // a step: ^(terms)
+	literalNode    nodeKind = iota // a string, number, boolean or null
+	nameNode                       // the member of that name
+	variableNode                   // $name; "" is the context, "$" the input
+	wildcardNode                   // *
+	descendantNode                 // **
+	parentNode                     // %
+	patternNode                    // /…/
+	negateNode                     // -left
+	arrayNode                      // [list]
+	objectNode                     // {pairs}
+	blockNode                      // (list)
+	conditionNode                  // left ? list[0] : list[1]
+	binaryNode                     // left text right
+	bindNode                       // $text := right
+	applyNode                      // left ~> right
+	callNode                       // left(list)
+	partialNode                    // left(list) with ? among the list
+	placeNode                      // the ? of a partial application
+	lambdaNode                     // function(params){left}
+	transformNode                  // |left|list[0],list[1]|
+	pathNode                       // the steps of list
+	sortNode                       // a step: ^(terms)
 
 	// What the parser makes and the tree's second form puts elsewhere.
 	stepNode      // left.right
@@ -73,15 +73,15 @@ type node struct {
 	index      string   // #$index: bind the item's position
 	ancestor   *slot    // where % may look for the context of this step
 
-	tuple         bool // a step, or a path, that makes bindings
-	keepArray     bool // [] stands behind it
-	bindsItems    bool // a path with such a step
-	keepSingleton bool // a path: [] stands behind one of its steps
-	constructs    bool // an array constructor that begins or ends a path
-	binds         bool // it may bind a variable in the frame that it is evaluated in
-	frameless     bool // a block that binds nothing in its own frame
+	tuple         bool  // a step, or a path, that makes bindings
+	keepArray     bool  // [] stands behind it
+	bindsItems    bool  // a path with such a step
+	keepSingleton bool  // a path: [] stands behind one of its steps
+	constructs    bool  // an array constructor that begins or ends a path
+	binds         bool  // it may bind a variable in the frame that it is evaluated in
+	frameless     bool  // a block that binds nothing in its own frame
 	builtin       datum // the function that a variable means where nothing of its name is bound
-	height        int // parts within one another beneath it
+	height        int   // parts within one another beneath it
 
 	// Until the tree is finished: the contexts that its % are looking for.
 	slot    *slot

@@ -162,7 +162,7 @@ func (e *evaluation) transform(n *node, env *frame) datum {
 			return d
 		}
 		d = c.clone(d)
-		for _, found := range itemsOf(c.eval(n.left, d, env)) {
+		for _, found := range c.itemsOf(c.eval(n.left, d, env)) {
 			c.change(n, found, env)
 		}
 		return d
@@ -173,12 +173,12 @@ func (e *evaluation) transform(n *node, env *frame) datum {
 var transformSignature = parseSignature("(oa):o", 0)
 
 // itemsOf is the items of an array, or d itself as the only one.
-func itemsOf(d datum) []datum {
+func (e *evaluation) itemsOf(d datum) []datum {
 	switch {
 	case d.absent():
 		return nil
 	case d.isArray():
-		return d.all()
+		return e.all(d)
 	}
 	return []datum{d}
 }
@@ -202,7 +202,7 @@ func (e *evaluation) change(n *node, found datum, env *frame) {
 	if len(n.list) < 2 {
 		return
 	}
-	for _, name := range itemsOf(e.deletions(n, found, env)) {
+	for _, name := range e.itemsOf(e.deletions(n, found, env)) {
 		if object {
 			e.step(found.len())
 			found.drop(name.string())

@@ -125,8 +125,6 @@ func (p *parser) value(t token) *node {
 		n.kind, n.pairs = objectNode, p.pairs()
 	case "|":
 		p.transform(n)
-	case "!", "~":
-		panic(newError("S0204", t.position, t.text, t.text))
 	default:
 		panic(newError("S0211", t.position, t.text, t.text))
 	}

@@ -45,8 +45,11 @@ func (e *evaluation) path(n *node, input datum, env *frame) datum {
 				cur = list(sequence)
 			}
 			many = cur.isArray() && !(cur.has(constructed) && !last)
-			if cur.has(sequence) && last || many && cur.len() == 0 && !last {
+			switch {
+			case last && cur.has(sequence):
 				cur = cur.flagged(sequence)
+			case !last && many && cur.len() == 0:
+				cur = list(sequence)
 			}
 		}
 		if many && cur.len() == 0 {

@@ -175,7 +175,7 @@ func (m *matcher) nextByUser(begun bool) (hit, bool) {
 		m.fail("T1010")
 	}
 	m.further = d.member("next")
-	h := hit{text: text.string(), groups: itemsOf(d.member("groups"))}
+	h := hit{text: text.string(), groups: m.itemsOf(d.member("groups"))}
 	h.start = max(m.at, m.byteAt(start))
 	h.end = max(h.start, m.byteAt(end))
 	m.at = h.end

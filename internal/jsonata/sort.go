@@ -11,7 +11,7 @@ func (e *evaluation) sort(step *node, items datum, env *frame) datum {
 		}
 		return d, env
 	}
-	sorted := e.mergeSort(items.all(), func(a, b datum) bool {
+	sorted := e.mergeSort(e.all(items), func(a, b datum) bool {
 		for _, t := range step.terms {
 			context, inner := in(a)
 			x := e.eval(t.expression, context, inner)
@@ -96,7 +96,7 @@ func sortItems(c call) datum {
 		if !isNumbers(d) && !isStrings(d) {
 			c.fail("D3070")
 		}
-		return list(0, c.mergeSort(d.all(), func(a, b datum) bool { return c.order(a, b) > 0 })...)
+		return list(0, c.mergeSort(c.all(d), func(a, b datum) bool { return c.order(a, b) > 0 })...)
 	}
-	return list(0, c.mergeSort(d.all(), func(a, b datum) bool { return truth(c.apply(f, a, b)) })...)
+	return list(0, c.mergeSort(c.all(d), func(a, b datum) bool { return truth(c.apply(f, a, b)) })...)
 }

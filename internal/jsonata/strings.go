@@ -40,6 +40,9 @@ func toString(c call) datum {
 	if d.absent() {
 		return d
 	}
+	if d.has(outerWrapper) {
+		d = d.items[0]
+	}
 	if truth(c.arg(1)) {
 		return str(c.pretty(d))
 	}

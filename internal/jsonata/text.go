@@ -303,11 +303,15 @@ func (w *writer) value(d datum, depth int) {
 	case boolKind:
 		w.add(strconv.FormatBool(d.v.AsBool()))
 	case numberKind:
-		if f := d.number(); finite(f) {
-			w.add(shortNumber(f))
-		} else {
-			w.add("null")
+		f := d.number()
+		if math.IsInf(f, 0) && w.most == 0 {
+			panic(newError("D1001", 0, "", f))
 		}
+		if !finite(f) {
+			w.add("null")
+			return
+		}
+		w.add(shortNumber(f))
 	case stringKind:
 		w.quoted(d.string())
 	case functionKind:
