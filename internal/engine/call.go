@@ -236,5 +236,9 @@ func (e *Engine) sendAgain(k store.JobKey) bool {
 	if er.answer != nil {
 		lane = turnsLane
 	}
-	return e.dispatcher.send(er, lane)
+	if e.dispatcher.send(er, lane) {
+		return true
+	}
+	e.dispatcher.park(er)
+	return false
 }

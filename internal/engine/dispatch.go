@@ -257,11 +257,19 @@ func (d *dispatcher) forget(s store.Shard) {
 	}
 }
 
-// hasRoom reports whether more errands may wait.
+// hasRoom reports whether starts may be taken.
 func (d *dispatcher) hasRoom() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return !d.shut && d.waiting < d.room
+}
+
+// isSlack reports whether more may be taken up of what is due already: jobs on
+// disk, alarms that ring. They are never so many that starts are refused.
+func (d *dispatcher) isSlack() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.shut && d.waiting <= d.room/4
 }
 
 // close takes no more errands. The channel is closed when none is under way.

@@ -60,8 +60,8 @@ type Config struct {
 	// are none.
 	Machines func(ctx context.Context, account, region, arn string) (Machine, error)
 	// Gone tells of an activity's ARN that there is no such activity (any
-	// more). It is asked within a turn and answers from memory. nil: all are
-	// there.
+	// more). It is asked within the turn that schedules an activity's task, so
+	// it must be quick. nil: all are there.
 	Gone func(arn string) bool
 
 	Clock   Clock        // nil: the system's

@@ -55,7 +55,8 @@ type claim struct {
 }
 
 // wanted are the claims to make; at is the store's time. A lease that we held
-// and somebody else has by now is lost.
+// and somebody else has by now is lost. While the store refuses its work all
+// leases are renewed, so that it shows when it does it again.
 func (e *Engine) wanted(known []store.Lease, at int64) []claim {
 	life := e.cfg.Limits.Lease.Milliseconds()
 	var claims []claim
@@ -67,7 +68,7 @@ func (e *Engine) wanted(known []store.Lease, at int64) []claim {
 			epoch = 0
 		}
 		switch {
-		case epoch != 0 && l.Expires-at > life*2/3:
+		case epoch != 0 && l.Expires-at > life*2/3 && !e.failing.Load():
 			continue
 		case epoch != 0:
 			claims = append(claims, claim{epoch, store.Lease{Shard: s.number, Epoch: epoch, Node: e.cfg.Node, Expires: at + life}})

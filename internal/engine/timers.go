@@ -16,13 +16,13 @@ func (e *Engine) Fire(now int64) {
 			e.readJobs(s, now)
 		}
 	}
-	for {
+	for e.dispatcher.isSlack() {
 		k, rings := e.alarms.take(now)
 		if !rings {
 			return
 		}
 		if !e.ring(k) {
-			e.alarms.set(k, now+e.cfg.Limits.RetryMost.Milliseconds())
+			e.alarms.set(k, now)
 			return
 		}
 	}
@@ -43,11 +43,14 @@ func (e *Engine) Next(now int64) int64 {
 		s.mu.Unlock()
 		next = min(next, at)
 	}
+	if !e.dispatcher.isSlack() {
+		return max(next, now+readingPause.Milliseconds())
+	}
 	return max(next, now)
 }
 
-// readingPause is how long a reading of jobs that was broken off waits before
-// it goes on.
+// readingPause is how long work that found no room waits before it is looked
+// at again.
 const readingPause = 20 * time.Millisecond
 
 // ring sends the errand of an alarm.
@@ -75,9 +78,13 @@ func (e *Engine) fire(er *errand) {
 		},
 	})
 	if err != nil && lasting(err) {
-		e.alarms.set(k, e.now()+e.backoff(1))
+		e.alarms.set(k, e.now()+e.backoff(timerTries))
 	}
 }
+
+// timerTries is how often a timer counts as tried that could not be stored:
+// there may be many of them, so that they do not come back at once.
+const timerTries = 5
 
 // readJobs reads those of a shard's jobs on disk that come due within the
 // window and are not in memory yet. What finds no room is read later. After a
@@ -101,7 +108,7 @@ func (e *Engine) readJobs(s *shard, now int64) {
 	after := s.after
 	s.mu.Unlock()
 	done := false
-	for !done && e.dispatcher.hasRoom() {
+	for !done && e.dispatcher.isSlack() {
 		jobs, err := e.cfg.Store.Jobs(e.ctx, s.number, s.reach.Load(), after, e.cfg.Limits.Page)
 		if err != nil {
 			e.storeFailed(err)
