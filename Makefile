@@ -8,7 +8,7 @@ export BACKSTEP_SHARED ?= $(abspath ../shared)
 PURE := value jsonpath jsonata asl machine
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo test lint unit coverage race bench sim crash fuzz generate clean
+.PHONY: help build demo test lint unit coverage race bench sim mutants crash fuzz generate clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,3 +52,9 @@ clean: ## take away what was built
 bench: build ## five-step sagas beside the machine's own limits (DURATION=8s, POSTGRES=DSN)
 	go build -o bin/rig-bench ./rig/bench
 	bin/rig-bench -backstep bin/backstep -duration $(or $(DURATION),8s) -postgres "$(POSTGRES)"
+
+sim: ## the engine in simulated worlds (EXECUTIONS=200000, SEED=1)
+	go test ./internal/sim -run '^TestSim$$' -count=1 -v -timeout 6h -sim.big -sim.executions=$(or $(EXECUTIONS),200000) -sim.seed=$(or $(SEED),1)
+
+mutants: ## planted bugs, each of which the simulator must catch within 20,000 seeds
+	go test ./internal/sim -run '^TestMutants$$' -count=1 -v -timeout 6h -sim.mutants

@@ -147,7 +147,7 @@ func (b *book) notEarly(l *life, t *turned, j *machine.Job) {
 			w.saw(heartbeatOut)
 		}
 		if w.now < j.Deadline && !(heard && w.now >= max(j.Due, beaten+j.Heartbeat)) {
-			w.failf("I10", l.id, "job %d of %q times out %d ms early", j.ID, j.State, j.Deadline-w.now)
+			w.failf("I10", l.id, "job %d of %q times out early: its deadline is at %d, its heartbeat's at %d", j.ID, j.State, relative(j.Deadline), relative(max(j.Due, beaten+j.Heartbeat)))
 		}
 	}
 }

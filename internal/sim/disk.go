@@ -17,8 +17,11 @@ type observed struct {
 
 // Commit makes the batch durable and enters it into the book.
 func (o *observed) Commit(ctx context.Context, b *store.Batch) error {
-	err := o.Session.Commit(ctx, b)
 	w := o.p.w
+	if len(b.Executions) > 0 && b.Fence == nil {
+		w.fail("I11", b.Executions[0].ID, "a turn is committed without a fence")
+	}
+	err := o.Session.Commit(ctx, b)
 	switch {
 	case err == nil:
 		w.out.Commits++

@@ -73,8 +73,13 @@ func (m *stateMachine) engine() engine.Machine {
 func (w *world) prepare() {
 	w.machines = w.generate()
 	b := &store.Batch{}
+	stored := map[store.Hash]bool{}
 	for _, m := range w.machines {
 		w.byARN[m.arn] = m
+		if stored[m.hash] {
+			continue
+		}
+		stored[m.hash] = true
 		b.Definitions = append(b.Definitions, store.Definition{Hash: m.hash, Body: []byte(m.text)})
 	}
 	if err := w.reader.Commit(context.Background(), b); err != nil {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -236,6 +237,9 @@ func (b *book) account(l *life, e *machine.Event, h *happened) {
 		if en.scheduled++; en.scheduled == 2 {
 			w.saw(retried)
 		}
+		if most := l.attempts(h.entry); en.scheduled > most {
+			w.failf("L5", l.id, "%s has %d attempts, and may have %d", l.stateAt(h.entry), en.scheduled, most)
+		}
 	case succeeded[e.Type]:
 		en.succeeded = true
 	case timedOut[e.Type]:
@@ -259,4 +263,16 @@ func (b *book) account(l *life, e *machine.Event, h *happened) {
 	if len(e.Assigned) > 0 {
 		w.saw(variablesKept)
 	}
+}
+
+// attempts is how many attempts a state's entry may have at most.
+func (l *life) attempts(n uint32) int {
+	if n == 0 || l.stateOf == nil {
+		return math.MaxInt
+	}
+	most := 1
+	for _, r := range l.stateOf.program.States[l.stateAt(n)].Retry {
+		most += int(r.MaxAttempts)
+	}
+	return most
 }

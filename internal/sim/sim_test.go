@@ -21,6 +21,7 @@ var (
 	replay     = flag.Uint64("sim.replay", 0, "TestSim runs this seed alone and shows its trace")
 	showAll    = flag.Bool("sim.all", false, "with sim.replay: the whole trace, not its tail alone")
 	mostSeeds  = flag.Int("sim.seeds", 0, "TestSim runs at most that many seeds; 0: as many as it takes")
+	first      = flag.Bool("sim.first", false, "TestSim ends at the first violation")
 	big        = flag.Bool("sim.big", false, "TestSim demands every situation and a floor of speed")
 )
 
@@ -74,6 +75,10 @@ const mostBroken = 3
 // runSeeds runs seed after seed until that many executions were run, or
 // something broke.
 func runSeeds(o Options, executions, mostSeeds int) summary {
+	most := mostBroken
+	if *first {
+		most = 1
+	}
 	var sum summary
 	var mu sync.Mutex
 	var next atomic.Uint64
@@ -82,7 +87,7 @@ func runSeeds(o Options, executions, mostSeeds int) summary {
 		group.Go(func() {
 			for {
 				mu.Lock()
-				done := sum.Executions >= executions || len(sum.broken) >= mostBroken
+				done := sum.Executions >= executions || len(sum.broken) >= most
 				mu.Unlock()
 				n := next.Add(1) - 1
 				if done || mostSeeds > 0 && n >= uint64(mostSeeds) {
