@@ -108,7 +108,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	override(&limits.Express, c.Limits.Express)
 	override(&limits.CachedBytes, c.Limits.Memory)
 	h.engine, err = engine.Open(context.WithoutCancel(ctx), engine.Config{
-		Store: h.store, Registry: registry, Machines: catalog.Machine, Log: log, Exclusive: c.Postgres == "", Limits: limits,
+		Store: h.store, Registry: registry, Machines: catalog.Machine, Gone: catalog.Gone, Log: log, Exclusive: c.Postgres == "", Limits: limits,
 	})
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/asl"
@@ -156,6 +157,22 @@ func (c *Catalog) Machine(ctx context.Context, account, region, text string) (en
 	}
 	return m.started(account, region), nil
 }
+
+// Gone says whether an activity is known not to be there, as engine's
+// Config.Gone. Where the store does not answer at once, nobody knows.
+func (c *Catalog) Gone(text string) bool {
+	arn, err := api.ParseARN(text)
+	if err != nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), goneTime)
+	defer cancel()
+	_, err = c.store.Doc(ctx, store.DocKey{Tenant: engine.Tenant(arn.Account, arn.Region), Kind: kindActivity, Name: arn.Name})
+	return errors.Is(err, store.ErrNotFound)
+}
+
+// goneTime is how long a turn waits for the store to tell of an activity.
+const goneTime = time.Second
 
 // check reads a definition and refuses one that can't run here. It returns its
 // comment, which describes the machine.

@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"encoding/base64"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,17 +62,30 @@ func (h *Handler) read(t integration.Task) (*invocation, error) {
 	if q := parameters.Get("Qualifier").AsString(); q != "" {
 		in.function.qualifier = q
 	}
-	in.payload = "{}"
-	if p := parameters.Get("Payload"); !p.IsAbsent() {
-		in.payload = p.Text().String()
+	var ok bool
+	if in.payload, ok = payload(parameters.Get("Payload")); !ok {
+		return nil, serviceError(http.StatusBadRequest, "InvalidRequestContentException",
+			"Could not parse request body into json: the Payload is a text that is no JSON", in.id, integration.EffectNone)
 	}
 	in.kind = parameters.Get("InvocationType").AsString()
 	in.logTail = parameters.Get("LogType").AsString() == "Tail"
-	var ok bool
 	if in.client, ok = clientContext(parameters.Get("ClientContext").AsString()); !ok {
 		return nil, integration.BadParameters(t, invalid("ClientContext"))
 	}
 	return in, nil
+}
+
+// payload is what the function is given: {} where nothing is stated. A text is
+// taken as JSON itself, as the service does.
+func payload(v value.Value) (text string, ok bool) {
+	switch v.Kind() {
+	case value.Absent:
+		return "{}", true
+	case value.String:
+		_, err := value.Check(v.AsString())
+		return v.AsString(), err == nil
+	}
+	return v.Text().String(), true
 }
 
 var parameterNames = []string{"ClientContext", "FunctionName", "InvocationType", "LogType", "Payload", "Qualifier"}
