@@ -58,3 +58,6 @@ sim: ## the engine in simulated worlds (EXECUTIONS=200000, SEED=1)
 
 mutants: ## planted bugs, each of which the simulator must catch within 20,000 seeds
 	go test ./internal/sim -run '^TestMutants$$' -count=1 -v -timeout 6h -sim.mutants
+
+conformance: build ## recordings of the real service, ARGS='--kind execution --no-slow'
+	rig/conformance.sh $(or $(ARGS),--kind execution --no-slow)
