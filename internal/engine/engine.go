@@ -5,26 +5,32 @@
 // (service does) and how a store keeps things.
 //
 // Read engine.go (what it is given), errors.go (what it refuses), door.go (how
-// things come in), turn.go (message → delta → commit), batch.go (a delta as
-// rows), dispatch.go (what a job sends out), then the kinds of jobs (call.go,
-// activity.go, nested.go), timers.go, lease.go, express.go, cache.go and run.go.
+// things come in), turn.go (message → delta → commit), batch.go and rows.go (a
+// delta as rows, and back), cache.go (what is in memory), call.go and
+// dispatch.go (what jobs send out), activity.go, nested.go and inbox.go (the
+// jobs that are no calls), timers.go and alarms.go, lease.go, wait.go,
+// express.go, and run.go (what turns it all).
 //
 // # Driving it without a goroutine
 //
-// Only Run starts goroutines, and what it starts does nothing but call Turn,
-// Fire and Renew. A simulator leaves Run alone and calls them itself:
+// Run starts three loops that do nothing but call Renew, Fire and Turn; beside
+// them goroutines come from Config.Spawn alone. A simulator gives its own Spawn,
+// leaves Run alone and calls the three itself:
 //
 //	e, err := engine.Open(ctx, engine.Config{…, Clock: virtual, Entropy: seeded, Spawn: world.Later})
 //	e.Renew(now)       // takes and renews leases; a shard taken is read at the next Fire
 //	e.Fire(now)        // what is due: timers, jobs found on disk, results that could not be stored
 //	e.Turn(shard)      // what other nodes left in the shard's inbox
-//	e.Start(…), e.Complete(…), e.Stop(…), e.Heartbeat(…)
+//	e.Start(…), e.Complete(…), e.Stop(…), e.Heartbeat(…), e.StartExpress(…)
+//	e.Poll(…, 0)       // with no time to wait; Wait likewise
 //
 // Whatever the engine would do on the side (a call to a handler, a child to
-// start, a timer's message) it hands to Config.Spawn as a function that runs to
-// its end without waiting for anybody but the handler and the store. The
-// simulator runs these functions when and in the order it likes, or drops them
-// with a crash. [Engine.Next] tells when Fire has something to do.
+// start, a timer's message) it hands to Spawn as a function that runs to its
+// end without waiting for anybody but the handler and the store. Spawn must not
+// run it before it returns. The simulator runs these functions when and in the
+// order it likes, or drops them with a crash. [Engine.Next] tells when Fire has
+// something to do. RunExpress and Drain wait for such functions: one goroutine
+// can't be both. The same calls, entropy and clock give the same commits.
 package engine
 
 import (
@@ -71,8 +77,8 @@ type Config struct {
 	// Exclusive says that no other node can open the store: leases are taken at
 	// once, whoever held them.
 	Exclusive bool
-	// Spawn runs f on the side. nil: on a goroutine of its own. See the
-	// package's comment.
+	// Spawn runs f on the side, not before it returns. nil: on a goroutine. See
+	// the package's comment.
 	Spawn func(f func())
 
 	Limits Limits         // zero members get DefaultLimits'

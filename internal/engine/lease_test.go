@@ -8,6 +8,7 @@ import (
 
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/storetest"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -144,5 +145,22 @@ func TestBadNews(t *testing.T) {
 	r.settle()
 	if messages, err := r.session.Messages(context.Background(), 2, 9); err != nil || len(messages) > 0 {
 		t.Errorf("%v, %v", messages, err)
+	}
+}
+
+// A hint that something is in an inbox is followed; without one it is found as
+// well.
+func TestHints(t *testing.T) {
+	session := storetest.NewMemory(storetest.MemoryOptions{Shards: 8}).Open()
+	liveOn(t, session, waiting, echo, func(c *Config) { c.Exclusive = false })
+	for n := range 3 {
+		message := store.Message{Shard: store.Shard(n), Key: []byte{byte(n + 1)}}
+		if err := session.Commit(context.Background(), &store.Batch{Messages: []store.Message{message}}); err != nil {
+			t.Fatal(err)
+		}
+		await(t, func() bool {
+			messages, err := session.Messages(context.Background(), message.Shard, 1)
+			return err == nil && len(messages) == 0
+		})
 	}
 }
