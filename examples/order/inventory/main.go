@@ -6,11 +6,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"log"
-	"os"
 	"strings"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/backstep/backstep/examples/order/shop"
 )
 
@@ -34,19 +31,10 @@ func (e ErrReleaseInventory) Error() string {
 type service struct{ db *sql.DB }
 
 func main() {
-	db, err := shop.Open(schema)
-	if err != nil {
-		log.Fatal(err)
-	}
-	s := service{db}
-	switch function := os.Args[len(os.Args)-1]; function {
-	case "reserve":
-		lambda.Start(s.reserve)
-	case "release":
-		lambda.Start(s.release)
-	default:
-		log.Fatalf("inventory: %q is no function; there are reserve, release", function)
-	}
+	shop.Run(schema, func(db *sql.DB) map[string]any {
+		s := service{db}
+		return map[string]any{"reserve": s.reserve, "release": s.release}
+	})
 }
 
 // reserve sets the order's items aside.

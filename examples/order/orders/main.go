@@ -6,10 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"log"
-	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/backstep/backstep/examples/order/shop"
 )
 
@@ -30,19 +27,10 @@ func (e ErrUpdateOrderStatus) Error() string {
 type service struct{ db *sql.DB }
 
 func main() {
-	db, err := shop.Open(schema)
-	if err != nil {
-		log.Fatal(err)
-	}
-	s := service{db}
-	switch function := os.Args[len(os.Args)-1]; function {
-	case "new":
-		lambda.Start(s.create)
-	case "update":
-		lambda.Start(s.update)
-	default:
-		log.Fatalf("orders: %q is no function; there are new, update", function)
-	}
+	shop.Run(schema, func(db *sql.DB) map[string]any {
+		s := service{db}
+		return map[string]any{"new": s.create, "update": s.update}
+	})
 }
 
 // create saves a new order.

@@ -6,10 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"log"
-	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/backstep/backstep/examples/order/shop"
 )
 
@@ -34,19 +31,10 @@ func (e ErrProcessRefund) Error() string { return "Unable to process refund for 
 type service struct{ db *sql.DB }
 
 func main() {
-	db, err := shop.Open(schema)
-	if err != nil {
-		log.Fatal(err)
-	}
-	s := service{db}
-	switch function := os.Args[len(os.Args)-1]; function {
-	case "debit":
-		lambda.Start(s.debit)
-	case "credit":
-		lambda.Start(s.credit)
-	default:
-		log.Fatalf("payments: %q is no function; there are debit, credit", function)
-	}
+	shop.Run(schema, func(db *sql.DB) map[string]any {
+		s := service{db}
+		return map[string]any{"debit": s.debit, "credit": s.credit}
+	})
 }
 
 // debit charges what the order costs.
