@@ -123,16 +123,17 @@ func (s *shard) letGo(r *resident) {
 	if r.holders == 0 && r.done {
 		s.evict(r)
 	}
-	old := s.used.previous
 	for range evictionLook {
-		if old == &s.used || len(s.residents) <= s.most && s.bytes <= s.mostBytes {
+		old := s.used.previous
+		switch {
+		case old == &s.used || len(s.residents) <= s.most && s.bytes <= s.mostBytes:
 			return
-		}
-		older := old.previous
-		if old.holders == 0 {
+		case old.holders == 0:
 			s.evict(old)
+		default: // it is in use
+			old.unlink()
+			s.link(old)
 		}
-		old = older
 	}
 }
 

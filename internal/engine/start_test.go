@@ -228,6 +228,36 @@ func TestTheCacheIsBounded(t *testing.T) {
 	}
 }
 
+// Those that are in use stay, and do not keep others from leaving.
+func TestTheCacheAroundWhatIsInUse(t *testing.T) {
+	r := newRig(t, echo, func(c *Config) { c.Limits.Cached = 8 })
+	m := r.define(waiting)
+	var used []*resident
+	for range 20 {
+		s := r.engine.shardOf(r.start(m, "", `{}`).ID)
+		one := s.used.next
+		s.keep(one)
+		used = append(used, one)
+	}
+	for range 200 {
+		r.start(m, "", `{}`)
+	}
+	if got := r.engine.Load().Cached; got > 20+8 {
+		t.Errorf("%d executions are in memory", got)
+	}
+	for _, one := range used {
+		s := r.engine.shardOf(one.id)
+		if s.residents[one.id] != one {
+			t.Error("one in use has left")
+		}
+		s.leave(one)
+	}
+	r.pass(2 * time.Minute)
+	if l := r.engine.Load(); l.Cached != 0 || l.Bytes != 0 {
+		t.Errorf("is left: %+v", l)
+	}
+}
+
 func TestBigOnesLeaveTheCacheFirst(t *testing.T) {
 	r := newRig(t, echo, func(c *Config) { c.Limits.CachedBytes = 400_000 })
 	m := r.define(waiting)
