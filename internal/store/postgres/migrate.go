@@ -1,0 +1,159 @@
+package postgres
+
+import (
+	"context"
+	"embed"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/backstep/backstep/internal/store"
+	"github.com/jackc/pgx/v5"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// format is the number of the newest migration: that of this program's store
+// format.
+const format = 1
+
+// migrate makes the schema or brings it up to date, in one transaction that one
+// process at a time is in; what it refuses stays as it is.
+func (s *Store) migrate(ctx context.Context) error {
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('backstep migration ' || $1, 0))", s.options.Schema); err != nil {
+			return err
+		}
+		at, err := s.version(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if at > format {
+			return fmt.Errorf("%w: its format is %d, this version knows %d; use the version that wrote it", store.ErrNewer, at, format)
+		}
+		if at == 0 {
+			if err := s.make(ctx, tx); err != nil {
+				return err
+			}
+		}
+		if err := s.climb(ctx, tx, at); err != nil {
+			return err
+		}
+		return s.readIdentity(ctx, tx)
+	})
+}
+
+// version is the format of what lies in the schema, 0 where nothing does.
+func (s *Store) version(ctx context.Context, tx pgx.Tx) (int, error) {
+	var tables []string
+	rows, err := tx.Query(ctx, "SELECT tablename::text FROM pg_tables WHERE schemaname = $1 ORDER BY tablename = 'backstep' DESC, tablename", s.options.Schema)
+	if err == nil {
+		tables, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	switch {
+	case err != nil:
+		return 0, err
+	case len(tables) == 0:
+		return 0, nil
+	case tables[0] != "backstep":
+		return 0, fmt.Errorf("%w, it holds the table %q: choose an empty schema or the one that backstep has made", store.ErrForeign, tables[0])
+	}
+	number, err := s.own(ctx, tx, ownFormat, 4)
+	if err != nil {
+		return 0, err
+	}
+	return int(binary.BigEndian.Uint32(number)), nil
+}
+
+// climb runs the migrations above a format, each once.
+func (s *Store) climb(ctx context.Context, tx pgx.Tx, from int) error {
+	for number := from + 1; number <= format; number++ {
+		sql, err := migrations.ReadFile(fmt.Sprintf("migrations/%04d.sql", number))
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, string(sql)); err != nil {
+			return fmt.Errorf("migration %d: %w", number, err)
+		}
+		if err := s.setOwn(ctx, tx, ownFormat, binary.BigEndian.AppendUint32(nil, uint32(number))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// What the store keeps of itself, by name.
+const (
+	ownFormat  = "format"        // 4 bytes
+	ownID      = "store"         // id
+	ownShards  = "shards"        // 2 bytes
+	ownKey     = "token key"     // 32 bytes
+	ownRestore = "restore epoch" // 4 bytes
+)
+
+// make gives a new store its identity.
+func (s *Store) make(ctx context.Context, tx pgx.Tx) error {
+	var random [8 + 32]byte
+	if _, err := io.ReadFull(s.options.Entropy, random[:]); err != nil {
+		return fmt.Errorf("draw an id: %w", err)
+	}
+	schema := pgx.Identifier{s.options.Schema}.Sanitize()
+	id := store.NewID(0, time.Now().UnixMilli(), [8]byte(random[:8]))
+	var there bool // who may not make schemas may use one
+	if err := tx.QueryRow(ctx, "SELECT to_regnamespace($1) IS NOT NULL", schema).Scan(&there); err != nil {
+		return err
+	}
+	if !there {
+		if _, err := tx.Exec(ctx, "CREATE SCHEMA "+schema); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(ctx, `CREATE TABLE backstep (name text COLLATE "C" PRIMARY KEY, value bytea NOT NULL)`); err != nil {
+		return err
+	}
+	return errors.Join(
+		s.setOwn(ctx, tx, ownID, id[:]),
+		s.setOwn(ctx, tx, ownShards, binary.BigEndian.AppendUint16(nil, s.options.Shards)),
+		s.setOwn(ctx, tx, ownKey, random[8:]),
+		s.setOwn(ctx, tx, ownRestore, make([]byte, 4)),
+	)
+}
+
+func (s *Store) setOwn(ctx context.Context, tx pgx.Tx, name string, value []byte) error {
+	_, err := tx.Exec(ctx, "INSERT INTO backstep VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
+	return err
+}
+
+// own reads one of the store's own records, all of which have been there since it
+// was made.
+func (s *Store) own(ctx context.Context, tx pgx.Tx, name string, length int) ([]byte, error) {
+	var value []byte
+	err := tx.QueryRow(ctx, "SELECT value FROM backstep WHERE name = $1", name).Scan(&value)
+	if errors.Is(err, errNoRows) || err == nil && len(value) != length {
+		return nil, fmt.Errorf("its record %q is %x: %w", name, value, store.ErrDamaged)
+	}
+	return value, err
+}
+
+func (s *Store) readIdentity(ctx context.Context, tx pgx.Tx) error {
+	var err error
+	read := func(name string, length int) []byte {
+		value, failed := s.own(ctx, tx, name, length)
+		if failed != nil {
+			err = errors.Join(err, failed)
+			return make([]byte, length)
+		}
+		return value
+	}
+	s.identity = store.Identity{
+		Format:       format,
+		Store:        store.ID(read(ownID, 16)),
+		Shards:       binary.BigEndian.Uint16(read(ownShards, 2)),
+		TokenKey:     read(ownKey, 32),
+		RestoreEpoch: binary.BigEndian.Uint32(read(ownRestore, 4)),
+	}
+	return err
+}

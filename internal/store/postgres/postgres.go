@@ -1,0 +1,149 @@
+// Package postgres is the store that several nodes share: a schema of a
+// PostgreSQL database. It knows tables and bytes; what a row means it refuses to
+// know.
+//
+// Nothing here rests on an isolation level above READ COMMITTED: a commit first
+// takes locks named for the keys that it expects or changes, then checks, then
+// writes, all in one transaction that is sent in one round trip.
+//
+// Read postgres.go (the store and its life), migrate.go (what may be opened, and
+// how it is made), commit.go with write.go (how a batch is committed), read.go,
+// watch.go.
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"github.com/backstep/backstep/internal/store"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Options say how a database is opened. The zero value will do.
+type Options struct {
+	Schema   string       // where the tables lie; "backstep" if empty
+	Shards   uint16       // of a store that is made anew; 64 if 0
+	MaxConns int32        // connections at once; 16 if 0
+	Entropy  io.Reader    // for a new store's id and key; the system's if nil
+	Logger   *slog.Logger // for what goes wrong beneath; none if nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Schema == "" {
+		o.Schema = "backstep"
+	}
+	if o.Shards == 0 {
+		o.Shards = 64
+	}
+	if o.MaxConns == 0 {
+		o.MaxConns = 16
+	}
+	if o.Entropy == nil {
+		o.Entropy = rand.Reader
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Store is an open schema; it is a [store.Store]. Several processes may have it
+// open at once.
+type Store struct {
+	options  Options
+	pool     *pgxpool.Pool
+	identity store.Identity
+	channel  string // of the notifications
+
+	life    context.Context // ends when the store closes
+	end     context.CancelFunc
+	watches sync.WaitGroup
+}
+
+var _ store.Store = (*Store)(nil)
+
+// What the server is told of every session: how long to wait at most.
+const (
+	lockTimeout      = "5s"
+	statementTimeout = "30s"
+)
+
+// Open opens the store in a schema, and makes one where there is none. It
+// refuses with [store.ErrForeign], [store.ErrNewer] or [store.ErrUnsafe].
+func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
+	o = o.withDefaults()
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open PostgreSQL: %w", err)
+	}
+	config.MaxConns = o.MaxConns
+	config.ConnConfig.RuntimeParams["search_path"] = pgx.Identifier{o.Schema}.Sanitize()
+	config.ConnConfig.RuntimeParams["application_name"] = "backstep"
+	config.ConnConfig.RuntimeParams["lock_timeout"] = lockTimeout
+	config.ConnConfig.RuntimeParams["statement_timeout"] = statementTimeout
+	config.AfterConnect = safe
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open PostgreSQL: %w", err)
+	}
+	s := &Store{options: o, pool: pool}
+	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
+	if err := s.migrate(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open schema %q of PostgreSQL: %w", o.Schema, err)
+	}
+	s.channel = "backstep_" + s.identity.Store.String()
+	return s, nil
+}
+
+// safe refuses a session in which a commit is acknowledged before it is on disk.
+func safe(ctx context.Context, conn *pgx.Conn) error {
+	for _, setting := range []string{"synchronous_commit", "fsync"} {
+		var value string
+		if err := conn.QueryRow(ctx, "SELECT current_setting($1)", setting).Scan(&value); err != nil {
+			return err
+		}
+		if value == "off" {
+			return fmt.Errorf("%w: %s is off; set it to on for this role and database", store.ErrUnsafe, setting)
+		}
+	}
+	return nil
+}
+
+// Identity is what the store was given when it was made.
+func (s *Store) Identity() store.Identity {
+	id := s.identity
+	id.TokenKey = append([]byte(nil), id.TokenKey...)
+	return id
+}
+
+// Now is the server's clock.
+func (s *Store) Now(ctx context.Context) (int64, error) {
+	var now int64
+	err := s.pool.QueryRow(ctx, "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint").Scan(&now)
+	return now, err
+}
+
+// Close waits for the calls under way and closes all connections.
+func (s *Store) Close() error {
+	s.end()
+	s.watches.Wait()
+	s.pool.Close()
+	return nil
+}
+
+var errNoRows = pgx.ErrNoRows
+
+// missing is ErrNotFound where a query of one row finds none.
+func missing(err error, format string, args ...any) error {
+	if errors.Is(err, errNoRows) {
+		return fmt.Errorf(format+": %w", append(args, store.ErrNotFound)...)
+	}
+	return err
+}
