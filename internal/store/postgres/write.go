@@ -270,10 +270,12 @@ func (w write) rows(b *store.Batch) {
 		column(b.Payloads, func(p *store.Payload) []byte { return body(p.Body) }))
 }
 
-// putRows and dropRows are the statements of a table of an execution's rows.
+// putRows and dropRows are the statements of a table of an execution's rows. Rows
+// are put in the order of their keys, so that two commits don't wait for one
+// another.
 func putRows(table, number string) string {
 	return `INSERT INTO ` + table + ` SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bytea[])
-		ON CONFLICT (id, ` + number + `) DO UPDATE SET body = excluded.body`
+		ORDER BY 1, 2 ON CONFLICT (id, ` + number + `) DO UPDATE SET body = excluded.body`
 }
 
 func dropRows(table string) string {
@@ -310,7 +312,7 @@ func (w write) lists(b *store.Batch) {
 		indexColumns(b.DropIndex)...)
 	listed := column(b.Index, func(i *store.Index) store.IndexKey { return i.IndexKey })
 	queue(w, b.Index, `INSERT INTO lists SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::bytea[])
-		ON CONFLICT (tenant, list, value, start, id) DO UPDATE SET body = excluded.body`,
+		ORDER BY 1, 2, 3, 4, 5 ON CONFLICT (tenant, list, value, start, id) DO UPDATE SET body = excluded.body`,
 		append(indexColumns(listed), column(b.Index, func(i *store.Index) []byte { return body(i.Body) }))...)
 	queue(w, b.Leases, `INSERT INTO leases SELECT * FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[])
 		ON CONFLICT (shard) DO UPDATE SET epoch = excluded.epoch, node = excluded.node, expires = excluded.expires, body = excluded.body`,

@@ -1,0 +1,124 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/backstep/backstep/internal/store"
+	"github.com/jackc/pgx/v5"
+)
+
+// TestRefusals: what may not be opened is refused in one line that says why, and
+// nothing is changed there.
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct {
+		name, before string
+		made         bool // a store was made first
+		want         error
+		says         string
+	}{
+		{"foreign tables", "CREATE SCHEMA SCHEMA_NAME; CREATE TABLE SCHEMA_NAME.invoices (n int)", false, store.ErrForeign, `holds the table "invoices": choose an empty schema`},
+		{"newer", "UPDATE SCHEMA_NAME.backstep SET value = '\\x00000002' WHERE name = 'format'", true, store.ErrNewer, "its format is 2, this version knows 1"},
+		{"no format", "DELETE FROM SCHEMA_NAME.backstep WHERE name = 'format'", true, store.ErrDamaged, `record "format"`},
+		{"no key", "DELETE FROM SCHEMA_NAME.backstep WHERE name = 'token key'", true, store.ErrDamaged, `record "token key"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			place := newSchema(t)
+			if c.made {
+				place.store(t).Close()
+			}
+			place.exec(t, c.before)
+			before := place.tables(t)
+			s, err := Open(t.Context(), place.dsn, Options{Schema: place.name})
+			if err == nil {
+				s.Close()
+				t.Fatal("it opens")
+			}
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), place.name) || strings.Contains(err.Error(), "\n") {
+				t.Error(err)
+			}
+			if after := place.tables(t); after != before {
+				t.Errorf("the tables were %s and are %s", before, after)
+			}
+		})
+	}
+}
+
+func (s *schema) tables(t *testing.T) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), s.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	var all string
+	if err := conn.QueryRow(t.Context(), "SELECT coalesce(string_agg(tablename, ' ' ORDER BY tablename), '') FROM pg_tables WHERE schemaname = $1", s.name).Scan(&all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestUnsafe: a server that acknowledges before it has synced is refused.
+func TestUnsafe(t *testing.T) {
+	place := newSchema(t)
+	_, err := Open(t.Context(), place.dsn+" synchronous_commit=off", Options{Schema: place.name})
+	if !errors.Is(err, store.ErrUnsafe) || !strings.Contains(err.Error(), "synchronous_commit is off") {
+		t.Fatal(err)
+	}
+}
+
+// TestUnreachable: a server that is not there is an error, in good time.
+func TestUnreachable(t *testing.T) {
+	for _, dsn := range []string{"host=" + t.TempDir() + " user=postgres", "::not a dsn"} {
+		if _, err := Open(t.Context(), dsn, Options{}); err == nil {
+			t.Errorf("%s: it opens", dsn)
+		}
+	}
+}
+
+// TestMadeOnce: of many that open a schema at once one makes it, and all see the
+// same store.
+func TestMadeOnce(t *testing.T) {
+	place := newSchema(t)
+	type made struct {
+		s   *Store
+		err error
+	}
+	all := make(chan made)
+	for range 8 {
+		go func() {
+			s, err := Open(context.Background(), place.dsn, Options{Schema: place.name, Shards: 8, MaxConns: 2})
+			all <- made{s, err}
+		}()
+	}
+	var first store.Identity
+	for range 8 {
+		m := <-all
+		if m.err != nil {
+			t.Error(m.err)
+			continue
+		}
+		defer m.s.Close()
+		id := m.s.Identity()
+		if first.TokenKey == nil {
+			first = id
+		}
+		if id.Store != first.Store || !bytes.Equal(id.TokenKey, first.TokenKey) || id.Shards != 8 {
+			t.Errorf("%+v beside %+v", id, first)
+		}
+	}
+}
+
+// TestEmptySchema: who may not make a schema is given one.
+func TestEmptySchema(t *testing.T) {
+	place := newSchema(t)
+	place.exec(t, "CREATE SCHEMA SCHEMA_NAME")
+	s := place.store(t)
+	defer s.Close()
+	if _, err := s.Now(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
