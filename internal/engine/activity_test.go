@@ -68,6 +68,9 @@ func TestATaskThatNobodyTakesTimesOut(t *testing.T) {
 	if task := r.poll("w"); task.Token != "" {
 		t.Error("it was handed out afterwards")
 	}
+	if rows, err := r.session.Queue(context.Background(), Tenant("123456789012", "us-east-1"), "work", 9); err != nil || len(rows) > 0 {
+		t.Errorf("%v are still queued, %v", rows, err)
+	}
 }
 
 func TestActivitiesThatAreGone(t *testing.T) {

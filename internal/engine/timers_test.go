@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -267,6 +268,36 @@ func TestHeartbeats(t *testing.T) {
 	}
 	if err := r.engine.Heartbeat(ctx, token); !errors.Is(err, ErrTaskTimedOut) {
 		t.Errorf("a late heartbeat: %v", err)
+	}
+}
+
+// A heartbeat that comes in the same moment as its absence is noticed counts,
+// be it written or not.
+func TestAHeartbeatAtTheLastMoment(t *testing.T) {
+	for _, heartbeat := range []int{2, 30} {
+		var token string
+		r := newRig(t, func(_ context.Context, task integration.Task) (value.Text, error) {
+			token = task.Token
+			return value.Checked(`{}`), nil
+		}, nil)
+		definition := strings.Replace(callback, `"HeartbeatSeconds":30`, fmt.Sprintf(`"HeartbeatSeconds":%d`, heartbeat), 1)
+		id := r.start(r.define(definition), "a", `{}`).ID
+		r.settle()
+		for range 2 {
+			r.clock.now.Add(int64(heartbeat) * 1000)
+			r.engine.Fire(r.clock.Now())
+			if err := r.engine.Heartbeat(context.Background(), token); err != nil {
+				t.Fatal(err)
+			}
+			r.settle()
+			if h := r.head(id); h.Status != machine.Running {
+				t.Fatalf("%d s: %v", heartbeat, h.Status)
+			}
+		}
+		r.pass(time.Duration(heartbeat) * time.Second)
+		if h := r.head(id); h.Status != machine.Failed {
+			t.Errorf("%d s: %v", heartbeat, h.Status)
+		}
 	}
 }
 

@@ -149,7 +149,10 @@ func (w *world) sound(id store.ID) {
 	if h.Status != machine.Succeeded {
 		w.t.Fatalf("status %v: %v", h.Status, story(w.history(id)))
 	}
-	w.history(id)
+	const end = "TaskScheduled TaskStarted TaskSubmitted TaskSucceeded TaskStateExited ExecutionSucceeded"
+	if told := story(w.history(id)); !strings.HasSuffix(told, end) {
+		w.t.Errorf("the nested execution is told as %s", told)
+	}
 	ctx := context.Background()
 	for _, s := range w.engine.shards {
 		jobs, err := w.session.Jobs(ctx, s.number, store.Never, nil, 100)
@@ -281,4 +284,27 @@ func TestAFaultAtEveryRead(t *testing.T) {
 	}
 }
 
-var _ = slices.Contains[[]int]
+// A call that was under way when its process died is made again as what it is:
+// the same step, sent once more.
+func TestACallUnderWayIsSentAgain(t *testing.T) {
+	var sent []string
+	r := newRig(t, func(_ context.Context, task integration.Task) (value.Text, error) {
+		sent = append(sent, fmt.Sprint(task.StepID, " ", task.Attempt))
+		return value.Checked(`{}`), nil
+	}, nil)
+	id := r.start(r.define(saga(2)), "a", `{}`).ID
+	r.open() // before its first call
+	r.side[0]()
+	r.session.CrashIn(1, false)
+	r.side[1]() // at the commit of what its second one answered
+	r.open()
+	r.settle()
+	step := machine.StepID(machine.ID(id), 1)
+	next := machine.StepID(machine.ID(id), 2)
+	if want := []string{step + " 2", next + " 1", next + " 2"}; !slices.Equal(sent, want) {
+		t.Errorf("sent %v, not %v", sent, want)
+	}
+	if h := r.head(id); h.Status != machine.Succeeded {
+		t.Errorf("%v", h.Status)
+	}
+}
