@@ -8,7 +8,7 @@ export BACKSTEP_SHARED ?= $(abspath ../shared)
 PURE := value jsonpath jsonata asl machine
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo test lint unit coverage race bench sim mutants crash fuzz generate clean
+.PHONY: help build demo demo-postgres test lint unit coverage race bench sim mutants crash fuzz generate clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,3 +61,6 @@ mutants: ## planted bugs, each of which the simulator must catch within 20,000 s
 
 conformance: build ## recordings of the real service, ARGS='--kind execution --no-slow'
 	rig/conformance.sh $(or $(ARGS),--kind execution --no-slow)
+
+demo-postgres: build ## the demo on a PostgreSQL of its own
+	rig/with-postgres.sh $(MAKE) demo

@@ -25,6 +25,7 @@ import (
 	"github.com/backstep/backstep/internal/service"
 	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/store/embedded"
+	"github.com/backstep/backstep/internal/store/postgres"
 )
 
 // settings is the configuration with the flags over it.
@@ -127,7 +128,8 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 
 func openStore(ctx context.Context, c *config.Config, log *slog.Logger) (store.Store, string, error) {
 	if c.Postgres != "" {
-		return nil, "", errors.New("no PostgreSQL in this build")
+		s, err := postgres.Open(ctx, string(c.Postgres), postgres.Options{Logger: log})
+		return s, "PostgreSQL", err
 	}
 	s, err := embedded.Open(c.Data, embedded.Options{Logger: log})
 	return s, c.Data, err
