@@ -246,12 +246,13 @@ func (d *dispatcher) giveUp(er *errand) {
 	}
 }
 
-// forget abandons all that is done for a shard.
-func (d *dispatcher) forget(s store.Shard) {
+// forget abandons all that is done for a shard, but for the executions that
+// stay.
+func (d *dispatcher) forget(s store.Shard, stays func(store.ID) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for k, er := range d.errands {
-		if k.ID.Shard() == s && !er.must {
+		if k.ID.Shard() == s && !stays(k.ID) {
 			d.giveUp(er)
 		}
 	}

@@ -116,7 +116,7 @@ func (e *Engine) lose(s *shard, epoch uint64) {
 	e.metrics.LeasesLost.Add(1)
 	e.cfg.Log.Warn("lost the lease on a shard", "shard", s.number, "epoch", epoch)
 	e.alarms.forget(s.number, s.isVolatile)
-	e.dispatcher.forget(s.number)
+	e.dispatcher.forget(s.number, s.isVolatile)
 }
 
 // isVolatile reports whether an execution is in memory alone.

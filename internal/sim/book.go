@@ -146,6 +146,9 @@ func (b *book) born(row *store.Execution) *life {
 	b.lives[l.id] = l
 	b.order = append(b.order, l)
 	w.trace.note(w.now, "born", start.Machine+"/"+start.Name+" "+short(l.id), int64(start.Depth))
+	if _, early := w.guests[start.ExecutionARN()]; early && start.Express {
+		w.fail("I3", l.id, "an express execution calls before its record is durable")
+	}
 	if !start.Express {
 		b.open++
 		w.out.Executions++

@@ -23,8 +23,8 @@ type intent struct {
 	input   string
 	acked   bool
 	id      store.ID
-	at      int64
 	tries   int
+	waits   bool // of an express one: its caller waits for the end
 }
 
 func (w *world) key(p *process, m *stateMachine, name string) store.NameKey {
@@ -92,12 +92,12 @@ func (w *world) started(p *process, in *intent, s engine.Started, before *life) 
 	if before != nil {
 		w.saw(startTwice)
 	}
-	in.acked, in.id, in.at = true, s.ID, s.At
+	in.acked, in.id = true, s.ID
 	if w.strikes(startAgain) {
 		w.after(w.faults.span(0, 10_000), func() { w.startSecond(in) })
 	}
 	if w.strikes(stopRace) {
-		w.after(w.faults.span(0, 20_000), func() { w.stop(in) })
+		w.after(w.faults.span(0, 20_000), func() { w.stop(w.victim(in)) })
 	}
 }
 
@@ -113,7 +113,7 @@ func (w *world) wasTaken(in *intent, taken *engine.NameTakenError, before *life,
 		w.failf("I6", taken.ID, "the name %s belongs to another execution by now", in.name)
 	}
 	w.saw(nameTaken)
-	in.acked, in.id, in.at = true, taken.ID, taken.At
+	in.acked, in.id = true, taken.ID
 }
 
 // startSecond asks for an execution that there is: with the same input, or with
@@ -149,54 +149,36 @@ func (w *world) startSecond(in *intent) {
 	}
 }
 
-// startExpress starts an express execution, which may run more than once.
-func (w *world) startExpress(p *process, in *intent) {
-	s, err := p.engine.StartExpress(context.Background(), engine.StartRequest{Machine: in.machine.engine(), Name: in.name, Input: value.Checked(in.input)})
-	w.trace.note(w.now, "express", in.name, int64(in.tries))
-	if p.dead || err != nil {
-		w.after(w.work.span(10, 3000), func() { w.start(in) })
-		return
+// victim is whom somebody stops: what they started, or anything that runs.
+func (w *world) victim(in *intent) store.ID {
+	if l := w.book.order[w.faults.IntN(len(w.book.order))]; w.faults.once(3) && !l.start.Express {
+		return l.id
 	}
-	if l := w.book.lives[s.ID]; l == nil || !l.record {
-		w.failf("I1", s.ID, "the start of the express execution %s is acknowledged, and is not durable", in.name)
-	}
-	in.acked, in.id, in.at = true, s.ID, s.At
-}
-
-// expressOver takes note that an express execution has ended.
-func (w *world) expressOver(l *life) {
-	w.saw(expressRan)
-	if l.stateOf != nil && l.calls > l.stateOf.calls {
-		w.saw(expressAgain)
-	}
-	if !w.plan.shrunk && w.plan.often[clockLeap] == 0 && l.calls == 0 {
-		w.fail("I1", l.id, "the record of an express execution is taken away before it did anything")
-	}
+	return in.id
 }
 
 // stop stops an execution, and checks the answer (I1, I4).
-func (w *world) stop(in *intent) {
+func (w *world) stop(id store.ID) {
 	p := w.up()
-	l := w.book.lives[in.id]
+	l := w.book.lives[id]
 	if p == nil || l == nil {
 		return
 	}
-	was := l.head
-	moves := l.moves
+	was, moves := l.head, l.moves
 	name, cause := "Stopped", "somebody wants so"
-	at, err := p.engine.Stop(context.Background(), in.id, machine.Failure{Error: &name, Cause: &cause})
-	w.trace.note(w.now, "stop", in.name, 0)
+	at, err := p.engine.Stop(context.Background(), id, machine.Failure{Error: &name, Cause: &cause})
+	w.trace.note(w.now, "stop", short(id), 0)
 	switch {
 	case p.dead || err != nil:
 		return
 	case !l.head.Status.Ended() || at != l.head.Stop:
-		w.failf("I1", in.id, "a stop is acknowledged at %d, and the execution is %v", relative(at), l.head.Status)
+		w.failf("I1", id, "a stop is acknowledged at %d, and the execution is %v", relative(at), l.head.Status)
 	case was.Status == machine.Running && l.head.Status != machine.Aborted:
-		w.failf("I4", in.id, "a stop is acknowledged, and the execution is %v", l.head.Status)
+		w.failf("I4", id, "a stop is acknowledged, and the execution is %v", l.head.Status)
 	case was.Status == machine.Running:
 		w.saw(stopWon)
 	case l.moves != moves:
-		w.fail("I4", in.id, "a stop after the end changed something")
+		w.fail("I4", id, "a stop after the end changed something")
 	default:
 		w.saw(stopTooLate)
 	}

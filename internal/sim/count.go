@@ -48,6 +48,8 @@ const (
 	childRefused
 	expressRan
 	expressAgain
+	expressAnswered
+	expressLeft
 	sagaDone
 	sagaUndone
 	lateDebit
@@ -66,7 +68,7 @@ var SituationNames = [situationKinds]string{
 	"old attempt's token refused", "completion after the end refused", "forged token refused", "heartbeat taken", "heartbeat refused",
 	"worker got a task", "worker got none", "stop ended an execution", "stop came too late", "start answered twice alike",
 	"name taken", "start refused for now", "parent heard of its child", "child outlived its parent", "nested start refused",
-	"express execution ran", "express execution ran again", "saga done", "saga undone", "debit after its refund refused",
+	"express execution ran", "express execution ran again", "express execution answered at once", "express execution left by its caller", "saga done", "saga undone", "debit after its refund refused",
 	"effect whose answer was lost", "timer beyond the window",
 }
 

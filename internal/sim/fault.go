@@ -50,7 +50,7 @@ var mostOften = [faultKinds]int{
 	crashBefore: 25, crashAfter: 25, crashAtRest: 12, crashRecovery: 300, unknownDone: 80, unknownLost: 80,
 	writeError: 60, readError: 30, conflictError: 20, leaseStolen: 8, slowCall: 60, lostAnswer: 80, lostRequest: 50,
 	softError: 150, deadWorker: 100, lateWorker: 100, lostBeat: 300, twiceAnswer: 400, oldToken: 300, forgedToken: 100,
-	stopRace: 60, startAgain: 400, clockLeap: 5, lateEngine: 100, slowErrand: 100, answerToNone: 80,
+	stopRace: 150, startAgain: 400, clockLeap: 5, lateEngine: 100, slowErrand: 100, answerToNone: 80,
 }
 
 // plan is what a seed decided about faults and knobs.
@@ -90,6 +90,9 @@ func newPlan(c chance, o Options) plan {
 		if c.once(2) {
 			p.bytes = 1
 		}
+	}
+	if o.Sure {
+		p.often[readError] = 0
 	}
 	if o.Cold {
 		p.cached, p.bytes = 1, 1

@@ -90,7 +90,7 @@ func (w *world) prepare() {
 		if w.work.once(2) {
 			m = w.machines[len(w.machines)-1] // the one that uses the others
 		}
-		in := &intent{machine: m, name: "x" + strconv.Itoa(i), input: w.input()}
+		in := &intent{machine: m, name: "x" + strconv.Itoa(i), input: w.input(), waits: w.work.once(3)}
 		w.intents = append(w.intents, in)
 		w.after(w.work.span(0, 20_000), func() { w.start(in) })
 	}
@@ -148,7 +148,9 @@ func (g *generator) machine() string {
 	if g.variable = g.c.once(3); g.variable {
 		first = `{"Type":"Pass","Assign":{"a.$":"$.n","b":{"few":[1,2],"deep":{"v":7}}},"Next":"%s"}`
 	}
-	if g.express {
+	if g.express && g.c.once(3) {
+		g.budget = 0 // hardly anything, so that some end at once
+	} else if g.express {
 		g.variable = false
 		first = `{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"f","Payload.$":"$"},` +
 			`"ResultPath":"$.last","TimeoutSeconds":60,` + softly + `,` + caughtBy + `"%[1]s"}],"Next":"%[1]s"}`

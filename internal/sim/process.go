@@ -170,7 +170,7 @@ func (w *world) bury() {
 	p.dead = true
 	p.engine.Close()
 	for _, er := range p.suspended {
-		er.stop()
+		er.on.stop()
 	}
 	p.suspended = nil
 }

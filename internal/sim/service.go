@@ -101,14 +101,16 @@ func (w *world) result() (value.Text, error) {
 func (w *world) called(t *integration.Task) {
 	w.trace.note(w.now, "call", t.State, int64(t.Attempt))
 	l, n := w.step(t.StepID)
+	if l == nil && strings.Contains(t.Execution, ":express:") {
+		w.calledByGuest(t)
+		return
+	}
 	if l == nil {
 		w.fail("I3", store.ID{}, "a call of "+t.State+" under the step id "+t.StepID+", which is none")
 		return
 	}
 	if l.start.Express {
-		if l.calls++; !l.record {
-			w.fail("I3", l.id, "an express execution without its record calls "+t.State)
-		}
+		l.calls++
 		return
 	}
 	en := l.entry(n)

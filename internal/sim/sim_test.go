@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,6 +76,7 @@ const mostBroken = 3
 // runSeeds runs seed after seed until that many executions were run, or
 // something broke.
 func runSeeds(o Options, executions, mostSeeds int) summary {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small, and soon over
 	most := mostBroken
 	if *first {
 		most = 1
@@ -157,7 +159,7 @@ func TestSameSeedSameTrace(t *testing.T) {
 			for n := next.Add(1); n <= uint64(seeds); n = next.Add(1) {
 				a, b := Run(Options{Seed: n}), Run(Options{Seed: n})
 				if a.Hash != b.Hash || a.Events != b.Events {
-					t.Errorf("seed %d: %s", n, differ(n))
+					t.Errorf("seed %d: %s", n, differ(Options{Seed: n}, Options{Seed: n}))
 					return
 				}
 			}
@@ -166,9 +168,25 @@ func TestSameSeedSameTrace(t *testing.T) {
 	group.Wait()
 }
 
-// differ tells where two runs of a seed part.
-func differ(seed uint64) string {
-	a, b := Run(Options{Seed: seed, Trace: true}).Lines, Run(Options{Seed: seed, Trace: true}).Lines
+// TestColdAsWarm: an execution that is read from its rows at every turn takes
+// the very same course as one that stays in memory (I5).
+func TestColdAsWarm(t *testing.T) {
+	seeds := 300
+	if testing.Short() {
+		seeds = 30
+	}
+	for n := range uint64(seeds) {
+		warm, cold := Options{Seed: 1 + n, Sure: true}, Options{Seed: 1 + n, Sure: true, Cold: true}
+		if Run(warm).Hash != Run(cold).Hash {
+			t.Fatalf("seed %d: %s", n+1, differ(warm, cold))
+		}
+	}
+}
+
+// differ tells where two runs part.
+func differ(one, other Options) string {
+	one.Trace, other.Trace = true, true
+	a, b := Run(one).Lines, Run(other).Lines
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {
 			return fmt.Sprintf("line %d is %q, and then %q", i, a[i], b[i])

@@ -29,11 +29,13 @@ type world struct {
 	process *process           // nil: it is down
 	lives   int                // processes so far
 	depth   int                // crashes within the recovery from a crash
-	turning *errand            // what is being run now
+	turning *runner            // that is running now
+	runners []*runner          // that have no errand
 
 	machines []*stateMachine
 	byARN    map[string]*stateMachine
 	intents  []*intent
+	guests   map[string]int // express executions whose caller waits: in which process
 	tasks    taskBook
 	ledger   ledger
 	book     book
@@ -46,7 +48,7 @@ func newWorld(o Options) *world {
 		now:    began,
 		faults: newChance(o.Seed, faultStream), work: newChance(o.Seed, workStream),
 		paths: newChance(o.Seed, pathStream), entropy: newChance(o.Seed, entropyStream),
-		byARN: map[string]*stateMachine{},
+		byARN: map[string]*stateMachine{}, guests: map[string]int{},
 		tasks: newTaskBook(), ledger: newLedger(),
 		trace: trace{keep: o.Trace},
 		out:   Outcome{Seed: o.Seed},
