@@ -107,9 +107,11 @@ func (w *world) outside() {
 
 // history reads an execution's events and holds them to be numbered from 1
 // without a gap, in an order that time does not contradict.
-func (r *rig) history(id store.ID) []machine.Event {
+func (r *rig) history(id store.ID) []machine.Event { return r.wholeHistory(r.session, id) }
+
+func (r *rig) wholeHistory(s store.Store, id store.ID) []machine.Event {
 	r.t.Helper()
-	groups, err := r.session.Events(context.Background(), id, 1, false, 1000)
+	groups, err := s.Events(context.Background(), id, 1, false, 1000)
 	if err != nil {
 		r.t.Fatal(err)
 	}
