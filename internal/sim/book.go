@@ -113,6 +113,7 @@ func (b *book) execution(c *store.Batch, row *store.Execution) {
 		w.fail("I2", l.id, "a row without a beginning")
 	}
 	l.head = head
+	b.payloads(l, &t)
 	b.parts(l, &t)
 	b.history(l, &t)
 	b.audit(l, &t)
@@ -176,6 +177,19 @@ func (b *book) dropped(id store.ID) {
 	}
 	l.record = false
 	b.w.expressOver(l)
+}
+
+// payloads checks that payloads are numbered on, and each is kept once.
+func (b *book) payloads(l *life, t *turned) {
+	last := t.was.LastPayload
+	for i := range t.batch.Payloads {
+		if last++; t.batch.Payloads[i].Number != uint32(last) {
+			b.w.failf("I2", l.id, "payload %d is kept where %d comes next", t.batch.Payloads[i].Number, last)
+		}
+	}
+	if last != l.head.LastPayload {
+		b.w.failf("I2", l.id, "the last payload is %d, the head says %d", last, l.head.LastPayload)
+	}
 }
 
 // parts enters frames and jobs.

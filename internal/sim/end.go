@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 )
@@ -138,6 +139,39 @@ func (w *world) conclude() {
 	if len(w.book.queued) > 0 {
 		w.failf("I9", store.ID{}, "%d tasks are left in queues", len(w.book.queued))
 	}
+	w.checkLists()
+}
+
+// checkLists checks that every execution stands once in the list of its machine
+// and once in that of its status, and nothing else does (I12).
+func (w *world) checkLists() {
+	listed := map[store.ID]int{}
+	for _, m := range w.machines {
+		for s := machine.Running; s <= machine.Aborted; s++ {
+			for _, row := range w.list(engine.IndexStatus, engine.StatusValue(m.name, s)) {
+				if l := w.book.lives[row.ID]; l == nil || l.head.Status != s || l.start.Machine != m.name {
+					w.failf("I12", row.ID, "an execution is listed as one of %s that is %v", m.name, s)
+				}
+				listed[row.ID]++
+			}
+		}
+		for _, row := range w.list(engine.IndexMachine, m.name) {
+			listed[row.ID]++
+		}
+	}
+	for _, l := range w.book.order {
+		if n := listed[l.id]; n != 2 && !l.start.Express || n != 0 && l.start.Express {
+			w.failf("I12", l.id, "%s stands %d times in lists", l.start.Name, n)
+		}
+	}
+}
+
+func (w *world) list(index, of string) []store.Index {
+	rows, err := w.reader.Index(context.Background(), store.IndexQuery{Tenant: tenant, Index: index, Value: of, Limit: math.MaxInt})
+	if err != nil {
+		w.failf("I12", store.ID{}, "a list can't be read: %v", err)
+	}
+	return rows
 }
 
 // calls reports whether an entry is of a Task that a participant does.

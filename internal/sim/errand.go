@@ -19,14 +19,14 @@ type runner struct {
 	stop  func()
 }
 
-// done is what a runner yields when its errand has ended.
-const done = -1
+// idle is what a runner yields when its errand has ended.
+const idle = -1
 
 func newRunner() *runner {
 	r := &runner{}
 	r.next, r.stop = iter.Pull(func(yield func(int64) bool) {
 		r.yield = yield
-		for r.do(); yield(done); r.do() {
+		for r.do(); yield(idle); r.do() {
 		}
 	})
 	return r
@@ -66,7 +66,7 @@ func (er *errand) resume() {
 	w.turning = er.on
 	ms, _ := er.on.next()
 	w.turning = nil
-	if ms != done {
+	if ms != idle {
 		w.scatter(ms, er.p, er.resume)
 		return
 	}

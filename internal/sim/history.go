@@ -57,7 +57,6 @@ var (
 	failing   = failed.and(entered, broken, succeeded, exited, split, these(machine.MapIterationStarted, machine.MapIterationSucceeded))
 	ofTask    = outcome.and(these(machine.TaskStateEntered, machine.EvaluationFailed))
 	ofSplit   = exited.and(broken, split, these(machine.ParallelStateEntered, machine.MapStateEntered, machine.MapIterationSucceeded))
-	restart   = failing
 )
 
 // mayFollow says which types an event of a type may name as the one before it;
@@ -93,8 +92,8 @@ var mayFollow = func() (m [63]*events) {
 	m[machine.TaskStateExited] = ofTask
 	m[machine.ParallelStateExited] = ofSplit
 	m[machine.MapStateExited] = ofSplit
-	m[machine.ParallelStateStarted] = restart
-	m[machine.MapStateStarted] = restart
+	m[machine.ParallelStateStarted] = failing
+	m[machine.MapStateStarted] = failing
 	m[machine.MapIterationStarted] = exited.and(these(machine.MapStateStarted))
 	m[machine.MapIterationSucceeded] = exited
 	m[machine.ParallelStateSucceeded] = exited

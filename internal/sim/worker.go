@@ -102,7 +102,7 @@ func (w *world) job(tk *task) *machine.Job {
 	return j
 }
 
-// open reports whether the task may still be completed.
+// isOpen reports whether the task may still be completed.
 func (w *world) isOpen(tk *task) bool {
 	j := w.job(tk)
 	return j != nil && (j.Kind == machine.Call || j.Kind == machine.Child || j.Kind == machine.Activity && j.Taken)
