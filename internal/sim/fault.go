@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/backstep/backstep/internal/machine"
+)
 
 // fault is a kind of fault.
 type fault int
@@ -64,7 +68,8 @@ type plan struct {
 	cached    int
 	bytes     int64
 	page      int
-	entries   int // per turn
+	entries   int   // per turn
+	events    int64 // of one history
 	perKind   int
 	window    time.Duration
 	lease     time.Duration
@@ -75,7 +80,7 @@ type plan struct {
 func newPlan(c chance, o Options) plan {
 	p := plan{
 		shards: uint16(c.between(1, 4)), exclusive: c.once(2), texts: c.once(4),
-		entries: 500, perKind: 100, page: pick(c, 2, 16, 256), window: pick(c, 5*time.Second, time.Minute, 5*time.Minute), lease: 10 * time.Second,
+		entries: 500, events: machine.AWSLimits().Events, perKind: 100, page: pick(c, 2, 16, 256), window: pick(c, 5*time.Second, time.Minute, 5*time.Minute), lease: 10 * time.Second,
 		beatEvery: 5 * time.Second, cached: pick(c, 2, 8, 1000),
 	}
 	for i := range p.often {
@@ -89,6 +94,9 @@ func newPlan(c chance, o Options) plan {
 		p.window, p.lease, p.beatEvery = time.Second, pick(c, 50*time.Millisecond, time.Second), time.Millisecond
 		if c.once(2) {
 			p.bytes = 1
+		}
+		if c.once(3) {
+			p.events = int64(c.between(30, 150))
 		}
 	}
 	if o.Sure {

@@ -62,7 +62,7 @@ func (p *process) boot() *engine.Engine {
 	registry.Add("sqs", "sendMessage", p, all...)
 	registry.Add("http", "invoke", p, integration.RequestResponse)
 	quotas := machine.AWSLimits()
-	quotas.EntriesTurn = w.plan.entries
+	quotas.EntriesTurn, quotas.Events = w.plan.entries, w.plan.events
 	cfg := engine.Config{
 		Store: storetest.NewFaulty(&observed{p.session, p}, p.plan), Registry: registry,
 		Machines: w.machine, Clock: p, Entropy: w.entropy, Log: slog.New(&watchdog{p: p}),
