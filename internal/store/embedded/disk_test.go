@@ -43,12 +43,13 @@ func (t *tapped) OpenDir(name string) (vfs.File, error) {
 	return t.file(name, f, err)
 }
 
+// ReuseForWrite is done in two calls: in one MemFS takes the lock twice that a
+// clone waits for in between.
 func (t *tapped) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := t.before("reuse", name); err != nil {
+	if err := t.Rename(old, name); err != nil {
 		return nil, err
 	}
-	f, err := t.FS.ReuseForWrite(old, name, c)
-	return t.file(name, f, err)
+	return t.OpenReadWrite(name, c)
 }
 
 func (t *tapped) Link(old, name string) error {

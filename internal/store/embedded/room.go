@@ -15,8 +15,7 @@ type room struct {
 	reserve uint64
 
 	mu      sync.Mutex
-	granted int   // bytes that may be written before the disk is asked again
-	err     error // why the last commit was refused
+	granted int // bytes that may be written before the disk is asked again
 }
 
 const roomGrant = 256 << 10

@@ -152,4 +152,3 @@ func keysOf(rows func(func(int, int) bool)) (keys []int) {
 	}
 	return keys
 }
-
