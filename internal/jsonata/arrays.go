@@ -34,7 +34,7 @@ func shuffle(c call) datum {
 	}
 	items := c.room(nil, d.len())
 	for i := range d.len() {
-		j := int(c.chance() * float64(i+1))
+		j := int(c.fraction() * float64(i+1))
 		items = append(items, datum{})
 		items[i] = items[j]
 		items[j] = d.at(i)
@@ -80,7 +80,7 @@ func (c call) hash(d datum) uint64 {
 	h := uint64(d.kind()) + 1
 	switch d.kind() {
 	case boolKind:
-		if d.v.AsBool() {
+		if d.isTrue() {
 			h += 0x100
 		}
 	case numberKind:

@@ -14,21 +14,21 @@ import (
 
 // draw is 64 bits of chance, 0 where there is none to draw from.
 func (c call) draw() uint64 {
-	if c.env.Chance == nil {
+	if c.chance == nil {
 		return 0
 	}
-	return c.env.Chance.Uint64()
+	return c.chance.Uint64()
 }
 
-// chance is a number from 0 up to 1.
-func (c call) chance() float64 { return float64(c.draw()>>11) / (1 << 53) }
+// fraction is a number from 0 up to 1, drawn.
+func (c call) fraction() float64 { return float64(c.draw()>>11) / (1 << 53) }
 
 // random is a number from 0 up to 1: drawn, or where a seed is given the first
 // one that java.util.Random makes of it.
 func random(c call) datum {
 	seed := c.arg(0)
 	if seed.absent() {
-		return num(c.chance())
+		return num(c.fraction())
 	}
 	const multiplier, mask = 0x5DEECE66D, 1<<48 - 1
 	state := (uint64(int64(max(math.MinInt64, min(c.number(0), math.MaxInt64-1024)))) ^ multiplier) & mask
@@ -138,5 +138,5 @@ func parseJSON(c call) datum {
 	if err != nil {
 		c.fail(codeOutOfRange, "The argument of $parse is "+err.Error())
 	}
-	return datum{v: t.Decode()}
+	return given(t.Decode())
 }

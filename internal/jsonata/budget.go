@@ -1,14 +1,19 @@
 package jsonata
 
-import "github.com/backstep/backstep/internal/value"
+import (
+	"strconv"
+	"unicode/utf16"
+
+	"github.com/backstep/backstep/internal/value"
+)
 
 // Budget bounds one evaluation. A zero field means its default. What is spent
 // is counted, never timed: the same expression over the same values ends at
 // the same step everywhere.
 type Budget struct {
 	// Steps is how many parts of the expression may be evaluated, 1,000,000 by
-	// default. Work within a function counts as well: an item looked at or
-	// [bytesPerStep] bytes of text read or written are a step.
+	// default. Work within a function counts as well: a call is three steps, an
+	// item looked at or 64 bytes of text read or written is one.
 	Steps int
 	// Depth is how many evaluations may be under way within one another, 5,000
 	// by default. A function that calls itself takes about three a call (and a
@@ -40,9 +45,11 @@ type Usage struct {
 
 // What things cost.
 const (
+	callSteps    = 3  // of a function, besides what it evaluates
 	bytesPerStep = 64 // of text that is read or written
-	bytesPerItem = 48 // of an array, an object or the arguments of a call
+	bytesPerItem = 32 // of an array, an object or the arguments of a call
 	bytesPerNode = 96 // of an array, an object or a function by itself
+	bytesPerText = 48 // of a string by itself
 )
 
 // meter counts what an evaluation spends and ends it, by a panic with an
@@ -53,29 +60,29 @@ type meter struct {
 	depth  int // evaluations under way
 }
 
-func newMeter(b Budget) meter {
-	if b.Steps == 0 {
-		b.Steps = defaultSteps
+// begin sets the budget.
+func (m *meter) begin(b Budget) {
+	or := func(n, otherwise int) int {
+		if n == 0 {
+			return otherwise
+		}
+		return n
 	}
-	if b.Depth == 0 {
-		b.Depth = defaultDepth
-	}
-	if b.Bytes == 0 {
-		b.Bytes = defaultBytes
-	}
-	if b.Output == 0 {
-		b.Output = defaultOutput
-	}
-	return meter{budget: b}
+	m.budget.Steps, m.budget.Depth = or(b.Steps, defaultSteps), or(b.Depth, defaultDepth)
+	m.budget.Bytes, m.budget.Output = or(b.Bytes, defaultBytes), or(b.Output, defaultOutput)
 }
 
 // step counts n steps. It stops at the budget exactly, whatever n is.
 func (m *meter) step(n int) {
-	if n > m.budget.Steps-m.spent.Steps {
-		m.spent.Steps = m.budget.Steps
-		panic(newError(codeSpent, 0, "", m.budget.Steps, "steps"))
-	}
 	m.spent.Steps += n
+	if m.spent.Steps > m.budget.Steps {
+		m.exhausted()
+	}
+}
+
+func (m *meter) exhausted() {
+	m.spent.Steps = m.budget.Steps
+	panic(newError(codeSpent, 0, "", m.budget.Steps, "steps"))
 }
 
 // left is the number of steps that are left.
@@ -85,22 +92,26 @@ func (m *meter) left() int { return m.budget.Steps - m.spent.Steps }
 func (m *meter) enter() {
 	m.depth++
 	if m.depth > m.spent.Depth {
-		if m.depth > m.budget.Depth {
-			panic(newError(codeSpent, 0, "", m.budget.Depth, "evaluations within one another"))
-		}
-		m.spent.Depth = m.depth
+		m.deepen()
 	}
+}
+
+func (m *meter) deepen() {
+	if m.depth > m.budget.Depth {
+		panic(newError(codeSpent, 0, "", m.budget.Depth, "evaluations within one another"))
+	}
+	m.spent.Depth = m.depth
 }
 
 func (m *meter) leave() { m.depth-- }
 
 // take counts n bytes that are about to be allocated.
 func (m *meter) take(n int) {
-	if n > m.budget.Bytes-m.spent.Bytes {
+	m.spent.Bytes += n
+	if m.spent.Bytes > m.budget.Bytes {
 		m.spent.Bytes = m.budget.Bytes
 		panic(newError(codeMemory, 0, "", m.budget.Bytes))
 	}
-	m.spent.Bytes += n
 }
 
 // items counts an array or object of n items that is about to be made.
@@ -114,7 +125,7 @@ func (m *meter) items(n int) {
 
 // write counts a text of n bytes that is about to be made.
 func (m *meter) write(n int) {
-	m.take(n)
+	m.take(bytesPerText + n)
 	m.step(n / bytesPerStep)
 }
 
@@ -123,68 +134,85 @@ func (m *meter) read(n int) { m.step(n / bytesPerStep) }
 
 // output is d as JSON, where it is not too long and not too deep.
 func (m *meter) output(d datum) value.Value {
-	room := m.budget.Output
-	if !fits(d, &room, 0) {
+	if fits(d, m.budget.Output, 0) < 0 {
 		panic(newError(codeOutput, 0, "", m.budget.Output))
 	}
 	return d.value()
 }
 
-// fits takes the length of d as JSON text from room and reports whether there
-// was enough of it, and d is not nested deeper than JSON may be.
-func fits(d datum, room *int, depth int) bool {
-	switch d.kind() {
+// fits is what room is left behind d as JSON text, below 0 where there is none
+// or d is nested deeper than JSON may be.
+func fits(d datum, room, depth int) int {
+	switch d.is {
+	case stringKind:
+		return room - quotedLen(d.string())
+	case numberKind:
+		return room - numberLen(d)
+	case boolKind:
+		return room - len(strconv.FormatBool(d.isTrue()))
 	case arrayKind, objectKind:
 		if depth == value.MaxDepth {
-			return false
+			return -1
 		}
-		return fitsAll(d, room, depth+1)
-	case stringKind:
-		*room -= quotedLen(d.string())
-	case numberKind, boolKind:
-		if f := d.number(); !finite(f) && !d.v.Spelled() {
-			panic(newError("D1001", 0, "", f))
-		}
-		var text [32]byte
-		*room -= len(d.v.Append(text[:0]))
-	default:
-		*room -= len("null")
+		return fitsAll(d, room-len("[]"), depth+1)
 	}
-	return *room >= 0
+	return room - len("null")
 }
 
-func fitsAll(d datum, room *int, depth int) bool {
-	*room -= len("[]")
-	object, members := d.kind() == objectKind, 0
-	for i := range d.len() {
+func fitsAll(d datum, room, depth int) int {
+	members := 0
+	for i := 0; i < d.len() && room >= 0; i++ {
 		item := d.at(i)
-		if object {
-			if k := item.kind(); k == undefined || k == functionKind {
+		if d.is == objectKind {
+			if item.is == functionKind {
 				continue
 			}
-			*room -= quotedLen(d.name(i)) + len(":")
+			room -= quotedLen(d.name(i)) + len(":")
 		}
 		if members++; members > 1 {
-			*room -= len(",")
+			room -= len(",")
 		}
-		if !fits(item, room, depth) {
-			return false
-		}
+		room = fits(item, room, depth)
 	}
-	return *room >= 0
+	return room
 }
+
+// numberLen is the length of a number as JSON text. One that JSON has no text
+// for is an error.
+func numberLen(d datum) int {
+	if d.v != nil && d.v.Spelled() {
+		return len(d.v.Spelling())
+	}
+	f := d.number()
+	if !finite(f) {
+		panic(newError("D1001", 0, "", f))
+	}
+	var text [32]byte
+	return len(value.NewFloat(f).Append(text[:0]))
+}
+
+// escaped is how many bytes more than itself a byte takes in a JSON string.
+var escaped = func() (more [256]uint8) {
+	for b := range 0x20 {
+		more[b] = uint8(len(`\u0000`) - 1)
+	}
+	for _, b := range []byte("\b\f\n\r\t\"\\") {
+		more[b] = 1
+	}
+	return more
+}()
 
 // quotedLen is the length of s as a JSON string.
 func quotedLen(s string) int {
 	n := len(s) + len(`""`)
-	for i := 0; i < len(s); i++ {
-		switch b := s[i]; {
-		case b == '"' || b == '\\' || b == '\b' || b == '\f' || b == '\n' || b == '\r' || b == '\t':
-			n++
-		case b < 0x20:
-			n += len(`\u0000`) - 1
-		case b == 0xED && i+2 < len(s) && s[i+1] >= 0xA0:
-			n += len(`\uD800`) - 3
+	for i := range len(s) {
+		n += int(escaped[s[i]])
+	}
+	if hasSurrogates(s) {
+		for i := range len(s) {
+			if r, _ := decodeRune(s[i:]); utf16.IsSurrogate(r) {
+				n += len(`\uD800`) - 3
+			}
 		}
 	}
 	return n

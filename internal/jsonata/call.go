@@ -23,7 +23,7 @@ type function struct {
 // datum is the function as something to compute with.
 func (f *function) datum() datum {
 	f.made = made{kind: functionKind, fn: f}
-	return datum{made: &f.made}
+	return from(&f.made)
 }
 
 // call is a call of a function of the library.
@@ -50,7 +50,10 @@ func (c call) fail(code string, args ...any) {
 
 // apply calls a function from within one of the library.
 func (c call) apply(f datum, args ...datum) datum {
-	return c.evaluation.apply(f, args, null(), c.frame, c.position, c.name)
+	c.enter()
+	d := c.evaluation.apply(f, args, null(), c.frame, c.position, c.name)
+	c.leave()
+	return d
 }
 
 // callItem calls a function with as many of the arguments as it makes use of,
@@ -68,7 +71,7 @@ type tailCall struct {
 }
 
 // thunk stands for the evaluation's tail call.
-var thunk = datum{made: &made{kind: functionKind}}
+var thunk = from(&made{kind: functionKind})
 
 func (e *evaluation) lambda(n *node, input datum, env *frame) datum {
 	if n.thunk {
@@ -81,7 +84,7 @@ func (e *evaluation) lambda(n *node, input datum, env *frame) datum {
 }
 
 func (e *evaluation) call(n *node, input datum, env *frame) datum {
-	f := e.eval(n.left, input, env)
+	f := e.callee(n, input, env)
 	if f.absent() {
 		e.suggest(n, env, "T1005")
 	}
@@ -89,11 +92,20 @@ func (e *evaluation) call(n *node, input datum, env *frame) datum {
 	for i, arg := range n.list {
 		args[i] = e.eval(arg, input, env)
 	}
-	return e.apply(f, args, input, env, n.position, n.left.callee())
+	return e.apply(f, args, input, env, n.position, n.left.calleeName())
 }
 
-// callee is the name by which a call calls its function.
-func (n *node) callee() string {
+// callee is the function that n calls.
+func (e *evaluation) callee(n *node, input datum, env *frame) datum {
+	if n.left.bareVariable {
+		e.step(1)
+		return e.variable(n.left, input, env)
+	}
+	return e.eval(n.left, input, env)
+}
+
+// calleeName is the name by which a call calls its function.
+func (n *node) calleeName() string {
 	if n.kind == pathNode {
 		return n.list[0].text
 	}
@@ -106,7 +118,7 @@ func (e *evaluation) suggest(n *node, env *frame, code string) {
 	if n.left.kind != pathNode {
 		return
 	}
-	name := n.left.callee()
+	name := n.left.calleeName()
 	_, bound := find(name, env)
 	if _, known := e.library[name]; known || bound {
 		panic(newError(code, n.position, name, name))
@@ -118,12 +130,12 @@ func (e *evaluation) apply(f datum, args []datum, input datum, env *frame, posit
 	d := e.applyOnce(f, args, input, env, position, name)
 	for d.made == thunk.made {
 		t := e.tail
-		f = e.eval(t.node.left, t.input, t.frame)
+		f = e.callee(t.node, t.input, t.frame)
 		args = make([]datum, len(t.node.list))
 		for i, arg := range t.node.list {
 			args[i] = e.eval(arg, t.input, t.frame)
 		}
-		d = e.applyOnce(f, args, input, env, t.node.position, t.node.left.callee())
+		d = e.applyOnce(f, args, input, env, t.node.position, t.node.left.calleeName())
 	}
 	return d
 }
@@ -133,6 +145,7 @@ func (e *evaluation) applyOnce(d datum, args []datum, input datum, env *frame, p
 	if f == nil {
 		panic(newError("T1006", position, name))
 	}
+	e.step(callSteps)
 	if f.signature != nil {
 		args = e.validate(f.signature, args, input, position, name)
 	}
@@ -200,16 +213,12 @@ func (e *evaluation) chain(n *node, input datum, env *frame) datum {
 		e.fail(n, "T2006")
 	}
 	if left.function() == nil {
-		return e.apply(right, []datum{left}, null(), env, n.position, n.right.callee())
+		return e.apply(right, []datum{left}, null(), env, n.position, n.right.calleeName())
 	}
 	e.take(4 * bytesPerNode)
 	both := &function{arity: 1}
 	both.call = func(c call) datum {
-		c.step(1)
-		c.enter()
-		d := c.apply(right, c.apply(left, c.arg(0)))
-		c.leave()
-		return d
+		return c.apply(right, c.apply(left, c.arg(0)))
 	}
 	return both.datum()
 }
@@ -218,7 +227,7 @@ func (e *evaluation) chain(n *node, input datum, env *frame) datum {
 func (e *evaluation) pipe(n *node, first, input datum, env *frame) datum {
 	e.step(1)
 	e.enter()
-	f := e.eval(n.left, input, env)
+	f := e.callee(n, input, env)
 	if f.absent() {
 		e.suggest(n, env, "T1005")
 	}
@@ -227,7 +236,7 @@ func (e *evaluation) pipe(n *node, first, input datum, env *frame) datum {
 	for _, arg := range n.list {
 		args = append(args, e.eval(arg, input, env))
 	}
-	d := e.apply(f, args, input, env, n.position, n.left.callee())
+	d := e.apply(f, args, input, env, n.position, n.left.calleeName())
 	e.leave()
 	return d
 }

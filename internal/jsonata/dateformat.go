@@ -140,9 +140,9 @@ func (t utc) component(c byte) int {
 	return 0
 }
 
-func millis(c call) datum { return num(float64(c.env.Now)) }
+func millis(c call) datum { return num(float64(c.now)) }
 
-func now(c call) datum { return c.formatTime(int(c.env.Now), c.arg(0), c.arg(1)) }
+func now(c call) datum { return c.formatTime(int(c.now), c.arg(0), c.arg(1)) }
 
 func fromMillis(c call) datum {
 	if c.arg(0).absent() {

@@ -107,7 +107,7 @@ func (c call) timeOf(given map[byte]float64) datum {
 	if !has(given, "H") && hasAny(given, "Ph") {
 		time = halfDayComponents
 	}
-	present := utcOf(int(c.env.Now))
+	present := utcOf(int(c.now))
 	begun, ended := false, false
 	parts := map[byte]float64{}
 	for _, p := range []byte(date + time) {

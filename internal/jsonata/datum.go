@@ -21,11 +21,14 @@ const (
 	tupleKind    = objectKind + 2 // an item of a tuple stream: names and what they are bound to
 )
 
-// datum is what an expression computes with: a JSON value as it came, or
-// something the evaluation made. The zero datum is undefined.
+// datum is what an expression computes with: a JSON value as it came, a number
+// or constant, or something the evaluation made. The zero datum is undefined.
+// It is small enough for the compiler to keep in registers.
 type datum struct {
-	v value.Value // where made is nil
-	*made
+	is    kind
+	num   float64      // a number that was computed, or 1 where is is true
+	v     *value.Value // JSON as it came, and any string; shared, never changed
+	*made              // what the evaluation made
 }
 
 // made is an array, object, tuple or function that the evaluation made. It is
@@ -34,7 +37,7 @@ type made struct {
 	kind  kind
 	flags flags
 	items []datum   // of an array; member values of an object; what a tuple's names are bound to
-	from  float64   // the first item of an array that is a range
+	first float64   // the first item of an array that is a range
 	span  int       // the length of such an array, which has no items
 	named *named    // of an object or tuple
 	fn    *function // of a function
@@ -57,30 +60,50 @@ const (
 	outerWrapper                    // the sequence that holds an array given as input
 )
 
-func (d datum) kind() kind {
-	if d.made != nil {
-		return d.made.kind
-	}
-	return kind(d.v.Kind())
-}
+func (d datum) kind() kind { return d.is }
 
-func (d datum) absent() bool { return d.made == nil && d.v.IsAbsent() }
+func (d datum) absent() bool { return d.is == undefined }
 
-func (d datum) isArray() bool { return d.kind() == arrayKind }
+func (d datum) isArray() bool { return d.is == arrayKind }
 
 // has reports whether d is an array that carries all these flags.
 func (d datum) has(f flags) bool { return d.made != nil && d.made.flags&f == f }
 
-func num(f float64) datum { return datum{v: value.NewFloat(f)} }
+// of is JSON as it came.
+func of(v *value.Value) datum {
+	if v == nil {
+		return datum{}
+	}
+	return datum{is: kind(v.Kind()), v: v}
+}
 
-func str(s string) datum { return datum{v: value.NewString(s)} }
+// given is JSON that is held nowhere else.
+func given(v value.Value) datum {
+	if v.IsAbsent() {
+		return datum{}
+	}
+	held := v
+	return of(&held)
+}
 
-func boolean(b bool) datum { return datum{v: value.NewBool(b)} }
+func num(f float64) datum { return datum{is: numberKind, num: f} }
 
-func null() datum { return datum{v: value.NewNull()} }
+func str(s string) datum { return given(value.NewString(s)) }
+
+func boolean(b bool) datum {
+	if b {
+		return datum{is: boolKind, num: 1}
+	}
+	return datum{is: boolKind}
+}
+
+func null() datum { return datum{is: nullKind} }
+
+// from is what the evaluation made.
+func from(m *made) datum { return datum{is: m.kind, made: m} }
 
 func list(f flags, items ...datum) datum {
-	return datum{made: &made{kind: arrayKind, flags: f, items: items}}
+	return from(&made{kind: arrayKind, flags: f, items: items})
 }
 
 // flagged is an array that was made, with these flags and no others. It shares
@@ -88,11 +111,11 @@ func list(f flags, items ...datum) datum {
 func (d datum) flagged(f flags) datum {
 	m := *d.made
 	m.flags = f
-	return datum{made: &m}
+	return from(&m)
 }
 
 func tuple(names []string, items []datum) datum {
-	return datum{made: &made{kind: tupleKind, items: items, named: &named{names: names}}}
+	return from(&made{kind: tupleKind, items: items, named: &named{names: names}})
 }
 
 // function is the function that d is, nil where it is none.
@@ -103,13 +126,32 @@ func (d datum) function() *function {
 	return d.fn
 }
 
-func (d datum) isNumber() bool { return d.made == nil && d.v.Kind() == value.Number }
+func (d datum) isNumber() bool { return d.is == numberKind }
 
-func (d datum) isString() bool { return d.made == nil && d.v.Kind() == value.String }
+func (d datum) isString() bool { return d.is == stringKind }
 
-func (d datum) number() float64 { return d.v.AsFloat() }
+func (d datum) isTrue() bool {
+	if d.v != nil {
+		return d.v.AsBool()
+	}
+	return d.num != 0
+}
 
-func (d datum) string() string { return d.v.AsString() }
+// number is the number that d is, 0 where it is none.
+func (d datum) number() float64 {
+	if d.v != nil {
+		return d.v.AsFloat()
+	}
+	return d.num
+}
+
+// string is the string that d is, "" where it is none.
+func (d datum) string() string {
+	if d.is != stringKind {
+		return ""
+	}
+	return d.v.AsString()
+}
 
 // integer reports the whole number that d is.
 func (d datum) integer() (float64, bool) {
@@ -119,19 +161,22 @@ func (d datum) integer() (float64, bool) {
 
 // len is the number of an array's items or an object's members.
 func (d datum) len() int {
-	if d.made != nil {
+	switch {
+	case d.made != nil:
 		return len(d.items) + d.span
+	case d.v != nil:
+		return d.v.Len()
 	}
-	return d.v.Len()
+	return 0
 }
 
 // at is an array's item, or an object's member value.
 func (d datum) at(i int) datum {
 	switch {
 	case d.made == nil:
-		return datum{v: d.v.At(i)}
+		return of(&d.v.Items()[i])
 	case d.span > 0:
-		return num(d.from + float64(i))
+		return num(d.first + float64(i))
 	}
 	return d.items[i]
 }
@@ -154,11 +199,13 @@ func (d datum) name(i int) string {
 
 // member is the object's member of that name.
 func (d datum) member(name string) datum {
-	if d.made == nil {
-		return datum{v: d.v.Get(name)}
-	}
-	if i, ok := d.made.find(name); ok {
-		return d.items[i]
+	switch {
+	case d.made == nil && d.v != nil:
+		return of(d.v.Find(name))
+	case d.made != nil:
+		if i, ok := d.made.find(name); ok {
+			return d.items[i]
+		}
 	}
 	return datum{}
 }
@@ -225,9 +272,15 @@ func (m *made) reindex() {
 // in an object.
 func (d datum) value() value.Value {
 	switch {
-	case d.made == nil:
-		return d.v
-	case d.made.kind == arrayKind:
+	case d.v != nil:
+		return *d.v
+	case d.is == nullKind:
+		return value.NewNull()
+	case d.is == boolKind:
+		return value.NewBool(d.isTrue())
+	case d.is == numberKind:
+		return value.NewFloat(d.num)
+	case d.is == arrayKind:
 		items := make([]value.Value, d.len())
 		for i := range items {
 			if items[i] = d.at(i).value(); items[i].IsAbsent() {
@@ -235,7 +288,7 @@ func (d datum) value() value.Value {
 			}
 		}
 		return value.NewArray(items)
-	case d.made.kind == objectKind:
+	case d.is == objectKind:
 		b := value.NewBuilder(len(d.items))
 		for i, item := range d.items {
 			b.Set(d.named.names[i], item.value())
@@ -243,27 +296,6 @@ func (d datum) value() value.Value {
 		return b.Object()
 	}
 	return value.Value{}
-}
-
-// truth is what $boolean makes of d.
-func truth(d datum) bool {
-	switch d.kind() {
-	case boolKind:
-		return d.v.AsBool()
-	case numberKind:
-		return d.number() != 0
-	case stringKind:
-		return d.string() != ""
-	case objectKind:
-		return d.len() > 0
-	case arrayKind:
-		for i := range d.len() {
-			if truth(d.at(i)) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func isNumbers(d datum) bool { return isArrayOf(d, datum.isNumber) }

@@ -1,14 +1,25 @@
 package jsonata
 
-import "math"
+import (
+	"math"
+
+	"github.com/backstep/backstep/internal/value"
+)
 
 // evaluation is one evaluation of an expression. It belongs to one goroutine.
 type evaluation struct {
 	meter
-	env     *Env
+	vars    Variables
+	chance  Chance
+	now     int64
 	library map[string]datum
-	input   datum    // what $$ is
-	tail    tailCall // the call that a body ended with
+	kept    struct {
+		name string
+		v    value.Value
+	}
+	input datum // what $$ is
+	root  frame
+	tail  tailCall // the call that a body ended with
 }
 
 // frame is what some names are bound to, within the frame around it.
@@ -39,23 +50,59 @@ func (e *evaluation) top(root *node, input datum) datum {
 	if input.isArray() {
 		input = list(sequence|outerWrapper, input)
 	}
-	return e.eval(root, input, &frame{})
+	return e.eval(root, input, &e.root)
 }
 
 // eval evaluates n where $ is input. A result list of one item is that item.
 func (e *evaluation) eval(n *node, input datum, env *frame) datum {
 	e.step(1)
-	e.enter()
-	d := e.form(n, input, env)
-	for _, s := range n.predicates {
-		d = e.filter(s.filter, d, env)
+	if n.member && input.is == objectKind && input.made == nil {
+		e.step(1)
+		return of(input.v.Find(n.text))
 	}
-	if n.group != nil && n.kind != pathNode {
-		d = e.group(n.group, d, env)
+	e.enter()
+	var d datum
+	switch n.kind {
+	case literalNode:
+		d = n.literal
+	case variableNode:
+		d = e.variable(n, input, env)
+	case binaryNode:
+		d = e.binary(n, input, env)
+	case pathNode:
+		if n.bindsItems {
+			d = e.tuplePath(n, input, env)
+		} else {
+			d = e.path(n, input, env)
+		}
+	case nameNode:
+		d = e.lookup(input, n.text)
+	case callNode:
+		d = e.call(n, input, env)
+	case blockNode:
+		d = e.block(n, input, env)
+	case conditionNode:
+		d = e.condition(n, input, env)
+	default:
+		d = e.form(n, input, env)
+	}
+	if n.trailed {
+		d = e.trail(n, d, env)
 	}
 	e.leave()
 	if d.made != nil && d.flags&(sequence|tuples) == sequence {
 		return collapse(n, d)
+	}
+	return d
+}
+
+// trail applies the filters and the grouping that stand behind n.
+func (e *evaluation) trail(n *node, d datum, env *frame) datum {
+	for _, s := range n.predicates {
+		d = e.filter(s.filter, d, env)
+	}
+	if n.group != nil {
+		d = e.group(n.group, d, env)
 	}
 	return d
 }
@@ -75,27 +122,9 @@ func collapse(n *node, d datum) datum {
 	return d
 }
 
+// form evaluates the kinds that are met less often.
 func (e *evaluation) form(n *node, input datum, env *frame) datum {
 	switch n.kind {
-	case pathNode:
-		if n.bindsItems {
-			return e.tuplePath(n, input, env)
-		}
-		return e.path(n, input, env)
-	case literalNode:
-		return n.literal
-	case variableNode:
-		return e.variable(n, input, env)
-	case nameNode:
-		return e.lookup(input, n.text)
-	case binaryNode:
-		return e.binary(n, input, env)
-	case callNode:
-		return e.call(n, input, env)
-	case conditionNode:
-		return e.condition(n, input, env)
-	case blockNode:
-		return e.block(n, input, env)
 	case bindNode:
 		d := e.eval(n.right, input, env)
 		env.bind(n.text, d)
@@ -160,12 +189,25 @@ func (e *evaluation) variable(n *node, input datum, env *frame) datum {
 	if d, ok := find(n.text, env); ok {
 		return d
 	}
-	if e.env.Vars != nil {
-		if v := e.env.Vars.Variable(n.text); !v.IsAbsent() {
-			return datum{v: v}
+	if e.vars != nil {
+		if d := e.outside(n.text); !d.absent() {
+			return d
 		}
 	}
 	return n.builtin
+}
+
+// outside is the variable of that name that the evaluation began with. The
+// first one that was asked for is kept.
+func (e *evaluation) outside(name string) datum {
+	if e.kept.name != name {
+		v := e.vars.Variable(name)
+		if v.IsAbsent() || e.kept.name != "" {
+			return given(v)
+		}
+		e.kept.name, e.kept.v = name, v
+	}
+	return of(&e.kept.v)
 }
 
 func (e *evaluation) condition(n *node, input datum, env *frame) datum {
@@ -178,12 +220,27 @@ func (e *evaluation) condition(n *node, input datum, env *frame) datum {
 	return datum{}
 }
 
-// truth is what $boolean makes of d, at the price of looking at it.
+// truth is what $boolean makes of d.
 func (e *evaluation) truth(d datum) bool {
-	if d.isArray() {
-		e.step(d.len())
+	switch d.kind() {
+	case boolKind:
+		return d.isTrue()
+	case numberKind:
+		f := d.number()
+		return f != 0 && !math.IsNaN(f)
+	case stringKind:
+		return d.string() != ""
+	case objectKind:
+		return d.len() > 0
+	case arrayKind:
+		for i := range d.len() {
+			e.step(1)
+			if e.truth(d.at(i)) {
+				return true
+			}
+		}
 	}
-	return truth(d)
+	return false
 }
 
 func (e *evaluation) block(n *node, input datum, env *frame) (d datum) {
@@ -263,52 +320,47 @@ func (e *evaluation) pushAll(items []datum, d datum) []datum {
 
 func (e *evaluation) binary(n *node, input datum, env *frame) datum {
 	left := e.eval(n.left, input, env)
-	switch n.text {
-	case "and":
+	switch n.operator {
+	case conjunction:
 		return boolean(e.truth(left) && e.truth(e.eval(n.right, input, env)))
-	case "or":
+	case disjunction:
 		return boolean(e.truth(left) || e.truth(e.eval(n.right, input, env)))
 	}
 	right := e.eval(n.right, input, env)
-	switch n.text {
-	case "=", "!=":
+	switch n.operator {
+	case equality, inequality:
 		if left.absent() || right.absent() {
 			return boolean(false)
 		}
-		return boolean(e.equal(left, right) == (n.text == "="))
-	case "<", "<=", ">", ">=":
+		return boolean(e.equal(left, right) == (n.operator == equality))
+	case less, lessOrEqual, greater, greaterOrEqual:
 		return e.compare(n, left, right)
-	case "&":
+	case concatenation:
 		return e.concat(left, right)
-	case "in":
+	case inclusion:
 		return boolean(e.in(left, right))
-	case "..":
+	case spanning:
 		return e.span(n, left, right)
 	}
 	return e.arithmetic(n, left, right)
 }
 
 func (e *evaluation) arithmetic(n *node, left, right datum) datum {
-	if !left.absent() && !e.numeric(n, left) {
-		e.fail(n, "T2001", n.text)
-	}
-	if !right.absent() && !e.numeric(n, right) {
-		e.fail(n, "T2002", n.text)
-	}
-	if left.absent() || right.absent() {
+	a, given := e.operand(n, left, "T2001")
+	b, both := e.operand(n, right, "T2002")
+	if !given || !both {
 		return datum{}
 	}
-	a, b := left.number(), right.number()
-	switch n.text {
-	case "+":
+	switch n.operator {
+	case addition:
 		a += b
-	case "-":
+	case subtraction:
 		a -= b
-	case "*":
+	case multiplication:
 		a *= b
-	case "/":
+	case division:
 		a /= b
-	case "%":
+	case remainder:
 		a = math.Mod(a, b)
 	}
 	return num(a) // infinite perhaps: what uses it refuses it
@@ -316,17 +368,28 @@ func (e *evaluation) arithmetic(n *node, left, right datum) datum {
 
 func finite(f float64) bool { return f-f == 0 }
 
-// numeric reports whether d is a number. One beyond the range of doubles is
-// none to compute with.
-func (e *evaluation) numeric(n *node, d datum) bool {
-	f := d.number()
-	if math.IsInf(f, 0) {
-		e.fail(n, "D1001", f)
+// operand is d as a number to compute with; given is false where it is
+// undefined. One beyond the range of doubles is refused.
+func (e *evaluation) operand(n *node, d datum, code string) (f float64, given bool) {
+	if d.absent() {
+		return 0, false
 	}
-	return d.isNumber() && !math.IsNaN(f)
+	if d.isNumber() {
+		if f = d.number(); finite(f) {
+			return f, true
+		}
+		if math.IsInf(f, 0) {
+			e.fail(n, "D1001", f)
+		}
+	}
+	e.fail(n, code, n.text)
+	return 0, false
 }
 
 func (e *evaluation) compare(n *node, left, right datum) datum {
+	if left.isNumber() && right.isNumber() {
+		return boolean(n.operator.holds(e.order(left, right)))
+	}
 	comparable := func(d datum) bool { return d.absent() || d.isString() || d.isNumber() }
 	if !comparable(left) || !comparable(right) {
 		e.fail(n, "T2010", n.text)
@@ -337,16 +400,20 @@ func (e *evaluation) compare(n *node, left, right datum) datum {
 	if left.kind() != right.kind() {
 		e.fail(n, "T2009", e.quote(left), e.quote(right), n.text)
 	}
-	c := e.order(left, right)
-	switch n.text {
-	case "<":
-		return boolean(c < 0)
-	case "<=":
-		return boolean(c <= 0)
-	case ">":
-		return boolean(c > 0)
+	return boolean(n.operator.holds(e.order(left, right)))
+}
+
+// holds reports whether a comparison holds of two things in that order.
+func (o operator) holds(order int) bool {
+	switch o {
+	case less:
+		return order < 0
+	case lessOrEqual:
+		return order <= 0
+	case greater:
+		return order > 0
 	}
-	return boolean(c >= 0)
+	return order >= 0
 }
 
 // order compares two numbers or two strings: -1, 0 or 1.
@@ -372,7 +439,7 @@ func (e *evaluation) equal(a, b datum) bool {
 	}
 	switch k {
 	case boolKind:
-		return a.v.AsBool() == b.v.AsBool()
+		return a.isTrue() == b.isTrue()
 	case numberKind:
 		return a.number() == b.number()
 	case stringKind:
@@ -440,7 +507,7 @@ const maxRange = 10_000_000
 
 // span is the range from left to right.
 func (e *evaluation) span(n *node, left, right datum) datum {
-	from, whole := left.integer()
+	first, whole := left.integer()
 	if !left.absent() && !whole {
 		e.fail(n, "T2003", n.text)
 	}
@@ -448,13 +515,13 @@ func (e *evaluation) span(n *node, left, right datum) datum {
 	if !right.absent() && !whole {
 		e.fail(n, "T2004", n.text)
 	}
-	if left.absent() || right.absent() || from > to {
+	if left.absent() || right.absent() || first > to {
 		return datum{}
 	}
-	size := to - from + 1
+	size := to - first + 1
 	if size > maxRange {
 		e.fail(n, "D2014", size)
 	}
 	e.take(bytesPerNode)
-	return datum{made: &made{kind: arrayKind, flags: sequence, from: from, span: int(size)}}
+	return from(&made{kind: arrayKind, flags: sequence, first: first, span: int(size)})
 }

@@ -22,12 +22,38 @@ func finishTree(n *node, library map[string]datum) *node {
 }
 
 // settle notes what is known only when all contexts are found: which paths
-// have a step that makes bindings.
+// have a step that makes bindings, and which nodes are so simple that there is
+// a short way to evaluate them.
 func (n *node) settle() {
-	for _, step := range n.list {
-		n.bindsItems = n.bindsItems || n.kind == pathNode && step.tuple
-	}
 	n.each((*node).settle)
+	n.trailed = n.predicates != nil || n.group != nil && n.kind != pathNode
+	bare := n.predicates == nil && n.group == nil && n.stages == nil && !n.keepArray && !n.tuple
+	n.plain = n.kind == nameNode && bare
+	n.bareVariable = n.kind == variableNode && bare
+	if n.kind == pathNode {
+		for i, step := range n.list {
+			n.list[i] = step.unwrapped()
+			n.bindsItems = n.bindsItems || step.tuple
+		}
+		n.member = len(n.list) == 1 && n.list[0].plain && bare && !n.keepSingleton
+		if n.member {
+			n.text = n.list[0].text
+		}
+	}
+}
+
+// unwrapped is a step without parentheses that change nothing.
+func (n *node) unwrapped() *node {
+	if n.kind != blockNode || len(n.list) != 1 || !n.frameless || n.trailed || n.stages != nil || n.keepArray || n.tuple {
+		return n
+	}
+	switch inner := n.list[0]; inner.kind {
+	case binaryNode, callNode, conditionNode, literalNode:
+		if inner.stages == nil && !inner.keepArray {
+			return inner
+		}
+	}
+	return n
 }
 
 func (f *finisher) finish(n *node) *node {
@@ -89,6 +115,7 @@ func (f *finisher) form(n *node) *node {
 		panic(newError("S0207", n.position, n.text))
 	default:
 		f.operands(n)
+		n.operator = operatorNames[n.text]
 		if n.kind == applyNode {
 			n.keepArray = n.keepArray || n.left.keepArray || n.right.keepArray
 		}

@@ -44,7 +44,7 @@ func (e *evaluation) members(n *node, groups *grouping, streaming bool, env *fra
 			result.set(g.name, d)
 		}
 	}
-	return datum{made: result}
+	return from(result)
 }
 
 // object makes an object of one item: no group has more than it.
@@ -67,7 +67,7 @@ func (e *evaluation) object(n *node, item datum, env *frame) datum {
 			result.set(names.named.names[i], d)
 		}
 	}
-	return datum{made: result}
+	return from(result)
 }
 
 // key evaluates the name of a member; ok is false where there is none.
@@ -103,7 +103,7 @@ func (g *groupOf) context() datum {
 func (e *evaluation) gatherGroup(n *node, groups *grouping, name string, pair int, item datum) {
 	i, ok := groups.at[name]
 	if !ok {
-		e.items(1)
+		e.items(4)
 		groups.at[name] = len(groups.list)
 		groups.list = append(groups.list, groupOf{name: name, pair: pair, alone: item})
 		return

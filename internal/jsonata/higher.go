@@ -78,7 +78,7 @@ func sift(c call) datum {
 	if len(o.items) == 0 {
 		return datum{}
 	}
-	return datum{made: o}
+	return from(o)
 }
 
 func each(c call) datum {

@@ -92,10 +92,12 @@ func (e *Expression) Eval(env Env) (value.Value, error) {
 // Measure is [Expression.Eval] that also tells what it spent, an evaluation
 // that failed as well.
 func (e *Expression) Measure(env Env) (v value.Value, u Usage, err error) {
-	run := evaluation{meter: newMeter(env.Budget), env: &env, library: e.library}
+	run := new(evaluation)
+	run.begin(env.Budget)
+	run.vars, run.chance, run.now, run.library = env.Vars, env.Chance, env.Now, e.library
 	defer func() { u = run.spent }()
 	defer catch(&err)
-	result := run.top(e.root, datum{v: env.Input})
+	result := run.top(e.root, given(env.Input))
 	if result.kind() == functionKind {
 		return value.Value{}, u, ErrFunction
 	}

@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/backstep/backstep/internal/value"
 )
 
 // tokenKind tells what a token is.
@@ -218,7 +216,7 @@ func (l *lexer) name() token {
 	case "true", "false":
 		t.kind, t.literal = constantToken, boolean(text == "true")
 	case "null":
-		t.kind, t.literal = constantToken, datum{v: value.NewNull()}
+		t.kind, t.literal = constantToken, null()
 	default:
 		if text[0] == '$' {
 			t.kind, t.text = variableToken, text[1:]

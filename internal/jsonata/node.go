@@ -47,12 +47,41 @@ var kindNames = map[nodeKind]string{
 	transformNode: "transform", sortNode: "sort", pathNode: "path", blockNode: "block", parentNode: "parent",
 }
 
+// operator is what a binary node does.
+type operator uint8
+
+const (
+	addition operator = iota
+	subtraction
+	multiplication
+	division
+	remainder
+	conjunction
+	disjunction
+	equality
+	inequality
+	less
+	lessOrEqual
+	greater
+	greaterOrEqual
+	concatenation
+	inclusion
+	spanning
+)
+
+var operatorNames = map[string]operator{
+	"+": addition, "-": subtraction, "*": multiplication, "/": division, "%": remainder, "and": conjunction,
+	"or": disjunction, "=": equality, "!=": inequality, "<": less, "<=": lessOrEqual, ">": greater,
+	">=": greaterOrEqual, "&": concatenation, "in": inclusion, "..": spanning,
+}
+
 // node is a part of an expression. A finished tree is never changed.
 type node struct {
 	kind     nodeKind
 	position int    // where its token ends
 	text     string // a name, a variable, an operator, or the token itself
-	literal  datum  // what a literal means
+	operator operator
+	literal  datum // what a literal means
 	pattern  *pattern
 	left     *node
 	right    *node
@@ -79,6 +108,10 @@ type node struct {
 	keepSingleton bool  // a path: [] stands behind one of its steps
 	constructs    bool  // an array constructor that begins or ends a path
 	binds         bool  // it may bind a variable in the frame that it is evaluated in
+	plain         bool  // the name of a member and nothing else, as a step
+	member        bool  // a path of one such step
+	bareVariable  bool  // a variable and nothing else, as a step
+	trailed       bool  // no path: filters or a grouping stand behind it
 	frameless     bool  // a block that binds nothing in its own frame
 	builtin       datum // the function that a variable means where nothing of its name is bound
 	height        int   // parts within one another beneath it

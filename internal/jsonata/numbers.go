@@ -13,7 +13,7 @@ func (c call) number(i int) float64 {
 	d := c.arg(i)
 	f := d.number()
 	if !finite(f) {
-		c.fail("D1001", d.v.Spelling())
+		c.fail("D1001", numberText(d))
 	}
 	return f
 }
@@ -61,7 +61,7 @@ func toNumber(c call) datum {
 	case undefined, numberKind:
 		return d
 	case boolKind:
-		if d.v.AsBool() {
+		if d.isTrue() {
 			return num(1)
 		}
 		return num(0)

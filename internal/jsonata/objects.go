@@ -1,7 +1,5 @@
 package jsonata
 
-import "github.com/backstep/backstep/internal/value"
-
 func exists(c call) datum { return boolean(!c.arg(0).absent()) }
 
 func toBoolean(c call) datum {
@@ -42,7 +40,7 @@ func raise(c call) datum {
 }
 
 func assert(c call) datum {
-	if !truth(c.arg(0)) {
+	if !c.truth(c.arg(0)) {
 		message := "$assert() statement failed"
 		if d := c.arg(1); !d.absent() {
 			message = d.string()
@@ -102,7 +100,7 @@ func (c call) spreadTo(found []datum, d datum) []datum {
 			c.items(1)
 			o := newObject(1)
 			o.set(d.name(i), d.at(i))
-			found = c.push(found, datum{made: o})
+			found = c.push(found, from(o))
 		}
 	default:
 		found = c.gatherAny(found, d)
@@ -124,7 +122,7 @@ func merge(c call) datum {
 			o.set(item.name(j), item.at(j))
 		}
 	}
-	return datum{made: o}
+	return from(o)
 }
 
 func cloneOf(c call) datum { return c.clone(c.arg(0)) }
@@ -144,9 +142,9 @@ func (e *evaluation) clone(d datum) datum {
 		for i := range d.len() {
 			o.set(d.name(i), e.clone(d.at(i)))
 		}
-		return datum{made: o}
+		return from(o)
 	case functionKind:
-		return datum{v: value.NewString("")}
+		return str("")
 	}
 	return d
 }

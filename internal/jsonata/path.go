@@ -2,6 +2,9 @@ package jsonata
 
 import "math"
 
+// fewItems is the room that a list is given at first, where it may need it.
+const fewItems = 8
+
 // lookup is the member of that name: of an object, or of each object of an
 // array, in one list.
 func (e *evaluation) lookup(input datum, name string) datum {
@@ -29,7 +32,7 @@ func (e *evaluation) lookup(input datum, name string) datum {
 // path evaluates the steps of a path, each for every item of what the one
 // before gave.
 func (e *evaluation) path(n *node, input datum, env *frame) datum {
-	cur, many := input, input.isArray() && n.list[0].kind != variableNode
+	cur, many := input, n.list[0].kind != variableNode && input.isArray()
 	for i, step := range n.list {
 		last := i == len(n.list)-1
 		switch {
@@ -39,21 +42,27 @@ func (e *evaluation) path(n *node, input datum, env *frame) datum {
 			cur, many = e.sorted(step, cur, many, env), true
 		case many:
 			cur = e.stepOfMany(step, cur, last, env)
+		case step.plain && cur.is == objectKind && cur.made == nil:
+			e.step(1)
+			cur = of(cur.v.Find(step.text))
+			many = cur.is == arrayKind
+		case step.bareVariable:
+			e.step(1)
+			cur = e.variable(step, cur, env)
+			many = cur.isArray()
 		default:
 			cur = e.stepOfOne(step, cur, env)
-			if cur.absent() {
-				cur = list(sequence)
-			}
 			many = cur.isArray() && !(cur.has(constructed) && !last)
-			switch {
-			case last && cur.has(sequence):
-				cur = cur.flagged(sequence)
-			case !last && many && cur.len() == 0:
-				cur = list(sequence)
-			}
 		}
-		if many && cur.len() == 0 {
-			break
+		switch {
+		case last && cur.has(sequence|keepSingleton):
+			cur = cur.flagged(sequence)
+		case last || !many && !cur.absent() || many && cur.len() > 0:
+			continue
+		case i > 0 || !step.constructs:
+			return e.endPath(n, list(sequence), env) // nothing is left to go on with
+		default:
+			return e.endPath(n, cur, env)
 		}
 	}
 	return e.endPath(n, cur, env)
@@ -61,6 +70,12 @@ func (e *evaluation) path(n *node, input datum, env *frame) datum {
 
 // endPath does what stands behind a path as a whole: [] and {…}.
 func (e *evaluation) endPath(n *node, d datum, env *frame) datum {
+	if !n.keepSingleton && n.group == nil {
+		return d
+	}
+	if d.absent() {
+		d = list(sequence)
+	}
 	if n.keepSingleton {
 		switch {
 		case !d.isArray() || d.has(constructed) && !d.has(sequence):
@@ -98,13 +113,7 @@ func (e *evaluation) sorted(step *node, cur datum, many bool, env *frame) datum 
 
 // stepOfOne evaluates a step, and the filters behind it, for one item.
 func (e *evaluation) stepOfOne(step *node, item datum, env *frame) datum {
-	var d datum
-	if step.kind == nameNode && !step.keepArray && step.group == nil && item.kind() == objectKind {
-		e.step(1)
-		d = item.member(step.text)
-	} else {
-		d = e.eval(step, item, env)
-	}
+	d := e.eval(step, item, env)
 	for _, s := range step.stages {
 		d = e.filter(s.filter, d, env)
 	}
@@ -127,7 +136,7 @@ func (e *evaluation) stepOfMany(step *node, items datum, last bool, env *frame) 
 			continue
 		}
 		if results == 2 {
-			found = e.gather(found, first)
+			found = e.gather(e.room(nil, min(items.len(), fewItems)), first)
 		}
 		found = e.gather(found, d)
 	}
@@ -183,6 +192,9 @@ func (e *evaluation) filter(predicate *node, input datum, env *frame) datum {
 	for i := range n {
 		item := input.at(i)
 		if e.keeps(predicate, item, i, n, env) {
+			if kept == nil {
+				kept = e.room(nil, min(n-i, fewItems))
+			}
 			kept = e.push(kept, item)
 		}
 	}
@@ -204,7 +216,10 @@ func (e *evaluation) keeps(predicate *node, item datum, i, n int, env *frame) bo
 		context, env = item.items[0], item.frame(env)
 	}
 	d := e.eval(predicate, context, env)
-	if d.isNumber() {
+	switch d.kind() {
+	case boolKind:
+		return d.isTrue()
+	case numberKind:
 		return position(d, n) == i
 	}
 	if !isNumbers(d) {

@@ -35,8 +35,9 @@ func compilePattern(source, flags string) (*pattern, error) {
 
 // find is the first match in text at or behind from: where it and its groups
 // begin and end, -1 where a group took no part; nil where there is none.
-func (p *pattern) find(m *meter, text string, from int) []int {
-	if p.first == nil || p.program != nil && hasSurrogates(text) {
+// Where the text has lone surrogates, Go's regexp can't read it.
+func (p *pattern) find(m *meter, text string, from int, surrogates bool) []int {
+	if p.first == nil || p.program != nil && surrogates {
 		return p.program.find(m, text, from)
 	}
 	// What a match takes is known only afterwards, so there must be enough for
@@ -54,7 +55,7 @@ func (p *pattern) find(m *meter, text string, from int) []int {
 }
 
 // cost is the steps that it takes to read n bytes.
-func (p *pattern) cost(n int) int { return 1 + n*p.size/16 }
+func (p *pattern) cost(n int) int { return 4 + n*p.size/16 }
 
 func (p *pattern) run(text string, from int) []int {
 	switch {
@@ -114,12 +115,15 @@ type matcher struct {
 	further datum     // the user's function for the next one
 	begun   bool
 
+	surrogates bool // some stand alone in the text
+
 	units, unitsAt int // the UTF-16 length of the text up to a place
 }
 
 // matches is the matches of f in the text.
 func (c call) matches(f datum, text string) *matcher {
-	return &matcher{call: c, text: text, by: f.function(), further: f}
+	c.read(len(text))
+	return &matcher{call: c, text: text, by: f.function(), further: f, surrogates: hasSurrogates(text)}
 }
 
 func (m *matcher) next() (hit, bool) {
@@ -132,7 +136,7 @@ func (m *matcher) next() (hit, bool) {
 	if begun && m.at >= len(m.text) {
 		return hit{}, false
 	}
-	found := p.find(&m.meter, m.text, m.at)
+	found := p.find(&m.meter, m.text, m.at, m.surrogates)
 	if found == nil {
 		m.at = len(m.text)
 		return hit{}, false
@@ -217,5 +221,5 @@ func (m *matcher) datum(h hit) datum {
 		return datum{}
 	}
 	o.set("next", next.datum())
-	return datum{made: o}
+	return from(o)
 }

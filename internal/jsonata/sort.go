@@ -98,5 +98,5 @@ func sortItems(c call) datum {
 		}
 		return list(0, c.mergeSort(c.all(d), func(a, b datum) bool { return c.order(a, b) > 0 })...)
 	}
-	return list(0, c.mergeSort(c.all(d), func(a, b datum) bool { return truth(c.apply(f, a, b)) })...)
+	return list(0, c.mergeSort(c.all(d), func(a, b datum) bool { return c.truth(c.apply(f, a, b)) })...)
 }

@@ -43,7 +43,7 @@ func toString(c call) datum {
 	if d.has(outerWrapper) {
 		d = d.items[0]
 	}
-	if truth(c.arg(1)) {
+	if c.truth(c.arg(1)) {
 		return str(c.pretty(d))
 	}
 	return str(c.evaluation.text(d))
@@ -192,7 +192,7 @@ func match(c call) datum {
 			o.set("match", str(hit.text))
 			o.set("index", num(float64(m.unitsTo(hit.start))))
 			o.set("groups", list(0, hit.groups...))
-			if found = c.push(found, datum{made: o}); len(found) >= limit {
+			if found = c.push(found, from(o)); len(found) >= limit {
 				break
 			}
 		}
@@ -319,6 +319,7 @@ type builder struct {
 }
 
 func (b *builder) write(s string) {
+	b.step(1)
 	if len(s) > cap(b.out)-len(b.out) {
 		n := max(len(s), len(b.out), 64)
 		b.call.write(n)

@@ -211,6 +211,9 @@ func shortNumber(f float64) string {
 	return value.NewFloat(f).Spelling()
 }
 
+// numberText is a number as JSON spells it.
+func numberText(d datum) string { return d.value().Spelling() }
+
 // text is d as $string makes it.
 func (e *evaluation) text(d datum) string {
 	switch {
@@ -301,7 +304,7 @@ func (w *writer) value(d datum, depth int) {
 	case undefined, nullKind:
 		w.add("null")
 	case boolKind:
-		w.add(strconv.FormatBool(d.v.AsBool()))
+		w.add(strconv.FormatBool(d.isTrue()))
 	case numberKind:
 		f := d.number()
 		if math.IsInf(f, 0) && w.most == 0 {
