@@ -3,7 +3,8 @@
 // validate) comes as a function in [Tools].
 //
 // Read cli.go (the verbs, exit codes), target.go (how people name things),
-// print.go (how answers look), then a file per verb.
+// page.go and follow.go (how lists and histories are read), print.go (how
+// answers look), then a file per verb.
 package cli
 
 import (

@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/backstep/backstep/api"
+)
+
+// follow hands each event of an execution to show, the first one first, until
+// it has ended.
+func (s *session) follow(svc api.Service, arn string, show func(api.HistoryEvent)) (*api.DescribeExecutionOutput, error) {
+	var last int64
+	for {
+		wait, err := svc.WaitExecution(s.ctx, &api.WaitExecutionInput{ExecutionArn: arn, AfterEventId: &last})
+		if err != nil {
+			return nil, err
+		}
+		if wait.LastEventId > last {
+			fresh, err := eventsAfter(s.ctx, svc, arn, last)
+			if err != nil {
+				return nil, err
+			}
+			for _, e := range fresh {
+				show(e)
+				last = e.Id
+			}
+		}
+		if wait.Status.Ended() && last >= wait.LastEventId {
+			return &wait.DescribeExecutionOutput, nil
+		}
+	}
+}
+
+// events are an execution's events, the first or the last one first.
+func events(ctx context.Context, svc api.Service, arn string, lastFirst bool) iter.Seq2[api.HistoryEvent, error] {
+	in := &api.GetExecutionHistoryInput{ExecutionArn: arn, MaxResults: maxPage, ReverseOrder: lastFirst}
+	return pages(func(token *string) ([]api.HistoryEvent, *string, error) {
+		in.NextToken = token
+		page, err := svc.GetExecutionHistory(ctx, in)
+		if err != nil {
+			return nil, nil, err
+		}
+		return page.Events, page.NextToken, nil
+	})
+}
+
+// eventsAfter is all events after the one given, in their order. They are read
+// from the end, so that it costs what is new.
+func eventsAfter(ctx context.Context, svc api.Service, arn string, after int64) ([]api.HistoryEvent, error) {
+	var fresh []api.HistoryEvent
+	for e, err := range events(ctx, svc, arn, true) {
+		if err != nil {
+			return nil, err
+		}
+		if e.Id <= after {
+			break
+		}
+		fresh = append(fresh, e)
+	}
+	slices.Reverse(fresh)
+	return fresh, nil
+}
+
+// failureOf is the error that an event tells of, or "".
+func failureOf(e api.HistoryEvent) string {
+	for _, d := range []*api.FailureEventDetails{
+		e.LambdaFunctionFailedEventDetails, e.LambdaFunctionTimedOutEventDetails, e.LambdaFunctionScheduleFailedEventDetails,
+		e.ActivityFailedEventDetails, e.ActivityTimedOutEventDetails, e.ExecutionFailedEventDetails, e.ExecutionAbortedEventDetails,
+		e.ExecutionTimedOutEventDetails,
+	} {
+		if d != nil {
+			return text(d.Error)
+		}
+	}
+	for _, d := range []*api.TaskFailureEventDetails{e.TaskFailedEventDetails, e.TaskTimedOutEventDetails, e.TaskSubmitFailedEventDetails, e.TaskStartFailedEventDetails} {
+		if d != nil {
+			return text(d.Error)
+		}
+	}
+	if d := e.EvaluationFailedEventDetails; d != nil {
+		return text(d.Error)
+	}
+	return ""
+}

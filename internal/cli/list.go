@@ -1,0 +1,88 @@
+package cli
+
+import "github.com/backstep/backstep/api"
+
+// List lists state machines or executions.
+type List struct {
+	Machine string `arg:"" optional:"" help:"List this state machine's executions: its name or ARN."`
+	Status  string `help:"Only executions of this status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED."`
+	Max     int    `help:"At most so many." default:"100"`
+}
+
+// Help is the long help of list.
+func (List) Help() string {
+	return `Examples:
+  backstep list
+  backstep list Order --status RUNNING --max 20`
+}
+
+// Run lists them, the newest execution first.
+func (v *List) Run(s *session) error {
+	svc, err := s.service()
+	if err != nil {
+		return err
+	}
+	if v.Max < 1 {
+		return usagef("--max is 1 or more")
+	}
+	if v.Machine == "" {
+		if v.Status != "" {
+			return usagef("--status needs a state machine: backstep list MACHINE --status %s", v.Status)
+		}
+		return v.machines(s, svc)
+	}
+	return v.executions(s, svc)
+}
+
+func (v *List) machines(s *session, svc api.Service) error {
+	in := &api.ListStateMachinesInput{MaxResults: v.page()}
+	items, err := first(v.Max, pages(func(token *string) ([]api.StateMachineListItem, *string, error) {
+		in.NextToken = token
+		page, err := svc.ListStateMachines(s.ctx, in)
+		if err != nil {
+			return nil, nil, err
+		}
+		return page.StateMachines, page.NextToken, nil
+	}))
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"NAME", "TYPE", "CREATED"}}
+	for _, m := range items {
+		rows = append(rows, []string{m.Name, string(m.Type), when(m.CreationDate)})
+	}
+	return s.printList(items, rows)
+}
+
+func (v *List) executions(s *session, svc api.Service) error {
+	arn := s.machineARN(v.Machine)
+	in := &api.ListExecutionsInput{StateMachineArn: &arn, StatusFilter: api.ExecutionStatus(v.Status), MaxResults: v.page()}
+	items, err := first(v.Max, pages(func(token *string) ([]api.ExecutionListItem, *string, error) {
+		in.NextToken = token
+		page, err := svc.ListExecutions(s.ctx, in)
+		if err != nil {
+			return nil, nil, err
+		}
+		return page.Executions, page.NextToken, nil
+	}))
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"NAME", "STATUS", "STARTED", "TOOK"}}
+	for _, x := range items {
+		rows = append(rows, []string{x.Name, string(x.Status), when(x.StartDate), took(x.StartDate, x.StopDate)})
+	}
+	return s.printList(items, rows)
+}
+
+// page is how much is asked for at once.
+func (v *List) page() int32 { return int32(min(v.Max, maxPage)) }
+
+// printList prints items as JSON for machines, or the rows made of them.
+func (s *session) printList(items any, rows [][]string) error {
+	if s.JSON {
+		return s.printJSON(items)
+	}
+	table(s.Stdout, rows)
+	return nil
+}

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/backstep/backstep/api"
+)
+
+// Show shows an execution.
+type Show struct {
+	Execution string `arg:"" help:"The execution: its ARN, or MACHINE:NAME."`
+}
+
+// Help is the long help of show.
+func (Show) Help() string {
+	return `Examples:
+  backstep show Order:1001
+  backstep show --json arn:aws:states:us-east-1:123456789012:execution:Order:1001`
+}
+
+// Run shows it.
+func (v *Show) Run(s *session) error {
+	svc, err := s.service()
+	if err != nil {
+		return err
+	}
+	arn, err := s.executionARN(v.Execution)
+	if err != nil {
+		return err
+	}
+	x, err := svc.DescribeExecution(s.ctx, &api.DescribeExecutionInput{ExecutionArn: arn})
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.printJSON(x)
+	}
+	events, err := eventsAfter(s.ctx, svc, arn, 0)
+	if err != nil {
+		return err
+	}
+	stop := ""
+	if x.StopDate != nil {
+		stop = when(*x.StopDate)
+	}
+	fields(s.Stdout,
+		"execution", x.ExecutionArn,
+		"status", s.status(x.Status),
+		"started", when(x.StartDate),
+		"ended", stop,
+		"took", took(x.StartDate, x.StopDate),
+		"path", strings.Join(path(events), " → "),
+		"error", text(x.Error),
+		"cause", clip(text(x.Cause), 400),
+		"input", clip(text(x.Input), 400),
+		"output", clip(text(x.Output), 400),
+	)
+	return nil
+}
+
+// path is the states that were entered, in order; one that failed is marked.
+func path(events []api.HistoryEvent) []string {
+	var names []string
+	for _, e := range events {
+		if d := e.StateEnteredEventDetails; d != nil {
+			names = append(names, d.Name)
+		} else if failureOf(e) != "" && len(names) > 0 && e.ExecutionFailedEventDetails == nil && !strings.HasSuffix(names[len(names)-1], " ✗") {
+			names[len(names)-1] += " ✗"
+		}
+	}
+	return names
+}

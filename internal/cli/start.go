@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/backstep/backstep/api"
+)
+
+// Start starts an execution.
+type Start struct {
+	Machine string `arg:"" help:"The state machine: its name, name:version, or ARN."`
+	Input   string `help:"JSON, @FILE, or - for standard input." default:"{}" placeholder:"JSON"`
+	Name    string `help:"The execution's name; a UUID where none is given. The same name starts once."`
+	Wait    bool   `help:"Show its progress and wait for its end: exit 0 when it SUCCEEDED, 1 when not."`
+}
+
+// Help is the long help of start.
+func (Start) Help() string {
+	return `Examples:
+  backstep start Order --input '{"order_id":"1001"}' --name 1001
+  backstep start Order --input @order.json --wait
+  cat order.json | backstep start Order --input -`
+}
+
+// Run starts it.
+func (v *Start) Run(s *session) error {
+	svc, err := s.service()
+	if err != nil {
+		return err
+	}
+	input, err := s.readInput(v.Input)
+	if err != nil {
+		return err
+	}
+	in := &api.StartExecutionInput{StateMachineArn: s.machineARN(v.Machine), Input: &input}
+	if v.Name != "" {
+		in.Name = &v.Name
+	}
+	out, err := svc.StartExecution(s.ctx, in)
+	if err != nil {
+		return err
+	}
+	if !v.Wait {
+		if s.JSON {
+			return s.printJSON(out)
+		}
+		_, err = fmt.Fprintln(s.Stdout, out.ExecutionArn)
+		return err
+	}
+	fmt.Fprintln(s.Stderr, out.ExecutionArn)
+	end, err := s.follow(svc, out.ExecutionArn, s.progress())
+	if err != nil {
+		return err
+	}
+	return s.outcome(end)
+}
+
+// outcome prints how an execution ended; errNo unless it SUCCEEDED.
+func (s *session) outcome(end *api.DescribeExecutionOutput) error {
+	if s.JSON {
+		if err := s.printJSON(end); err != nil {
+			return err
+		}
+	} else if end.Status == api.ExecutionStatusSucceeded {
+		fmt.Fprintln(s.Stdout, text(end.Output))
+	} else {
+		fmt.Fprintln(s.Stderr, strings.TrimSpace(fmt.Sprintf("%s %s: %s", s.status(end.Status), text(end.Error), text(end.Cause))))
+	}
+	if end.Status != api.ExecutionStatusSucceeded {
+		return errNo
+	}
+	return nil
+}
+
+// progress shows events as lines on standard error while they come.
+func (s *session) progress() func(api.HistoryEvent) {
+	began := map[string]api.Timestamp{}
+	return func(e api.HistoryEvent) {
+		if d := e.StateEnteredEventDetails; d != nil {
+			began[d.Name] = e.Timestamp
+			fmt.Fprintf(s.Stderr, "  → %s\n", d.Name)
+		} else if d := e.StateExitedEventDetails; d != nil {
+			fmt.Fprintf(s.Stderr, "  ✓ %s %s\n", d.Name, took(began[d.Name], &e.Timestamp))
+		} else if name := failureOf(e); name != "" && e.ExecutionFailedEventDetails == nil {
+			fmt.Fprintf(s.Stderr, "  %s %s\n", s.paint(red, "✗"), name)
+		}
+	}
+}
