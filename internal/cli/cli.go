@@ -86,7 +86,7 @@ type verbs struct {
 
 // Globals are the flags that every verb takes.
 type Globals struct {
-	Endpoint string `help:"Where the server is." env:"BACKSTEP_ENDPOINT" default:"http://127.0.0.1:8083" placeholder:"URL"`
+	Endpoint string `help:"Where the server is; http://127.0.0.1:8083 by itself." env:"BACKSTEP_ENDPOINT" default:"http://127.0.0.1:8083" placeholder:"URL"`
 	Region   string `help:"The region in ARNs." env:"BACKSTEP_REGION" placeholder:"us-east-1"`
 	Account  string `help:"The account in ARNs." env:"BACKSTEP_ACCOUNT" placeholder:"123456789012"`
 	JSON     bool   `help:"Print JSON, for machines." name:"json"`
@@ -149,17 +149,19 @@ func Run(ctx context.Context, args []string, tools Tools) (code int) {
 	}
 	verb, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(tools.Stderr, "backstep: %v (see backstep %s)\n", err, strings.TrimSpace(verbOf(args)+" --help"))
+		fmt.Fprintf(tools.Stderr, "backstep: %v (see backstep %s)\n", err, strings.TrimSpace(verbOf(parser.Model, args)+" --help"))
 		return ExitUsage
 	}
 	s := &session{Tools: tools, Globals: v.Globals, ctx: ctx, model: parser.Model}
 	return s.exit(verb.Run(s))
 }
 
-// verbOf is the verb among args, for a hint at its help.
-func verbOf(args []string) string {
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		return args[0]
+// verbOf is the verb that args begin with, for a hint at its help, or "".
+func verbOf(model *kong.Application, args []string) string {
+	for _, verb := range model.Children {
+		if verb.Name == args[0] {
+			return verb.Name
+		}
 	}
 	return ""
 }

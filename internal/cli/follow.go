@@ -84,3 +84,8 @@ func failureOf(e api.HistoryEvent) string {
 	}
 	return ""
 }
+
+// ends reports whether an event is the bad end of the execution itself.
+func ends(e api.HistoryEvent) bool {
+	return e.ExecutionFailedEventDetails != nil || e.ExecutionTimedOutEventDetails != nil || e.ExecutionAbortedEventDetails != nil
+}

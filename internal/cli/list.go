@@ -5,7 +5,7 @@ import "github.com/backstep/backstep/api"
 // List lists state machines or executions.
 type List struct {
 	Machine string `arg:"" optional:"" help:"List this state machine's executions: its name or ARN."`
-	Status  string `help:"Only executions of this status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED."`
+	Status  string `help:"Only executions of this status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED." enum:",RUNNING,SUCCEEDED,FAILED,TIMED_OUT,ABORTED" default:"" placeholder:"STATUS"`
 	Max     int    `help:"At most so many." default:"100"`
 }
 

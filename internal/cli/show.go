@@ -64,7 +64,7 @@ func path(events []api.HistoryEvent) []string {
 	for _, e := range events {
 		if d := e.StateEnteredEventDetails; d != nil {
 			names = append(names, d.Name)
-		} else if failureOf(e) != "" && len(names) > 0 && e.ExecutionFailedEventDetails == nil && !strings.HasSuffix(names[len(names)-1], " ✗") {
+		} else if failureOf(e) != "" && len(names) > 0 && !ends(e) && !strings.HasSuffix(names[len(names)-1], " ✗") {
 			names[len(names)-1] += " ✗"
 		}
 	}

@@ -65,7 +65,8 @@ func (s *session) outcome(end *api.DescribeExecutionOutput) error {
 	} else if end.Status == api.ExecutionStatusSucceeded {
 		fmt.Fprintln(s.Stdout, text(end.Output))
 	} else {
-		fmt.Fprintln(s.Stderr, strings.TrimSpace(fmt.Sprintf("%s %s: %s", s.status(end.Status), text(end.Error), text(end.Cause))))
+		why := strings.Trim(text(end.Error)+": "+text(end.Cause), ": ")
+		fmt.Fprintln(s.Stderr, strings.TrimSpace(s.status(end.Status)+" "+why))
 	}
 	if end.Status != api.ExecutionStatusSucceeded {
 		return errNo
@@ -76,13 +77,19 @@ func (s *session) outcome(end *api.DescribeExecutionOutput) error {
 // progress shows events as lines on standard error while they come.
 func (s *session) progress() func(api.HistoryEvent) {
 	began := map[string]api.Timestamp{}
+	failed := map[int64]bool{} // events that tell of an error
 	return func(e api.HistoryEvent) {
 		if d := e.StateEnteredEventDetails; d != nil {
 			began[d.Name] = e.Timestamp
 			fmt.Fprintf(s.Stderr, "  → %s\n", d.Name)
 		} else if d := e.StateExitedEventDetails; d != nil {
-			fmt.Fprintf(s.Stderr, "  ✓ %s %s\n", d.Name, took(began[d.Name], &e.Timestamp))
-		} else if name := failureOf(e); name != "" && e.ExecutionFailedEventDetails == nil {
+			mark := "✓"
+			if failed[e.PreviousEventId] {
+				mark = "↩" // the error was caught
+			}
+			fmt.Fprintf(s.Stderr, "  %s %s %s\n", mark, d.Name, took(began[d.Name], &e.Timestamp))
+		} else if name := failureOf(e); name != "" && !ends(e) {
+			failed[e.Id] = true
 			fmt.Fprintf(s.Stderr, "  %s %s\n", s.paint(red, "✗"), name)
 		}
 	}

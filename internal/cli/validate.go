@@ -70,11 +70,14 @@ func (s *session) printChecked(all []checked) error {
 			fmt.Fprintf(s.Stdout, "%s: valid\n", c.File)
 		}
 		for _, f := range c.Findings {
-			where := c.File
+			where, place := c.File, ""
 			if f.Line > 0 {
 				where = fmt.Sprintf("%s:%d:%d", c.File, f.Line, f.Column)
 			}
-			fmt.Fprintf(s.Stdout, "%s: %s %s: %s (%s)\n", where, f.Severity, f.Code, f.Message, f.Location)
+			if f.Location != "" {
+				place = " (" + f.Location + ")"
+			}
+			fmt.Fprintf(s.Stdout, "%s: %s %s: %s%s\n", where, f.Severity, f.Code, f.Message, place)
 		}
 	}
 	return nil
