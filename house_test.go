@@ -5,7 +5,6 @@ package backstep
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -361,7 +360,7 @@ func TestMapOfTheHouse(t *testing.T) {
 		}
 		seen[s.dir] = true
 		if !bytes.Contains(text, []byte(s.dir)) {
-			t.Error(fmt.Sprintf("ARCHITECTURE.md does not name %s", s.dir))
+			t.Errorf("ARCHITECTURE.md does not name %s", s.dir)
 		}
 	}
 }

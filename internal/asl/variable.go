@@ -30,7 +30,7 @@ func (c *compiler) assignment(s *State, n *node, caught bool) *Assignment {
 	}
 	a := &Assignment{Variables: make([]Variable, len(members))}
 	for i, m := range members {
-		a.Variables[i] = Variable{m.Name, m.Value}
+		a.Variables[i] = Variable(m)
 		c.variable(m.Name, n.items[i])
 		c.assigned = append(c.assigned, assigned{c.scope, m.Name, n.items[i], caught})
 	}

@@ -79,9 +79,7 @@ func (s *scope) visit(n *node) {
 func (s *scope) path(n *node) {
 	inner := s.inner()
 	for _, step := range n.list {
-		for _, name := range append(stageNames(step), step.focus, step.index) {
-			inner.bound = append(inner.bound, name)
-		}
+		inner.bound = append(inner.bound, append(stageNames(step), step.focus, step.index)...)
 		inner.visit(step)
 	}
 	if n.group != nil {
