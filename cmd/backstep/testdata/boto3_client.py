@@ -1,0 +1,151 @@
+"""boto3 at a Backstep server.
+
+The environment names the server (BACKSTEP_URL) and the desk that its machines
+call (DESK_URL); AWS's own variables name the key. It ends with 0 when all that
+is asserted holds.
+"""
+
+import json
+import os
+import pathlib
+import threading
+import time
+import urllib.request
+
+import boto3
+from botocore.config import Config
+
+HERE = pathlib.Path(__file__).parent
+ROLE = "arn:aws:iam::123456789012:role/backstep"
+PATIENCE = 50  # seconds
+
+# A synchronous start goes to the host "sync-" + the endpoint's, which is no
+# name of a loopback address: the prefix is left away.
+sfn = boto3.client(
+    "stepfunctions",
+    endpoint_url=os.environ["BACKSTEP_URL"],
+    config=Config(inject_host_prefix=False, read_timeout=PATIENCE),
+)
+
+
+def definition(name):
+    return (HERE / f"{name}.asl.json").read_text()
+
+
+def create(name, what, kind="STANDARD"):
+    made = sfn.create_state_machine(name=name, definition=definition(what), roleArn=ROLE, type=kind)
+    return made["stateMachineArn"]
+
+
+def start(machine, name):
+    order = json.dumps({"order": name})
+    return sfn.start_execution(stateMachineArn=machine, name=name, input=order)["executionArn"]
+
+
+def ended(execution):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        seen = sfn.describe_execution(executionArn=execution)
+        if seen["status"] != "RUNNING":
+            return seen
+        time.sleep(0.01)
+    raise AssertionError(f"{execution} still runs after {PATIENCE} s")
+
+
+def token_of(order):
+    with urllib.request.urlopen(f"{os.environ['DESK_URL']}/token?order={order}", timeout=PATIENCE) as answer:
+        return answer.read().decode()
+
+
+def refused(error, call, **arguments):
+    try:
+        answer = call(**arguments)
+    except error:
+        return
+    raise AssertionError(f"{arguments} is answered with {answer}, not with {error.__name__}")
+
+
+def orders():
+    machine = create("order", "order")
+    good, bad = start(machine, "good"), start(machine, "bad")
+    seen = ended(good)
+    assert seen["status"] == "SUCCEEDED" and json.loads(seen["output"]) == {"order": "good", "booked": True}, seen
+    assert seen["startDate"] <= seen["stopDate"], seen
+    pages = list(sfn.get_paginator("get_execution_history").paginate(executionArn=good, PaginationConfig={"PageSize": 2}))
+    events = [event for page in pages for event in page["events"]]
+    assert len(pages) == 4 and [event["id"] for event in events] == list(range(1, 8)), pages
+    assert [event["type"] for event in events] == [
+        "ExecutionStarted", "TaskStateEntered", "TaskScheduled", "TaskStarted",
+        "TaskSucceeded", "TaskStateExited", "ExecutionSucceeded",
+    ], events
+    seen = ended(bad)
+    assert seen["status"] == "FAILED" and seen["error"] == "OrderRefused", seen
+    listed = sfn.get_paginator("list_executions").paginate(stateMachineArn=machine, PaginationConfig={"PageSize": 1})
+    assert sorted(e["name"] for page in listed for e in page["executions"]) == ["bad", "good"]
+    return machine
+
+
+def express():
+    machine = create("quick", "order", "EXPRESS")
+    seen = sfn.start_sync_execution(stateMachineArn=machine, input='{"order": "now"}')
+    assert seen["status"] == "SUCCEEDED" and json.loads(seen["output"])["booked"], seen
+    seen = sfn.start_sync_execution(stateMachineArn=machine, input='{"order": "bad"}')
+    assert seen["status"] == "FAILED" and seen["error"] == "OrderRefused", seen
+
+
+def approvals():
+    machine = create("approval", "approval")
+    yes, no, stopped = (start(machine, name) for name in ("yes", "no", "stopped"))
+    token = token_of("yes")
+    sfn.send_task_heartbeat(taskToken=token)
+    refused(sfn.exceptions.InvalidOutput, sfn.send_task_success, taskToken=token, output='{"by"')
+    sfn.send_task_success(taskToken=token, output='{"by": "Ada"}')
+    seen = ended(yes)
+    assert seen["status"] == "SUCCEEDED" and json.loads(seen["output"]) == {"by": "Ada"}, seen
+    sfn.send_task_failure(taskToken=token_of("no"), error="Refused", cause="too dear")
+    seen = ended(no)
+    assert (seen["status"], seen["error"], seen["cause"]) == ("FAILED", "Refused", "too dear"), seen
+    token = token_of("stopped")
+    sfn.stop_execution(executionArn=stopped, error="Changed", cause="my mind")
+    seen = ended(stopped)
+    assert (seen["status"], seen["error"], seen["cause"]) == ("ABORTED", "Changed", "my mind"), seen
+    refused(sfn.exceptions.TaskTimedOut, sfn.send_task_success, taskToken=token, output="{}")
+
+
+def activity():
+    packers = sfn.create_activity(name="packers")["activityArn"]
+
+    def work():
+        task = sfn.get_activity_task(activityArn=packers, workerName="Grace")
+        sfn.send_task_heartbeat(taskToken=task["taskToken"])
+        sfn.send_task_success(taskToken=task["taskToken"], output=json.dumps({"packed": json.loads(task["input"])}))
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    seen = ended(start(create("packing", "packing"), "ring"))
+    assert seen["status"] == "SUCCEEDED" and json.loads(seen["output"]) == {"packed": {"order": "ring"}}, seen
+    worker.join(PATIENCE)
+
+
+def errors(machine):
+    e = sfn.exceptions
+    broken = '{"StartAt": "Nowhere", "States": {"A": {"Type": "Pass", "End": true}}}'
+    refused(e.ExecutionAlreadyExists, sfn.start_execution, stateMachineArn=machine, name="good", input="{}")
+    refused(e.StateMachineDoesNotExist, sfn.start_execution, stateMachineArn=machine + "-absent")
+    refused(e.InvalidExecutionInput, sfn.start_execution, stateMachineArn=machine, input='{"order"')
+    refused(e.InvalidArn, sfn.start_execution, stateMachineArn="order")
+    refused(e.InvalidName, sfn.start_execution, stateMachineArn=machine, name="x y")
+    refused(e.InvalidDefinition, sfn.create_state_machine, name="broken", definition=broken, roleArn=ROLE)
+    refused(e.StateMachineAlreadyExists, sfn.create_state_machine, name="order", definition=definition("approval"), roleArn=ROLE)
+    refused(e.ExecutionDoesNotExist, sfn.describe_execution, executionArn=machine.replace("stateMachine", "execution") + ":absent")
+    refused(e.StateMachineTypeNotSupported, sfn.start_sync_execution, stateMachineArn=machine)
+    refused(e.InvalidToken, sfn.send_task_success, taskToken="x", output="{}")
+    refused(e.ActivityDoesNotExist, sfn.get_activity_task, activityArn=machine.replace("stateMachine:order", "activity:absent"))
+
+
+if __name__ == "__main__":
+    made = orders()
+    express()
+    approvals()
+    activity()
+    errors(made)
