@@ -12,7 +12,7 @@ import (
 // the same step everywhere.
 type Budget struct {
 	// Steps is how many parts of the expression may be evaluated, 1,000,000 by
-	// default. Work within a function counts as well: a call is three steps, an
+	// default. Work within a function counts as well: a call is one step, an
 	// item looked at or 64 bytes of text read or written is one.
 	Steps int
 	// Depth is how many evaluations may be under way within one another, 5,000
@@ -45,7 +45,7 @@ type Usage struct {
 
 // What things cost.
 const (
-	callSteps    = 3  // of a function, besides what it evaluates
+	callSteps    = 1  // of a function, besides what it evaluates
 	bytesPerStep = 64 // of text that is read or written
 	bytesPerItem = 32 // of an array, an object or the arguments of a call
 	bytesPerNode = 96 // of an array, an object or a function by itself

@@ -201,7 +201,7 @@ func (c call) formatMark(t utc, m *dateMark, offset int) string {
 	if m.names != noName {
 		return m.cutName(m.names.apply(m.nameList(c)[x-1]))
 	}
-	if m.digits > 0 && m.digits < 10 {
+	if m.component == 'Y' && m.digits > 0 && m.digits < 10 {
 		x %= int(math.Pow10(m.digits))
 	}
 	return c.formatInteger(float64(x), *m.integer)

@@ -187,7 +187,7 @@ func (m *dateMark) syntax(c call) string {
 	switch {
 	case m.component == 0:
 		return regexp.QuoteMeta(m.text)
-	case m.component == 'Z' || m.component == 'z':
+	case m.isOffset():
 		s := `[-+][0-9]+`
 		if m.integer.regular > 0 {
 			s += regexp.QuoteMeta(m.integer.marks[0].mark) + `[0-9]+`
@@ -241,7 +241,7 @@ func (f *integerFormat) syntax(c call) string {
 // parse reads a component. Its groups were matched, so it is there.
 func (m *dateMark) parse(c call, s string) (float64, bool) {
 	switch {
-	case m.component == 'Z' || m.component == 'z':
+	case m.isOffset():
 		return m.parseOffset(s), true
 	case m.integer != nil:
 		return m.integer.parse(s)

@@ -27,7 +27,7 @@ type dateMark struct {
 	names     nameCase
 	integer   *integerFormat
 	max       int // the greatest width, 0 where there is none
-	digits    int // of a year: how many of its last digits are written, 0 for all
+	digits    int // how many of a year's last digits are written, 0 for all
 }
 
 // presentations is the modifier of each component where none is given.
@@ -66,7 +66,7 @@ func (c call) datePicture(picture string) []dateMark {
 		}
 		m := c.dateMark(strings.Join(strings.Fields(marker), ""))
 		// Of two integers side by side, the first is read at its exact width.
-		if n := len(marks); n > 0 && marks[n-1].integer != nil {
+		if n := len(marks); n > 0 && marks[n-1].integer != nil && m.integer != nil && !m.isOffset() {
 			marks[n-1].integer.width = marks[n-1].integer.mandatory
 		}
 		marks = append(marks, m)
@@ -107,21 +107,26 @@ func (c call) dateMark(marker string) dateMark {
 	case strings.IndexByte("YMDdFWwXxHhmsf", m.component) >= 0:
 		c.integerMark(&m, presentation, least)
 	}
-	if m.component == 'Z' || m.component == 'z' {
+	if m.isOffset() {
 		f := c.integerPicture(presentation)
 		m.integer = &f
 	}
 	return m
 }
 
+// isOffset reports whether m is a timezone.
+func (m *dateMark) isOffset() bool { return m.component == 'Z' || m.component == 'z' }
+
 func (c call) integerMark(m *dateMark, presentation string, least int) {
 	if m.second != 0 {
 		presentation += ";" + string(m.second)
 	}
 	f := c.integerPicture(presentation)
-	f.mandatory = max(f.mandatory, least)
 	m.integer = &f
-	if m.component != 'Y' {
+	if f.style == decimalStyle {
+		f.mandatory = max(f.mandatory, least)
+	}
+	if strings.IndexByte("YMD", m.component) < 0 {
 		return
 	}
 	if m.max > 0 {

@@ -2,6 +2,9 @@ package jsonata
 
 func mapItems(c call) datum {
 	d, f := c.arg(0), c.arg(1)
+	if d.absent() {
+		return d
+	}
 	var found []datum
 	for i := range d.len() {
 		if r := c.callItem(f, d.at(i), num(float64(i)), d); !r.absent() {
@@ -13,6 +16,9 @@ func mapItems(c call) datum {
 
 func filterItems(c call) datum {
 	d, f := c.arg(0), c.arg(1)
+	if d.absent() {
+		return d
+	}
 	var found []datum
 	for i := range d.len() {
 		if c.truth(c.callItem(f, d.at(i), num(float64(i)), d)) {

@@ -68,13 +68,14 @@ func (s *symbols) cut(text string) *subPicture {
 	return p
 }
 
-// check fails where the picture is none.
+// check fails where the picture is none. Of several reasons the last counts.
 func (p *subPicture) check(c call) {
+	reason := ""
 	percents, perMilles := strings.Count(p.text, p.percent), strings.Count(p.text, p.perMille)
 	points := strings.Index(p.text, p.decimal)
 	refuse := func(bad bool, code string) {
 		if bad {
-			c.fail(code)
+			reason = code
 		}
 	}
 	refuse(strings.Count(p.text, p.decimal) > 1, "D3081")
@@ -99,6 +100,9 @@ func (p *subPicture) check(c call) {
 	if p.hasExponent {
 		refuse(p.exp != "" && percents+perMilles > 0, "D3092")
 		refuse(p.exp == "" || strings.ContainsFunc(p.exp, func(r rune) bool { return !p.isDigit(r) }), "D3093")
+	}
+	if reason != "" {
+		c.fail(reason)
 	}
 }
 

@@ -114,7 +114,7 @@ func power(c call) datum {
 	}
 	base, exponent := c.number(0), c.number(1)
 	f := math.Pow(base, exponent)
-	if !finite(f) {
+	if !finite(f) || c.arg(1).absent() {
 		c.fail("D3061", base, exponent)
 	}
 	return num(f)

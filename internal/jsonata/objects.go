@@ -77,15 +77,26 @@ func (c call) keysOf(d datum, names *made) {
 	}
 }
 
-func lookupName(c call) datum { return c.lookup(c.arg(0), c.arg(1).string()) }
+func lookupName(c call) datum {
+	if c.arg(1).absent() {
+		return datum{}
+	}
+	return c.lookup(c.arg(0), c.text(1))
+}
 
-// spread is an object of one member for each member.
+// spread is an object of one member for each member; of an array, an array.
 func spread(c call) datum {
-	d := c.arg(0)
-	if k := d.kind(); k != arrayKind && k != objectKind {
+	switch d := c.arg(0); d.is {
+	case objectKind:
+		return list(sequence, c.spreadTo(nil, d)...)
+	case arrayKind:
+		if d.len() == 0 {
+			return datum{}
+		}
+		return list(0, c.spreadTo(nil, d)...)
+	default:
 		return d
 	}
-	return list(sequence, c.spreadTo(nil, d)...)
 }
 
 func (c call) spreadTo(found []datum, d datum) []datum {

@@ -37,7 +37,10 @@ func (e *evaluation) path(n *node, input datum, env *frame) datum {
 		last := i == len(n.list)-1
 		switch {
 		case i == 0 && step.constructs:
-			cur, many = e.constructed(step, cur, many, env), true
+			if cur = e.constructed(step, cur, many, env); !cur.isArray() {
+				cur = list(sequence) // grouped, it is no list to go on with
+			}
+			many = true
 		case step.kind == sortNode:
 			cur, many = e.sorted(step, cur, many, env), true
 		case many:

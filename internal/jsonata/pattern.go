@@ -122,6 +122,9 @@ type matcher struct {
 
 // matches is the matches of f in the text.
 func (c call) matches(f datum, text string) *matcher {
+	if f.function() == nil {
+		c.fail("T0410", 2, c.name)
+	}
 	c.read(len(text))
 	return &matcher{call: c, text: text, by: f.function(), further: f, surrogates: hasSurrogates(text)}
 }

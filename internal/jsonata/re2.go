@@ -108,7 +108,7 @@ func (w *re2Writer) repeat(n *rx) {
 	if part.kind == rxGroup {
 		inner = part.parts[0]
 	}
-	if n.max != 1 && (part.nullable() || inner.captures()) || n.min > 1000 || n.max > 1000 {
+	if part.nullable() && (n.max != 1 || part.captures()) || n.max != 1 && inner.captures() || n.min > 1000 || n.max > 1000 {
 		w.unable = true
 		return
 	}

@@ -2,8 +2,12 @@ package jsonata
 
 // sort puts the items, or tuples, in the order of a step's terms.
 func (e *evaluation) sort(step *node, items datum, env *frame) datum {
+	flags := sequence
+	if items.has(tuples) {
+		flags |= tuples
+	}
 	if items.len() < 2 {
-		return items
+		return list(flags, e.all(items)...)
 	}
 	in := func(d datum) (datum, *frame) {
 		if d.kind() == tupleKind {
@@ -23,10 +27,10 @@ func (e *evaluation) sort(step *node, items datum, env *frame) datum {
 		}
 		return false
 	})
-	if items.has(tuples) {
-		return list(sequence|tuples, sorted...)
+	if flags&tuples == 0 {
+		flags = 0 // sorted, it stays a list
 	}
-	return list(0, sorted...)
+	return list(flags, sorted...)
 }
 
 // compareTerms orders what two items have for a term; what has nothing comes

@@ -62,7 +62,7 @@ func substring(c call) datum {
 	}
 	to := n
 	if d := c.arg(2); !d.absent() {
-		if d.number() <= 0 {
+		if d.number() <= 0 || c.arg(1).absent() {
 			return str("")
 		}
 		if to = from + d.number(); from < 0 {
@@ -82,8 +82,8 @@ func place(f, n float64) int {
 }
 
 func substringBefore(c call) datum {
-	if c.arg(0).absent() {
-		return datum{}
+	if c.arg(0).absent() || c.arg(1).absent() {
+		return c.arg(0)
 	}
 	c.read(len(c.text(0)))
 	before, _, _ := strings.Cut(c.text(0), c.text(1))
@@ -91,8 +91,8 @@ func substringBefore(c call) datum {
 }
 
 func substringAfter(c call) datum {
-	if c.arg(0).absent() {
-		return datum{}
+	if c.arg(0).absent() || c.arg(1).absent() {
+		return c.arg(0)
 	}
 	c.read(len(c.text(0)))
 	_, after, found := strings.Cut(c.text(0), c.text(1))
@@ -186,15 +186,13 @@ func match(c call) datum {
 	var found []datum
 	if limit > 0 {
 		m := c.matches(c.arg(1), c.text(0))
-		for hit, ok := m.next(); ok; hit, ok = m.next() {
+		for hit, ok := m.next(); ok && len(found) < limit; hit, ok = m.next() {
 			c.items(3)
 			o := newObject(3)
 			o.set("match", str(hit.text))
 			o.set("index", num(float64(m.unitsTo(hit.start))))
 			o.set("groups", list(0, hit.groups...))
-			if found = c.push(found, from(o)); len(found) >= limit {
-				break
-			}
+			found = c.push(found, from(o))
 		}
 	}
 	return list(sequence, found...)
@@ -214,15 +212,16 @@ func split(c call) datum {
 	}
 	limit := c.limit(2, "D3020")
 	var parts []datum
+	if limit == 0 {
+		return list(0)
+	}
 	m, start := c.matches(c.arg(1), s), 0
-	for len(parts) < limit {
-		hit, ok := m.next()
-		if !ok {
-			parts = c.push(parts, str(s[start:]))
-			break
-		}
+	for hit, ok := m.next(); ok && len(parts) < limit; hit, ok = m.next() {
 		parts = c.push(parts, str(between(s, start, hit.start)))
 		start = hit.end
+	}
+	if len(parts) < limit {
+		parts = c.push(parts, str(s[start:]))
 	}
 	return list(0, parts...)
 }
@@ -277,12 +276,12 @@ func replace(c call) datum {
 		b.write(s[at:])
 		return b.datum()
 	}
+	if limit == 0 {
+		return c.arg(0)
+	}
 	m := c.matches(pattern, s)
-	for ; limit > 0; limit-- {
-		hit, ok := m.next()
-		if !ok {
-			break
-		}
+	for hit, ok := m.next(); ok && limit > 0; hit, ok = m.next() {
+		limit--
 		b.write(between(s, at, hit.start))
 		if with.isString() {
 			b.expand(with.string(), hit)
