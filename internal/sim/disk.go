@@ -61,6 +61,9 @@ func (p *process) plan(method string, b *store.Batch) storetest.Fault {
 		w.sawUnknown(b)
 		return storetest.Fault{Err: store.ErrUnknown}
 	case w.strikes(writeError):
+		if b.Fence != nil && w.plan.often[leaseStolen] > 0 && w.faults.once(6) {
+			w.steal(b.Fence) // what cuts a node off from its store lets others take its place
+		}
 		return storetest.Fault{Err: storetest.ErrPlain}
 	case b.Fence != nil && w.strikes(conflictError):
 		return storetest.Fault{Err: store.ErrConflict}

@@ -52,7 +52,7 @@ var FaultNames = [faultKinds]string{
 // occasions.
 var mostOften = [faultKinds]int{
 	crashBefore: 25, crashAfter: 25, crashAtRest: 12, crashRecovery: 300, unknownDone: 80, unknownLost: 80,
-	writeError: 60, readError: 30, conflictError: 20, leaseStolen: 8, slowCall: 60, lostAnswer: 80, lostRequest: 50,
+	writeError: 60, readError: 30, conflictError: 20, leaseStolen: 15, slowCall: 60, lostAnswer: 80, lostRequest: 50,
 	softError: 150, deadWorker: 100, lateWorker: 100, lostBeat: 300, twiceAnswer: 400, oldToken: 300, forgedToken: 100,
 	stopRace: 150, startAgain: 400, clockLeap: 5, lateEngine: 100, slowErrand: 100, answerToNone: 80,
 }
@@ -74,6 +74,7 @@ type plan struct {
 	window    time.Duration
 	lease     time.Duration
 	beatEvery time.Duration
+	retry     time.Duration // at least, before what could not be stored is tried again
 }
 
 // newPlan draws the faults: a random half of the kinds, each with its own rate.
@@ -81,7 +82,7 @@ func newPlan(c chance, o Options) plan {
 	p := plan{
 		shards: uint16(c.between(1, 4)), exclusive: c.once(2), texts: c.once(4),
 		entries: 500, events: machine.AWSLimits().Events, perKind: 100, page: pick(c, 2, 16, 256), window: pick(c, 5*time.Second, time.Minute, 5*time.Minute), lease: 10 * time.Second,
-		beatEvery: 5 * time.Second, cached: pick(c, 2, 8, 1000),
+		beatEvery: 5 * time.Second, retry: pick(c, 10*time.Millisecond, 50*time.Millisecond, 4*time.Second), cached: pick(c, 2, 8, 1000),
 	}
 	for i := range p.often {
 		rate := c.between(1, 1000)

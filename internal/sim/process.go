@@ -70,6 +70,7 @@ func (p *process) boot() *engine.Engine {
 		Limits: engine.Limits{
 			Cached: w.plan.cached, CachedBytes: w.plan.bytes, Page: w.plan.page, CallsPerKind: w.plan.perKind,
 			Window: w.plan.window, Lease: w.plan.lease, BeatEvery: w.plan.beatEvery,
+			RetryLeast: w.plan.retry,
 		},
 	}
 	if !w.plan.texts {
