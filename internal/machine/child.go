@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"strconv"
+
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -8,7 +10,7 @@ import (
 // Birth is what a nested execution is started with.
 type Birth struct {
 	MachineARN string // of the machine, of a version or of an alias; "" where none was given
-	Name       string // given, or the step id: a request made again finds what runs already
+	Name       string // given, or that of the attempt: a request sent again finds what runs already
 	Input      value.Text
 	Trace      string
 }
@@ -25,6 +27,9 @@ func (r *Request) Birth() (Birth, error) {
 	}
 	if b.Name == "" {
 		b.Name = r.StepID
+		if r.Attempt > 1 { // the child of the attempt before has ended, and keeps its name
+			b.Name += "-" + strconv.FormatUint(uint64(r.Attempt), 10)
+		}
 	}
 	switch in := asked.Get("Input"); in.Kind() {
 	case value.Absent, value.Null:

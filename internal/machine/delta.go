@@ -92,5 +92,6 @@ type Request struct {
 	Resource asl.Resource
 	Input    value.Text
 	StepID   string
+	Attempt  uint32 // of the step, from 1: not that of a call sent again
 	Token    string // of callback tasks and activities, else ""
 }

@@ -71,14 +71,18 @@ func TestChanceIsStretchedBySeed(t *testing.T) {
 }
 
 func TestBirth(t *testing.T) {
-	for _, c := range []struct{ request, want string }{
-		{`{"StateMachineArn": "arn", "Name": "given", "TraceHeader": "trace", "Input": {"a":  1}}`, `arn given trace {"a":1}`},
-		{`{"StateMachineArn": "arn", "Input": "{\"a\":  1}"}`, `arn aaaaaaaaaaaaaaaaaaaaaaaaaa-3  {"a":  1}`},
-		{`{"Input": null}`, ` aaaaaaaaaaaaaaaaaaaaaaaaaa-3  {}`},
-		{`[]`, ` aaaaaaaaaaaaaaaaaaaaaaaaaa-3  {}`},
-		{`{"Input": "no JSON"}`, `error`},
+	for _, c := range []struct {
+		request string
+		attempt uint32
+		want    string
+	}{
+		{`{"StateMachineArn": "arn", "Name": "given", "TraceHeader": "trace", "Input": {"a":  1}}`, 2, `arn given trace {"a":1}`},
+		{`{"StateMachineArn": "arn", "Input": "{\"a\":  1}"}`, 1, `arn aaaaaaaaaaaaaaaaaaaaaaaaaa-3  {"a":  1}`},
+		{`{"Input": null}`, 2, ` aaaaaaaaaaaaaaaaaaaaaaaaaa-3-2  {}`},
+		{`[]`, 1, ` aaaaaaaaaaaaaaaaaaaaaaaaaa-3  {}`},
+		{`{"Input": "no JSON"}`, 1, `error`},
 	} {
-		r := Request{Input: value.Checked(c.request), StepID: StepID(ID{}, 3)}
+		r := Request{Input: value.Checked(c.request), StepID: StepID(ID{}, 3), Attempt: c.attempt}
 		b, err := r.Birth()
 		got := b.MachineARN + " " + b.Name + " " + b.Trace + " " + b.Input.String()
 		if err != nil {
