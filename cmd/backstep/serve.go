@@ -129,7 +129,10 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 func openStore(ctx context.Context, c *config.Config, log *slog.Logger) (store.Store, string, error) {
 	if c.Postgres != "" {
 		s, err := postgres.Open(ctx, string(c.Postgres), postgres.Options{Logger: log})
-		return s, "PostgreSQL", err
+		if err != nil {
+			return nil, "", fmt.Errorf("%w (--postgres postgres://USER@HOST/DATABASE names the database)", err)
+		}
+		return s, "PostgreSQL", nil
 	}
 	s, err := embedded.Open(c.Data, embedded.Options{Logger: log})
 	return s, c.Data, err

@@ -3,7 +3,7 @@
 // starts it wrongly reads what it says.
 //
 // Read server_test.go (the process, and the desk that its machines call), then
-// a file per client, keys_test.go and misuse_test.go.
+// a file per client, keys_test.go, drain_test.go and misuse_test.go.
 package main
 
 import (
@@ -101,11 +101,17 @@ type node struct {
 
 var serves = regexp.MustCompile(`msg="backstep serves".* address=(\S+)`)
 
-// serveChild starts a server with a configuration, waits until it takes starts,
-// and stops it when the test ends.
+// serveChild is a server with a configuration and a new data folder.
 func serveChild(t *testing.T, configuration string) *node {
 	t.Helper()
-	n := &node{data: filepath.Join(t.TempDir(), "data")}
+	return serveFrom(t, filepath.Join(t.TempDir(), "data"), configuration)
+}
+
+// serveFrom starts a server on a data folder, waits until it takes starts, and
+// stops it when the test ends.
+func serveFrom(t *testing.T, data, configuration string) *node {
+	t.Helper()
+	n := &node{data: data}
 	n.process, n.said = command(t, nil, "serve", "--listen", "127.0.0.1:0", "--data", n.data, "--config", configFile(t, configuration))
 	if err := n.process.Start(); err != nil {
 		t.Fatal(err)

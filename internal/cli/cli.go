@@ -177,7 +177,7 @@ func (s *session) exit(err error) int {
 	case errors.Is(err, errNo):
 		return ExitNo
 	case errors.As(err, &usage):
-		fmt.Fprintln(s.Stderr, "backstep:", err)
+		fmt.Fprintln(s.Stderr, "backstep:", oneLine(err))
 		return ExitUsage
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(s.Stderr, "backstep: interrupted")
@@ -189,9 +189,15 @@ func (s *session) exit(err error) int {
 		fmt.Fprintf(s.Stderr, "backstep: no server at %s: %v (start one: backstep serve --data ./data)\n", s.Endpoint, unreached.Err)
 		return ExitRefused
 	default:
-		fmt.Fprintln(s.Stderr, "backstep:", err)
+		fmt.Fprintln(s.Stderr, "backstep:", oneLine(err))
 		return ExitRefused
 	}
+}
+
+// oneLine is the text of an error, whose parts drivers and errors.Join set on
+// lines of their own.
+func oneLine(err error) string {
+	return strings.NewReplacer(":\n\t", ": ", "\n\t", "; ", "\n", "; ").Replace(err.Error())
 }
 
 // printJSON prints v as indented JSON.
