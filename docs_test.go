@@ -109,3 +109,63 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+// TestMetricsAreExplained: each metric of ours is in the table of the manual,
+// and no other is.
+func TestMetricsAreExplained(t *testing.T) {
+	named := func(path string, names ...*regexp.Regexp) map[string]bool {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := map[string]bool{}
+		for _, name := range names {
+			for _, found := range name.FindAllStringSubmatch(string(text), -1) {
+				all["backstep_"+found[1]] = true
+			}
+		}
+		return all
+	}
+	whole := regexp.MustCompile(`"backstep_(\w+)"`)
+	metrics := named("cmd/backstep/metrics.go", whole, regexp.MustCompile(`describe\("(\w+)"`))
+	for name := range named("internal/server/metrics.go", whole) {
+		metrics[name] = true
+	}
+	explained := named("docs/operations.md", regexp.MustCompile("`backstep_(\\w+)"))
+	for name := range metrics {
+		if !explained[name] {
+			t.Errorf("docs/operations.md does not tell of %s", name)
+		}
+	}
+	for name := range explained {
+		if !metrics[name] {
+			t.Errorf("docs/operations.md tells of %s, which there is not", name)
+		}
+	}
+	if len(metrics) < 10 {
+		t.Errorf("too few metrics were found: %v", metrics)
+	}
+}
+
+// TestVerbsAreExplained: each verb of the command line has its place in the
+// manual.
+func TestVerbsAreExplained(t *testing.T) {
+	help, err := os.ReadFile("internal/cli/testdata/help.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	headings := strings.Join(regexp.MustCompile(`(?m)^## .*$`).FindAllString(string(text), -1), " ")
+	verbs := regexp.MustCompile(`(?m)^-- \$ (\w+) --help --$`).FindAllStringSubmatch(string(help), -1)
+	for _, verb := range verbs {
+		if !strings.Contains(headings+" ", " "+verb[1]+" ") {
+			t.Errorf("docs/cli.md has no heading for %s", verb[1])
+		}
+	}
+	if len(verbs) < 5 {
+		t.Errorf("too few verbs were found: %v", verbs)
+	}
+}
