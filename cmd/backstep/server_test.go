@@ -96,7 +96,8 @@ type node struct {
 	data    string
 	process *exec.Cmd
 	said    *transcript
-	once    sync.Once
+	asked   sync.Once // to end
+	ended   sync.Once
 }
 
 var serves = regexp.MustCompile(`msg="backstep serves".* address=(\S+)`)
@@ -133,13 +134,21 @@ func serveFrom(t *testing.T, data, configuration string) *node {
 	return n
 }
 
-// stop asks the server to end, which must go well.
-func (n *node) stop(t *testing.T) {
+// terminate asks the server to end. Asked twice it would end at once.
+func (n *node) terminate(t *testing.T) {
 	t.Helper()
-	n.once.Do(func() {
+	n.asked.Do(func() {
 		if err := n.process.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Errorf("SIGTERM: %v", err)
 		}
+	})
+}
+
+// stop waits for the server's end, which must go well.
+func (n *node) stop(t *testing.T) {
+	t.Helper()
+	n.terminate(t)
+	n.ended.Do(func() {
 		hung := time.AfterFunc(patience, func() { n.process.Process.Kill() })
 		defer hung.Stop()
 		if err := n.process.Wait(); err != nil {
@@ -168,16 +177,19 @@ func definition(t *testing.T, name string) string {
 }
 
 // desk is the function that the machines call. It books an order, refuses one
-// whose name begins with "bad", and keeps the token of one that is to be
-// approved until somebody asks for it at /token?order=NAME.
+// whose name begins with "bad", takes its time over one whose name begins with
+// "held", and keeps the token of one that is to be approved until somebody asks
+// for it at /token?order=NAME.
 type desk struct {
-	url    string
-	mu     sync.Mutex
-	tokens map[string]chan string
+	url     string
+	held    chan string   // orders that wait for release
+	release chan struct{} // closed by who lets them go on
+	mu      sync.Mutex
+	tokens  map[string]chan string
 }
 
 func openDesk(t *testing.T) *desk {
-	d := &desk{tokens: map[string]chan string{}}
+	d := &desk{held: make(chan string, 16), release: make(chan struct{}), tokens: map[string]chan string{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /invoke", d.invoke)
 	mux.HandleFunc("GET /token", d.tell)
@@ -206,6 +218,14 @@ func (d *desk) invoke(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
+	}
+	if strings.HasPrefix(in.Order, "held") {
+		d.held <- in.Order
+		select {
+		case <-d.release:
+		case <-r.Context().Done():
+			return
+		}
 	}
 	switch {
 	case in.Token != "":
