@@ -1,0 +1,134 @@
+// Command crash kills a server with SIGKILL, again and again, under a load of
+// order sagas, and then holds every order against what its clients were told
+// and what its participants did: what was acknowledged is there (I1), each
+// history is whole and legal (I2), nothing was called that is not on record,
+// and always under one key (I3), a task took one result (I4), a name stands for
+// one input (I6), money balances (I8), and nothing is left over (I9).
+//
+// It knows the server by its command line and its API alone. Participants,
+// clients and their books live in its own process, which nobody kills. A seed
+// repeats the faults and the load, not the run: the kernel has its say.
+//
+// Read main.go, then rig.go (a run, cycle by cycle), server.go (the process),
+// saga.go (the state machines), participant.go and completer.go (those whom the
+// sagas ask), load.go and journal.go (those who ask for sagas), book.go and
+// chance.go (what both need); then check.go (what is held against what),
+// history.go (the rules of histories), money.go (keys and money), report.go.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/backstep/backstep/rig/mutant"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("crash: ")
+	c := config{progress: os.Stderr}
+	flag.StringVar(&c.backstep, "backstep", "bin/backstep", "the server's binary")
+	flag.StringVar(&c.dir, "dir", "", "folder for data, journal, ledger and log; a new one where none is given")
+	flag.IntVar(&c.cycles, "cycles", 200, "kills that count")
+	flag.IntVar(&c.clients, "clients", 16, "callers at once")
+	flag.Uint64Var(&c.seed, "seed", 1, "of faults and load")
+	flag.DurationVar(&c.ready, "ready", 3*time.Second, "how long the server may take until it takes starts")
+	keep := flag.Bool("keep", false, "keep the folder")
+	planted := flag.String("mutant", "", "build the server with the bug that this file plants; run where its sources are")
+	flag.Parse()
+	ok, err := prepare(&c, *planted, *keep)
+	switch {
+	case err != nil:
+		log.Print(err)
+		os.Exit(2)
+	case !ok:
+		os.Exit(1)
+	}
+}
+
+// prepare makes the folder and the binary, and runs. A folder of a run that
+// failed is kept.
+func prepare(c *config, planted string, keep bool) (ok bool, err error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if c.dir == "" {
+		if c.dir, err = os.MkdirTemp("", "backstep-crash-"); err != nil {
+			return false, err
+		}
+		defer func() {
+			if ok && !keep {
+				err = errors.Join(err, os.RemoveAll(c.dir))
+			} else {
+				fmt.Println("kept:", c.dir)
+			}
+		}()
+	}
+	if planted != "" {
+		if c.backstep, err = buildMutant(ctx, ".", c.dir, planted); err != nil {
+			return false, err
+		}
+	}
+	return run(ctx, *c, os.Stdout)
+}
+
+// buildMutant builds the server of the module at root with a bug in it.
+func buildMutant(ctx context.Context, root, dir, file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	m, err := mutant.Parse(file, string(text))
+	if err != nil {
+		return "", err
+	}
+	overlay, err := m.Overlay(root, dir)
+	if err != nil {
+		return "", err
+	}
+	return buildServer(ctx, root, dir, "-overlay", overlay)
+}
+
+func buildServer(ctx context.Context, root, dir string, flags ...string) (string, error) {
+	binary, err := filepath.Abs(filepath.Join(dir, "backstep"))
+	if err != nil {
+		return "", err
+	}
+	build := exec.CommandContext(ctx, "go", append(append([]string{"build"}, flags...), "-o", binary, "./cmd/backstep")...)
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// run is a whole run: kills, check, report. It tells whether all held.
+func run(ctx context.Context, c config, out io.Writer) (bool, error) {
+	r, err := newRig(c)
+	if err != nil {
+		return false, err
+	}
+	if err := r.run(ctx); err != nil {
+		r.abandon()
+		return false, err
+	}
+	a, err := openAudit(r)
+	if err == nil {
+		err = a.run(ctx)
+	}
+	if err != nil {
+		r.abandon()
+		return false, err
+	}
+	r.close(ctx)
+	return r.report(out, a), nil
+}

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/client"
+)
+
+// config is what a run is told.
+type config struct {
+	backstep string        // the server's binary
+	dir      string        // data, books and log
+	cycles   int           // kills that count
+	clients  int           // callers at once
+	seed     uint64        // of faults and loads
+	ready    time.Duration // how long a server may take until it takes starts
+	progress io.Writer
+}
+
+// Floors and bounds of a run.
+const (
+	writesLeast = 50               // changes acknowledged in a cycle
+	writesWait  = 30 * time.Second // for so many
+	settleMost  = 60 * time.Second // from the last fault until nothing runs any more
+)
+
+// rig is one run: the server that is killed, and all that stays.
+type rig struct {
+	config       config
+	chance       *chance
+	server       *server
+	participants *participants
+	journal      *journal
+	client       *client.Client
+	load         *load
+	worked       sync.WaitGroup
+
+	counted, uncounted        int
+	killed, recovering, stood int
+	leastWrites               int64
+	recoveries                []time.Duration // of those that were let come up
+	settled                   time.Duration
+	running                   []string // executions that did not end
+
+	mu     sync.Mutex
+	faults []string // of the run itself
+}
+
+func newRig(c config) (*rig, error) {
+	r := &rig{config: c, chance: newChance(c.seed, 1), leastWrites: -1}
+	tokens := &completer{chance: newChance(c.seed, 2)}
+	var err error
+	if r.participants, err = newParticipants(r.ledgerFile(), newChance(c.seed, 3), tokens); err != nil {
+		return nil, err
+	}
+	url, err := r.participants.listen()
+	if err != nil {
+		return nil, err
+	}
+	if r.server, err = newServer(c.backstep, c.dir, url); err != nil {
+		return nil, err
+	}
+	if r.client, err = client.New(client.Config{Endpoint: r.server.endpoint(), Region: region, Attempts: 1}); err != nil {
+		return nil, err
+	}
+	if r.journal, err = openJournal(r.journalFile(), r.client); err != nil {
+		return nil, err
+	}
+	tokens.journal = r.journal
+	r.load = &load{journal: r.journal, seed: c.seed}
+	return r, nil
+}
+
+func (r *rig) ledgerFile() string  { return filepath.Join(r.config.dir, "ledger.jsonl") }
+func (r *rig) journalFile() string { return filepath.Join(r.config.dir, "journal.jsonl") }
+
+// run kills the server again and again under load, lets everything end, and
+// leaves the server up for the check.
+func (r *rig) run(ctx context.Context) error {
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	working, rest := context.WithCancel(ctx)
+	defer rest()
+	worker := (&bench{Client: r.client, journal: r.journal, tasks: map[string]request{}}).worker(r.participants)
+	r.worked.Go(func() {
+		if err := worker.Run(working); err != nil {
+			r.fault("the worker gave up: %v", err)
+		}
+	})
+	r.load.run(r.config.clients)
+	for r.counted < r.config.cycles && ctx.Err() == nil {
+		if err := r.cycle(ctx); err != nil {
+			r.load.over.Store(true)
+			return err
+		}
+	}
+	r.load.end()
+	r.participants.calm.Store(true)
+	r.settle(ctx)
+	rest()
+	r.worked.Wait()
+	r.participants.tokens.wait()
+	return ctx.Err()
+}
+
+// open starts the server for the first time and creates what the load needs.
+func (r *rig) open(ctx context.Context) error {
+	if err := r.server.spawn(); err != nil {
+		return fmt.Errorf("%w: build it first: make build", err)
+	}
+	if _, err := r.server.awaitReady(ctx); err != nil {
+		return err
+	}
+	r.journal.createActivity(activityName)
+	for _, way := range ways {
+		for _, s := range way {
+			if err := r.journal.createMachine(s.name, s.definition()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// cycle is one kill under load and the way back. It counts when at its moment a
+// request of the API and a call of a task were under way.
+func (r *rig) cycle(ctx context.Context) error {
+	r.journal.cycle.Store(int64(r.counted))
+	before := r.journal.written.Load()
+	if err := r.awaitLoad(ctx, before); err != nil {
+		return err
+	}
+	if r.chance.percent(10) {
+		r.stood++
+		r.server.pause(time.Second)
+	}
+	requests, calls := r.journal.flying.Load(), r.participants.flying.Load()
+	if err := r.server.kill(); err != nil {
+		return err
+	}
+	r.killed++
+	writes := r.journal.written.Load() - before
+	if requests > 0 && calls > 0 {
+		r.counted++
+		if r.leastWrites < 0 || writes < r.leastWrites {
+			r.leastWrites = writes
+		}
+	} else {
+		r.uncounted++
+	}
+	if r.counted%10 == 0 {
+		fmt.Fprintf(r.config.progress, "%d cycles, %d changes acknowledged, %d task calls\n", r.counted, r.journal.written.Load(), r.participants.calls.Load())
+	}
+	return r.restart(ctx)
+}
+
+// awaitLoad lets the load work for a random time, and until it has done enough.
+func (r *rig) awaitLoad(ctx context.Context, before int64) error {
+	began := time.Now()
+	r.chance.sleep(50*time.Millisecond, 500*time.Millisecond)
+	for r.journal.written.Load()-before < writesLeast {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if time.Since(began) > writesWait {
+			return fmt.Errorf("only %d changes acknowledged within %s", r.journal.written.Load()-before, writesWait)
+		}
+		r.chance.sleep(time.Millisecond, 20*time.Millisecond)
+	}
+	return nil
+}
+
+// restart brings the server back on the same data folder. One in four is killed
+// on its way and started again.
+func (r *rig) restart(ctx context.Context) error {
+	if err := r.server.spawn(); err != nil {
+		return err
+	}
+	if r.chance.percent(25) {
+		r.chance.sleep(0, r.usualRecovery())
+		if err := r.server.kill(); err != nil {
+			return err
+		}
+		r.killed++
+		r.recovering++
+		if err := r.server.spawn(); err != nil {
+			return err
+		}
+	}
+	took, err := r.server.awaitReady(ctx)
+	if err != nil {
+		return err
+	}
+	r.recoveries = append(r.recoveries, took)
+	if took > r.config.ready {
+		r.fault("the server was ready after %s, which may take %s", took.Round(time.Millisecond), r.config.ready)
+	}
+	return nil
+}
+
+// usualRecovery is the median of the recoveries so far.
+func (r *rig) usualRecovery() time.Duration {
+	if len(r.recoveries) == 0 {
+		return 100 * time.Millisecond
+	}
+	return quantile(r.recoveries, 50)
+}
+
+func quantile(of []time.Duration, percent int) time.Duration {
+	sorted := slices.Sorted(slices.Values(of))
+	return sorted[min(len(sorted)*percent/100, len(sorted)-1)]
+}
+
+// settle waits until nothing runs any more.
+func (r *rig) settle(ctx context.Context) {
+	began := time.Now()
+	for {
+		running, err := r.stillRunning(ctx)
+		r.running, r.settled = running, time.Since(began)
+		switch {
+		case err == nil && len(running) == 0 || ctx.Err() != nil:
+			return
+		case r.settled > settleMost && err != nil:
+			r.fault("what runs can't be listed: %v", err)
+			return
+		case r.settled > settleMost:
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func (r *rig) stillRunning(ctx context.Context) ([]string, error) {
+	var running []string
+	for _, way := range ways {
+		for _, s := range way {
+			arn := machineArn(s.name)
+			for e, err := range client.Executions(ctx, r.client, api.ListExecutionsInput{
+				StateMachineArn: &arn, StatusFilter: api.ExecutionStatusRunning, MaxResults: 1000,
+			}) {
+				if err != nil {
+					return nil, err
+				}
+				running = append(running, e.ExecutionArn)
+			}
+		}
+	}
+	return running, nil
+}
+
+// close ends the server well, and opens its folder once more.
+func (r *rig) close(ctx context.Context) {
+	if err := r.server.stop(); err != nil {
+		r.fault("%v", err)
+	} else if err := r.server.spawn(); err != nil {
+		r.fault("%v", err)
+	} else if _, err := r.server.awaitReady(ctx); err != nil {
+		r.fault("the data folder does not open again: %v", err)
+	} else if err := r.server.stop(); err != nil {
+		r.fault("%v", err)
+	}
+	r.participants.close()
+	r.client.Close()
+}
+
+// abandon ends everything without a word, after a run that failed.
+func (r *rig) abandon() {
+	if err := r.server.kill(); err != nil && !errors.Is(err, errEnded) {
+		r.fault("%v", err)
+	}
+	r.participants.close()
+}
+
+func (r *rig) fault(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.faults = append(r.faults, strings.TrimSpace(fmt.Sprintf(format, args...)))
+}
