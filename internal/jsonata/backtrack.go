@@ -7,7 +7,7 @@ import "strings"
 // the evaluation, and the ways that are left to try are counted as memory.
 
 // maxProgram is how many instructions a program may have.
-const maxProgram = 50_000
+const maxProgram = 20_000
 
 // rxOp is what an instruction does. Those that can't fail; go back to the last
 // way that is left to try.
@@ -287,6 +287,7 @@ func (t *tracker) set(register, at int) {
 func (t *tracker) exec(i *rxInst, pc, at int) (next, moved int, ok bool) {
 	switch i.op {
 	case opSet:
+		t.step(len(i.set.ranges) / 32)
 		r, n := t.char(at, i.back)
 		if n == 0 || !i.set.has(r) {
 			return 0, 0, false

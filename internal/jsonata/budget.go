@@ -47,6 +47,7 @@ type Usage struct {
 const (
 	callSteps    = 1  // of a function, besides what it evaluates
 	bytesPerStep = 64 // of text that is read or written
+	namesPerStep = 16 // of a frame that are looked through
 	bytesPerItem = 32 // of an array, an object or the arguments of a call
 	bytesPerNode = 96 // of an array, an object or a function by itself
 	bytesPerText = 48 // of a string by itself

@@ -119,7 +119,7 @@ func (e *evaluation) suggest(n *node, env *frame, code string) {
 		return
 	}
 	name := n.left.calleeName()
-	_, bound := find(name, env)
+	_, bound := e.find(name, env)
 	if _, known := e.library[name]; known || bound {
 		panic(newError(code, n.position, name, name))
 	}
@@ -153,6 +153,7 @@ func (e *evaluation) applyOnce(d datum, args []datum, input datum, env *frame, p
 		return f.call(call{e, args, input, env, name, position})
 	}
 	if len(args) < len(f.params) {
+		e.items(len(f.params))
 		args = append(args, make([]datum, len(f.params)-len(args))...)
 	}
 	inner := &frame{outer: f.frame, names: f.params, bound: args[:len(f.params):len(f.params)]}

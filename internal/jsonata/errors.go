@@ -18,6 +18,7 @@ var ErrFunction = errors.New("the result is a function")
 //	S0303  a pattern is not a regular expression
 //	S0901  the expression is too long
 //	S0902  the expression nests too deeply
+//	S0903  the expression is not UTF-8
 //	D3150  an argument of $partition, $range, $hash or $parse is out of bounds
 type Error struct {
 	Code     string
@@ -37,6 +38,7 @@ const (
 	codePattern    = "S0303"
 	codeTooLong    = "S0901"
 	codeTooDeep    = "S0902"
+	codeNotText    = "S0903"
 	codeOutOfRange = "D3150"
 )
 
@@ -72,6 +74,7 @@ var messages = map[string]string{
 	codePattern:    "The regular expression is not valid: %v",
 	codeTooLong:    "The expression is longer than %d bytes",
 	codeTooDeep:    "The expression nests too deeply",
+	codeNotText:    "The expression is not UTF-8",
 	codeOutOfRange: "%v",
 
 	"T0410": "Argument %d of function %q does not match the function's signature",
@@ -148,7 +151,30 @@ var messages = map[string]string{
 	codeOutput: "The result is longer than %d bytes",
 }
 
+// maxQuote is how many bytes of a text an error quotes.
+const maxQuote = 200
+
 // newError is the error of that code at a place in the source.
 func newError(code string, position int, token string, args ...any) *Error {
+	token = shorten(token)
+	if code != "D3137" && code != "D3141" { // those say what the expression says
+		for i, arg := range args {
+			if s, ok := arg.(string); ok {
+				args[i] = shorten(s)
+			}
+		}
+	}
 	return &Error{Code: code, Position: position, Token: token, Message: fmt.Sprintf(messages[code], args...)}
+}
+
+// shorten is s as far as an error quotes it.
+func shorten(s string) string {
+	if len(s) <= maxQuote {
+		return s
+	}
+	cut := maxQuote
+	for s[cut]&0xC0 == 0x80 {
+		cut--
+	}
+	return s[:cut] + "…"
 }

@@ -2,6 +2,7 @@ package jsonata
 
 import (
 	"math"
+	"slices"
 
 	"github.com/backstep/backstep/internal/value"
 )
@@ -27,21 +28,20 @@ type frame struct {
 	outer *frame
 	names []string
 	bound []datum
+	owned bool // the slices are no one else's
 }
 
-// bind gives a name its value in the frame. The slices may be shared with
-// other frames, so they are never changed in place.
-func (f *frame) bind(name string, d datum) {
-	for i, s := range f.names {
-		if s == name {
-			f.bound = append([]datum(nil), f.bound...)
-			f.bound[i] = d
-			return
-		}
+// bind gives a name its value in the frame.
+func (e *evaluation) bind(f *frame, name string, d datum) {
+	e.step(len(f.names) / namesPerStep)
+	if !f.owned {
+		f.names, f.bound, f.owned = slices.Clone(f.names), slices.Clone(f.bound), true
 	}
-	n := len(f.names)
-	f.names = append(f.names[:n:n], name)
-	f.bound = append(f.bound[:n:n], d)
+	if i := slices.Index(f.names, name); i >= 0 {
+		f.bound[i] = d
+		return
+	}
+	f.names, f.bound = append(f.names, name), append(f.bound, d)
 }
 
 // top evaluates a whole expression. An array given as input is one item.
@@ -127,7 +127,7 @@ func (e *evaluation) form(n *node, input datum, env *frame) datum {
 	switch n.kind {
 	case bindNode:
 		d := e.eval(n.right, input, env)
-		env.bind(n.text, d)
+		e.bind(env, n.text, d)
 		return d
 	case lambdaNode:
 		return e.lambda(n, input, env)
@@ -161,12 +161,15 @@ func (e *evaluation) fail(n *node, code string, args ...any) {
 
 // bound is what a frame around binds that name to.
 func (e *evaluation) bound(name string, env *frame) datum {
-	d, _ := find(name, env)
+	d, _ := e.find(name, env)
 	return d
 }
 
-func find(name string, env *frame) (datum, bool) {
+func (e *evaluation) find(name string, env *frame) (datum, bool) {
 	for f := env; f != nil; f = f.outer {
+		if len(f.names) >= namesPerStep {
+			e.step(len(f.names) / namesPerStep)
+		}
 		for i := len(f.names) - 1; i >= 0; i-- {
 			if f.names[i] == name {
 				return f.bound[i], true
@@ -186,7 +189,7 @@ func (e *evaluation) variable(n *node, input datum, env *frame) datum {
 	case "$":
 		return e.input
 	}
-	if d, ok := find(n.text, env); ok {
+	if d, ok := e.find(n.text, env); ok {
 		return d
 	}
 	if e.vars != nil {
@@ -499,7 +502,7 @@ func (e *evaluation) concat(left, right datum) datum {
 		b = e.text(right)
 	}
 	e.write(len(a) + len(b))
-	return str(joinSurrogates(a + b))
+	return str(e.joined(a + b))
 }
 
 // maxRange is how many items a range may have.

@@ -21,11 +21,22 @@ func finishTree(n *node, library map[string]datum) *node {
 	return n
 }
 
-// settle notes what is known only when all contexts are found: which paths
-// have a step that makes bindings, and which nodes are so simple that there is
-// a short way to evaluate them.
+// settle notes what is known only when all contexts are found: which nodes
+// bind a variable in the frame around them, which paths have a step that makes
+// bindings, and which nodes are so simple that there is a short way to evaluate
+// them.
 func (n *node) settle() {
-	n.each((*node).settle)
+	n.binds = n.kind == bindNode || n.kind == callNode && n.left.text == "eval"
+	n.each(func(child *node) {
+		child.settle()
+		n.binds = n.binds || child.binds
+	})
+	switch n.kind {
+	case blockNode:
+		n.frameless, n.binds = !n.binds, false
+	case lambdaNode:
+		n.binds = n.thunk && n.binds
+	}
 	n.trailed = n.predicates != nil || n.group != nil && n.kind != pathNode
 	bare := n.predicates == nil && n.group == nil && n.stages == nil && !n.keepArray && !n.tuple
 	n.plain = n.kind == nameNode && bare
@@ -60,14 +71,6 @@ func (f *finisher) finish(n *node) *node {
 	done := f.form(n)
 	if n.keepArray {
 		done.keepArray = true
-	}
-	done.binds = done.kind == bindNode || done.kind == callNode && done.left.text == "eval"
-	done.each(func(child *node) { done.binds = done.binds || child.binds })
-	switch done.kind {
-	case blockNode:
-		done.frameless, done.binds = !done.binds, false
-	case lambdaNode:
-		done.binds = done.thunk && done.binds
 	}
 	return done
 }
@@ -188,11 +191,11 @@ func (f *finisher) step(n *node) *node {
 		rest.stages, rest.predicates = rest.predicates, nil
 		result.list = append(result.list, rest)
 	}
-	for _, step := range result.list {
+	first, last := result.list[0], result.lastStep()
+	for _, step := range []*node{first, last} { // those between were looked at before
 		asStep(step)
 		result.keepSingleton = result.keepSingleton || step.keepArray
 	}
-	first, last := result.list[0], result.lastStep()
 	first.constructs = first.constructs || first.kind == arrayNode
 	last.constructs = last.constructs || last.kind == arrayNode
 	result.resolve()
@@ -298,7 +301,7 @@ func tail(n *node) *node {
 	switch {
 	case n.predicates != nil || n.group != nil:
 	case n.kind == callNode:
-		return &node{kind: lambdaNode, position: n.position, left: n, thunk: true, binds: n.binds}
+		return &node{kind: lambdaNode, position: n.position, left: n, thunk: true}
 	case n.kind == conditionNode:
 		for i := range n.list {
 			n.list[i] = tail(n.list[i])
@@ -312,7 +315,11 @@ func tail(n *node) *node {
 
 // seek makes n look for the contexts that its part looks for.
 func (n *node) seek(part *node) {
-	n.seeking = append(n.seeking, part.seeking...)
+	if n.seeking == nil {
+		n.seeking = part.seeking // which no one asks for again
+	} else {
+		n.seeking = append(n.seeking, part.seeking...)
+	}
 	if part.kind == parentNode {
 		n.seeking = append(n.seeking, part.slot)
 	}

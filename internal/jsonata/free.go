@@ -1,14 +1,11 @@
 package jsonata
 
-import (
-	"slices"
-	"sort"
-)
+import "sort"
 
 // freeVariables is the names of the variables that the tree takes from
 // outside: those that it neither binds nor finds among the functions.
 func freeVariables(root *node) []string {
-	s := &scope{free: map[string]bool{}}
+	s := &scope{bound: map[string]bool{}, free: map[string]bool{}}
 	s.visit(root)
 	s.close()
 	names := make([]string, 0, len(s.free))
@@ -23,13 +20,17 @@ func freeVariables(root *node) []string {
 // functions wait until it closes: they may name what is bound after them.
 type scope struct {
 	outer  *scope
-	bound  []string
+	bound  map[string]bool
 	bodies []*node
 	free   map[string]bool
 }
 
 func (s *scope) inner(bound ...string) *scope {
-	return &scope{outer: s, bound: bound, free: s.free}
+	inner := &scope{outer: s, bound: map[string]bool{}, free: s.free}
+	for _, name := range bound {
+		inner.bound[name] = true
+	}
+	return inner
 }
 
 func (s *scope) close() {
@@ -42,7 +43,7 @@ func (s *scope) close() {
 
 func (s *scope) binds(name string) bool {
 	for ; s != nil; s = s.outer {
-		if slices.Contains(s.bound, name) {
+		if s.bound[name] {
 			return true
 		}
 	}
@@ -71,7 +72,7 @@ func (s *scope) visit(n *node) {
 	}
 	n.each(s.visit)
 	if n.kind == bindNode {
-		s.bound = append(s.bound, n.text)
+		s.bound[n.text] = true
 	}
 }
 
@@ -79,19 +80,14 @@ func (s *scope) visit(n *node) {
 func (s *scope) path(n *node) {
 	inner := s.inner()
 	for _, step := range n.list {
-		inner.bound = append(inner.bound, append(stageNames(step), step.focus, step.index)...)
+		inner.bound[step.focus], inner.bound[step.index] = true, true
+		for _, st := range step.stages {
+			inner.bound[st.index] = true
+		}
 		inner.visit(step)
 	}
 	if n.group != nil {
 		inner.visit(n.group)
 	}
 	inner.close()
-}
-
-func stageNames(step *node) []string {
-	var names []string
-	for _, st := range step.stages {
-		names = append(names, st.index)
-	}
-	return names
 }

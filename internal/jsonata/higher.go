@@ -118,7 +118,13 @@ func evalText(c call) (result datum) {
 func (c call) compile(source string) *node {
 	c.write(len(source) * bytesPerNode)
 	defer c.recode("D3120")
-	return finishTree(parse(source), c.library)
+	root := finishTree(parse(source), c.library)
+	root.walk(func(n *node) {
+		if n.pattern != nil {
+			c.step(n.pattern.size)
+		}
+	})
+	return root
 }
 
 // recode gives an error, but not that of a budget, another code.

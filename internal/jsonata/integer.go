@@ -301,6 +301,7 @@ func parseIntegerOf(c call) datum {
 	}
 	f := c.integerPicture(c.text(1))
 	c.write(len(c.text(0)))
+	c.step(len(c.text(0)) * (1 + len(f.marks)) / 32)
 	x, ok := f.parse(c.text(0))
 	if !ok {
 		c.fail("D3130", c.text(0))

@@ -1,6 +1,7 @@
 package jsonata
 
 import (
+	"errors"
 	"math"
 	"regexp"
 	"strconv"
@@ -43,8 +44,9 @@ var numberSyntax = regexp.MustCompile(`^(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+
 
 // lexer cuts a source into tokens.
 type lexer struct {
-	source string
-	i      int
+	source   string
+	i        int
+	patterns int // the size of the regular expressions so far
 }
 
 func (l *lexer) fail(code, token string, args ...any) {
@@ -259,6 +261,11 @@ func (l *lexer) endPattern(text string) token {
 		l.i++
 	}
 	p, err := compilePattern(text, l.source[flags:l.i])
+	if err == nil {
+		if l.patterns += p.size; l.patterns > maxProgram {
+			err = errors.New("with those before it, it is too large")
+		}
+	}
 	if err != nil {
 		l.fail(codePattern, text, err)
 	}

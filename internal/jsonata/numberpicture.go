@@ -165,6 +165,7 @@ func formatNumber(c call) datum {
 	s := c.symbols(c.arg(2))
 	c.step(len(c.text(1)) / 4)
 	c.write(16 * len(c.text(1)))
+	c.step(len(c.text(1)) * strings.Count(c.text(1), s.grouping) / 64)
 	pictures := strings.Split(c.text(1), s.separator)
 	if len(pictures) > 2 {
 		c.fail("D3080")

@@ -1,10 +1,13 @@
 package jsonata
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // What an expression may be at most.
 const (
-	maxSource  = 262_144 // bytes
+	maxSource  = 131_072 // bytes
 	maxNesting = 500     // brackets and signs within one another
 	maxHeight  = 2_000   // parts within one another, a chain of operators included
 )
@@ -31,6 +34,9 @@ type parser struct {
 func parse(source string) *node {
 	if len(source) > maxSource {
 		panic(newError(codeTooLong, 0, "", maxSource))
+	}
+	if !isText(source) {
+		panic(newError(codeNotText, 0, ""))
 	}
 	p := &parser{lexer: lexer{source: source}}
 	p.token = p.lexer.next(false)
@@ -311,7 +317,7 @@ func (p *parser) lambda(n *node) {
 // signatureText reads <…> to its closing bracket.
 func (p *parser) signatureText() string {
 	p.advance(false)
-	text := ""
+	var text strings.Builder
 	for depth := 1; !p.token.is("{") && p.token.kind != endToken; {
 		if p.token.is("<") {
 			depth++
@@ -320,8 +326,8 @@ func (p *parser) signatureText() string {
 				break
 			}
 		}
-		text += p.advance(false).text
+		text.WriteString(p.advance(false).text)
 	}
 	p.expect(">")
-	return text
+	return text.String()
 }

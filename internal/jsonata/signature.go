@@ -7,13 +7,29 @@ type signature struct{ params []param }
 
 // param is one parameter.
 type param struct {
-	kinds    string // the letters of what it takes
-	array    bool   // it takes an array, or one item as an array of it
-	item     byte   // the letter of what the array must hold, 0 for anything
+	kinds    kindSet
+	array    bool // it takes an array, or one item as an array of it
+	item     byte // the letter of what the array must hold, 0 for anything
 	optional bool
 	many     bool // one or more
 	context  bool // where it is not given, $ is
 }
+
+// kindSet is the kinds of what a parameter takes.
+type kindSet uint16
+
+// kindsOf is the kinds that the letters stand for.
+func kindsOf(letters string) (set kindSet) {
+	for i := range len(letters) {
+		if k := strings.IndexByte(letterOfKind, letters[i]); k >= 0 {
+			set |= 1 << k
+		}
+	}
+	return set
+}
+
+// letterOfKind is the letter of each kind.
+const letterOfKind = "mlbnsaofo"
 
 // The letters: s string, n number, b boolean, l null, o object, a array,
 // f function, m missing, j any JSON, x anything.
@@ -35,19 +51,19 @@ func parseSignature(text string, position int) *signature {
 	for i := 0; i < len(text) && text[i] != ':'; i++ {
 		switch c := text[i]; c {
 		case 's', 'n', 'b', 'l', 'o', 'f':
-			s.add(param{kinds: string(c) + "m"})
-			if c == 'f' {
-				s.last().kinds = "f"
+			s.add(param{kinds: kindsOf(string(c))})
+			if c != 'f' {
+				s.last().kinds |= kindsOf("m")
 			}
 			last = c
 		case 'a':
-			s.add(param{kinds: anyLetters, array: true})
+			s.add(param{kinds: kindsOf(anyLetters), array: true})
 			last = c
 		case 'j':
-			s.add(param{kinds: jsonLetters})
+			s.add(param{kinds: kindsOf(jsonLetters)})
 			last = c
 		case 'x':
-			s.add(param{kinds: anyLetters})
+			s.add(param{kinds: kindsOf(anyLetters)})
 			last = c
 		case '-', '?', '+':
 			s.modify(c)
@@ -57,7 +73,7 @@ func parseSignature(text string, position int) *signature {
 			if strings.Contains(choice, "<") {
 				panic(newError("S0402", position, choice, choice))
 			}
-			s.add(param{kinds: choice + "m"})
+			s.add(param{kinds: kindsOf(choice + "m")})
 			last, i = '(', end
 		case '<':
 			if last != 'a' && last != 'f' {
@@ -105,13 +121,13 @@ func closing(text string, i int, open, shut byte) int {
 			}
 		}
 	}
-	return len(text) - 1
+	return len(text)
 }
 
 // letter is the letter of what d is.
-func letter(d datum) byte { return "mlbnsaofo"[d.kind()] }
+func letter(d datum) byte { return letterOfKind[d.is] }
 
-func (p *param) takes(d datum) bool { return strings.IndexByte(p.kinds, letter(d)) >= 0 }
+func (p *param) takes(d datum) bool { return p.kinds>>d.is&1 == 1 }
 
 // validate gives each parameter its argument: the context where none is given
 // and that is allowed, an array where one is wanted.
@@ -120,6 +136,7 @@ func (e *evaluation) validate(s *signature, args []datum, context datum, positio
 	if out, ok := v.asGiven(); ok {
 		return out
 	}
+	e.items(len(s.params))
 	counts := make([]int, len(s.params))
 	if !v.match(counts, 0, 0) {
 		v.fail("T0410", v.firstWrong()+1)

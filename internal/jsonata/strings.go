@@ -16,6 +16,7 @@ func textual(f func(string) string) func(c call) datum {
 			return datum{}
 		}
 		c.write(3 * len(c.text(0)))
+		c.step(len(c.text(0)) / 16)
 		return str(f(c.text(0)))
 	}
 }
@@ -139,9 +140,9 @@ func pad(c call) datum {
 	c.write(len(s) + int(bytes))
 	padding := sliceRunes(strings.Repeat(fill, int(missing/runes)+1), 0, int(missing))
 	if width < 0 {
-		return str(joinSurrogates(padding + s))
+		return str(c.joined(padding + s))
 	}
-	return str(joinSurrogates(s + padding))
+	return str(c.joined(s + padding))
 }
 
 func join(c call) datum {
@@ -163,7 +164,7 @@ func join(c call) datum {
 		}
 		out.WriteString(d.at(i).string())
 	}
-	return str(joinSurrogates(out.String()))
+	return str(c.joined(out.String()))
 }
 
 func containsText(c call) datum {
@@ -328,7 +329,7 @@ func (b *builder) write(s string) {
 	b.out = append(b.out, s...)
 }
 
-func (b *builder) datum() datum { return str(joinSurrogates(string(b.out))) }
+func (b *builder) datum() datum { return str(b.joined(string(b.out))) }
 
 // expand writes the replacement: $0 in it is the match, $n its group n, $$ a
 // dollar.

@@ -17,10 +17,22 @@ import (
 // decodeRune is the first character of s, a lone surrogate as it is.
 func decodeRune(s string) (r rune, size int) {
 	r, size = utf8.DecodeRuneInString(s)
-	if r == utf8.RuneError && size == 1 && len(s) >= 3 && s[0] == 0xED {
+	if r == utf8.RuneError && size == 1 && len(s) >= 3 && s[0] == 0xED && s[1]&0xE0 == 0xA0 && s[2]&0xC0 == 0x80 {
 		return 0xD000 | rune(s[1]&0x3F)<<6 | rune(s[2]&0x3F), 3
 	}
 	return r, size
+}
+
+// isText reports whether s is WTF-8.
+func isText(s string) bool {
+	for i := 0; i < len(s); {
+		r, n := decodeRune(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			return false
+		}
+		i += n
+	}
+	return true
 }
 
 // appendRune adds r, which may be a lone surrogate.
@@ -65,6 +77,15 @@ func joinSurrogates(s string) string {
 		out = appendRune(out, r)
 	}
 	return string(out)
+}
+
+// joined is joinSurrogates at its price.
+func (e *evaluation) joined(s string) string {
+	if !hasSurrogates(s) {
+		return s
+	}
+	e.step(len(s) / 8)
+	return joinSurrogates(s)
 }
 
 // countRunes is the number of characters of s.
@@ -166,8 +187,10 @@ var uppercases = map[rune]string{
 
 func uppercase(s string) string {
 	return mapRunes(s, func(out []byte, r rune, _ int) []byte {
-		if upper, ok := uppercases[r]; ok {
-			return append(out, upper...)
+		if r >= 'ß' {
+			if upper, ok := uppercases[r]; ok {
+				return append(out, upper...)
+			}
 		}
 		return appendRune(out, unicode.ToUpper(r))
 	})
@@ -211,8 +234,13 @@ func shortNumber(f float64) string {
 	return value.NewFloat(f).Spelling()
 }
 
-// numberText is a number as JSON spells it.
-func numberText(d datum) string { return d.value().Spelling() }
+// numberText is a number as an error names it.
+func numberText(d datum) string {
+	if d.v != nil {
+		return d.v.Spelling()
+	}
+	return strconv.FormatFloat(d.num, 'g', -1, 64)
+}
 
 // text is d as $string makes it.
 func (e *evaluation) text(d datum) string {
@@ -240,22 +268,14 @@ func (e *evaluation) pretty(d datum) string {
 	return string(w.out)
 }
 
-// quote is d as an error names it: as JSON, cut to a length.
+// quote is d as an error names it.
 func (e *evaluation) quote(d datum) string {
 	if d.function() != nil {
 		return "a function"
 	}
-	const most = 100
-	w := writer{meter: &e.meter, most: most}
+	w := writer{meter: &e.meter, most: maxQuote}
 	w.value(d, 0)
-	if len(w.out) <= most {
-		return string(w.out)
-	}
-	cut := most
-	for cut > 0 && w.out[cut]&0xC0 == 0x80 {
-		cut--
-	}
-	return string(w.out[:cut]) + "…"
+	return string(w.out)
 }
 
 // writer writes data as JSON.

@@ -1,15 +1,15 @@
 package jsonata
 
-import "slices"
-
 // TopLevel is what the expression reads of its input at the top: names of
 // members, "$" and "$$", each once, in the order of writing. A state machine
 // gives an expression no input, so that a reference of this kind is a mistake.
 // What functions read of the context in which they were made is not looked at.
 func (e *Expression) TopLevel() []string {
 	var found []string
+	seen := map[string]bool{}
 	add := func(name string) {
-		if !slices.Contains(found, name) {
+		if !seen[name] {
+			seen[name] = true
 			found = append(found, name)
 		}
 	}
@@ -53,13 +53,14 @@ func (n *node) top(add func(string)) {
 // stands.
 func (e *Expression) Fields(variable string) []string {
 	var found []string
+	seen := map[string]bool{}
 	e.root.walk(func(n *node) {
 		if n.kind != pathNode || len(n.list) < 2 {
 			return
 		}
 		first, second := n.list[0], n.list[1]
-		if first.kind == variableNode && first.text == variable && second.kind == nameNode &&
-			!slices.Contains(found, second.text) {
+		if first.kind == variableNode && first.text == variable && second.kind == nameNode && !seen[second.text] {
+			seen[second.text] = true
 			found = append(found, second.text)
 		}
 	})
