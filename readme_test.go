@@ -1,0 +1,143 @@
+package backstep
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestNextFiveMinutes does what the README's chapter of that name says, with
+// the programs of this tree, in a folder and at a port of its own.
+func TestNextFiveMinutes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds everything and runs the AWS CLI, which takes its time")
+	}
+	for _, program := range []string{"bash", "aws"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip("the README's commands need what is not installed: " + err.Error())
+		}
+	}
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, chapter, _ := strings.Cut(string(text), "\n## The next five minutes")
+	chapter, _, _ = strings.Cut(chapter, "\n## ")
+	shells := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(chapter, -1)
+	if len(shells) != 3 {
+		t.Fatalf("the chapter has %d blocks of commands, not those for the server, the AWS CLI and Backstep's own command line", len(shells))
+	}
+	dir, address := clone(t), freeAddress(t)
+
+	server := shell(context.Background(), dir, address, "set -e\n"+strings.Replace(shells[0][1], "\nORDER_DATA=", "\nexec env ORDER_DATA=", 1))
+	log, err := os.Create(filepath.Join(dir, "server.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	server.Stderr = log
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		server.Process.Signal(syscall.SIGTERM)
+		if err := server.Wait(); err != nil {
+			t.Errorf("the server ended by %v", err)
+		}
+	})
+	awaitReady(t, address)
+
+	script := "shopt -s expand_aliases\ntrap 'echo \"exit $? of $BASH_COMMAND\"' ERR\n" + shells[1][1] + shells[2][1]
+	out, _ := shell(t.Context(), dir, address, script).CombinedOutput()
+	for _, want := range []string{
+		`"stateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:Order"`, // created
+		`"executionArn": "arn:aws:states:us-east-1:123456789012:execution:Order:order-1001"`,
+		`"name": "order-1001"`, // described
+		`"type": "ExecutionStarted"`,
+		"FAILED OrderFailed: ",    // awaited
+		"order-1002  FAILED     ", // listed
+		"→ ReserveInventory ✗ → ReleaseInventory → ProcessRefund → UpdateOrderStatus → OrderFailed", // shown
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in what came of the commands", want)
+		}
+	}
+	failed := regexp.MustCompile(`(?m)^exit .*$`).FindAllString(string(out), -1)
+	if len(failed) != 1 || !strings.HasPrefix(failed[0], "exit 1 of bin/backstep start Order --name order-1002 --wait") {
+		t.Errorf("the commands failed with %q; one alone must, the start of an order that fails", failed)
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+}
+
+// clone is a folder with what the README's commands need of this tree, built.
+func clone(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	example := filepath.Join(dir, "examples", "order")
+	if err := os.MkdirAll(example, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"backstep.yaml", "order.asl.json"} {
+		text, err := os.ReadFile(filepath.Join("examples/order", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(example, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for at, args := range map[string][]string{
+		".":              {"build", "-trimpath", "-o", filepath.Join(dir, "bin") + "/", "./cmd/backstep"},
+		"examples/order": {"build", "-trimpath", "-o", filepath.Join(example, "bin") + "/", "./orders", "./payments", "./inventory"},
+	} {
+		build := exec.Command("go", args...)
+		build.Dir = at
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	return dir
+}
+
+// shell runs a script in a folder, the server's address in the place of the
+// README's.
+func shell(ctx context.Context, dir, address, script string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "bash", "-c", strings.ReplaceAll(script, "127.0.0.1:8083", address))
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "BACKSTEP_LISTEN="+address, "BACKSTEP_ENDPOINT=http://"+address, "AWS_PAGER=", "AWS_DEFAULT_OUTPUT=json")
+	return cmd
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// awaitReady waits until a server takes starts.
+func awaitReady(t *testing.T, address string) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if resp, err := http.Get("http://" + address + "/readyz"); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+	}
+	t.Fatal("the server is not ready")
+}
