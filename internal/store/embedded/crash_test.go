@@ -35,12 +35,12 @@ func TestCrashAtEveryStorageCall(t *testing.T) {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			for round := range crashRounds() {
-				n, err := crashEverywhere(t, w, uint64(round), nil)
+				n, err := crashEverywhere(t, w, uint64(round), crashStep, nil)
 				points.Add(int64(n))
 				if err != nil {
 					t.Fatal(err)
 				}
-				if n < 100 {
+				if n < 100/crashStep {
 					t.Fatalf("only %d crashes", n)
 				}
 			}
@@ -54,7 +54,7 @@ func TestAcknowledgingTooEarlyIsCaught(t *testing.T) {
 	for _, w := range workloads() {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := crashEverywhere(t, w, 0, func(s *Store) {
+			_, err := crashEverywhere(t, w, 0, 1, func(s *Store) {
 				s.apply = func(b *pebble.Batch) error { return s.db.Apply(b, pebble.NoSync) }
 			})
 			if err == nil {
@@ -158,6 +158,8 @@ type recording struct {
 	crashes []crash
 	rng     *rand.Rand
 	acked   func() []int
+	calls   int
+	step    int // between two crashes
 }
 
 // percents of the unsynced data that a loss of power leaves.
@@ -167,23 +169,26 @@ func (r *recording) tap(disk *vfs.MemFS) *tapped {
 	return &tapped{disk, func(call, name string) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
+		if r.calls++; r.calls%r.step != 0 {
+			return nil
+		}
 		acked := r.acked() // first: what is acknowledged meanwhile may be there or not
 		for _, percent := range []int{0, percents[r.rng.IntN(len(percents))]} {
 			clone := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: r.rng})
-			r.crashes = append(r.crashes, crash{fmt.Sprintf("call %d, %s %s, %d %% kept", len(r.crashes)/2, call, name, percent), clone, acked})
+			r.crashes = append(r.crashes, crash{fmt.Sprintf("call %d, %s %s, %d %% kept", r.calls, call, name, percent), clone, acked})
 		}
 		return nil
 	}}
 }
 
-// crashEverywhere runs a workload once and recovers from a crash at each of its
-// storage calls; of some of the recoveries again at each of theirs.
-func crashEverywhere(t *testing.T, w workload, seed uint64, plant func(*Store)) (points int, err error) {
+// crashEverywhere runs a workload once and recovers from a crash at each step-th
+// of its storage calls; of some of the recoveries again at each of theirs.
+func crashEverywhere(t *testing.T, w workload, seed uint64, step int, plant func(*Store)) (points int, err error) {
 	seen := newWitness(w.committers)
-	rec := &recording{rng: rand.New(rand.NewPCG(seed, 1)), acked: seen.acknowledged}
+	rec := &recording{step: step, rng: rand.New(rand.NewPCG(seed, 1)), acked: seen.acknowledged}
 	w.run(t, rec.tap(vfs.NewCrashableMem()), seen, plant)
 	for i, c := range rec.crashes {
-		within := &recording{rng: rec.rng, acked: func() []int { return c.acked }}
+		within := &recording{step: step, rng: rec.rng, acked: func() []int { return c.acked }}
 		disk := vfs.FS(c.disk)
 		if i%23 == 0 {
 			disk = within.tap(c.disk)

@@ -6,16 +6,18 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// disk is the file system as Pebble sees it. It adds two things.
+// disk is the file system as Pebble sees it. It adds three things.
 //
 // The first write or sync that fails is told to failed before Pebble hears of
 // it: what Pebble then does may be to end the process.
 //
 // The first sync of a new file is also the sync of its name. POSIX promises no
 // order between the names in a folder: without this the marker of a new
-// manifest may survive a loss of power, and the manifest not.
+// manifest may survive a loss of power, and the manifest not. Nor is what a
+// manifest says safe from damage: see manifest.go.
 type disk struct {
 	vfs.FS
+	folder string
 	failed func(error)
 }
 
@@ -42,7 +44,7 @@ func (d *disk) made(f vfs.File, name string, err error) (vfs.File, error) {
 	if d.told(err) != nil {
 		return nil, err
 	}
-	return &newFile{File: f, disk: d, dir: d.PathDir(name)}, nil
+	return &newFile{File: f, disk: d, dir: d.PathDir(name), manifest: newManifest(d.PathBase(name))}, nil
 }
 
 func (d *disk) OpenDir(name string) (vfs.File, error) {
@@ -60,29 +62,43 @@ func (d *disk) Rename(old, name string) error { return d.told(d.FS.Rename(old, n
 // newFile is a file that is written; its name may not be durable yet.
 type newFile struct {
 	vfs.File
-	disk  *disk
-	dir   string
-	named atomic.Bool
+	disk     *disk
+	dir      string
+	named    atomic.Bool
+	manifest *manifest // what was written of one, else nil
 }
 
 func (f *newFile) Write(p []byte) (int, error) {
+	if f.manifest != nil {
+		f.manifest.write(p)
+	}
 	n, err := f.File.Write(p)
 	return n, f.disk.told(err)
 }
 
-func (f *newFile) Sync() error { return f.disk.told(f.syncName(f.File.Sync())) }
+func (f *newFile) Sync() error { return f.disk.told(f.synced(f.File.Sync())) }
 
-func (f *newFile) SyncData() error { return f.disk.told(f.syncName(f.File.SyncData())) }
+func (f *newFile) SyncData() error { return f.disk.told(f.synced(f.File.SyncData())) }
+
+// synced follows the sync of the data.
+func (f *newFile) synced(err error) error {
+	if err == nil {
+		err = f.syncName()
+	}
+	if err == nil && f.manifest != nil {
+		err = f.manifest.save(f.disk.FS, f.disk.folder)
+	}
+	return err
+}
 
 func (f *newFile) SyncTo(length int64) (bool, error) {
 	full, err := f.File.SyncTo(length)
 	return full, f.disk.told(err)
 }
 
-// syncName follows the sync of the data.
-func (f *newFile) syncName(synced error) error {
-	if synced != nil || f.named.Load() {
-		return synced
+func (f *newFile) syncName() error {
+	if f.named.Load() {
+		return nil
 	}
 	if err := syncDir(f.disk.FS, f.dir); err != nil {
 		return err

@@ -5,7 +5,8 @@
 // Read embedded.go (the store and its life), folder.go (what may be opened),
 // key.go and record.go (what lies on disk, decided for good), then commit.go
 // with write.go, stripes.go, leases.go and horizon.go (how a batch becomes durable),
-// read.go, and engine.go (Pebble, and what happens when the disk fails).
+// read.go, and engine.go with disk.go, manifest.go and room.go (Pebble, and what
+// happens when the disk fails, lies or is full).
 package embedded
 
 import (
@@ -192,16 +193,27 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	s.watches.close()
+	if err := s.apart(s.settle); err != nil && s.failure.Load() != nil {
+		return err
+	}
 	return s.release()
 }
 
-// release closes what start has opened. The log is emptied into tables first: a
-// damage to its last record could not be told from a torn end.
+// settle empties the log into tables: a damage to its last record could not be
+// told from a torn end. The sync before it finds a disk that fails, on which
+// Pebble would end the process when it changes logs.
+func (s *Store) settle() error {
+	if err := s.db.LogData(nil, pebble.Sync); err != nil {
+		return err
+	}
+	return s.db.Flush()
+}
+
+// release closes what start has opened.
 func (s *Store) release() error {
 	var err error
 	if s.db != nil {
-		err = s.apart(s.db.Flush)
-		err = errors.Join(err, s.apart(s.db.Close))
+		err = s.apart(s.db.Close)
 	}
 	if s.cache != nil {
 		s.cache.Unref()

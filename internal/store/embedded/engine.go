@@ -69,7 +69,7 @@ func (s *Store) openEngine() error {
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		Cache:                       s.cache,
-		FS:                          &disk{s.options.FS, s.stop},
+		FS:                          &disk{s.options.FS, s.folder.dir, s.stop},
 		FormatMajorVersion:          pebble.FormatValueSeparation, // decided with our own format number
 		MemTableSize:                s.options.MemTable,
 		MemTableStopWritesThreshold: 4,

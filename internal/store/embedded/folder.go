@@ -15,7 +15,7 @@ import (
 // is before anything else in it is touched.
 const (
 	markerName = "BACKSTEP"
-	tempName   = "BACKSTEP.tmp"
+	tempSuffix = ".new"
 	lockName   = "LOCK"
 	dataName   = "pebble"
 )
@@ -83,7 +83,7 @@ func (f *folder) judge() error {
 		}
 	}
 	for _, name := range names {
-		if name != tempName && name != lockName && name != "lost+found" {
+		if name != markerName+tempSuffix && name != lockName && name != "lost+found" {
 			return fmt.Errorf("data folder %q is %w, it holds %q: choose an empty folder or one that backstep has made",
 				f.dir, store.ErrForeign, name)
 		}
@@ -111,7 +111,7 @@ func (f *folder) readMarker() error {
 	if !f.making {
 		f.id = strings.TrimSpace(text[strings.LastIndexByte(text, ' '):])
 		if _, err := store.ParseID(f.id); err != nil {
-			return fmt.Errorf("data folder %q is %w, its file %s says %.60q: restore it from a backup", f.dir, store.ErrDamaged, markerName, text)
+			return f.damaged("its file %s says %.60q", markerName, text)
 		}
 	}
 	return nil
@@ -125,9 +125,9 @@ func (f *folder) prepare() error {
 	}
 	if !f.making {
 		if _, err := f.fs.Stat(f.data()); err != nil {
-			return fmt.Errorf("data folder %q is %w, its %s is gone (%v): restore it from a backup", f.dir, store.ErrDamaged, dataName, err)
+			return f.damaged("its %s is gone (%v)", dataName, err)
 		}
-		return nil
+		return f.checkManifest()
 	}
 	if err := f.writeMarker("making"); err != nil {
 		return fmt.Errorf("make data folder %q: %w", f.dir, err)
@@ -147,23 +147,8 @@ func (f *folder) made(id store.ID) error {
 	return nil
 }
 
-// writeMarker replaces the marker as a whole, durably.
 func (f *folder) writeMarker(what string) error {
-	file, err := f.fs.Create(f.path(tempName), vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(file, "backstep store, format %d, %s\n", format, what)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	if err := f.fs.Rename(f.path(tempName), f.path(markerName)); err != nil {
-		return err
-	}
-	return syncDir(f.fs, f.dir)
+	return writeWhole(f.fs, f.dir, markerName, fmt.Sprintf("backstep store, format %d, %s\n", format, what))
 }
 
 func (f *folder) unlock() error { return f.lock.Close() }
@@ -191,6 +176,26 @@ func syncDir(fsys vfs.FS, dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// writeWhole replaces a file of one short line as a whole, durably.
+func writeWhole(fsys vfs.FS, dir, name, text string) error {
+	temp := fsys.PathJoin(dir, name+tempSuffix)
+	file, err := fsys.Create(temp, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(file, text)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	if err := fsys.Rename(temp, fsys.PathJoin(dir, name)); err != nil {
+		return err
+	}
+	return syncDir(fsys, dir)
 }
 
 // readFile reads a file of one short line.

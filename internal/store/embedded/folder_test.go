@@ -34,7 +34,9 @@ func TestRefusals(t *testing.T) {
 		{"newer, being made", map[string]string{"BACKSTEP": "backstep store, format 2, making\n"}, store.ErrNewer, "use the version that wrote it"},
 		{"no id", map[string]string{"BACKSTEP": "backstep store, format 1, id xyz\n"}, store.ErrDamaged, "restore it from a backup"},
 		{"no data", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n"}, store.ErrDamaged, "its pebble is gone"},
-		{"empty data", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n", "pebble/LOCK": ""}, nil, "does not exist"},
+		{"no sum", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n", "pebble/LOCK": ""}, store.ErrDamaged, "its MANIFEST.sum can't be read"},
+		{"no manifest", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n", "MANIFEST.sum": "MANIFEST-000001 9 00000000\n", "pebble/LOCK": ""}, store.ErrDamaged, "its MANIFEST-000001 can't be read"},
+		{"nothing in it", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n", "MANIFEST.sum": "MANIFEST-000001 0 00000000\n", "pebble/MANIFEST-000001": ""}, nil, "does not exist"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

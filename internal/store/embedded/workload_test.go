@@ -202,7 +202,7 @@ func largePayloads(shard store.Shard, n int) *store.Batch {
 	x := idOf(shard, 1)
 	return &store.Batch{
 		Executions: []store.Execution{{ID: x, Body: textOf(n, 100)}},
-		Payloads:   []store.Payload{{ID: x, Number: uint32(n), Body: textOf(n, 10<<10<<(n%4))}},
+		Payloads:   []store.Payload{{ID: x, Number: uint32(n), Body: textOf(n, 5<<10<<(n%4))}},
 	}
 }
 
