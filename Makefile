@@ -67,3 +67,8 @@ conformance: build ## recordings of the real service, ARGS='--kind execution --n
 
 demo-postgres: build ## the demo on a PostgreSQL of its own
 	rig/with-postgres.sh $(MAKE) demo
+
+crash: build ## kill -9 under a load of order sagas, then hold all against what was said and done (CYCLES=200, SEED=1, MUTANT=call-before-commit)
+	go build -o bin/rig-crash ./rig/crash
+	bin/rig-crash -backstep bin/backstep -cycles $(or $(CYCLES),200) -seed $(or $(SEED),1) \
+		$(if $(MUTANT),-mutant $(or $(wildcard $(MUTANT)),rig/crash/testdata/mutants/$(MUTANT).txt))

@@ -58,7 +58,7 @@ type tally struct {
 	completions, accepted, lateRefused int
 	modes                              map[mode]int
 	answers                            map[answer]int
-	debited, refunded, paid            int64
+	debited, refunded, paid, stopped   int64 // paid by orders that succeeded; held of those that were stopped
 	off                                int
 }
 

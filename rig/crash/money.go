@@ -120,8 +120,11 @@ func (a *audit) checkMoney(o *order) {
 	a.count(func(t *tally) {
 		t.debited += amounts["Debit"]
 		t.refunded += amounts["Refund"]
-		if o.found.Status == api.ExecutionStatusSucceeded {
+		switch o.found.Status {
+		case api.ExecutionStatusSucceeded:
 			t.paid += o.amount
+		case api.ExecutionStatusAborted:
+			t.stopped += paid
 		}
 		if off {
 			t.off++

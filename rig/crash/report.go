@@ -28,7 +28,7 @@ func (r *rig) report(w io.Writer, a *audit) bool {
 	fmt.Fprintf(w, "  faults           %s\n", counts(t.modes))
 	fmt.Fprintf(w, "completions        %d sent, %d accepted, %d too late\n", t.completions, t.accepted, t.lateRefused)
 	fmt.Fprintf(w, "end                nothing runs %s after the last fault (bound %s)\n", ms(r.settled), settleMost)
-	fmt.Fprintf(w, "money              %d debited, %d refunded, %d paid by orders that succeeded\n", t.debited, t.refunded, t.paid)
+	fmt.Fprintf(w, "money              %d debited - %d refunded = %d paid by orders that succeeded + %d held of orders that were stopped\n", t.debited, t.refunded, t.paid, t.stopped)
 	fmt.Fprintf(w, "server's log       %s\n", counts(r.logged()))
 	fmt.Fprintf(w, "orders off: %d\n", t.off)
 	r.judge(a)
@@ -49,6 +49,9 @@ func (r *rig) judge(a *audit) {
 	t := &a.tally
 	if len(r.running) > 0 {
 		a.say("I9", a.orders[r.running[0]], "%d executions still ran after %s, this one among them", len(r.running), settleMost)
+	}
+	if t.debited-t.refunded != t.paid+t.stopped {
+		a.say("I8", nil, "the sums do not balance")
 	}
 	if r.leastWrites < writesLeast {
 		r.fault("a cycle had %d changes acknowledged, the floor is %d", r.leastWrites, writesLeast)
@@ -74,12 +77,14 @@ const shownMost = 5
 
 func printFindings(w io.Writer, a *audit) {
 	shown := map[*order]bool{}
+	silent := 0
 	for _, f := range a.found {
 		name := ""
 		if f.order != nil {
 			name = " " + f.order.execution
 		}
 		if len(shown) >= shownMost && f.order != nil && !shown[f.order] {
+			silent++
 			continue
 		}
 		fmt.Fprintf(w, "%s%s: %s\n", f.invariant, name, f.what)
@@ -87,6 +92,9 @@ func printFindings(w io.Writer, a *audit) {
 			shown[f.order] = true
 			printOrder(w, f.order)
 		}
+	}
+	if silent > 0 {
+		fmt.Fprintf(w, "and %d findings of other orders\n", silent)
 	}
 }
 

@@ -75,17 +75,6 @@ var ways = [][]saga{
 	{{name: "Activity", jsonata: true, activity: "Ship"}, {name: "ActivityPath", activity: "Debit"}},
 }
 
-func sagaNamed(name string) (saga, bool) {
-	for _, way := range ways {
-		for _, s := range way {
-			if s.name == name {
-				return s, true
-			}
-		}
-	}
-	return saga{}, false
-}
-
 // object is a JSON object, states and definitions among them.
 type object map[string]any
 

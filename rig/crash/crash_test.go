@@ -1,0 +1,133 @@
+package main
+
+import (
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/backstep/backstep/api"
+)
+
+const root = "../.."
+
+func needGo(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no go command to build the server with: ", err)
+	}
+}
+
+// runShort is a run of a few cycles against a binary.
+func runShort(t *testing.T, binary string, cycles int) (ok bool, report string) {
+	t.Helper()
+	var out strings.Builder
+	ok, err := run(t.Context(), config{
+		backstep: binary, dir: t.TempDir(), cycles: cycles, clients: 16, seed: 1, ready: 20 * time.Second, progress: io.Discard,
+	}, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ok, out.String()
+}
+
+func TestCrash(t *testing.T) {
+	needGo(t)
+	binary, err := buildServer(t.Context(), root, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ok, report := runShort(t, binary, 10)
+	t.Log("\n" + report)
+	if !ok {
+		t.Fail()
+	}
+}
+
+// TestPlantedBug: a server that makes calls before they are on record does not
+// get by.
+func TestPlantedBug(t *testing.T) {
+	needGo(t)
+	binary, err := buildMutant(t.Context(), root, t.TempDir(), "testdata/mutants/call-before-commit.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ok, report := runShort(t, binary, 4)
+	if ok || !strings.Contains(report, "\nI3 ") {
+		t.Errorf("the bug is not found:\n%s", report)
+	}
+}
+
+// simple is the history of an order that is refused its stock at the second
+// try and undone.
+func simple() []api.HistoryEvent {
+	entered := func(id, prev int64, kind api.HistoryEventType, name string) api.HistoryEvent {
+		return api.HistoryEvent{Id: id, PreviousEventId: prev, Type: kind, StateEnteredEventDetails: &api.StateEnteredEventDetails{Name: name}}
+	}
+	exited := func(id, prev int64, name string) api.HistoryEvent {
+		return api.HistoryEvent{Id: id, PreviousEventId: prev, Type: "TaskStateExited", StateExitedEventDetails: &api.StateExitedEventDetails{Name: name}}
+	}
+	plain := func(id, prev int64, kind api.HistoryEventType) api.HistoryEvent {
+		return api.HistoryEvent{Id: id, PreviousEventId: prev, Type: kind}
+	}
+	return []api.HistoryEvent{
+		plain(1, 0, "ExecutionStarted"),
+		entered(2, 0, "TaskStateEntered", "Reserve"),
+		plain(3, 2, "TaskScheduled"), plain(4, 3, "TaskStarted"), plain(5, 4, "TaskFailed"),
+		plain(6, 5, "TaskScheduled"), plain(7, 6, "TaskStarted"), plain(8, 7, "TaskFailed"),
+		exited(9, 8, "Reserve"),
+		entered(10, 9, "TaskStateEntered", "Release"),
+		plain(11, 10, "TaskScheduled"), plain(12, 11, "TaskStarted"), plain(13, 12, "TaskSucceeded"),
+		exited(14, 13, "Release"),
+		entered(15, 14, "FailStateEntered", "Failed"),
+		plain(16, 15, "ExecutionFailed"),
+	}
+}
+
+// TestFollow: a history that is not whole, or not legal, is told from one that
+// is.
+func TestFollow(t *testing.T) {
+	f := flowOf(ways[0][0].definition())
+	if p := follow(f, simple()); len(p.faults) > 0 || p.status != "FAILED" || p.step("Reserve").scheduled != 2 || p.step("Release").succeeded != 1 {
+		t.Fatalf("a good history: %q, %+v", p.faults, p)
+	}
+	for what, spoil := range map[string]func([]api.HistoryEvent) []api.HistoryEvent{
+		"a gap":                   func(h []api.HistoryEvent) []api.HistoryEvent { return append(h[:7], h[8:]...) },
+		"an id twice":             func(h []api.HistoryEvent) []api.HistoryEvent { h[7].Id = 7; return h },
+		"a cause that comes late": func(h []api.HistoryEvent) []api.HistoryEvent { h[7].PreviousEventId = 8; return h },
+		"a success of what failed": func(h []api.HistoryEvent) []api.HistoryEvent {
+			h[8].PreviousEventId = 5
+			return h
+		},
+		"a call that was not started": func(h []api.HistoryEvent) []api.HistoryEvent { h[7].PreviousEventId = 6; return h },
+		"another state's exit":        func(h []api.HistoryEvent) []api.HistoryEvent { h[8].StateExitedEventDetails.Name = "Ship"; return h },
+		"a step left out":             func(h []api.HistoryEvent) []api.HistoryEvent { h[9].StateEnteredEventDetails.Name = "Refund"; return h },
+		"a clock that goes back":      func(h []api.HistoryEvent) []api.HistoryEvent { h[4].Timestamp = 9; return h },
+		"an event after the end": func(h []api.HistoryEvent) []api.HistoryEvent {
+			return append(h, api.HistoryEvent{Id: 17, Type: "ExecutionAborted"})
+		},
+		"a second start": func(h []api.HistoryEvent) []api.HistoryEvent {
+			return append(h[:15], api.HistoryEvent{Id: 16, Type: "ExecutionStarted"})
+		},
+		"a second thread": func(h []api.HistoryEvent) []api.HistoryEvent { h[9].PreviousEventId = 0; return h },
+	} {
+		if p := follow(f, spoil(simple())); len(p.faults) == 0 {
+			t.Errorf("%s is not seen", what)
+		}
+	}
+}
+
+// TestDefinitions: all sagas have the states by which they are followed.
+func TestDefinitions(t *testing.T) {
+	for _, way := range ways {
+		for _, s := range way {
+			f := flowOf(s.definition())
+			for _, o := range operations {
+				if f.next[o.name] == nil {
+					t.Errorf("%s has no state %s", s.name, o.name)
+				}
+			}
+		}
+	}
+}
