@@ -84,7 +84,7 @@ func (m *manual) write() string {
 
 AWS JSON 1.0: ` + "`POST /`" + ` with the header ` + "`X-Amz-Target`" + `, the type ` + "`application/x-amz-json-1.0`" + ` and a JSON object; the answer is one as well. Timestamps are
 seconds since 1970, with milliseconds as the fraction. An error has a status other than 200, and its name in the member ` + "`__type`" + `. AWS's SDKs and its command line
-do all of this; in Go, the package ` + "`client`" + ` does.
+do all of this; in Go, the package ` + "`client`" + ` does. Versions and aliases are not made yet: ` + "`publish`" + ` is refused.
 
 ` + "```sh" + `
 curl -s http://127.0.0.1:8083/ -H 'Content-Type: application/x-amz-json-1.0' \
