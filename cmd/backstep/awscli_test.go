@@ -19,19 +19,25 @@ type awsCLI struct {
 	desk     *desk
 }
 
-// TestAWSCLI runs the AWS CLI, a process per call.
+// TestAWSCLI runs the AWS CLI, a process per call, at a server that asks for
+// signatures.
 func TestAWSCLI(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat(debianAWS); err != nil {
 		t.Skipf("the AWS CLI is not here, so nothing is known of it: apt-get install awscli (%v)", err)
 	}
 	d := openDesk(t)
-	n := serveChild(t, d.configuration())
+	n := serveChild(t, keys+d.configuration())
 	a := &awsCLI{endpoint: n.url, desk: d, env: foreignEnv(t, "HTTP_PROXY="+resolver(t, n))}
 	t.Run("orders", a.orders)
 	t.Run("express", a.express)
 	t.Run("approvals", a.approvals)
 	t.Run("activity", a.activity)
+	t.Run("wrong secret", func(t *testing.T) {
+		t.Parallel()
+		stranger := &awsCLI{endpoint: a.endpoint, env: append(foreignEnv(t), "AWS_SECRET_ACCESS_KEY=wrong")}
+		stranger.refused(t, badSignature, "list-state-machines")
+	})
 }
 
 // resolver is a proxy that leads every name to the server. The CLI puts "sync-"

@@ -80,8 +80,11 @@ func TestKeysRefuse(t *testing.T) {
 		}
 	}
 	listed, err := s.ListExecutions(s.ctx, &sfn.ListExecutionsInput{StateMachineArn: machine})
-	if err != nil || len(listed.Executions) != 2 {
-		t.Errorf("the two right ones should have started: %v, %v", listed, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(listed.Executions) != 2 {
+		t.Errorf("%d executions have started, want the two right ones", len(listed.Executions))
 	}
 }
 

@@ -14,18 +14,21 @@ import urllib.request
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 HERE = pathlib.Path(__file__).parent
 ROLE = "arn:aws:iam::123456789012:role/backstep"
 PATIENCE = 50  # seconds
 
-# A synchronous start goes to the host "sync-" + the endpoint's, which is no
-# name of a loopback address: the prefix is left away.
-sfn = boto3.client(
-    "stepfunctions",
-    endpoint_url=os.environ["BACKSTEP_URL"],
-    config=Config(inject_host_prefix=False, read_timeout=PATIENCE),
-)
+
+def connect(**key):
+    # A synchronous start goes to the host "sync-" + the endpoint's, which is no
+    # name of a loopback address: the prefix is left away.
+    config = Config(inject_host_prefix=False, read_timeout=PATIENCE)
+    return boto3.client("stepfunctions", endpoint_url=os.environ["BACKSTEP_URL"], config=config, **key)
+
+
+sfn = connect()
 
 
 def definition(name):
@@ -143,9 +146,21 @@ def errors(machine):
     refused(e.ActivityDoesNotExist, sfn.get_activity_task, activityArn=machine.replace("stateMachine:order", "activity:absent"))
 
 
+def foreign_keys():
+    for key, secret in ((os.environ["AWS_ACCESS_KEY_ID"], "wrong"), ("AKIDUNKNOWN", os.environ["AWS_SECRET_ACCESS_KEY"])):
+        stranger = connect(aws_access_key_id=key, aws_secret_access_key=secret)
+        try:
+            answer = stranger.list_state_machines()
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "InvalidSignatureException", error
+        else:
+            raise AssertionError(f"{key} is answered with {answer}")
+
+
 if __name__ == "__main__":
     made = orders()
     express()
     approvals()
     activity()
     errors(made)
+    foreign_keys()
