@@ -15,10 +15,11 @@ type Budget struct {
 	// default. Work within a function counts as well: a call is one step, an
 	// item looked at or 64 bytes of text read or written is one.
 	Steps int
-	// Depth is how many evaluations may be under way within one another, 5,000
+	// Depth is how many evaluations may be under way within one another, 8,000
 	// by default. A function that calls itself takes about three a call (and a
-	// call in tail position none), so some 1,600 calls may wait for each other:
-	// beyond what data of [value.MaxDepth] needs, at a few MiB of stack.
+	// call in tail position none), so some 2,600 calls may wait for each other:
+	// a little more than the reference manages under Node, and 7 MiB of stack, 30
+	// at the worst.
 	Depth int
 	// Bytes is how much memory the evaluation may take in all, whether it is
 	// given back or not, 16 MiB by default.
@@ -31,7 +32,7 @@ type Budget struct {
 // The defaults of a [Budget].
 const (
 	defaultSteps  = 1_000_000
-	defaultDepth  = 5_000
+	defaultDepth  = 8_000
 	defaultBytes  = 16 << 20
 	defaultOutput = 262_144
 )

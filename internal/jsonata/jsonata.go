@@ -8,9 +8,13 @@
 // in a definition, and how an error is told to a caller.
 //
 // Read jsonata.go (the face), errors.go and budget.go; then how a source
-// becomes a tree: lexer.go, node.go, parser.go, finish.go; then how a tree is
-// evaluated: datum.go, eval.go, path.go, tuple.go, call.go; then the functions:
-// library.go has a row for each, the other files are its families.
+// becomes a tree: lexer.go, node.go, parser.go, finish.go, and what is asked of
+// a tree: free.go, toplevel.go; then how a tree is evaluated: datum.go, eval.go,
+// path.go, group.go, sort.go, tuple.go, call.go, signature.go; then the
+// functions: library.go has a row for each, and the rest are its families.
+// Regular expressions are in regex.go, re2.go, backtrack.go and pattern.go,
+// strings in text.go, pictures in numberpicture.go, integer.go, datepicture.go,
+// dateformat.go and dateparse.go.
 package jsonata
 
 import "github.com/backstep/backstep/internal/value"

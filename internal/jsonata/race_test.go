@@ -2,5 +2,5 @@
 
 package jsonata
 
-// raceEnabled: the race detector makes all of it slower.
+// raceEnabled reports whether the race detector is at work.
 const raceEnabled = true
