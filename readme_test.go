@@ -62,8 +62,8 @@ func TestNextFiveMinutes(t *testing.T) {
 		`"executionArn": "arn:aws:states:us-east-1:123456789012:execution:Order:order-1001"`,
 		`"name": "order-1001"`, // described
 		`"type": "ExecutionStarted"`,
-		"FAILED OrderFailed: ",    // awaited
-		"order-1002  FAILED     ", // listed
+		"FAILED OrderFailed: ", // awaited
+		"order-1002  FAILED",   // listed
 		"→ ReserveInventory ✗ → ReleaseInventory → ProcessRefund → UpdateOrderStatus → OrderFailed", // shown
 	} {
 		if !strings.Contains(string(out), want) {
