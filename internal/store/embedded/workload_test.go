@@ -32,8 +32,8 @@ func workloads() []workload {
 		{name: "leases", committers: 2, commits: 16, batch: fenced},
 		{name: "large", committers: 2, commits: 8, batch: largePayloads},
 		{name: "documents and compaction", committers: 1, commits: 24, batch: documents, between: compact},
-		{name: "openings", committers: 1, commits: 8, batch: turns, reopens: true},
-		{name: "openings and flushes", committers: 1, commits: 8, batch: largePayloads, between: flush, reopens: true},
+		{name: "openings", committers: 1, commits: 6, batch: turns, reopens: true},
+		{name: "openings and flushes", committers: 1, commits: 5, batch: largePayloads, between: flush, reopens: true},
 	}
 }
 
