@@ -67,6 +67,9 @@ func stopsAt(t *testing.T, fault *failing, n int64) {
 	disk := vfs.NewCrashableMem()
 	fatal := make(chan error, 2)
 	o := smallOptions(&tapped{disk, fault.before})
+	if fault.suffix == ".log" {
+		o.MemTable = 0 // so large that no log follows the failed one: see below
+	}
 	o.OnFatal = func(cause error) { fatal <- cause }
 	s, err := Open(testDir, o)
 	if err != nil {
@@ -110,8 +113,8 @@ func stopsAt(t *testing.T, fault *failing, n int64) {
 	acknowledged(t, disk.CrashClone(vfs.CrashCloneCfg{}), &acked)
 }
 
-// TestEndsWhereNoLogCanBeMade: Pebble ends the process when it can't make its
-// next log; whoever is told of fatal failures hears of it before.
+// TestEndsWhereNoLogCanBeMade: Pebble ends the process when it can't end a log or
+// make the next; whoever is told of fatal failures hears of it before.
 func TestEndsWhereNoLogCanBeMade(t *testing.T) {
 	if os.Getenv("BACKSTEP_TEST_NO_LOG") != "" {
 		fault := &failing{call: "create", suffix: ".log", err: syscall.ENOSPC}
