@@ -1,10 +1,10 @@
 package machine
 
 import (
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
@@ -49,18 +49,33 @@ func runMap(t testing.TB, n int) (frames int) {
 	return frames
 }
 
-// TestMapIsLinear proves that n items cost n writes, and time in proportion: if
-// the time grew with the square, it would be forty times as much again.
+// TestMapIsLinear proves that n items cost n writes, and memory in proportion.
+// What they cost in time, BenchmarkMap measures.
 func TestMapIsLinear(t *testing.T) {
-	took := func(n int) time.Duration {
-		start := time.Now()
+	cost := func(n int) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		if frames := runMap(t, n); frames > 3*n {
 			t.Errorf("%d items: %d rows of frames were written", n, frames)
 		}
-		return time.Since(start)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
 	}
-	small := min(took(1000), took(1000), took(1000))
-	if large := took(40000); large > 40*small*12 {
-		t.Errorf("1,000 items took %v, 40,000 took %v", small, large)
+	small, large := cost(1000), cost(40000)
+	if large > 40*small*3/2 {
+		t.Errorf("1,000 items took %d bytes of memory, 40,000 took %d", small, large)
+	}
+}
+
+// BenchmarkMap runs inline Maps of 4,000 and 40,000 items: the time per item
+// must not grow with their number.
+func BenchmarkMap(b *testing.B) {
+	for _, n := range []int{4000, 40000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			for b.Loop() {
+				runMap(b, n)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/item")
+		})
 	}
 }
