@@ -66,16 +66,3 @@ func TestMapIsLinear(t *testing.T) {
 		t.Errorf("1,000 items took %d bytes of memory, 40,000 took %d", small, large)
 	}
 }
-
-// BenchmarkMap runs inline Maps of 4,000 and 40,000 items: the time per item
-// must not grow with their number.
-func BenchmarkMap(b *testing.B) {
-	for _, n := range []int{4000, 40000} {
-		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			for b.Loop() {
-				runMap(b, n)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/item")
-		})
-	}
-}
