@@ -45,9 +45,10 @@ func TestFullDisk(t *testing.T) {
 	if refused.ErrorCode() != "InternalFailure" {
 		t.Errorf("on a full disk a start is answered by %v", refused)
 	}
-	if said := n.said.String(); !strings.Contains(said, "is full") || !strings.Contains(said, "free some") {
-		t.Errorf("the server does not say what is wrong and what to do: %s", said)
-	}
+	await(t, "the server to say what is wrong and what to do", func() bool {
+		said := n.said.String()
+		return strings.Contains(said, "is full") && strings.Contains(said, "free some")
+	})
 	if out, err := s.DescribeExecution(s.ctx, &sfn.DescribeExecutionInput{ExecutionArn: aws.String("arn:aws:states:us-east-1:123456789012:execution:order:before")}); err != nil || out.Status != types.ExecutionStatusSucceeded {
 		t.Errorf("on a full disk a read is answered by %v", err)
 	}

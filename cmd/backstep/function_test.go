@@ -24,7 +24,7 @@ func TestFunctionThatCannotStart(t *testing.T) {
 	if !strings.Contains(aws.ToString(out.Cause), why) {
 		t.Errorf("the cause is %s", aws.ToString(out.Cause))
 	}
-	if said := n.said.String(); !strings.Contains(said, `msg="the program does not start" function=Desk error="`+why) {
-		t.Errorf("the server says %s", said)
-	}
+	await(t, "the server to say so, too", func() bool {
+		return strings.Contains(n.said.String(), `msg="the program does not start" function=Desk error="`+why)
+	})
 }

@@ -104,10 +104,11 @@ func TestDemoInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-d.held
-	server := demoServes.FindStringSubmatch(said.String())
-	if server == nil {
-		t.Fatalf("it does not say where its server is: %s", said)
-	}
+	var server []string
+	await(t, "the demo to say where its server is", func() bool {
+		server = demoServes.FindStringSubmatch(said.String())
+		return server != nil
+	})
 	interrupt(t, c)
 	await(t, "its server to drain", func() bool {
 		log, err := os.ReadFile(filepath.Join(server[2], "server.log"))
