@@ -38,12 +38,12 @@ coverage: ## statement coverage of the pure packages, at least 95 %
 		/FAIL/ { low = low " failed" } \
 		END { if (low) { print "below 95 %:" low; exit 1 } }'
 
-# What the foreign clients and PostgreSQL's tests need. Where apt-get is not to
+# What the foreign clients, the documents' commands and PostgreSQL's tests need. Where apt-get is not to
 # be had, the tests say what they skip.
 .PHONY: packages
 packages:
 	@command -v apt-get >/dev/null || exit 0; \
-	missing=""; for p in postgresql awscli python3-boto3; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	missing=""; for p in postgresql awscli python3-boto3 curl jq; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	[ -z "$$missing" ] || { echo "installing$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; }
 
 clean: ## take away what was built

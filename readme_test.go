@@ -2,42 +2,51 @@ package backstep
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// TestNextFiveMinutes does what the README's chapter of that name says, with
-// the programs of this tree, in a folder and at a port of its own.
-func TestNextFiveMinutes(t *testing.T) {
+// TestDocumentsCommands does what the README's chapter of the next five minutes
+// says, then what the other documents' blocks marked "sh run" do, with the
+// programs of this tree, in a folder and at a port of its own.
+func TestDocumentsCommands(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds everything and runs the AWS CLI, which takes its time")
 	}
-	for _, program := range []string{"bash", "aws"} {
+	for _, program := range []string{"bash", "aws", "jq", "curl"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skip("the README's commands need what is not installed: " + err.Error())
+			t.Skip("the documents' commands need what is not installed: " + err.Error())
 		}
 	}
-	text, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, chapter, _ := strings.Cut(string(text), "\n## The next five minutes")
+	all := pages(t)
+	_, chapter, _ := strings.Cut(all["README.md"], "\n## The next five minutes")
 	chapter, _, _ = strings.Cut(chapter, "\n## ")
 	shells := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(chapter, -1)
 	if len(shells) != 3 {
 		t.Fatalf("the chapter has %d blocks of commands, not those for the server, the AWS CLI and Backstep's own command line", len(shells))
 	}
 	dir, address := clone(t), freeAddress(t)
+	startServer(t, dir, address, shells[0][1])
+	nextFiveMinutes(t, dir, address, shells[1][1]+shells[2][1])
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		commandsOf(t, dir, address, path, all[path])
+	}
+}
 
-	server := shell(context.Background(), dir, address, "set -e\n"+strings.Replace(shells[0][1], "\nORDER_DATA=", "\nexec env ORDER_DATA=", 1))
+// startServer runs the block that does so, until the test has ended.
+func startServer(t *testing.T, dir, address, block string) {
+	t.Helper()
+	server := shell(context.Background(), dir, address, "set -e\n"+strings.Replace(block, "\nORDER_DATA=", "\nexec env ORDER_DATA=", 1))
 	log, err := os.Create(filepath.Join(dir, "server.log"))
 	if err != nil {
 		t.Fatal(err)
@@ -54,9 +63,12 @@ func TestNextFiveMinutes(t *testing.T) {
 		}
 	})
 	awaitReady(t, address)
+}
 
-	script := "shopt -s expand_aliases\ntrap 'echo \"exit $? of $BASH_COMMAND\"' ERR\n" + shells[1][1] + shells[2][1]
-	out, _ := shell(t.Context(), dir, address, script).CombinedOutput()
+// nextFiveMinutes looks at what comes of the README's commands.
+func nextFiveMinutes(t *testing.T, dir, address, script string) {
+	t.Helper()
+	out, failed := runCommands(t, dir, address, script)
 	for _, want := range []string{
 		`"stateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:Order"`, // created
 		`"executionArn": "arn:aws:states:us-east-1:123456789012:execution:Order:order-1001"`,
@@ -66,17 +78,43 @@ func TestNextFiveMinutes(t *testing.T) {
 		"order-1002  FAILED",   // listed
 		"→ ReserveInventory ✗ → ReleaseInventory → ProcessRefund → UpdateOrderStatus → OrderFailed", // shown
 	} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("no %q in what came of the commands", want)
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in what came of the README's commands:\n%s", want, out)
 		}
 	}
-	failed := regexp.MustCompile(`(?m)^exit .*$`).FindAllString(string(out), -1)
 	if len(failed) != 1 || !strings.HasPrefix(failed[0], "exit 1 of bin/backstep start Order --name order-1002 --wait") {
-		t.Errorf("the commands failed with %q; one alone must, the start of an order that fails", failed)
+		t.Errorf("the README's commands failed with %q; one alone must, the start of an order that fails:\n%s", failed, out)
 	}
-	if t.Failed() {
-		t.Logf("%s", out)
+}
+
+var (
+	runnable   = regexp.MustCompile("(?ms)^```sh run\n(.*?)^```$")
+	definition = regexp.MustCompile("(?ms)^```json asl\n([^`]*?)^```\n\nWith the definition in `([^`]+)`")
+)
+
+// commandsOf runs a document's blocks marked "sh run", none of which may fail,
+// beside the definitions that it names files for.
+func commandsOf(t *testing.T, dir, address, path, text string) {
+	t.Helper()
+	for _, d := range definition.FindAllStringSubmatch(text, -1) {
+		if err := os.WriteFile(filepath.Join(dir, d[2]), []byte(d[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
+	for _, b := range runnable.FindAllStringSubmatch(text, -1) {
+		if out, failed := runCommands(t, dir, address, b[1]); len(failed) > 0 {
+			t.Errorf("%s: the commands failed with %q:\n%s", path, failed, out)
+		}
+	}
+}
+
+// runCommands runs a script as somebody types it, on after a command that fails,
+// and gives what it prints and the commands that failed.
+func runCommands(t *testing.T, dir, address, script string) (out string, failed []string) {
+	t.Helper()
+	script = "shopt -s expand_aliases\nset -o pipefail\ntrap 'echo \"exit $? of $BASH_COMMAND\"' ERR\n" + script
+	text, _ := shell(t.Context(), dir, address, script).CombinedOutput()
+	return string(text), regexp.MustCompile(`(?m)^exit .*$`).FindAllString(string(text), -1)
 }
 
 // clone is a folder with what the README's commands need of this tree, built.
@@ -87,7 +125,7 @@ func clone(t *testing.T) string {
 	if err := os.MkdirAll(example, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"backstep.yaml", "order.asl.json"} {
+	for _, name := range []string{"backstep.yaml", "order.asl.json", "scenarios.json"} {
 		text, err := os.ReadFile(filepath.Join("examples/order", name))
 		if err != nil {
 			t.Fatal(err)
@@ -114,7 +152,7 @@ func clone(t *testing.T) string {
 func shell(ctx context.Context, dir, address, script string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "bash", "-c", strings.ReplaceAll(script, "127.0.0.1:8083", address))
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "BACKSTEP_LISTEN="+address, "BACKSTEP_ENDPOINT=http://"+address, "AWS_PAGER=", "AWS_DEFAULT_OUTPUT=json")
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "BACKSTEP_LISTEN="+address, "BACKSTEP_ENDPOINT=http://"+address, "AWS_PAGER=", "AWS_DEFAULT_OUTPUT=json")
 	return cmd
 }
 

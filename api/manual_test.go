@@ -86,7 +86,7 @@ AWS JSON 1.0: ` + "`POST /`" + ` with the header ` + "`X-Amz-Target`" + `, the t
 seconds since 1970, with milliseconds as the fraction. An error has a status other than 200, and its name in the member ` + "`__type`" + `. AWS's SDKs and its command line
 do all of this; in Go, the package ` + "`client`" + ` does. Versions and aliases are not made yet: ` + "`publish`" + ` is refused.
 
-` + "```sh" + `
+` + "```sh run" + `
 curl -s http://127.0.0.1:8083/ -H 'Content-Type: application/x-amz-json-1.0' \
     -H 'X-Amz-Target: AWSStepFunctions.ListStateMachines' -d '{}'
 ` + "```" + `
