@@ -28,6 +28,9 @@ func ParseID(s string) (ID, error) {
 		return id, fmt.Errorf("%q is no id: 26 characters a-z, 2-7", s)
 	}
 	copy(id[:], b)
+	if id.String() != s { // every id has one text
+		return ID{}, fmt.Errorf("%q is no id: it is written %v", s, id)
+	}
 	return id, nil
 }
 
