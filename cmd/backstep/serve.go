@@ -134,7 +134,12 @@ func openStore(ctx context.Context, c *config.Config, log *slog.Logger) (store.S
 		}
 		return s, "PostgreSQL", nil
 	}
-	s, err := embedded.Open(c.Data, embedded.Options{Logger: log})
+	s, err := embedded.Open(c.Data, embedded.Options{Logger: log, OnFatal: func(cause error) {
+		// What was on its way to the disk is unknown, and nothing may be said of it
+		// any more: the next start reads what is there.
+		log.Error("backstep ends at once: its disk failed; see to the disk, then start it again", "folder", c.Data, "cause", cause)
+		os.Exit(cli.ExitUsage)
+	}})
 	return s, c.Data, err
 }
 
