@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/backstep/backstep/api"
@@ -17,6 +18,7 @@ import (
 type completer struct {
 	journal *journal
 	chance  *chance
+	over    atomic.Bool // nothing waits for a completion any more
 	under   sync.WaitGroup
 }
 
@@ -56,15 +58,18 @@ func (c *completer) tell(token string, e entry) {
 		} else {
 			c.journal.succeed(told, token, text)
 		}
-		if told.Outcome != lost && told.Outcome != unsent {
+		if told.Outcome != lost && told.Outcome != unsent || c.over.Load() {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 }
 
-// wait waits until all tasks are completed.
-func (c *completer) wait() { c.under.Wait() }
+// end waits until all tasks are completed, or could not be.
+func (c *completer) end() {
+	c.over.Store(true)
+	c.under.Wait()
+}
 
 // errorOf is the name by which a saga knows an answer that is final.
 func errorOf(a answer) string {

@@ -3,11 +3,13 @@ package main
 import (
 	"io"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/rig/mutant"
 )
 
 const root = "../.."
@@ -20,11 +22,11 @@ func needGo(t *testing.T) {
 }
 
 // runShort is a run of a few cycles against a binary.
-func runShort(t *testing.T, binary string, cycles int) (ok bool, report string) {
+func runShort(t *testing.T, binary string, cycles int, settle time.Duration) (ok bool, report string) {
 	t.Helper()
 	var out strings.Builder
 	ok, err := run(t.Context(), config{
-		backstep: binary, dir: t.TempDir(), cycles: cycles, clients: 16, seed: 1, ready: 20 * time.Second, progress: io.Discard,
+		backstep: binary, dir: t.TempDir(), cycles: cycles, clients: 16, seed: 1, ready: 20 * time.Second, settle: settle, progress: io.Discard,
 	}, &out)
 	if err != nil {
 		t.Fatal(err)
@@ -38,24 +40,32 @@ func TestCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ok, report := runShort(t, binary, 10)
+	ok, report := runShort(t, binary, 10, time.Minute)
 	t.Log("\n" + report)
 	if !ok {
 		t.Fail()
 	}
 }
 
-// TestPlantedBug: a server that makes calls before they are on record does not
-// get by.
-func TestPlantedBug(t *testing.T) {
+// TestPlantedBugs: a server that promises too early does not get by.
+func TestPlantedBugs(t *testing.T) {
 	needGo(t)
-	binary, err := buildMutant(t.Context(), root, t.TempDir(), "testdata/mutants/call-before-commit.txt")
-	if err != nil {
-		t.Fatal(err)
+	mutants, err := mutant.Load("testdata/mutants")
+	if err != nil || len(mutants) == 0 {
+		t.Fatal("no planted bugs: ", err)
 	}
-	ok, report := runShort(t, binary, 4)
-	if ok || !strings.Contains(report, "\nI3 ") {
-		t.Errorf("the bug is not found:\n%s", report)
+	for _, m := range mutants {
+		t.Run(strings.TrimSuffix(filepath.Base(m.File), ".txt"), func(t *testing.T) {
+			binary, err := buildMutant(t.Context(), root, t.TempDir(), m.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			invariant, _, _ := strings.Cut(m.Breaks, ",")
+			ok, report := runShort(t, binary, 4, 8*time.Second)
+			if ok || !strings.Contains(report, "\n"+invariant+" ") {
+				t.Errorf("the bug is not found by %s:\n%s", invariant, report)
+			}
+		})
 	}
 }
 

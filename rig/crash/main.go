@@ -43,6 +43,7 @@ func main() {
 	flag.IntVar(&c.clients, "clients", 16, "callers at once")
 	flag.Uint64Var(&c.seed, "seed", 1, "of faults and load")
 	flag.DurationVar(&c.ready, "ready", 3*time.Second, "how long the server may take until it takes starts")
+	flag.DurationVar(&c.settle, "settle", time.Minute, "how long all may take to end after the last fault")
 	keep := flag.Bool("keep", false, "keep the folder")
 	planted := flag.String("mutant", "", "build the server with the bug that this file plants; run where its sources are")
 	flag.Parse()

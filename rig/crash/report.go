@@ -15,7 +15,7 @@ import (
 func (r *rig) report(w io.Writer, a *audit) bool {
 	t := &a.tally
 	fmt.Fprintf(w, "cycles             %d counted, %d repeated for want of a request and a task call in flight; seed %d\n", r.counted, r.uncounted, r.config.seed)
-	fmt.Fprintf(w, "kills              %d, %d of them during a recovery, %d after standing still for 1 s\n", r.killed, r.recovering, r.stood)
+	fmt.Fprintf(w, "kills              %d, %d of them during a recovery (%d while a request waited), %d after standing still for 1 s\n", r.killed, r.recovering, r.asked, r.stood)
 	fmt.Fprintf(w, "recovery           p50 %s, p99 %s, max %s from the process's start until it is ready (bound %s)\n", ms(quantile(r.recoveries, 50)), ms(quantile(r.recoveries, 99)), ms(quantile(r.recoveries, 100)), r.config.ready)
 	fmt.Fprintf(w, "acknowledged       %d changes, %d a cycle at least (floor %d), %d reads\n", r.journal.written.Load(), r.leastWrites, writesLeast, r.journal.read.Load())
 	for _, v := range slices.Sorted(maps.Keys(t.outcomes)) {
@@ -27,7 +27,7 @@ func (r *rig) report(w io.Writer, a *audit) bool {
 	fmt.Fprintf(w, "participants       %s\n", counts(t.answers))
 	fmt.Fprintf(w, "  faults           %s\n", counts(t.modes))
 	fmt.Fprintf(w, "completions        %d sent, %d accepted, %d too late\n", t.completions, t.accepted, t.lateRefused)
-	fmt.Fprintf(w, "end                nothing runs %s after the last fault (bound %s)\n", ms(r.settled), settleMost)
+	fmt.Fprintf(w, "end                nothing runs %s after the last fault (bound %s)\n", ms(r.settled), r.config.settle)
 	fmt.Fprintf(w, "money              %d debited - %d refunded = %d paid by orders that succeeded + %d held of orders that were stopped\n", t.debited, t.refunded, t.paid, t.stopped)
 	fmt.Fprintf(w, "server's log       %s\n", counts(r.logged()))
 	fmt.Fprintf(w, "orders off: %d\n", t.off)
@@ -48,7 +48,7 @@ func (r *rig) report(w io.Writer, a *audit) bool {
 func (r *rig) judge(a *audit) {
 	t := &a.tally
 	if len(r.running) > 0 {
-		a.say("I9", a.orders[r.running[0]], "%d executions still ran after %s, this one among them", len(r.running), settleMost)
+		a.say("I9", a.orders[r.running[0]], "%d executions still ran after %s, this one among them", len(r.running), r.config.settle)
 	}
 	if t.debited-t.refunded != t.paid+t.stopped {
 		a.say("I8", nil, "the sums do not balance")

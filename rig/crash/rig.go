@@ -23,6 +23,7 @@ type config struct {
 	clients  int           // callers at once
 	seed     uint64        // of faults and loads
 	ready    time.Duration // how long a server may take until it takes starts
+	settle   time.Duration // how long all may take to end after the last fault
 	progress io.Writer
 }
 
@@ -30,7 +31,6 @@ type config struct {
 const (
 	writesLeast = 50               // changes acknowledged in a cycle
 	writesWait  = 30 * time.Second // for so many
-	settleMost  = 60 * time.Second // from the last fault until nothing runs any more
 )
 
 // rig is one run: the server that is killed, and all that stays.
@@ -46,6 +46,7 @@ type rig struct {
 
 	counted, uncounted        int
 	killed, recovering, stood int
+	asked                     int // kills during a recovery while a request waited
 	leastWrites               int64
 	recoveries                []time.Duration // of those that were let come up
 	settled                   time.Duration
@@ -109,7 +110,7 @@ func (r *rig) run(ctx context.Context) error {
 	r.settle(ctx)
 	rest()
 	r.worked.Wait()
-	r.participants.tokens.wait()
+	r.participants.tokens.end()
 	return ctx.Err()
 }
 
@@ -187,7 +188,10 @@ func (r *rig) restart(ctx context.Context) error {
 		return err
 	}
 	if r.chance.percent(25) {
-		r.chance.sleep(0, r.usualRecovery())
+		r.chance.sleep(0, r.fastestRecovery())
+		if r.journal.flying.Load() > 0 {
+			r.asked++
+		}
 		if err := r.server.kill(); err != nil {
 			return err
 		}
@@ -208,12 +212,12 @@ func (r *rig) restart(ctx context.Context) error {
 	return nil
 }
 
-// usualRecovery is the median of the recoveries so far.
-func (r *rig) usualRecovery() time.Duration {
+// fastestRecovery is as long as a server that was started is not ready yet.
+func (r *rig) fastestRecovery() time.Duration {
 	if len(r.recoveries) == 0 {
-		return 100 * time.Millisecond
+		return 50 * time.Millisecond
 	}
-	return quantile(r.recoveries, 50)
+	return slices.Min(r.recoveries)
 }
 
 func quantile(of []time.Duration, percent int) time.Duration {
@@ -230,10 +234,10 @@ func (r *rig) settle(ctx context.Context) {
 		switch {
 		case err == nil && len(running) == 0 || ctx.Err() != nil:
 			return
-		case r.settled > settleMost && err != nil:
+		case r.settled > r.config.settle && err != nil:
 			r.fault("what runs can't be listed: %v", err)
 			return
-		case r.settled > settleMost:
+		case r.settled > r.config.settle:
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
