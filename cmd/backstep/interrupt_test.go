@@ -59,7 +59,7 @@ func TestStartInterrupted(t *testing.T) {
 	}
 	await(t, "progress", func() bool { return strings.Contains(said.String(), "→ Book") })
 	interrupt(t, c)
-	if code := exitCode(c); code != 3 || !strings.HasSuffix(said.String(), "\nbackstep: interrupted\n") {
+	if code := exitCode(c); code != 3 || !strings.HasSuffix(said.String(), "\n  … goes on: backstep show order:held\nbackstep: interrupted\n") {
 		t.Errorf("exit code %d; it said\n%s", code, said)
 	}
 	execution := aws.String(strings.Replace(*machine, "stateMachine", "execution", 1) + ":held")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io/fs"
 	"net/http"
 	"os"
@@ -8,7 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 )
 
 // misuse is a wrong way to start a server, and what is said of it: what is
@@ -66,11 +70,8 @@ func (m misuse) run(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	hung := time.AfterFunc(patience, func() { c.Process.Kill() })
-	defer hung.Stop()
-	c.Wait()
-	text := said.String()
-	if code := c.ProcessState.ExitCode(); code != 2 {
+	code, text := exitCode(c), said.String()
+	if code != 2 {
 		t.Errorf("exit code %d, want 2", code)
 	}
 	if !strings.HasPrefix(text, "backstep: ") || strings.Count(text, "\n") != 1 {
@@ -84,6 +85,30 @@ func (m misuse) run(t *testing.T) {
 	}
 	if left := names(t, c.Dir); len(left) != 0 {
 		t.Errorf("it left %v behind", left)
+	}
+}
+
+// An input that is too long is refused in one line that does not repeat it.
+func TestInputTooLong(t *testing.T) {
+	t.Parallel()
+	n := serveChild(t, "")
+	s := &sdk{newClient(n, "any", "any"), context.Background(), nil}
+	s.create(t, "order", "order", types.StateMachineTypeStandard)
+	for size, want := range map[int]string{
+		262_145:   "ValidationException: 1 validation error detected: Value at 'input' failed to satisfy constraint: Member must have length less than or equal to 262144",
+		3_000_000: "RequestEntityTooLargeException: The request's body has more than 2097152 bytes.",
+	} {
+		c, said := command(t, nil, "start", "order", "--endpoint", n.url, "--input", "-")
+		c.Stdin = strings.NewReader(`"` + strings.Repeat("x", size-2) + `"`)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if code := exitCode(c); code != 3 || said.String() != "backstep: "+want+"\n" {
+			t.Errorf("%d bytes: exit code %d; it said %.300s", size, code, said)
+		}
+	}
+	if out, err := s.ListExecutions(s.ctx, &sfn.ListExecutionsInput{StateMachineArn: aws.String("arn:aws:states:us-east-1:123456789012:stateMachine:order")}); err != nil || len(out.Executions) != 0 {
+		t.Errorf("there are executions: %+v, %v", out, err)
 	}
 }
 

@@ -106,7 +106,11 @@ func (s *session) service() (api.Service, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, usagef("--endpoint %q is no URL such as http://127.0.0.1:8083", s.Endpoint)
 	}
-	return s.Connect(strings.TrimSuffix(s.Endpoint, "/"), s.region())
+	svc, err := s.Connect(strings.TrimSuffix(s.Endpoint, "/"), s.region())
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	return svc, nil
 }
 
 func usagef(format string, args ...any) error {

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -50,6 +52,9 @@ func (v *Start) Run(s *session) error {
 	}
 	fmt.Fprintln(s.Stderr, out.ExecutionArn)
 	end, err := s.follow(svc, out.ExecutionArn, s.progress())
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintf(s.Stderr, "  … goes on: backstep show %s\n", executionName(out.ExecutionArn))
+	}
 	if err != nil {
 		return err
 	}
