@@ -47,10 +47,14 @@ func (g *generator) nested() kindOfTask {
 	if child.express {
 		suffix = ""
 	}
+	name := ""
+	if g.c.once(6) { // the second one to ask for it is refused
+		name = `"Name":"only",`
+	}
 	return kindOfTask{
 		resource: "arn:aws:states:::states:startExecution" + suffix,
-		request:  `"Parameters":{"StateMachineArn":"` + child.arn + `","Input":{"n.$":"$.n","items.$":"$.few","few":[1],"last.$":"$.last"}},`,
-		query: `"Arguments":{"StateMachineArn":"` + child.arn +
+		request:  `"Parameters":{` + name + `"StateMachineArn":"` + child.arn + `","Input":{"n.$":"$.n","items.$":"$.few","few":[1],"last.$":"$.last"}},`,
+		query: `"Arguments":{` + name + `"StateMachineArn":"` + child.arn +
 			`","Input":{"n":"{% $states.input.n %}","items":[1],"few":[],"last":"{% $states.input.last %}"}},`,
 		nested: true,
 	}
