@@ -10,7 +10,7 @@ import (
 
 // book is a file of JSON lines that is only ever written at its end. A line is
 // synced before write returns; lines that come at once share a sync. Many may
-// write at once.
+// write at once, to the end of the process: a book is never closed.
 type book struct {
 	file *os.File
 
@@ -67,8 +67,6 @@ func (b *book) sync() {
 	b.busy, b.durable = false, upTo
 	b.synced.Broadcast()
 }
-
-func (b *book) close() error { return b.file.Close() }
 
 // readBook reads all lines of a book.
 func readBook[Line any](path string) ([]Line, error) {

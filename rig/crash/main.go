@@ -112,24 +112,31 @@ func buildServer(ctx context.Context, root, dir string, flags ...string) (string
 	return binary, nil
 }
 
-// run is a whole run: kills, check, report. It tells whether all held.
+// run is a whole run: kills, check, report. It tells whether all held. A server
+// that ends by itself, does not get ready or does not do its work has failed as
+// well.
 func run(ctx context.Context, c config, out io.Writer) (bool, error) {
 	r, err := newRig(c)
 	if err != nil {
 		return false, err
 	}
-	if err := r.run(ctx); err != nil {
-		r.abandon()
-		return false, err
-	}
-	a, err := openAudit(r)
-	if err == nil {
-		err = a.run(ctx)
-	}
+	a, err := r.runAndAudit(ctx)
 	if err != nil {
 		r.abandon()
-		return false, err
+		fmt.Fprintln(out, "FAIL:", err)
+		return false, ctx.Err()
 	}
 	r.close(ctx)
 	return r.report(out, a), nil
+}
+
+func (r *rig) runAndAudit(ctx context.Context) (*audit, error) {
+	if err := r.run(ctx); err != nil {
+		return nil, err
+	}
+	a, err := openAudit(r)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.run(ctx)
 }

@@ -98,10 +98,7 @@ func (p *participants) listen() (string, error) {
 	return "http://" + l.Addr().String(), nil
 }
 
-func (p *participants) close() {
-	p.server.Close()
-	p.ledger.close()
-}
+func (p *participants) close() { p.server.Close() }
 
 // request is the payload of a call.
 type request struct {

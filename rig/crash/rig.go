@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -101,7 +100,6 @@ func (r *rig) run(ctx context.Context) error {
 	r.load.run(r.config.clients)
 	for r.counted < r.config.cycles && ctx.Err() == nil {
 		if err := r.cycle(ctx); err != nil {
-			r.load.over.Store(true)
 			return err
 		}
 	}
@@ -182,13 +180,16 @@ func (r *rig) awaitLoad(ctx context.Context, before int64) error {
 }
 
 // restart brings the server back on the same data folder. One in four is killed
-// on its way and started again.
+// on its way, as soon as a request waits for it, and started again.
 func (r *rig) restart(ctx context.Context) error {
 	if err := r.server.spawn(); err != nil {
 		return err
 	}
 	if r.chance.percent(25) {
 		r.chance.sleep(0, r.fastestRecovery())
+		for r.journal.flying.Load() == 0 && time.Since(r.server.spawned) < r.fastestRecovery() {
+			time.Sleep(100 * time.Microsecond)
+		}
 		if r.journal.flying.Load() > 0 {
 			r.asked++
 		}
@@ -277,10 +278,13 @@ func (r *rig) close(ctx context.Context) {
 	r.client.Close()
 }
 
-// abandon ends everything without a word, after a run that failed.
+// abandon ends the server without a word, after a run that failed.
 func (r *rig) abandon() {
-	if err := r.server.kill(); err != nil && !errors.Is(err, errEnded) {
-		r.fault("%v", err)
+	r.load.over.Store(true)
+	r.participants.tokens.over.Store(true)
+	if r.server.cmd != nil && r.server.cmd.Process != nil {
+		r.server.cmd.Process.Kill()
+		<-r.server.exited
 	}
 	r.participants.close()
 }
