@@ -74,12 +74,12 @@ type tailCall struct {
 var thunk = from(&made{kind: functionKind})
 
 func (e *evaluation) lambda(n *node, input datum, env *frame) datum {
-	if n.thunk {
+	if n.head.thunk {
 		e.tail = tailCall{n.left, input, env}
 		return thunk
 	}
 	e.take(4 * bytesPerNode)
-	f := &function{arity: len(n.params), signature: n.signature, body: n.left, params: n.params, input: input, frame: env}
+	f := &function{arity: len(n.head.params), signature: n.head.signature, body: n.left, params: n.head.params, input: input, frame: env}
 	return f.datum()
 }
 

@@ -197,7 +197,7 @@ func (e *evaluation) variable(n *node, input datum, env *frame) datum {
 			return d
 		}
 	}
-	return n.builtin
+	return n.literal
 }
 
 // outside is the variable of that name that the evaluation began with. The

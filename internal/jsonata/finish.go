@@ -35,7 +35,7 @@ func (n *node) settle() {
 	case blockNode:
 		n.frameless, n.binds = !n.binds, false
 	case lambdaNode:
-		n.binds = n.thunk && n.binds
+		n.binds = n.head.thunk && n.binds
 	}
 	n.trailed = n.predicates != nil || n.group != nil && n.kind != pathNode
 	bare := n.predicates == nil && n.group == nil && n.stages == nil && !n.keepArray && !n.tuple
@@ -83,7 +83,7 @@ func (f *finisher) form(n *node) *node {
 	case nameNode:
 		return f.name(n)
 	case variableNode:
-		n.builtin = f.library[n.text]
+		n.literal = f.library[n.text]
 	case parentNode:
 		n.slot = &slot{label: "!" + strconv.Itoa(f.labels), level: 1}
 		f.labels++
@@ -184,8 +184,10 @@ func (f *finisher) step(n *node) *node {
 	if left.kind == parentNode {
 		result.seeking = []*slot{left.slot}
 	}
-	rest := f.finish(n.right)
-	if rest.kind == pathNode {
+	if n.right.kind == nameNode || n.right.kind == wordNode {
+		n.right.kind = nameNode
+		result.list = append(result.list, n.right)
+	} else if rest := f.finish(n.right); rest.kind == pathNode {
 		result.list = append(result.list, rest.list...)
 	} else {
 		rest.stages, rest.predicates = rest.predicates, nil
@@ -301,7 +303,7 @@ func tail(n *node) *node {
 	switch {
 	case n.predicates != nil || n.group != nil:
 	case n.kind == callNode:
-		return &node{kind: lambdaNode, position: n.position, left: n, thunk: true}
+		return &node{kind: lambdaNode, position: n.position, left: n, head: &head{thunk: true}}
 	case n.kind == conditionNode:
 		for i := range n.list {
 			n.list[i] = tail(n.list[i])

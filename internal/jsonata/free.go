@@ -35,7 +35,7 @@ func (s *scope) inner(bound ...string) *scope {
 
 func (s *scope) close() {
 	for _, lambda := range s.bodies {
-		body := s.inner(lambda.params...)
+		body := s.inner(lambda.head.params...)
 		body.visit(lambda.left)
 		body.close()
 	}
@@ -53,11 +53,11 @@ func (s *scope) binds(name string) bool {
 func (s *scope) visit(n *node) {
 	switch n.kind {
 	case variableNode:
-		if n.text != "" && n.text != "$" && n.builtin.absent() && !s.binds(n.text) {
+		if n.text != "" && n.text != "$" && n.literal.absent() && !s.binds(n.text) {
 			s.free[n.text] = true
 		}
 	case lambdaNode:
-		if !n.thunk {
+		if !n.head.thunk {
 			s.bodies = append(s.bodies, n)
 			return
 		}

@@ -78,21 +78,18 @@ var operatorNames = map[string]operator{
 // node is a part of an expression. A finished tree is never changed.
 type node struct {
 	kind     nodeKind
-	position int    // where its token ends
-	text     string // a name, a variable, an operator, or the token itself
 	operator operator
-	literal  datum // what a literal means
+	position int    // where its token ends
+	height   int    // parts within one another beneath it
+	text     string // a name, a variable, an operator, or the token itself
+	literal  datum  // what a literal means; of a variable, the function that it means where nothing of its name is bound
 	pattern  *pattern
 	left     *node
 	right    *node
 	list     []*node
 	pairs    [][2]*node
 	terms    []term
-
-	// Of a lambda.
-	params    []string
-	signature *signature
-	thunk     bool // stands for a call in tail position
+	head     *head // of a lambda
 
 	// What may hang on any node.
 	predicates []*stage // filters of a node that is no step
@@ -102,23 +99,28 @@ type node struct {
 	index      string   // #$index: bind the item's position
 	ancestor   *slot    // where % may look for the context of this step
 
-	tuple         bool  // a step, or a path, that makes bindings
-	keepArray     bool  // [] stands behind it
-	bindsItems    bool  // a path with such a step
-	keepSingleton bool  // a path: [] stands behind one of its steps
-	constructs    bool  // an array constructor that begins or ends a path
-	binds         bool  // it may bind a variable in the frame that it is evaluated in
-	plain         bool  // the name of a member and nothing else, as a step
-	member        bool  // a path of one such step
-	bareVariable  bool  // a variable and nothing else, as a step
-	trailed       bool  // no path: filters or a grouping stand behind it
-	frameless     bool  // a block that binds nothing in its own frame
-	builtin       datum // the function that a variable means where nothing of its name is bound
-	height        int   // parts within one another beneath it
-
 	// Until the tree is finished: the contexts that its % are looking for.
 	slot    *slot
 	seeking []*slot
+
+	tuple         bool // a step, or a path, that makes bindings
+	keepArray     bool // [] stands behind it
+	bindsItems    bool // a path with such a step
+	keepSingleton bool // a path: [] stands behind one of its steps
+	constructs    bool // an array constructor that begins or ends a path
+	binds         bool // it may bind a variable in the frame that it is evaluated in
+	plain         bool // the name of a member and nothing else, as a step
+	member        bool // a path of one such step
+	bareVariable  bool // a variable and nothing else, as a step
+	trailed       bool // no path: filters or a grouping stand behind it
+	frameless     bool // a block that binds nothing in its own frame
+}
+
+// head is what stands before a lambda's body.
+type head struct {
+	params    []string
+	signature *signature
+	thunk     bool // there is nothing: the lambda stands for a call in tail position
 }
 
 // stage is a filter, [expression], or a counter, #$index, behind a step.

@@ -298,16 +298,17 @@ func (p *parser) call(n *node) {
 
 // lambda reads the signature and the body of a function.
 func (p *parser) lambda(n *node) {
+	n.head = &head{}
 	for i, param := range n.list {
 		if param.kind != variableNode {
 			panic(newError("S0208", param.position, param.text, strconv.Itoa(i+1), param.text))
 		}
-		n.params = append(n.params, param.text)
+		n.head.params = append(n.head.params, param.text)
 	}
 	n.kind, n.list, n.left = lambdaNode, nil, nil
 	if p.token.is("<") {
 		position := p.token.position
-		n.signature = parseSignature(p.signatureText(), position)
+		n.head.signature = parseSignature(p.signatureText(), position)
 	}
 	p.expect("{")
 	n.left = p.expression(0)
