@@ -1,15 +1,28 @@
 package jsonata
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
-// freeVariables is the names of the variables that the tree takes from
-// outside: those that it neither binds nor finds among the functions.
-func freeVariables(root *node) []string {
-	s := &scope{bound: map[string]bool{}, free: map[string]bool{}}
+// freeVariables is the variables that the tree takes from outside: those that
+// it neither binds nor finds among the functions.
+func freeVariables(root *node) map[string]*use {
+	s := &scope{bound: map[string]bool{}, free: map[string]*use{}}
 	s.visit(root)
 	s.close()
-	names := make([]string, 0, len(s.free))
-	for name := range s.free {
+	return s.free
+}
+
+// use is what an expression asks a variable for: some members, or all of it.
+type use struct {
+	members []string
+	whole   bool
+}
+
+func sortedNames(free map[string]*use) []string {
+	names := make([]string, 0, len(free))
+	for name := range free {
 		names = append(names, name)
 	}
 	sort.Strings(names)
@@ -22,7 +35,7 @@ type scope struct {
 	outer  *scope
 	bound  map[string]bool
 	bodies []*node
-	free   map[string]bool
+	free   map[string]*use
 }
 
 func (s *scope) inner(bound ...string) *scope {
@@ -50,11 +63,25 @@ func (s *scope) binds(name string) bool {
 	return false
 }
 
+// use is what has been found of a variable's use, nil for one that is not from
+// outside.
+func (s *scope) use(variable *node) *use {
+	if variable.text == "" || variable.text == "$" || !variable.literal.absent() || s.binds(variable.text) {
+		return nil
+	}
+	u := s.free[variable.text]
+	if u == nil {
+		u = &use{}
+		s.free[variable.text] = u
+	}
+	return u
+}
+
 func (s *scope) visit(n *node) {
 	switch n.kind {
 	case variableNode:
-		if n.text != "" && n.text != "$" && n.literal.absent() && !s.binds(n.text) {
-			s.free[n.text] = true
+		if u := s.use(n); u != nil {
+			u.whole = true
 		}
 	case lambdaNode:
 		if !n.head.thunk {
@@ -79,7 +106,13 @@ func (s *scope) visit(n *node) {
 // path visits steps, whose bindings hold for the steps and filters behind.
 func (s *scope) path(n *node) {
 	inner := s.inner()
-	for _, step := range n.list {
+	for i, step := range n.list {
+		if i == 0 && step.bareVariable && len(n.list) > 1 && n.list[1].kind == nameNode && !n.tuple {
+			if u := s.use(step); u != nil && !slices.Contains(u.members, n.list[1].text) {
+				u.members = append(u.members, n.list[1].text)
+			}
+			continue
+		}
 		inner.bound[step.focus], inner.bound[step.index] = true, true
 		for _, st := range step.stages {
 			inner.bound[st.index] = true

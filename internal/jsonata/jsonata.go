@@ -17,7 +17,11 @@
 // dateformat.go and dateparse.go.
 package jsonata
 
-import "github.com/backstep/backstep/internal/value"
+import (
+	"slices"
+
+	"github.com/backstep/backstep/internal/value"
+)
 
 // Level tells which dialect an expression is written in.
 type Level uint8
@@ -37,6 +41,7 @@ type Expression struct {
 	root      *node
 	library   map[string]datum
 	variables []string
+	free      map[string]*use
 }
 
 // Env is all that an evaluation takes from outside.
@@ -65,7 +70,8 @@ func Compile(source string, level Level) (e *Expression, err error) {
 	defer catch(&err)
 	library := libraries[level]
 	root := finishTree(parse(source), library)
-	return &Expression{source: source, root: root, library: library, variables: freeVariables(root)}, nil
+	free := freeVariables(root)
+	return &Expression{source: source, root: root, library: library, free: free, variables: sortedNames(free)}, nil
 }
 
 // catch turns the panic that ends a compilation or evaluation into its error.
@@ -85,6 +91,14 @@ func (e *Expression) Source() string { return e.source }
 // Variables is the names of the variables that e takes from outside, sorted,
 // without "$". The slice is shared and must not be changed.
 func (e *Expression) Variables() []string { return e.variables }
+
+// Asks reports whether e looks at that member of that variable. An expression
+// that looks at the variable in any other way than $variable.member may look at
+// all of its members.
+func (e *Expression) Asks(variable, member string) bool {
+	u := e.free[variable]
+	return u != nil && (u.whole || slices.Contains(u.members, member))
+}
 
 // Eval is the value of the expression, [value.Absent] where it is undefined.
 // The error is an *[Error] or [ErrFunction].

@@ -244,3 +244,33 @@ func FuzzCompile(f *testing.F) {
 		}
 	})
 }
+
+func TestAsks(t *testing.T) {
+	for source, want := range map[string]string{
+		`$states.input.a`:                            "input",
+		`$states.input & $states."result"`:           "input result",
+		`$map([1], function($x){$states.input})`:     "input",
+		`$states`:                                    "input result",
+		`$states[0].input`:                           "input result",
+		`($s := $states; $s.input)`:                  "input result",
+		`$states.*`:                                  "input result",
+		`$states.input@$i.($states.result)`:          "input result",
+		`$keys($states)`:                             "input result",
+		`($states := {"result": 1}; $states.result)`: "",
+		`$other.input`:                               "",
+	} {
+		e, err := Compile(source, AWS)
+		if err != nil {
+			t.Fatal(source, err)
+		}
+		var got []string
+		for _, member := range []string{"input", "result"} {
+			if e.Asks("states", member) {
+				got = append(got, member)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s asks for %q, want %q", source, got, want)
+		}
+	}
+}

@@ -25,7 +25,8 @@ type scope struct {
 	token   bool        // whether the state's job has a token
 	over    bool        // whether history has said already how the state's work ended
 
-	context, states value.Value // made when first asked for
+	context value.Value         // made when first asked for
+	asking  *jsonata.Expression // that is being evaluated
 }
 
 func (t *turn) scope(f *Frame, s *asl.State, before int64) *scope {
@@ -75,17 +76,24 @@ func (sc *scope) Variable(name string) value.Value {
 	return value.Value{}
 }
 
-// statesObject is $states.
+// statesObject is $states, or what the expression under way looks at of it:
+// no text is read for nothing.
 func (sc *scope) statesObject() value.Value {
-	if sc.states.IsAbsent() {
-		b := value.NewBuilder(4)
+	asks := func(member string) bool { return sc.asking.Asks("states", member) }
+	b := value.NewBuilder(4)
+	if asks("input") {
 		b.Set("input", sc.turn.tree(sc.frame.Input))
-		b.Set("result", sc.turn.look(&sc.result))
-		b.Set("errorOutput", sc.failure)
-		b.Set("context", sc.Context())
-		sc.states = b.Object()
 	}
-	return sc.states
+	if asks("result") {
+		b.Set("result", sc.turn.look(&sc.result))
+	}
+	if asks("errorOutput") {
+		b.Set("errorOutput", sc.failure)
+	}
+	if asks("context") {
+		b.Set("context", sc.Context())
+	}
+	return b.Object()
 }
 
 // with is the scope with another $.
@@ -212,6 +220,7 @@ func (sc *scope) selection(s *asl.Selection) (datum, *fault) {
 // query is what a JSONata expression gives. One that gives nothing, or no
 // JSON, is a failure.
 func (sc *scope) query(q *asl.QueryExpr) (value.Value, *fault) {
+	sc.asking = q.Expression
 	v, err := q.Expression.Eval(jsonata.Env{Vars: sc, Now: sc.turn.head.Now, Chance: &sc.turn.chance})
 	var failed *jsonata.Error
 	switch {

@@ -77,9 +77,11 @@ func (f *fleet) invoke(ctx context.Context, in *invocation) (*outcome, error) {
 	}
 	t := &turn{in: in, result: make(chan *outcome, 1)}
 	t.deadline, _ = ctx.Deadline()
-	if !f.enter(t) {
+	to, open := f.enter(t)
+	if !open {
 		return nil, fmt.Errorf("the program is being stopped: %w", context.Canceled)
 	}
+	to.hand(t)
 	select {
 	case out := <-t.result:
 		return f.answer(out, in)
@@ -110,29 +112,41 @@ func (f *fleet) answer(out *outcome, in *invocation) (*outcome, error) {
 	return out, nil
 }
 
-// enter gives a turn to an idle process, or lets it wait for one.
-func (f *fleet) enter(t *turn) bool {
+// enter lets a turn in, while the fleet is open. It answers with the line on
+// which the turn is to be handed over, nil where no process is idle: then the
+// turn waits for one.
+func (f *fleet) enter(t *turn) (to *line, open bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
-		return false
+		return nil, false
 	}
-	if n := len(f.idle); n > 0 {
-		p := f.idle[n-1]
-		f.idle = f.idle[:n-1]
-		f.give(p, t)
-		return true
+	if to = f.assign(t); to == nil {
+		f.waiting = append(f.waiting, t)
+		f.grow()
 	}
-	f.waiting = append(f.waiting, t)
-	f.grow()
-	return true
+	return to, true
 }
 
-// give hands a turn to a process that waits for work.
+// assign gives a turn to the idle process that was used last, and answers with
+// the line on which it asks; nil where none is idle.
+func (f *fleet) assign(t *turn) *line {
+	n := len(f.idle)
+	if n == 0 {
+		return nil
+	}
+	p := f.idle[n-1]
+	f.idle = f.idle[:n-1]
+	to := p.asks
+	p.asks = nil
+	p.rest.Stop()
+	f.give(p, t)
+	return to
+}
+
+// give makes a turn a process's own. It has yet to hear of it.
 func (f *fleet) give(p *process, t *turn) {
-	t.process, p.turn = p, t
-	p.due = time.Now().Add(f.program.Timeout)
-	p.work <- t
+	t.process, p.turn, p.told = p, t, false
 }
 
 // grow starts processes while there is work without one, unless the last start
@@ -162,59 +176,89 @@ func (f *fleet) regrow() {
 	f.grow()
 }
 
-// ready takes a process that asks for work: it gets the turn that waits
-// longest, or waits itself. It reports false where the process may not ask.
-func (f *fleet) ready(p *process) bool {
+// ready takes a process that asks for work on a line. It answers with the turn
+// that waits longest, nil for none: then the process is idle. It reports false
+// where the process may not ask.
+func (f *fleet) ready(p *process, on *line) (t *turn, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if p.asking || p.turn != nil {
-		return false
+	began, alive := f.processes[p]
+	if p.asks != nil || p.turn != nil || !alive {
+		return nil, false
 	}
-	if alive, known := f.processes[p]; known && !alive {
+	if !began {
 		f.processes[p] = true
 		f.booting--
 		f.failures, f.retryAt = 0, time.Time{}
 		p.boot.Stop()
 	}
-	p.asking = true
 	if len(f.waiting) > 0 {
 		t := f.waiting[0]
 		f.waiting = f.waiting[1:]
 		f.give(p, t)
-		return true
+		return t, true
 	}
+	p.asks = on
 	f.idle = append(f.idle, p)
 	p.rest.Reset(idleMost)
+	return nil, true
+}
+
+// leaves notes that a process asks no more on a line. It reports whether it
+// did.
+func (f *fleet) leaves(p *process, on *line) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p.asks != on {
+		return false
+	}
+	f.retire(p)
 	return true
 }
 
-// taken notes that a process took its turn, or stopped asking without it. Work
-// that it was given and did not get is given to another.
-func (f *fleet) taken(p *process, got bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// retire makes an idle process one that does not ask.
+func (f *fleet) retire(p *process) {
+	p.asks = nil
 	p.rest.Stop()
-	if got {
-		p.asking = false
-		return
-	}
 	f.idle = slices.DeleteFunc(f.idle, func(i *process) bool { return i == p })
-	f.takeBack(p)
 }
 
-// takeBack lets the turn that a process was given and did not get wait again,
-// before all others.
-func (f *fleet) takeBack(p *process) {
-	p.asking = false
-	select {
-	case <-p.work:
-	default:
+// told notes that a process has been told of its turn. Where it ended
+// meanwhile, it may have heard of it.
+func (f *fleet) told(p *process, t *turn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p.turn != t {
+		return
 	}
-	if t := p.turn; t != nil {
-		t.process, p.turn = nil, nil
+	p.told = true
+	if p.exit != nil {
+		f.lost(p)
+	}
+}
+
+// untold takes a turn back from a process that could not be told of it, and
+// answers with the line of another that gets it; nil where it waits again,
+// before all others, or nobody waits for it any more.
+func (f *fleet) untold(p *process, t *turn) *line {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p.turn != t {
+		return nil
+	}
+	p.limit.Stop()
+	t.process, p.turn = nil, nil
+	if f.closed {
+		t.result <- nil
+		f.settled()
+		return nil
+	}
+	to := f.assign(t)
+	if to == nil {
 		f.waiting = slices.Insert(f.waiting, 0, t)
 		f.grow()
 	}
+	return to
 }
 
 // clock starts the clock of the turn that a process is about to get, and
@@ -250,8 +294,8 @@ func (f *fleet) overdue(p *process) {
 func (f *fleet) rested(p *process) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if i := slices.Index(f.idle, p); i >= 0 {
-		f.idle = slices.Delete(f.idle, i, i+1)
+	if p.asks != nil {
+		f.retire(p)
 		p.terminate()
 	}
 }
@@ -318,21 +362,17 @@ func (f *fleet) abandon(t *turn) *outcome {
 	return nil
 }
 
-// gone takes leave of a process that has ended. The turn that it had fails;
-// where it never asked for work, so does one that waits.
+// gone takes leave of a process that has ended. The turn that it was told of
+// fails; where it never asked for work, so does one that waits.
 func (f *fleet) gone(p *process, end exit) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	began := f.processes[p]
 	delete(f.processes, p)
-	f.idle = slices.DeleteFunc(f.idle, func(i *process) bool { return i == p })
-	if p.asking {
-		f.takeBack(p)
-	}
-	if t := p.turn; t != nil {
-		out := end.failure(t.in)
-		f.log.Warn("the program ended within an invocation", "request", t.in.id, "error", out.payload)
-		f.finish(p, out)
+	f.retire(p)
+	p.exit = &end
+	if p.turn != nil && p.told {
+		f.lost(p)
 	}
 	if !began {
 		f.booting--
@@ -343,6 +383,13 @@ func (f *fleet) gone(p *process, end exit) {
 	}
 	f.settled()
 	f.grow()
+}
+
+// lost fails the turn of a process that has ended.
+func (f *fleet) lost(p *process) {
+	out := p.exit.failure(p.turn.in)
+	f.log.Warn("the program ended within an invocation", "request", p.turn.in.id, "error", out.payload)
+	f.finish(p, out)
 }
 
 // fail answers turns that wait with the failure of a start: none where another

@@ -540,7 +540,7 @@ func busy(h *Handler) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for p := range f.processes {
-		if p.turn != nil && !p.asking {
+		if p.turn != nil && p.told {
 			return true
 		}
 	}

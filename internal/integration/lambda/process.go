@@ -18,17 +18,18 @@ import (
 )
 
 // process is one process of a program, with a Runtime API of its own on a
-// loopback port that only it is told: no program answers for another. The
-// fields turn, due and asking belong to the fleet's lock.
+// loopback port that only it is told: no program answers for another.
 type process struct {
 	fleet  *fleet
-	work   chan *turn // given, not taken yet
 	output *output
 	tailed atomic.Bool // who invoked it wants the tail of its output
 
-	turn   *turn     // given and not answered
-	due    time.Time // when the turn is over
-	asking bool      // waits for work
+	// Under the fleet's lock.
+	asks *line     // where it waits for work
+	turn *turn     // given and not answered
+	told bool      // it may know of the turn
+	due  time.Time // when the turn is over
+	exit *exit     // it has ended
 
 	boot  *time.Timer // to ask for work at all
 	rest  *time.Timer // to get work
@@ -36,14 +37,14 @@ type process struct {
 
 	command *exec.Cmd
 	started chan struct{} // closed when command is started, or never will be
-	initial initError
+	initial atomic.Value  // string: what it reported of its start
 
 	signals sync.Mutex
 	ended   bool // and its number may be another's
 }
 
 func newProcess(f *fleet) *process {
-	p := &process{fleet: f, work: make(chan *turn, 1), output: newOutput(f.log), started: make(chan struct{})}
+	p := &process{fleet: f, output: newOutput(f.log), started: make(chan struct{})}
 	p.boot = time.AfterFunc(bootMost, func() { p.signal(syscall.SIGKILL) })
 	p.rest = time.AfterFunc(idleMost, func() { f.rested(p) })
 	p.limit = time.AfterFunc(f.program.Timeout, func() { f.overdue(p) })
@@ -67,8 +68,8 @@ func (p *process) live() exit {
 		close(p.started)
 		return exit{start: err}
 	}
-	server := p.serve(listener)
-	defer server.Close()
+	runtime := p.serve(listener)
+	defer runtime.close()
 	p.command = p.prepare(listener.Addr().String())
 	err = p.command.Start()
 	close(p.started)
@@ -79,8 +80,9 @@ func (p *process) live() exit {
 	p.signal(syscall.SIGKILL) // what it left behind
 	p.end()
 	p.output.flush()
-	drain(server)
-	return exit{err: err, init: p.initial.get()}
+	runtime.drain()
+	initial, _ := p.initial.Load().(string)
+	return exit{err: err, init: initial}
 }
 
 // prepare is the command with the environment of a function: what Lambda sets,

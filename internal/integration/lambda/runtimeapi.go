@@ -1,14 +1,11 @@
 package lambda
 
 import (
-	"context"
 	"encoding/base64"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"strconv"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/backstep/backstep/internal/integration"
@@ -17,104 +14,75 @@ import (
 
 // The Lambda Runtime API, version 2018-06-01, as one process sees it.
 
-// Bounds of what a process may send.
+// Bounds of what a process may send, in bytes.
 const (
-	maxResponse = 6 << 20 // bytes of a response that are read and, past MaxResult, dropped
+	maxResponse = 6 << 20 // of a response that are read and, past MaxResult, dropped
 	maxInit     = 32 << 10
-	requestRoot = "/2018-06-01/runtime"
+	requestRoot = "/2018-06-01/runtime/"
 )
 
-// serve answers the process on its own listener.
-func (p *process) serve(l net.Listener) *http.Server {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+requestRoot+"/invocation/next", p.next)
-	mux.HandleFunc("POST "+requestRoot+"/invocation/{id}/response", p.response)
-	mux.HandleFunc("POST "+requestRoot+"/invocation/{id}/error", p.failure)
-	mux.HandleFunc("POST "+requestRoot+"/init/error", p.initFailure)
-	server := &http.Server{
-		Handler:           programsOnly(mux),
-		ReadHeaderTimeout: 10 * time.Second,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(p.fleet.log.Handler(), slog.LevelDebug),
+// answer answers a request on a line. It reports whether the line goes on.
+func (l *line) answer(r *http.Request) bool {
+	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
+		// No page takes an invocation away from a program, or answers for it.
+		return l.refuse(http.StatusForbidden, "NotForBrowsers")
 	}
-	go server.Serve(l)
-	return server
+	path, _ := strings.CutPrefix(r.URL.Path, requestRoot)
+	noun, id, verb := path, "", ""
+	if part := strings.Split(path, "/"); len(part) == 3 {
+		noun, id, verb = part[0], part[1], part[2]
+	}
+	switch r.Method + " " + noun + " " + verb {
+	case "GET invocation/next ":
+		return l.next()
+	case "POST init/error ":
+		return l.initFailure(r)
+	case "POST invocation response":
+		return l.response(r, id)
+	case "POST invocation error":
+		return l.failure(r, id)
+	}
+	return l.refuse(http.StatusNotFound, "NoSuchOperation")
 }
 
-// programsOnly refuses what a browser sends: no page takes an invocation away
-// from a program, or answers for it.
-func programsOnly(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
-			refuse(w, http.StatusForbidden, "NotForBrowsers")
+// next gives the process an invocation, now or as soon as there is one.
+func (l *line) next() bool {
+	t, ok := l.process.fleet.ready(l.process, l)
+	if !ok {
+		return l.refuse(http.StatusForbidden, "InvalidStateTransition")
+	}
+	if t != nil {
+		l.hand(t)
+	}
+	return true
+}
+
+// hand gives an invocation to the process that asked on this line. Where it
+// can't be told, another process is, or the invocation waits again.
+func (l *line) hand(t *turn) {
+	for l != nil {
+		p := l.process
+		p.output.mark()
+		p.tailed.Store(t.in.logTail)
+		deadline, wanted := p.fleet.clock(p, t)
+		if !wanted {
+			l.conn.Close() // the process asks in vain, and is about to end
 			return
 		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// drain lets answers that the process has sent before its end arrive.
-func drain(s *http.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	s.Shutdown(ctx)
-}
-
-// next gives the process an invocation, as soon as there is one.
-func (p *process) next(w http.ResponseWriter, r *http.Request) {
-	if !p.fleet.ready(p) {
-		refuse(w, http.StatusForbidden, "InvalidStateTransition")
-		return
-	}
-	select {
-	case t := <-p.work:
-		here := r.Context().Err() == nil
-		p.fleet.taken(p, here)
-		if here {
-			p.hand(w, t)
+		if l.invocation(t.in, deadline) {
+			p.fleet.told(p, t)
+			return
 		}
-	case <-r.Context().Done():
-		p.fleet.taken(p, false)
-	}
-}
-
-// hand writes an invocation to the process.
-func (p *process) hand(w http.ResponseWriter, t *turn) {
-	p.output.mark()
-	deadline, wanted := p.fleet.clock(p, t)
-	if !wanted {
-		return
-	}
-	p.tailed.Store(t.in.logTail)
-	in, h := t.in, w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Lambda-Runtime-Aws-Request-Id", in.id)
-	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(deadline.UnixMilli(), 10))
-	h.Set("Lambda-Runtime-Invoked-Function-Arn", in.function.invoked())
-	if in.task.Trace != "" {
-		h.Set("Lambda-Runtime-Trace-Id", in.task.Trace)
-	}
-	if client := in.clientContext(p.fleet.strict); client != "" {
-		h.Set("Lambda-Runtime-Client-Context", client)
-	}
-	io.WriteString(w, in.payload)
-}
-
-// catchUp lets what the process printed before its answer arrive, where
-// somebody asked for it: it comes by another way.
-func (p *process) catchUp() {
-	if p.tailed.Load() {
-		time.Sleep(tailWait)
+		l = p.fleet.untold(p, t)
 	}
 }
 
 // response takes an invocation's payload. A process may tell after it has begun
 // its payload that the function failed: then that stands in the trailer.
-func (p *process) response(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, integration.MaxResult+1))
+func (l *line) response(r *http.Request, id string) bool {
+	body, err := readUpTo(r, integration.MaxResult+1)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "TruncatedResponse")
-		return
+		return l.refuse(http.StatusBadRequest, "TruncatedResponse")
 	}
 	out := &outcome{status: http.StatusOK, payload: string(body), cut: len(body) > integration.MaxResult}
 	dropped, _ := io.Copy(io.Discard, io.LimitReader(r.Body, maxResponse))
@@ -122,61 +90,65 @@ func (p *process) response(w http.ResponseWriter, r *http.Request) {
 		told, _ := base64.StdEncoding.DecodeString(r.Trailer.Get("Lambda-Runtime-Function-Error-Body"))
 		out = &outcome{status: http.StatusOK, payload: string(told), failed: true}
 	}
-	p.catchUp()
 	switch {
-	case !p.fleet.settle(p, r.PathValue("id"), out):
-		refuse(w, http.StatusBadRequest, "InvalidRequestID")
+	case !l.settle(id, out):
+		return l.refuse(http.StatusBadRequest, "InvalidRequestID")
 	case dropped == maxResponse:
-		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge")
-	default:
-		accept(w)
+		l.refuse(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge")
+		return false // the rest of it is not read
 	}
+	return l.accept()
 }
 
 // failure takes an invocation's error.
-func (p *process) failure(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, integration.MaxResult+1))
+func (l *line) failure(r *http.Request, id string) bool {
+	body, err := readUpTo(r, integration.MaxResult+1)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "TruncatedResponse")
-		return
+		return l.refuse(http.StatusBadRequest, "TruncatedResponse")
 	}
-	out := &outcome{status: http.StatusOK, payload: string(body), failed: true, cut: len(body) > integration.MaxResult}
-	p.catchUp()
-	if !p.fleet.settle(p, r.PathValue("id"), out) {
-		refuse(w, http.StatusBadRequest, "InvalidRequestID")
-		return
+	if !l.settle(id, &outcome{status: http.StatusOK, payload: string(body), failed: true, cut: len(body) > integration.MaxResult}) {
+		return l.refuse(http.StatusBadRequest, "InvalidRequestID")
 	}
-	accept(w)
+	return l.accept()
+}
+
+// settle answers the invocation of that request. Where somebody asked for what
+// the process printed, that, which comes by another way, is let arrive.
+func (l *line) settle(id string, out *outcome) bool {
+	if l.process.tailed.Load() {
+		time.Sleep(tailWait)
+	}
+	return l.process.fleet.settle(l.process, id, out)
 }
 
 // initFailure takes the error of a process that can't begin.
-func (p *process) initFailure(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(io.LimitReader(r.Body, maxInit))
-	p.initial.set(string(body))
-	accept(w)
+func (l *line) initFailure(r *http.Request) bool {
+	body, _ := readUpTo(r, maxInit)
+	l.process.initial.Store(string(body))
+	return l.accept()
 }
 
-// initError is what a process reported of its start.
-type initError struct {
-	mu   sync.Mutex
-	body string
+func readUpTo(r *http.Request, most int64) ([]byte, error) {
+	return io.ReadAll(io.LimitReader(r.Body, most))
 }
 
-func (e *initError) set(body string) { e.mu.Lock(); e.body = body; e.mu.Unlock() }
+func (l *line) accept() bool { return l.write(http.StatusAccepted, nil, `{"status":"OK"}`) }
 
-func (e *initError) get() string { e.mu.Lock(); defer e.mu.Unlock(); return e.body }
-
-func accept(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusAccepted)
-	io.WriteString(w, `{"status":"OK"}`)
-}
-
-func refuse(w http.ResponseWriter, status int, errorType string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
+func (l *line) refuse(status int, errorType string) bool {
 	body := value.NewObject(
 		value.Member{Name: "errorMessage", Value: value.NewString(http.StatusText(status))},
 		value.Member{Name: "errorType", Value: value.NewString(errorType)})
-	w.Write(body.Append(nil))
+	return l.write(status, nil, body.Text().String())
+}
+
+// invocation writes an invocation, to be answered until deadline.
+func (l *line) invocation(in *invocation, deadline time.Time) bool {
+	h := []header{
+		{"Lambda-Runtime-Aws-Request-Id", in.id},
+		{"Lambda-Runtime-Deadline-Ms", strconv.FormatInt(deadline.UnixMilli(), 10)},
+		{"Lambda-Runtime-Invoked-Function-Arn", in.function.invoked()},
+		{"Lambda-Runtime-Trace-Id", in.task.Trace},
+		{"Lambda-Runtime-Client-Context", in.clientContext(l.process.fleet.strict)},
+	}
+	return l.write(http.StatusOK, h, in.payload)
 }

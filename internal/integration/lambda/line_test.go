@@ -1,0 +1,178 @@
+package lambda
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// spoken is a program that says nothing itself, so that the test speaks to its
+// Runtime API in its place, and a call that it is to answer.
+type spoken struct {
+	t       *testing.T
+	address string
+	answer  chan string
+}
+
+func speak(t *testing.T, payload, trace string) *spoken {
+	h := hosted(t, "mute", Function{Concurrency: 1})
+	s := &spoken{t: t, answer: make(chan string, 1)}
+	go func() {
+		call := task(payload)
+		call.Trace = trace
+		text, err := h.Call(t.Context(), call)
+		s.answer <- fmt.Sprint(text.String(), err)
+	}()
+	eventually(t, "the program has a port", func() bool { s.address = addressOf(h); return s.address != "" })
+	return s
+}
+
+// connection is one of the program's.
+type connection struct {
+	net.Conn
+	in *bufio.Reader
+	t  *testing.T
+}
+
+func (s *spoken) dial() *connection {
+	s.t.Helper()
+	c, err := net.Dial("tcp", s.address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	return &connection{Conn: c, in: bufio.NewReader(c), t: s.t}
+}
+
+func (c *connection) say(text string) { io.WriteString(c, strings.ReplaceAll(text, "\n", "\r\n")) }
+
+func (c *connection) ask() {
+	c.say("GET /2018-06-01/runtime/invocation/next HTTP/1.1\nHost: x\n\n")
+}
+
+func (c *connection) respond(id, headers, body string) {
+	c.say(fmt.Sprintf("POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\nHost: x\nContent-Length: %d\n%s\n%s", id, len(body), headers, body))
+}
+
+func (c *connection) hear() (*http.Response, string) {
+	c.t.Helper()
+	r, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r, string(body)
+}
+
+func (c *connection) expectClosed() {
+	c.t.Helper()
+	if rest, err := io.ReadAll(c.in); err != nil || len(rest) > 0 {
+		c.t.Errorf("not closed: %q, %v", rest, err)
+	}
+}
+
+// Who asks twice, or speaks before he was answered, gets nothing; who hangs up
+// while he waits takes no work with him.
+func TestLineSpeaksTooSoon(t *testing.T) {
+	h := hosted(t, "mute", Function{Concurrency: 1})
+	f := h.functions["Book"].(*fleet)
+	f.mu.Lock()
+	f.waiting = append(f.waiting, &turn{in: &invocation{}, result: make(chan *outcome, 1)})
+	f.grow()
+	f.waiting = nil // so that a process is there, and no work
+	f.mu.Unlock()
+	s := &spoken{t: t}
+	eventually(t, "the program has a port", func() bool { s.address = addressOf(h); return s.address != "" })
+	idle := func() bool { f.mu.Lock(); defer f.mu.Unlock(); return len(f.idle) == 1 }
+
+	hasty := s.dial()
+	hasty.ask()
+	eventually(t, "it is idle", idle)
+	second := s.dial()
+	second.ask()
+	if r, body := second.hear(); r.StatusCode != http.StatusForbidden || !strings.Contains(body, "InvalidStateTransition") {
+		t.Errorf("second: got %d %s", r.StatusCode, body)
+	}
+	hasty.respond("x", "", "1")
+	hasty.expectClosed()
+
+	gone := s.dial()
+	gone.ask()
+	eventually(t, "it is idle", idle)
+	gone.Close()
+	eventually(t, "it is not idle", func() bool { return !idle() })
+
+	answer := make(chan string)
+	go func() {
+		text, err := h.Call(t.Context(), task(`{}`))
+		answer <- fmt.Sprint(text.String(), err)
+	}()
+	second.ask()
+	r, _ := second.hear()
+	second.respond(r.Header.Get("Lambda-Runtime-Aws-Request-Id"), "", `"here"`)
+	if r, _ := second.hear(); r.StatusCode != http.StatusAccepted {
+		t.Errorf("got %d", r.StatusCode)
+	}
+	if got := <-answer; got != `"here"<nil>` {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Nothing that a caller gives adds a header, and curl's way to send much works.
+func TestLineHeaders(t *testing.T) {
+	s := speak(t, `{}`, "Root=1\r\nEvil: yes")
+	c := s.dial()
+	c.ask()
+	r, _ := c.hear()
+	if got := r.Header.Get("Lambda-Runtime-Trace-Id"); got != "Root=1  Evil: yes" || r.Header.Get("Evil") != "" {
+		t.Errorf("trace %q, headers %v", got, r.Header)
+	}
+	c.say("POST /2018-06-01/runtime/invocation/" + r.Header.Get("Lambda-Runtime-Aws-Request-Id") +
+		"/response HTTP/1.1\nHost: x\nExpect: 100-continue\nConnection: close\nContent-Length: 2\n\n")
+	if line, _ := c.in.ReadString('\n'); line != "HTTP/1.1 100 Continue\r\n" {
+		t.Errorf("got %q", line)
+	}
+	c.in.ReadString('\n')
+	c.say(`{}`)
+	if r, _ := c.hear(); r.StatusCode != http.StatusAccepted {
+		t.Errorf("got %d", r.StatusCode)
+	}
+	c.expectClosed()
+	if got := <-s.answer; got != "{}<nil>" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestLineBounds(t *testing.T) {
+	s := speak(t, `{}`, "")
+	for name, text := range map[string]string{
+		"no request":     "hello\n\n",
+		"a head too big": "GET / HTTP/1.1\nHost: x\nX: " + strings.Repeat("x", 2*maxHead) + "\n\n",
+	} {
+		c := s.dial()
+		c.say(text)
+		if rest, _ := io.ReadAll(c.in); len(rest) > 0 {
+			t.Errorf("%s: got %q", name, rest)
+		}
+	}
+	c := s.dial()
+	c.say("PUT /2018-06-01/runtime/invocation/next HTTP/1.1\nHost: x\n\n")
+	if r, body := c.hear(); r.StatusCode != http.StatusNotFound || !strings.Contains(body, "NoSuchOperation") {
+		t.Errorf("got %d %s", r.StatusCode, body)
+	}
+	var all []*connection
+	for range maxLines {
+		all = append(all, s.dial())
+	}
+	last := all[maxLines-1]
+	last.expectClosed()
+}
