@@ -1,10 +1,11 @@
 // Command bench measures a server beside the limits of the machine it runs on,
 // in one run: five-step sagas over functions by URL and over hosted programs,
-// at several numbers of clients; a synced append; an HTTP exchange between two
-// processes. It knows the server by its command line alone.
+// and over the least that a server of sagas can be, at several numbers of
+// clients; a synced append; an HTTP exchange between two processes. It knows the
+// server by its command line alone.
 //
 // Read main.go, then limits.go (what the machine can do), functions.go (what
-// the sagas call), table.go.
+// the sagas call), bare.go (the least), table.go.
 package main
 
 import (
@@ -19,6 +20,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -30,10 +32,13 @@ func main() {
 	flag.StringVar(&b.backstep, "backstep", "bin/backstep", "the server's binary")
 	flag.StringVar(&b.clients, "clients", "1,16,128", "clients at once")
 	flag.DurationVar(&b.duration, "duration", 8*time.Second, "how long each row is measured")
+	flag.IntVar(&b.rounds, "rounds", 1, "how often each row is measured, in turn; the table has the medians")
 	flag.IntVar(&b.steps, "steps", 5, "steps of a saga")
 	flag.StringVar(&b.postgres, "postgres", "", "let the server keep its data in this database instead of a folder")
 	flag.StringVar(&b.dir, "dir", "", "folder for the data, on the disk to be measured; a new one where none is given")
-	role := flag.String("role", "", "what this process is: functions or program; empty: the measurement")
+	role := flag.String("role", "", "what this process is: functions, program or bare; empty: the measurement")
+	listen := flag.String("listen", "", "of bare: its address")
+	function := flag.String("function", "", "of bare: the URL that each step calls")
 	flag.Parse()
 	var err error
 	switch *role {
@@ -43,8 +48,10 @@ func main() {
 		err = serveFunctions(os.Stdout)
 	case "program":
 		err = runProgram(os.Getenv("AWS_LAMBDA_RUNTIME_API"))
+	case "bare":
+		err = serveBare(*listen, b.dir, *function, b.steps)
 	default:
-		log.Fatalf("-role %q: there are functions and program", *role)
+		log.Fatalf("-role %q: there are functions, program and bare", *role)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -55,7 +62,12 @@ func main() {
 type bench struct {
 	backstep, clients, postgres, dir string
 	duration                         time.Duration
-	steps                            int
+	steps, rounds                    int
+}
+
+// contestant is a server under load.
+type contestant struct {
+	name, endpoint, function string
 }
 
 // row is what `backstep bench --json` prints of one number of clients.
@@ -98,16 +110,33 @@ func (b *bench) run() error {
 		return err
 	}
 	defer server.stop()
+	least, bare, err := b.serveLeast(ctx, self, functions.url)
+	if err != nil {
+		return err
+	}
+	defer bare.stop()
+	contestants := []contestant{{"the least", least, "none"}, {"URL", endpoint, "BenchURL"}, {"hosted", endpoint, "BenchHosted"}}
 	results := map[string][]row{}
-	kinds := []string{"URL", "Hosted"}
 	busy := cpuOfAll()
 	began := time.Now()
-	for _, kind := range kinds {
-		if results[kind], err = b.load(ctx, endpoint, kind); err != nil {
-			return err
+	for range b.rounds {
+		for _, clients := range strings.Split(b.clients, ",") {
+			for _, c := range contestants {
+				rows, err := b.load(ctx, c, clients)
+				if err != nil {
+					return err
+				}
+				results[c.name+" | "+clients] = append(results[c.name+" | "+clients], rows...)
+			}
 		}
 	}
-	printTable(os.Stdout, limits, kinds, results, (cpuOfAll()-busy)/time.Since(began).Seconds())
+	var lines []string
+	for _, c := range contestants {
+		for _, clients := range strings.Split(b.clients, ",") {
+			lines = append(lines, c.name+" | "+clients)
+		}
+	}
+	printTable(os.Stdout, limits, lines, results, (cpuOfAll()-busy)/time.Since(began).Seconds())
 	return nil
 }
 
@@ -129,19 +158,40 @@ func (b *bench) serve(ctx context.Context, self, functions string) (endpoint str
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return "", nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	listen, err := freeAddress()
 	if err != nil {
 		return "", nil, err
 	}
-	listen := l.Addr().String()
-	l.Close()
 	args := []string{"serve", "--listen", listen, "--config", config, "--log-level", "warn"}
 	if b.postgres != "" {
 		args = append(args, "--postgres", b.postgres)
 	} else {
 		args = append(args, "--data", filepath.Join(b.dir, "data"))
 	}
-	cmd := exec.CommandContext(ctx, b.backstep, args...)
+	return start(ctx, listen, b.backstep, args...)
+}
+
+// serveLeast starts the least that a server of sagas can be.
+func (b *bench) serveLeast(ctx context.Context, self, functions string) (endpoint string, p *process, err error) {
+	listen, err := freeAddress()
+	if err != nil {
+		return "", nil, err
+	}
+	return start(ctx, listen, self, "-role", "bare", "-listen", listen, "-dir", filepath.Join(b.dir, "least"),
+		"-function", functions, "-steps", fmt.Sprint(b.steps))
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// start starts a server and waits until it is ready.
+func start(ctx context.Context, listen, program string, args ...string) (endpoint string, p *process, err error) {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		return "", nil, fmt.Errorf("%w: build it first: make build", err)
@@ -158,13 +208,13 @@ func (b *bench) serve(ctx context.Context, self, functions string) (endpoint str
 		time.Sleep(20 * time.Millisecond)
 	}
 	p.stop()
-	return "", nil, fmt.Errorf("%s was not ready within 10 s", b.backstep)
+	return "", nil, fmt.Errorf("%s was not ready within 10 s", program)
 }
 
-// load runs the load generator against one kind of function.
-func (b *bench) load(ctx context.Context, endpoint, kind string) ([]row, error) {
-	cmd := exec.CommandContext(ctx, b.backstep, "bench", "--json", "--endpoint", endpoint, "--function", "Bench"+kind,
-		"--concurrency", b.clients, "--duration", b.duration.String(), "--steps", fmt.Sprint(b.steps))
+// load runs the load generator against a contestant.
+func (b *bench) load(ctx context.Context, c contestant, clients string) ([]row, error) {
+	cmd := exec.CommandContext(ctx, b.backstep, "bench", "--json", "--endpoint", c.endpoint, "--function", c.function,
+		"--concurrency", clients, "--duration", b.duration.String(), "--steps", fmt.Sprint(b.steps))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil && len(out) == 0 {
