@@ -46,7 +46,7 @@ func BenchmarkSaga(b *testing.B) {
 				b.Error(err)
 				return
 			}
-			head, err := e.Wait(ctx, s.ID, 1<<40, time.Minute)
+			_, head, err := e.Wait(ctx, s.ID, 1<<40, time.Minute)
 			if err != nil || head.Status != machine.Succeeded {
 				b.Error(head.Status, err)
 				return

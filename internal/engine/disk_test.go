@@ -28,7 +28,7 @@ func TestThePowerGoes(t *testing.T) {
 		e, _, _ := liveOn(t, after, saga(3), echo, nil)
 		r := &rig{t: t, engine: e}
 		for _, id := range acked {
-			h, err := e.Wait(context.Background(), id, 1<<40, time.Minute)
+			_, h, err := e.Wait(context.Background(), id, 1<<40, time.Minute)
 			if err != nil || h.Status != machine.Succeeded {
 				t.Fatalf("round %d: an acknowledged execution is %v, %v", round, h.Status, err)
 			}

@@ -74,7 +74,7 @@ func TestSagasOnABadStore(t *testing.T) {
 	all.Wait()
 	for i, id := range ids {
 		await(t, func() bool {
-			h, err := e.Wait(context.Background(), id, 1<<40, time.Second)
+			_, h, err := e.Wait(context.Background(), id, 1<<40, time.Second)
 			return err == nil && h.Status == machine.Succeeded
 		})
 		for step := range uint32(4) {

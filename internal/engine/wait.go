@@ -19,31 +19,32 @@ func (w *waiter) content(h *machine.Head) bool {
 	return h.LastEvent > w.after || h.Status.Ended()
 }
 
-// Wait returns an execution's head as soon as its history goes beyond event
-// `after` or it has ended, and as it stands at the timeout. Nothing polls.
-func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout time.Duration) (machine.Head, error) {
+// Wait returns what an execution was started with, and its head as soon as its
+// history goes beyond event `after` or it has ended, or as it stands at the
+// timeout. Nothing polls.
+func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout time.Duration) (start machine.Start, head machine.Head, err error) {
 	s := e.shardOf(id)
 	if s == nil {
-		return machine.Head{}, ErrNotFound
+		return start, head, ErrNotFound
 	}
 	w := &waiter{after: after, news: make(chan machine.Head, 1)}
-	head, err := e.stands(ctx, s, id)
+	start, head, err = e.stands(ctx, s, id)
 	if err != nil || w.content(&head) || timeout <= 0 || e.shut.Err() != nil {
-		return head, err
+		return start, head, err
 	}
 	if e.metrics.Waiters.Add(1) > int64(e.cfg.Limits.Waiters) {
 		e.metrics.Waiters.Add(-1)
-		return head, ErrBusy
+		return start, head, ErrBusy
 	}
 	defer e.metrics.Waiters.Add(-1)
 	r := s.hold(id)
 	switch err := e.awaken(s, r); {
 	case err != nil && !errors.Is(err, ErrQuarantined):
 		s.release(r)
-		return head, err
+		return start, head, err
 	case w.content(&r.x.Head):
 		defer s.release(r)
-		return r.x.Head, nil
+		return start, r.x.Head, nil
 	}
 	r.waiters = append(r.waiters, w)
 	s.keep(r)
@@ -53,7 +54,7 @@ func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout tim
 	defer timer.Stop()
 	select {
 	case head = <-w.news:
-		return head, nil
+		return start, head, nil
 	case <-timer.C:
 	case <-e.shut.Done():
 	case <-ctx.Done():
@@ -65,24 +66,22 @@ func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout tim
 	if r.x != nil {
 		head = r.x.Head
 	}
-	return head, err
+	return start, head, err
 }
 
-// stands is an execution's head: that of memory where the execution is there,
-// for what is in memory is durable.
-func (e *Engine) stands(ctx context.Context, s *shard, id store.ID) (machine.Head, error) {
+// stands is an execution's start and head: those of memory where the execution
+// is there, for what is in memory is durable.
+func (e *Engine) stands(ctx context.Context, s *shard, id store.ID) (start machine.Start, head machine.Head, err error) {
 	if r := s.find(id); r != nil {
-		var head machine.Head
 		known := r.x != nil && r.epoch == s.epoch.Load() && !r.volatile.Load()
 		if known {
-			head = r.x.Head
+			start, head = r.x.Start, r.x.Head
 		}
 		if s.release(r); known {
-			return head, nil
+			return start, head, nil
 		}
 	}
-	_, head, err := e.Execution(ctx, id)
-	return head, err
+	return e.Execution(ctx, id)
 }
 
 // tell gives the news to those who wait for it.

@@ -211,11 +211,7 @@ func (s *Service) WaitExecution(ctx context.Context, in *api.WaitExecutionInput)
 	if in.AfterEventId != nil {
 		after = *in.AfterEventId
 	}
-	head, err := s.Engine.Wait(ctx, id, after, wait)
-	if err != nil {
-		return nil, refuse(err)
-	}
-	start, _, err := s.Engine.Execution(ctx, id)
+	start, head, err := s.Engine.Wait(ctx, id, after, wait)
 	if err != nil {
 		return nil, refuse(err)
 	}
