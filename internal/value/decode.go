@@ -60,7 +60,7 @@ func (d *decoder) measure() {
 
 // stringEnd is the place of the quote that ends the string that begins at i.
 func (d *decoder) stringEnd(i int) int {
-	for i++; d.s[i] != '"'; i++ {
+	for i = plain(d.s, i+1); d.s[i] != '"'; i = plain(d.s, i+1) {
 		if d.s[i] == '\\' {
 			i++
 		}
@@ -204,7 +204,7 @@ func (n *node) rebuild() {
 // of the text itself.
 func (d *decoder) string() string {
 	start := d.i + 1
-	for i := start; ; i++ {
+	for i := plain(d.s, start); ; i = plain(d.s, i+1) {
 		switch d.s[i] {
 		case '"':
 			d.i = i + 1

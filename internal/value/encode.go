@@ -10,7 +10,8 @@ func (v Value) Text() Text {
 	if v.kind == Absent {
 		return Text{}
 	}
-	return Text{string(v.Append(nil))}
+	var room [1024]byte // on the stack: most texts are short
+	return Text{string(v.Append(room[:0]))}
 }
 
 // Append adds v as JSON text to dst.
@@ -82,9 +83,9 @@ func spendString(left int, s string) int {
 	if len(s) > left {
 		return -1
 	}
-	for i := 0; i < len(s); i++ {
+	for i := plain(s, 0); i < len(s); i = plain(s, i+1) {
 		switch b := s[i]; {
-		case b >= 0x20 && b != '"' && b != '\\' && b != 0xED:
+		case b >= 0x80 && b != 0xED:
 		case b == '"' || b == '\\' || b == '\b' || b == '\f' || b == '\n' || b == '\r' || b == '\t':
 			left--
 		case b < 0x20:
@@ -123,9 +124,9 @@ const hexDigits = "0123456789ABCDEF"
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
-	for i := 0; i < len(s); i++ {
+	for i := plain(s, 0); i < len(s); i = plain(s, i+1) {
 		b := s[i]
-		if b >= 0x20 && b != '"' && b != '\\' && b != 0xED {
+		if b >= 0x80 && b != 0xED {
 			continue
 		}
 		if b == 0xED && (i+2 >= len(s) || s[i+1] < 0xA0) {

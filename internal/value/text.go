@@ -183,7 +183,7 @@ func (c *checker) array(depth int) {
 
 func (c *checker) string() {
 	c.i++
-	for c.i < len(c.s) {
+	for c.i = plain(c.s, c.i); c.i < len(c.s); c.i = plain(c.s, c.i) {
 		switch b := c.s[c.i]; {
 		case b == '"':
 			c.i++
@@ -192,8 +192,6 @@ func (c *checker) string() {
 			c.escape()
 		case b < 0x20:
 			c.fail("a control character in a string")
-		case b < utf8.RuneSelf:
-			c.i++
 		default:
 			r, n := utf8.DecodeRuneInString(c.s[c.i:])
 			if r == utf8.RuneError && n == 1 {

@@ -57,7 +57,7 @@ func (o *outcome) described(in *invocation, payload value.Text) value.Text {
 	if version == "" {
 		version = in.function.qualifierOrLatest()
 	}
-	text := append(make([]byte, 0, payload.Len()+1024), `{"ExecutedVersion":`...)
+	text := append(make([]byte, 0, payload.Len()+2048), `{"ExecutedVersion":`...)
 	text = value.AppendString(text, version)
 	if o.logs != "" {
 		text = append(text, `,"LogResult":`...)
@@ -68,8 +68,9 @@ func (o *outcome) described(in *invocation, payload value.Text) value.Text {
 	rest := value.NewBuilder(3)
 	integration.Metadata{Status: o.status, Header: o.header}.Set(rest)
 	rest.Set("StatusCode", value.NewInt(int64(o.status)))
-	text = append(text, ',')
-	text = append(text, rest.Object().Text().String()[1:]...)
+	at := len(text)
+	text = rest.Object().Append(text)
+	text[at] = ',' // in the place of its {
 	return value.Checked(string(text))
 }
 
