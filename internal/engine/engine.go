@@ -81,8 +81,9 @@ type Config struct {
 	// the package's comment.
 	Spawn func(f func())
 
-	Limits Limits         // zero members get DefaultLimits'
-	Quotas machine.Limits // zero: machine.AWSLimits
+	Limits    Limits         // zero members get DefaultLimits'
+	Quotas    machine.Limits // zero: machine.AWSLimits
+	StrictAWS bool           // definitions see nothing that AWS does not show
 }
 
 // Machine is what a start needs to know of a state machine.

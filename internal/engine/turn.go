@@ -156,6 +156,7 @@ func (e *Engine) decide(r *resident, m machine.Message) (d machine.Delta, err er
 func (e *Engine) env() machine.Env {
 	return machine.Env{
 		TokenKey: e.identity.TokenKey, RestoreEpoch: e.identity.RestoreEpoch, Limits: e.cfg.Quotas, Gone: e.cfg.Gone,
+		StrictAWS: e.cfg.StrictAWS,
 	}
 }
 

@@ -64,17 +64,25 @@ func (f *Frame) attempt() uint32 {
 	return n
 }
 
-// taskContext is the token of the job that the state makes, or has made.
+// taskContext is the token of the job that the state makes, or has made; and,
+// where not all is to be as on AWS, what other calls carry as headers: the step
+// and its how manieth send it is.
 func (sc *scope) taskContext() value.Value {
 	if !sc.token {
 		return value.Value{}
 	}
-	id := sc.frame.Job
+	t, f := sc.turn, sc.frame
+	id, send := f.Job, f.Sends
 	if id == 0 {
-		id = sc.turn.head.LastJob + 1
+		id, send = t.head.LastJob+1, f.Sends+1
 	}
-	token := sc.turn.x.token(sc.turn.env, id, sc.frame.attempt())
-	return value.NewObject(member("Token", value.NewString(token)))
+	b := value.NewBuilder(3)
+	b.Set("Token", value.NewString(t.x.token(t.env, id, f.attempt())))
+	if !t.env.StrictAWS {
+		b.Set("StepId", value.NewString(StepID(t.x.Start.ID, f.Entry)))
+		b.Set("Attempt", value.NewInt(int64(send)))
+	}
+	return b.Object()
 }
 
 func (x *Execution) token(e *Env, id JobID, attempt uint32) string {

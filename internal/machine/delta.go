@@ -66,6 +66,7 @@ type Env struct {
 	TokenKey     []byte
 	RestoreEpoch uint32
 	Limits       Limits
+	StrictAWS    bool // the context object holds nothing that AWS's does not
 
 	// Gone tells of an activity that there is none of that ARN; nil: all are there.
 	Gone func(activity string) bool

@@ -88,6 +88,8 @@ func newScript(t *testing.T, comment string) *script {
 		case len(word) == 0 || word[0] == "#":
 		case word[0] == "express":
 			start.Express = true
+		case word[0] == "strict":
+			s.env.StrictAWS = true
 		case word[0] == "parent":
 			start.Parent, start.Depth = &Parent{ID: start.ID, Job: 7}, 1
 		case word[0] == "limits":
