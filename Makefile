@@ -16,7 +16,7 @@ help: ## list these targets
 build: ## bin/backstep
 	go build -trimpath -o bin/backstep ./cmd/backstep
 
-demo: build ## run the order saga's seven scenarios (KEEP=1, KILL=1, POSTGRES=DSN)
+demo: build ## run the order saga's seven scenarios (KEEP=1, KILL=1, POSTGRES=DSN, DEFINITION=file)
 	cd examples/order && go build -trimpath -o bin/ ./orders ./payments ./inventory ./ledger
 	bin/backstep demo examples/order
 

@@ -18,12 +18,13 @@ import (
 
 // Demo runs the order saga's scenarios on a server of its own.
 type Demo struct {
-	Dir      string `arg:"" optional:"" help:"The example's folder, its programs built." default:"examples/order" type:"path"`
-	Listen   string `help:"Where the server listens; another port is taken when this one is in use." default:"127.0.0.1:8083"`
-	Data     string `help:"Folder for the server's and the services' data; a new one where none is given." env:"DATA" type:"path"`
-	Postgres string `help:"Let the server keep its data in this PostgreSQL database." env:"POSTGRES" placeholder:"DSN"`
-	Keep     bool   `help:"Leave the server up, and say what to try next." env:"KEEP"`
-	Kill     bool   `help:"Kill the server in the middle (SIGKILL), and start it again." env:"KILL"`
+	Dir        string `arg:"" optional:"" help:"The example's folder, its programs built." default:"examples/order" type:"path"`
+	Definition string `help:"Another definition of the saga, over the same functions." env:"DEFINITION" type:"path" placeholder:"FILE"`
+	Listen     string `help:"Where the server listens; another port is taken when this one is in use." default:"127.0.0.1:8083"`
+	Data       string `help:"Folder for the server's and the services' data; a new one where none is given." env:"DATA" type:"path"`
+	Postgres   string `help:"Let the server keep its data in this PostgreSQL database." env:"POSTGRES" placeholder:"DSN"`
+	Keep       bool   `help:"Leave the server up, and say what to try next." env:"KEEP"`
+	Kill       bool   `help:"Kill the server in the middle (SIGKILL), and start it again." env:"KILL"`
 }
 
 // Help is the long help of demo.
@@ -108,10 +109,16 @@ func (v *Demo) Run(s *session) error {
 
 // read reads the example's folder, and says what is missing there.
 func (v *Demo) read() ([]scenario, error) {
-	for _, need := range []string{"backstep.yaml", "order.asl.json", "bin/orders", "bin/payments", "bin/inventory", "bin/ledger"} {
+	if v.Definition == "" {
+		v.Definition = filepath.Join(v.Dir, "order.asl.json")
+	}
+	for _, need := range []string{"backstep.yaml", "bin/orders", "bin/payments", "bin/inventory", "bin/ledger"} {
 		if _, err := os.Stat(filepath.Join(v.Dir, need)); err != nil {
 			return nil, usagef("%v: run `make demo` in the project's folder, which builds the example", err)
 		}
+	}
+	if _, err := os.Stat(v.Definition); err != nil {
+		return nil, usagef("--definition: %v", err)
 	}
 	text, err := os.ReadFile(filepath.Join(v.Dir, "scenarios.json"))
 	if err != nil {
@@ -140,7 +147,7 @@ func (v *Demo) server(s *session) (*childServer, error) {
 
 // place makes the state machine and starts an execution for every order.
 func (v *Demo) place(s *session, svc api.Service, scenarios []scenario) ([]string, error) {
-	definition, err := os.ReadFile(filepath.Join(v.Dir, "order.asl.json"))
+	definition, err := os.ReadFile(v.Definition)
 	if err != nil {
 		return nil, &UsageError{err}
 	}
