@@ -8,7 +8,7 @@ export BACKSTEP_SHARED ?= $(abspath ../shared)
 PURE := value jsonpath jsonata asl machine
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo demo-postgres test lint unit coverage clean bench generate sim mutants hostile conformance crash
+.PHONY: help build demo demo-postgres test lint unit coverage clean bench generate sim mutants hostile conformance fuzz crash
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ demo-postgres: build ## the demo on a PostgreSQL of its own
 
 hostile: ## what each hostile expression ends with and takes of a processor; at most 100 ms, on a quiet machine
 	go test ./internal/jsonata -run '^TestHostileTable$$' -count=1 -v -hostile.cpu
+
+fuzz: ## every fuzz target, one after the other (TIME=1m, NAMES="FuzzCheck FuzzText"); the reference of FuzzReference comes by npm
+	rig/fuzz.sh $(or $(TIME),1m) $(NAMES)
 
 crash: build ## kill -9 under a load of order sagas, then hold all against what was said and done (CYCLES=200, SEED=1, MUTANT=call-before-commit)
 	go build -o bin/rig-crash ./rig/crash

@@ -90,11 +90,12 @@ func (c call) dateMark(marker string) dateMark {
 	if n := len(presentation); n > 1 && strings.IndexByte("atco", presentation[n-1]) >= 0 {
 		m.second, presentation = presentation[n-1], presentation[:n-1]
 	}
-	if presentation == "" {
-		presentation = presentations[m.component]
+	usual, known := presentations[m.component]
+	if !known {
+		c.fail("D3132", string(m.component))
 	}
 	if presentation == "" {
-		c.fail("D3132", string(m.component))
+		presentation = usual
 	}
 	m.max = most
 	switch {

@@ -86,7 +86,7 @@ var messages = map[string]string{
 	"D1004": "The regular expression matches a zero-length string",
 	"D1009": "More than one key definition evaluates to the same key: %q",
 	"D2014": "The range of %v items is larger than 10000000",
-	"D3001": "Attempted to cast a function value to a string",
+	"D3001": "Attempted to make a string of Infinity or NaN",
 	"D3010": "The second argument of $replace must not be an empty string",
 	"D3011": "The fourth argument of $replace must not be negative",
 	"D3012": "The replacement function did not return a string",

@@ -230,6 +230,9 @@ func (e *evaluation) truth(d datum) bool {
 		return d.isTrue()
 	case numberKind:
 		f := d.number()
+		if math.IsInf(f, 0) {
+			panic(newError("D1001", 0, "", f))
+		}
 		return f != 0 && !math.IsNaN(f)
 	case stringKind:
 		return d.string() != ""
