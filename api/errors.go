@@ -190,5 +190,17 @@ func ResourceNotFound(arn string) *Error {
 	return &Error{Code: CodeResourceNotFound, Message: fmt.Sprintf("Resource not found: '%s'", arn), ResourceName: arn}
 }
 
+// ReferenceNotFound says that something which a request names does not exist: an alias, or a version in a routing.
+func ReferenceNotFound(arn string) *Error {
+	return &Error{Code: CodeResourceNotFound, Message: "Request references a resource that does not exist.", ResourceName: arn}
+}
+
+// InvalidRouting refuses the routing of an alias.
+func InvalidRouting(format string, args ...any) *Error {
+	e := Errorf(CodeValidation, format, args...)
+	e.Reason = ReasonInvalidRoutingSettings
+	return e
+}
+
 // Validation refuses what is well-formed and makes no sense.
 func Validation(format string, args ...any) *Error { return Errorf(CodeValidation, format, args...) }

@@ -84,7 +84,7 @@ func (m *manual) write() string {
 
 AWS JSON 1.0: ` + "`POST /`" + ` with the header ` + "`X-Amz-Target`" + `, the type ` + "`application/x-amz-json-1.0`" + ` and a JSON object; the answer is one as well. Timestamps are
 seconds since 1970, with milliseconds as the fraction. An error has a status other than 200, and its name in the member ` + "`__type`" + `. AWS's SDKs and its command line
-do all of this; in Go, the package ` + "`client`" + ` does. Versions and aliases are not made yet: ` + "`publish`" + ` is refused.
+do all of this; in Go, the package ` + "`client`" + ` does.
 
 ` + "```sh run" + `
 curl -s http://127.0.0.1:8083/ -H 'Content-Type: application/x-amz-json-1.0' \
@@ -182,13 +182,15 @@ func (m *manual) kind(t reflect.Type) string {
 func bounds(check string) string {
 	var words []string
 	for _, rule := range strings.Split(check, ",") {
-		name, span, each := strings.Cut(rule, "=")
+		name, span, _ := strings.Cut(rule, "=")
 		least, most, bounded := strings.Cut(rule, "..")
 		switch {
 		case rule == "required":
 			words = append(words, "required")
-		case each && name == "each":
+		case name == "each":
 			words = append(words, "each "+strings.ReplaceAll(span, "..", " to "))
+		case name == "items":
+			words = append(words, strings.ReplaceAll(span, "..", " to ")+" of them")
 		case bounded && most == "":
 			words = append(words, least+" or more")
 		case bounded && least == "":

@@ -8,11 +8,12 @@
 //   - Names are those of the AWS API. A required scalar is plain, an optional one a pointer; an enumeration is a string, empty where it is
 //     absent; a scalar to which AWS gives a default (0 or false) is plain, too. Lists and maps are nil where they are absent.
 //   - The tag `check` on the members of inputs says what the server refuses before the service is asked: `required`, `min..max` (characters of
-//     a text, or the value of a number; either end may be open), `each=min..max` (of each text in a list), `ascii`, `secret` (the value is
-//     not repeated in an error message). Enumerations list their values by the method Values.
+//     a text, or the value of a number; either end may be open), `each=min..max` (of each text in a list), `items=min..max` (how many a
+//     list has), `ascii`, `alias` (an alias's name), `secret` (the value is not repeated in an error message). Enumerations list their
+//     values by the method Values.
 //
-// Read service.go first, then table.go, the nouns (machine.go, execution.go, history.go, activity.go, tag.go), and errors.go, arn.go,
-// time.go.
+// Read service.go first, then table.go, the nouns (machine.go, definition.go, version.go, alias.go, execution.go, history.go, activity.go,
+// tag.go), and errors.go, arn.go, time.go.
 package api
 
 import "context"
@@ -34,17 +35,18 @@ type Service interface {
 	// InvalidTracingConfiguration; InvalidEncryptionConfiguration; ValidationException for a version description without publish.
 	CreateStateMachine(context.Context, *CreateStateMachineInput) (*CreateStateMachineOutput, error)
 
-	// DescribeStateMachine answers a state machine's definition and settings as they are now, or those of a version or alias when its ARN is
-	// given.
+	// DescribeStateMachine answers a state machine's definition and settings as they are now, or those of a version when its ARN is given.
 	//
 	// Errors: InvalidArn, StateMachineDoesNotExist.
 	DescribeStateMachine(context.Context, *DescribeStateMachineInput) (*DescribeStateMachineOutput, error)
 
 	// UpdateStateMachine replaces what is given and keeps the rest. Executions that run keep the definition and role with which they began;
-	// new ones take the new. The answer names a new revision. With publish, a version is made of it.
+	// new ones take the new. The answer names a new revision, or the one that is there when nothing differs from it. With publish, a version
+	// is made of it, as by PublishStateMachineVersion.
 	//
 	// Errors: MissingRequiredParameter when nothing to change is given; InvalidArn; InvalidDefinition; StateMachineDoesNotExist;
-	// StateMachineDeleting; ConflictException when another update is under way; those of CreateStateMachine for settings.
+	// StateMachineDeleting; ConflictException when another update is under way; ServiceQuotaExceededException beyond 1,000 versions;
+	// ValidationException for a version description without publish; those of CreateStateMachine for settings.
 	UpdateStateMachine(context.Context, *UpdateStateMachineInput) (*UpdateStateMachineOutput, error)
 
 	// DeleteStateMachine marks a state machine as DELETING and answers at once. New starts are refused from then on, executions that run end
@@ -58,6 +60,60 @@ type Service interface {
 	//
 	// Errors: InvalidToken when nextToken is no token of this operation.
 	ListStateMachines(context.Context, *ListStateMachinesInput) (*ListStateMachinesOutput, error)
+
+	// ValidateStateMachineDefinition says whether CreateStateMachine would take a definition, and why not.
+	//
+	// Errors: ValidationException.
+	ValidateStateMachineDefinition(context.Context, *ValidateStateMachineDefinitionInput) (*ValidateStateMachineDefinitionOutput, error)
+
+	// PublishStateMachineVersion makes a version of a state machine as it is now: its definition and settings under a number, from 1 on, which
+	// never change and which can be started. No number is used twice, even when its version was deleted.
+	//
+	// It is idempotent: while the state machine is not updated, the answer is the version that was made of it already.
+	//
+	// Errors: StateMachineDoesNotExist; StateMachineDeleting; InvalidArn; ConflictException when the state machine is not at the revision that
+	// is given; ServiceQuotaExceededException beyond 1,000 versions.
+	PublishStateMachineVersion(context.Context, *PublishStateMachineVersionInput) (*PublishStateMachineVersionOutput, error)
+
+	// DeleteStateMachineVersion takes a version away. Executions of it go on. One that does not exist is no error.
+	//
+	// Errors: InvalidArn; ConflictException while an alias leads to it.
+	DeleteStateMachineVersion(context.Context, *DeleteStateMachineVersionInput) (*DeleteStateMachineVersionOutput, error)
+
+	// ListStateMachineVersions lists the versions of a state machine, the newest first, by page.
+	//
+	// Errors: InvalidArn, InvalidToken, StateMachineDoesNotExist.
+	ListStateMachineVersions(context.Context, *ListStateMachineVersionsInput) (*ListStateMachineVersionsOutput, error)
+
+	// CreateStateMachineAlias gives one or two versions of a state machine a name. A start by the alias runs one of them, drawn anew each time
+	// by their weights.
+	//
+	// It is idempotent: a second call with the same name, description and routing answers as the first one.
+	//
+	// Errors: InvalidArn; ValidationException for a routing that makes no sense; ResourceNotFound for a version that does not exist;
+	// StateMachineDeleting; ConflictException when the name is taken by another alias; ServiceQuotaExceededException beyond 100 aliases.
+	CreateStateMachineAlias(context.Context, *CreateStateMachineAliasInput) (*CreateStateMachineAliasOutput, error)
+
+	// DescribeStateMachineAlias answers where an alias leads.
+	//
+	// Errors: InvalidArn, ResourceNotFound.
+	DescribeStateMachineAlias(context.Context, *DescribeStateMachineAliasInput) (*DescribeStateMachineAliasOutput, error)
+
+	// UpdateStateMachineAlias replaces what is given and keeps the rest. Starts go by it from then on.
+	//
+	// Errors: InvalidArn; ResourceNotFound for an alias or a version that does not exist; ValidationException when nothing to change is given,
+	// or the routing makes no sense; StateMachineDeleting.
+	UpdateStateMachineAlias(context.Context, *UpdateStateMachineAliasInput) (*UpdateStateMachineAliasOutput, error)
+
+	// DeleteStateMachineAlias takes an alias away. One that does not exist is no error.
+	//
+	// Errors: InvalidArn.
+	DeleteStateMachineAlias(context.Context, *DeleteStateMachineAliasInput) (*DeleteStateMachineAliasOutput, error)
+
+	// ListStateMachineAliases lists the aliases of a state machine by name, or those that lead to a version when its ARN is given, by page.
+	//
+	// Errors: InvalidArn, InvalidToken, StateMachineDoesNotExist, StateMachineDeleting, ResourceNotFound for a version.
+	ListStateMachineAliases(context.Context, *ListStateMachineAliasesInput) (*ListStateMachineAliasesOutput, error)
 
 	// StartExecution starts an execution and answers its ARN as soon as the start is durable. The ARN may name a state machine, a version or
 	// an alias. Without a name, a UUID becomes the name; without input, the input is {}.

@@ -40,6 +40,51 @@ func (c *Client) ListStateMachines(ctx context.Context, in *api.ListStateMachine
 	return call[api.ListStateMachinesOutput](ctx, c, api.TargetAWS+"ListStateMachines", again, 0, in)
 }
 
+// ValidateStateMachineDefinition implements [api.Service].
+func (c *Client) ValidateStateMachineDefinition(ctx context.Context, in *api.ValidateStateMachineDefinitionInput) (*api.ValidateStateMachineDefinitionOutput, error) {
+	return call[api.ValidateStateMachineDefinitionOutput](ctx, c, api.TargetAWS+"ValidateStateMachineDefinition", again, 0, in)
+}
+
+// PublishStateMachineVersion implements [api.Service].
+func (c *Client) PublishStateMachineVersion(ctx context.Context, in *api.PublishStateMachineVersionInput) (*api.PublishStateMachineVersionOutput, error) {
+	return call[api.PublishStateMachineVersionOutput](ctx, c, api.TargetAWS+"PublishStateMachineVersion", again, 0, in)
+}
+
+// DeleteStateMachineVersion implements [api.Service].
+func (c *Client) DeleteStateMachineVersion(ctx context.Context, in *api.DeleteStateMachineVersionInput) (*api.DeleteStateMachineVersionOutput, error) {
+	return call[api.DeleteStateMachineVersionOutput](ctx, c, api.TargetAWS+"DeleteStateMachineVersion", again, 0, in)
+}
+
+// ListStateMachineVersions implements [api.Service].
+func (c *Client) ListStateMachineVersions(ctx context.Context, in *api.ListStateMachineVersionsInput) (*api.ListStateMachineVersionsOutput, error) {
+	return call[api.ListStateMachineVersionsOutput](ctx, c, api.TargetAWS+"ListStateMachineVersions", again, 0, in)
+}
+
+// CreateStateMachineAlias implements [api.Service].
+func (c *Client) CreateStateMachineAlias(ctx context.Context, in *api.CreateStateMachineAliasInput) (*api.CreateStateMachineAliasOutput, error) {
+	return call[api.CreateStateMachineAliasOutput](ctx, c, api.TargetAWS+"CreateStateMachineAlias", again, 0, in)
+}
+
+// DescribeStateMachineAlias implements [api.Service].
+func (c *Client) DescribeStateMachineAlias(ctx context.Context, in *api.DescribeStateMachineAliasInput) (*api.DescribeStateMachineAliasOutput, error) {
+	return call[api.DescribeStateMachineAliasOutput](ctx, c, api.TargetAWS+"DescribeStateMachineAlias", again, 0, in)
+}
+
+// UpdateStateMachineAlias implements [api.Service].
+func (c *Client) UpdateStateMachineAlias(ctx context.Context, in *api.UpdateStateMachineAliasInput) (*api.UpdateStateMachineAliasOutput, error) {
+	return call[api.UpdateStateMachineAliasOutput](ctx, c, api.TargetAWS+"UpdateStateMachineAlias", once, 0, in)
+}
+
+// DeleteStateMachineAlias implements [api.Service].
+func (c *Client) DeleteStateMachineAlias(ctx context.Context, in *api.DeleteStateMachineAliasInput) (*api.DeleteStateMachineAliasOutput, error) {
+	return call[api.DeleteStateMachineAliasOutput](ctx, c, api.TargetAWS+"DeleteStateMachineAlias", again, 0, in)
+}
+
+// ListStateMachineAliases implements [api.Service].
+func (c *Client) ListStateMachineAliases(ctx context.Context, in *api.ListStateMachineAliasesInput) (*api.ListStateMachineAliasesOutput, error) {
+	return call[api.ListStateMachineAliasesOutput](ctx, c, api.TargetAWS+"ListStateMachineAliases", again, 0, in)
+}
+
 // StartExecution implements [api.Service]. A start with a name may be tried again: the name makes it the same one. As on
 // AWS, the answer to the second try is ExecutionAlreadyExists when the execution has ended meanwhile.
 func (c *Client) StartExecution(ctx context.Context, in *api.StartExecutionInput) (*api.StartExecutionOutput, error) {

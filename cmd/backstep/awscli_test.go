@@ -33,6 +33,7 @@ func TestAWSCLI(t *testing.T) {
 	t.Run("express", a.express)
 	t.Run("approvals", a.approvals)
 	t.Run("activity", a.activity)
+	t.Run("catalogue", a.catalogue)
 	t.Run("wrong secret", func(t *testing.T) {
 		t.Parallel()
 		stranger := &awsCLI{endpoint: a.endpoint, env: append(foreignEnv(t), "AWS_SECRET_ACCESS_KEY=wrong")}
@@ -179,4 +180,40 @@ func (a *awsCLI) activity(t *testing.T) {
 	token, input, _ := strings.Cut(a.ask(t, "[taskToken,input]", "get-activity-task", "--activity-arn", packers, "--worker-name", "Grace"), "\t")
 	a.ask(t, "@", "send-task-success", "--task-token", token, "--task-output", `{"packed":`+input+`}`)
 	a.ended(t, execution, "SUCCEEDED\t"+`{"packed":{"order":"ring"}}`+"\tNone\tNone")
+}
+
+// catalogue makes, changes, tags and deletes.
+func (a *awsCLI) catalogue(t *testing.T) {
+	t.Parallel()
+	machine := a.create(t, "catalogue", "approval", "STANDARD")
+	a.ask(t, "updateDate", "update-state-machine", "--state-machine-arn", machine, "--tracing-configuration", "enabled=true")
+	if seen := a.ask(t, "[name,status,tracingConfiguration.enabled]", "describe-state-machine", "--state-machine-arn", machine); seen != "catalogue\tACTIVE\tTrue" {
+		t.Errorf("the machine is %q", seen)
+	}
+	a.ask(t, "@", "tag-resource", "--resource-arn", machine, "--tags", "key=team,value=shop", "key=cost,value=7")
+	a.ask(t, "@", "untag-resource", "--resource-arn", machine, "--tag-keys", "team")
+	if seen := a.ask(t, "tags[].[key,value]", "list-tags-for-resource", "--resource-arn", machine); seen != "cost\t7" {
+		t.Errorf("the tags are %q", seen)
+	}
+	execution := a.start(t, machine, "catalogued")
+	a.ask(t, "@", "send-task-heartbeat", "--task-token", a.desk.await(t, "catalogued"))
+	if seen := a.ask(t, "executions[].[name,status]", "list-executions", "--state-machine-arn", machine); seen != "catalogued\tRUNNING" {
+		t.Errorf("the executions are %q", seen)
+	}
+	if seen := a.ask(t, "name", "describe-state-machine-for-execution", "--execution-arn", execution); seen != "catalogue" {
+		t.Errorf("the execution is of %q", seen)
+	}
+	painters := a.ask(t, "activityArn", "create-activity", "--name", "painters")
+	if seen := a.ask(t, "name", "describe-activity", "--activity-arn", painters); seen != "painters" {
+		t.Errorf("the activity is %q", seen)
+	}
+	if seen := a.ask(t, "activities[?name=='painters'].activityArn", "list-activities"); seen != painters {
+		t.Errorf("the activities are %q", seen)
+	}
+	a.ask(t, "@", "delete-activity", "--activity-arn", painters)
+	a.refused(t, "ActivityDoesNotExist", "describe-activity", "--activity-arn", painters)
+	a.ask(t, "@", "delete-state-machine", "--state-machine-arn", machine)
+	if _, complaint, code := a.call(t, "start-execution", "--state-machine-arn", machine); code != 254 {
+		t.Errorf("a start after the deletion: exit code %d\n%s", code, complaint)
+	}
 }

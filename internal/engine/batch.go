@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -140,14 +141,27 @@ func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *mach
 	at := len(w.bytes)
 	item := Item{Name: s.Name, Status: h.Status, Start: s.At, Stop: h.Stop, Version: s.Version, Alias: s.Alias}
 	w.bytes = item.append(w.bytes)
-	k := store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexMachine, Value: s.Machine, Start: s.At, ID: id}
-	w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
-	k.Index, k.Value = IndexStatus, StatusValue(s.Machine, h.Status)
-	w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
-	if was != 0 {
-		k.Value = StatusValue(s.Machine, was)
-		w.b.DropIndex = append(w.b.DropIndex, k)
+	for _, name := range [...]string{s.Machine, qualified(s.Version), qualified(s.Alias)} {
+		if name == "" {
+			continue
+		}
+		k := store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexMachine, Value: name, Start: s.At, ID: id}
+		w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
+		k.Index, k.Value = IndexStatus, StatusValue(name, h.Status)
+		w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
+		if was != 0 {
+			k.Value = StatusValue(name, was)
+			w.b.DropIndex = append(w.b.DropIndex, k)
+		}
 	}
+}
+
+// qualified is what the ARN of a version or an alias names: "machine:3".
+func qualified(arn string) string {
+	if parts := strings.SplitN(arn, ":", 7); len(parts) == 7 {
+		return parts[6]
+	}
+	return ""
 }
 
 // queuedKey is where an activity's task waits for a worker.

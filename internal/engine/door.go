@@ -62,7 +62,7 @@ func (e *Engine) Start(ctx context.Context, r StartRequest) (Started, error) {
 // newExecution is an execution that has not begun, with its id and name.
 func (e *Engine) newExecution(r StartRequest, express bool) (*machine.Execution, error) {
 	var chance [24]byte
-	if err := e.draw(chance[:]); err != nil {
+	if err := e.Draw(chance[:]); err != nil {
 		return nil, err
 	}
 	if r.Name == "" {

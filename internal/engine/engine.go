@@ -61,10 +61,11 @@ type Config struct {
 	// Programs finds a definition's program by its hash. nil: the store's text
 	// is compiled, and the last Limits.Programs of them are kept.
 	Programs func(ctx context.Context, hash store.Hash) (*asl.Program, error)
-	// Machines finds the state machine that a nested execution names. Its error
-	// is an *integration.Error where the language has a name for it. nil: there
-	// are none.
-	Machines func(ctx context.Context, account, region, arn string) (Machine, error)
+	// Machines finds the state machine that a nested execution names, by a
+	// version or an alias too; what it leaves to chance it takes from draw. Its
+	// error is an *integration.Error where the language has a name for it. nil:
+	// there are none.
+	Machines func(ctx context.Context, account, region, arn string, draw Draw) (Machine, error)
 	// Gone tells of an activity's ARN that there is no such activity (any
 	// more). It is asked within the turn that schedules an activity's task, so
 	// it must be quick. nil: all are there.
@@ -85,6 +86,9 @@ type Config struct {
 	Quotas    machine.Limits // zero: machine.AWSLimits
 	StrictAWS bool           // definitions see nothing that AWS does not show
 }
+
+// Draw fills b with chance.
+type Draw func(b []byte) error
 
 // Machine is what a start needs to know of a state machine.
 type Machine struct {
@@ -258,8 +262,8 @@ func (c *systemClock) Now() int64 {
 
 func (e *Engine) now() int64 { return e.cfg.Clock.Now() }
 
-// draw fills b with chance.
-func (e *Engine) draw(b []byte) error {
+// Draw fills b with the engine's chance. It is a [Draw].
+func (e *Engine) Draw(b []byte) error {
 	if _, err := io.ReadFull(e.cfg.Entropy, b); err != nil {
 		return fmt.Errorf("entropy: %w", err)
 	}

@@ -7,9 +7,11 @@ import (
 	"github.com/backstep/backstep/internal/machine"
 )
 
-// The lists of executions that the engine keeps. Their tenant is [Tenant].
+// The lists of executions that the engine keeps. Their tenant is [Tenant]. An
+// execution of a version or by an alias is in the lists of these, too, whose
+// name is [QualifiedName].
 const (
-	IndexMachine     = "machine"     // value: the machine's name
+	IndexMachine     = "machine"     // value: the machine's name, or a qualified one
 	IndexStatus      = "status"      // value: StatusValue
 	IndexQuarantined = "quarantined" // value: ""; the row's body is the reason
 )
@@ -17,9 +19,13 @@ const (
 // Tenant is how keys spell an account in a region.
 func Tenant(account, region string) string { return account + "/" + region }
 
-// StatusValue is the index value of a machine's executions of one status.
-func StatusValue(machineName string, s machine.Status) string {
-	return machineName + ":" + s.String()
+// QualifiedName is the name of a machine's version or alias in lists.
+func QualifiedName(machineName, qualifier string) string { return machineName + ":" + qualifier }
+
+// StatusValue is the index value of the executions of one status, of a machine
+// or of a version or an alias of it.
+func StatusValue(name string, s machine.Status) string {
+	return name + ":" + s.String()
 }
 
 // Item is what a list of executions shows of one.

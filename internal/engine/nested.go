@@ -133,7 +133,7 @@ func (e *Engine) machine(from *machine.Start, arn string) (Machine, error) {
 	if e.cfg.Machines == nil {
 		return Machine{}, e.sfnError("StateMachineDoesNotExist", "State Machine Does Not Exist: '"+arn+"'")
 	}
-	return e.cfg.Machines(e.ctx, from.Account, from.Region, arn)
+	return e.cfg.Machines(e.ctx, from.Account, from.Region, arn, e.Draw)
 }
 
 // sfnError is an error of the service's own API as a Task sees it.
@@ -147,7 +147,7 @@ func (e *Engine) sfnError(code, message string) error {
 // requestID is an id for a request that the engine answers itself.
 func (e *Engine) requestID() string {
 	var chance [16]byte
-	_ = e.draw(chance[:]) // an id of zeros does no harm
+	_ = e.Draw(chance[:]) // an id of zeros does no harm
 	return integration.UUID(chance, 4)
 }
 

@@ -16,7 +16,7 @@ import (
 func nest(t *testing.T, adjust func(*Config)) (*rig, map[string]Machine) {
 	machines := map[string]Machine{}
 	r := newRig(t, echo, func(c *Config) {
-		c.Machines = func(ctx context.Context, account, region, arn string) (Machine, error) {
+		c.Machines = func(ctx context.Context, account, region, arn string, _ Draw) (Machine, error) {
 			m, there := machines[arn]
 			if !there {
 				return m, (&Engine{cfg: *c}).sfnError("StateMachineDoesNotExist", "State Machine Does Not Exist: '"+arn+"'")

@@ -145,7 +145,7 @@ func (e *Engine) decide(r *resident, m machine.Message) (d machine.Delta, err er
 	}()
 	env := e.env()
 	env.Now = e.now()
-	if err := e.draw(env.Seed[:]); err != nil {
+	if err := e.Draw(env.Seed[:]); err != nil {
 		return d, err
 	}
 	e.metrics.Turns.Add(1)

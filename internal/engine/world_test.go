@@ -45,7 +45,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{sent: map[string]int{}, failed: map[string]bool{}}
 	w.rig = newRig(t, w.call, func(c *Config) {
-		c.Machines = func(ctx context.Context, account, region, arn string) (Machine, error) {
+		c.Machines = func(ctx context.Context, account, region, arn string, _ Draw) (Machine, error) {
 			if arn != "child" {
 				return Machine{}, integration.NewError("StepFunctions.StateMachineDoesNotExistException", arn, integration.EffectNone)
 			}

@@ -22,9 +22,11 @@ type constraint struct {
 	index    []int
 	required bool
 	each     bool  // min and max are those of each text in a list
+	items    bool  // min and max are those of a list's length
 	limited  bool  // min and max are to be held
 	min, max int64 // max < 0: none
 	ascii    bool
+	alias    bool // the name of an alias
 	secret   bool
 	values   []string    // of an enumeration
 	inner    constraints // of a struct, or of each in a list
@@ -41,7 +43,7 @@ func constraintsOf(t reflect.Type) constraints {
 		c := constraint{name: name, index: f.Index, max: -1}
 		c.readTag(f.Tag.Get("check"))
 		c.readType(f.Type)
-		if c.required || c.limited || c.ascii || c.values != nil || c.inner != nil {
+		if c.required || c.limited || c.ascii || c.alias || c.values != nil || c.inner != nil {
 			all = append(all, c)
 		}
 	}
@@ -56,12 +58,15 @@ func (c *constraint) readTag(tag string) {
 			c.required = true
 		case "ascii":
 			c.ascii = true
+		case "alias":
+			c.alias = true
 		case "secret":
 			c.secret = true
 		default:
 			limits, each := strings.CutPrefix(word, "each=")
+			limits, items := strings.CutPrefix(limits, "items=")
 			low, high, _ := strings.Cut(limits, "..")
-			c.limited, c.each, c.min = true, each, mustInt(low)
+			c.limited, c.each, c.items, c.min = true, each, items, mustInt(low)
 			if high != "" {
 				c.max = mustInt(high)
 			}
@@ -154,6 +159,9 @@ func (c *constraint) findIn(f *findings, v reflect.Value, path string, at jsonte
 	case reflect.Struct:
 		c.inner.find(f, v, path+".", at.AppendToken(c.name))
 	case reflect.Slice:
+		if c.items && !c.findInLength(f, v, path) {
+			return
+		}
 		for i := range v.Len() {
 			itemPath := path + "." + strconv.Itoa(i+1) + ".member"
 			switch item := v.Index(i); {
@@ -164,6 +172,34 @@ func (c *constraint) findIn(f *findings, v reflect.Value, path string, at jsonte
 			}
 		}
 	}
+}
+
+// findInLength holds a list's length against its limits, and tells whether it is within them.
+func (c *constraint) findInLength(f *findings, v reflect.Value, path string) bool {
+	switch length := int64(v.Len()); {
+	case c.max >= 0 && length > c.max:
+		f.add(c, listed(v), path, fmt.Sprintf("have length less than or equal to %d", c.max))
+	case length < c.min:
+		f.add(c, listed(v), path, fmt.Sprintf("have length greater than or equal to %d", c.min))
+	default:
+		return true
+	}
+	return false
+}
+
+// listed is a list of structs as AWS repeats it: [Name(member=value, …), …].
+func listed(v reflect.Value) string {
+	items := make([]string, v.Len())
+	for i := range items {
+		item := v.Index(i)
+		members := make([]string, item.NumField())
+		for k := range members {
+			name, _, _ := strings.Cut(item.Type().Field(k).Tag.Get("json"), ",")
+			members[k] = fmt.Sprintf("%s=%v", name, item.Field(k))
+		}
+		items[i] = item.Type().Name() + "(" + strings.Join(members, ", ") + ")"
+	}
+	return "[" + strings.Join(items, ", ") + "]"
 }
 
 func (c *constraint) findInText(f *findings, s, path string) {
@@ -177,6 +213,9 @@ func (c *constraint) findInText(f *findings, s, path string) {
 	}
 	if c.ascii && strings.IndexFunc(s, func(r rune) bool { return r > 0x7f }) >= 0 {
 		f.add(c, s, path, `satisfy regular expression pattern: \p{ASCII}*`)
+	}
+	if c.alias && len(s) <= 80 && !api.ValidAlias(s) {
+		f.add(c, s, path, `satisfy regular expression pattern: ^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$`)
 	}
 	if c.values != nil && !slices.Contains(c.values, s) {
 		f.add(c, s, path, "satisfy enum value set: ["+strings.Join(c.values, ", ")+"]")

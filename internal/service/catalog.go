@@ -1,16 +1,16 @@
 package service
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
 	"github.com/backstep/backstep/api"
-	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/store"
@@ -19,18 +19,27 @@ import (
 // The kinds of documents.
 const (
 	kindMachine  = "machine"
+	kindVersion  = "version"
+	kindAlias    = "alias"
 	kindActivity = "activity"
 )
 
-// Catalog finds state machines. It is apart from the service because the
-// engine, which the service stands on, asks it for the machines that nested
-// executions name.
+// Catalog finds state machines, their versions and aliases. It is apart from
+// the service because the engine, which the service stands on, asks it for the
+// machines that nested executions name.
 type Catalog struct {
 	store    store.Store
 	registry *integration.Registry
 
 	mu   sync.Mutex
-	read map[store.DocKey]*machineDoc // decoded, at most keepDocs of them
+	read map[store.DocKey]decoded // at most keepDocs of them
+}
+
+// decoded is a document that was read before.
+type decoded struct {
+	rev  uint64
+	body []byte // a document made anew under an old name has an old revision
+	doc  any
 }
 
 // keepDocs bounds the decoded documents that are kept.
@@ -38,25 +47,47 @@ const keepDocs = 4096
 
 // NewCatalog is the catalog of a store, for tasks that the registry serves.
 func NewCatalog(st store.Store, registry *integration.Registry) *Catalog {
-	return &Catalog{store: st, registry: registry, read: make(map[store.DocKey]*machineDoc)}
+	return &Catalog{store: st, registry: registry, read: make(map[store.DocKey]decoded)}
+}
+
+// revision is what an update of a state machine may change, and what a version
+// keeps as it was.
+type revision struct {
+	Definition store.Hash                   `json:"-"`
+	Hash       []byte                       `json:"definition"` // Definition
+	Role       string                       `json:"role"`
+	Updated    api.Timestamp                `json:"updated"`
+	Revision   string                       `json:"revision,omitempty"` // "" while it was never updated
+	Logging    *api.LoggingConfiguration    `json:"logging,omitempty"`
+	Tracing    *api.TracingConfiguration    `json:"tracing,omitempty"`
+	Encryption *api.EncryptionConfiguration `json:"encryption,omitempty"`
+}
+
+// same says whether two revisions differ in nothing but their names.
+func (r *revision) same(o *revision) bool {
+	return r.Definition == o.Definition && r.Role == o.Role && r.sameSettings(o)
+}
+
+func (r *revision) sameSettings(o *revision) bool {
+	return reflect.DeepEqual(logging(r.Logging), logging(o.Logging)) && reflect.DeepEqual(tracing(r.Tracing), tracing(o.Tracing)) &&
+		reflect.DeepEqual(encryption(r.Encryption), encryption(o.Encryption))
 }
 
 // machineDoc is a state machine as it is kept.
 type machineDoc struct {
-	Name       string                       `json:"name"`
-	Type       api.StateMachineType         `json:"type"`
-	Definition store.Hash                   `json:"-"`
-	Hash       []byte                       `json:"definition"` // Definition
-	Role       string                       `json:"role"`
-	Created    api.Timestamp                `json:"created"`
-	Updated    api.Timestamp                `json:"updated"`
-	Revision   string                       `json:"revision,omitempty"` // "" while it was never updated
-	Comment    string                       `json:"comment,omitempty"`
-	Logging    *api.LoggingConfiguration    `json:"logging,omitempty"`
-	Tracing    *api.TracingConfiguration    `json:"tracing,omitempty"`
-	Encryption *api.EncryptionConfiguration `json:"encryption,omitempty"`
-	Tags       []api.Tag                    `json:"tags,omitempty"`
-	Deleting   bool                         `json:"deleting,omitempty"`
+	Name    string               `json:"name"`
+	Type    api.StateMachineType `json:"type"`
+	Created api.Timestamp        `json:"created"`
+	revision
+	Tags     []api.Tag `json:"tags,omitempty"`
+	Deleting bool      `json:"deleting,omitempty"`
+
+	Publish     bool   `json:"publish,omitempty"` // as it was created with, and so is Description
+	Description string `json:"versionDescription,omitempty"`
+	Published   int    `json:"published,omitempty"`   // the version that is this revision, 0 for none
+	LastVersion int    `json:"lastVersion,omitempty"` // the highest number that was given to a version
+	Versions    int    `json:"versions,omitempty"`    // how many there are
+	Aliases     int    `json:"aliases,omitempty"`     // how many there are
 
 	rev uint64
 }
@@ -85,18 +116,24 @@ func decodeDoc(doc store.Doc, v any) error {
 // machine is the state machine of that name, store.ErrNotFound where there is
 // none. What it returns is shared and must not be changed.
 func (c *Catalog) machine(ctx context.Context, tenant, name string) (*machineDoc, error) {
-	key := store.DocKey{Tenant: tenant, Kind: kindMachine, Name: name}
+	return find(ctx, c, store.DocKey{Tenant: tenant, Kind: kindMachine, Name: name}, decodeMachine)
+}
+
+// find is the document under a key, decoded once. It is shared and must not be
+// changed.
+func find[T any](ctx context.Context, c *Catalog, key store.DocKey, decode func(store.Doc) (*T, error)) (*T, error) {
 	doc, err := c.store.Doc(ctx, key)
 	if err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
-	m := c.read[key]
+	was := c.read[key]
 	c.mu.Unlock()
-	if m != nil && m.rev == doc.Rev {
-		return m, nil
+	if was.rev == doc.Rev && bytes.Equal(was.body, doc.Body) {
+		return was.doc.(*T), nil
 	}
-	if m, err = decodeMachine(doc); err != nil {
+	v, err := decode(doc)
+	if err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
@@ -104,8 +141,8 @@ func (c *Catalog) machine(ctx context.Context, tenant, name string) (*machineDoc
 	if len(c.read) >= keepDocs {
 		clear(c.read)
 	}
-	c.read[key] = m
-	return m, nil
+	c.read[key] = decoded{rev: doc.Rev, body: doc.Body, doc: v}
+	return v, nil
 }
 
 func decodeMachine(doc store.Doc) (*machineDoc, error) {
@@ -117,17 +154,50 @@ func decodeMachine(doc store.Doc) (*machineDoc, error) {
 	return m, nil
 }
 
-// started is the machine as a start needs it.
-func (m *machineDoc) started(account, region string) engine.Machine {
-	return engine.Machine{
-		Account: account, Region: region, Name: m.Name, Definition: m.Definition,
+// errDeleting: the state machine that was asked for is being deleted.
+var errDeleting = errors.New("state machine is being deleted")
+
+// starting is what a start by an ARN needs: the state machine as it is now, a
+// version, or the version that an alias leads to this time, drawn by the
+// weights of its routes. The errors are store.ErrNotFound and errDeleting.
+func (c *Catalog) starting(ctx context.Context, arn api.ARN, draw engine.Draw) (engine.Machine, error) {
+	tenant := engine.Tenant(arn.Account, arn.Region)
+	m, err := c.machine(ctx, tenant, arn.Machine)
+	if err != nil {
+		return engine.Machine{}, err
+	}
+	if m.Deleting {
+		return engine.Machine{}, errDeleting
+	}
+	started := engine.Machine{
+		Account: arn.Account, Region: arn.Region, Name: m.Name, Definition: m.Definition,
 		RoleARN: m.Role, Express: m.Type == api.StateMachineTypeExpress,
 	}
+	number := arn.Version
+	if arn.Kind == api.KindAlias {
+		a, err := c.alias(ctx, tenant, arn.Machine, arn.Name)
+		if err != nil {
+			return engine.Machine{}, err
+		}
+		if number, err = a.pick(draw); err != nil {
+			return engine.Machine{}, err
+		}
+		started.Alias = arn.String()
+	}
+	if number != 0 {
+		v, err := c.version(ctx, tenant, arn.Machine, number)
+		if err != nil {
+			return engine.Machine{}, err
+		}
+		arn.Kind, arn.Version = api.KindVersion, number
+		started.Version, started.Definition, started.RoleARN = arn.String(), v.Definition, v.Role
+	}
+	return started, nil
 }
 
 // Machine finds the state machine that a nested execution names, as engine's
 // Config.Machines.
-func (c *Catalog) Machine(ctx context.Context, account, region, text string) (engine.Machine, error) {
+func (c *Catalog) Machine(ctx context.Context, account, region, text string, draw engine.Draw) (engine.Machine, error) {
 	missing := &integration.Error{
 		Name:   "StepFunctions.StateMachineDoesNotExistException",
 		Cause:  fmt.Sprintf("State Machine Does Not Exist: '%s' (Service: AWSStepFunctions; Status Code: 400; Error Code: StateMachineDoesNotExist; Request ID: %s; Proxy: null)", text, account),
@@ -143,19 +213,19 @@ func (c *Catalog) Machine(ctx context.Context, account, region, text string) (en
 			Effect: integration.EffectNone,
 		}
 	}
-	if arn.Kind != api.KindStateMachine || arn.Account != account || arn.Region != region {
+	if !startable(arn) || arn.Account != account || arn.Region != region {
 		return engine.Machine{}, missing
 	}
-	m, err := c.machine(ctx, engine.Tenant(account, region), arn.Machine)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return engine.Machine{}, missing
-	case err != nil:
-		return engine.Machine{}, err
-	case m.Deleting:
+	m, err := c.starting(ctx, arn, draw)
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errDeleting) {
 		return engine.Machine{}, missing
 	}
-	return m.started(account, region), nil
+	return m, err
+}
+
+// startable says whether an ARN is of a kind that can be started.
+func startable(arn api.ARN) bool {
+	return arn.Label == "" && (arn.Kind == api.KindStateMachine || arn.Kind == api.KindVersion || arn.Kind == api.KindAlias)
 }
 
 // Gone says whether an activity is known not to be there, as engine's
@@ -173,48 +243,3 @@ func (c *Catalog) Gone(text string) bool {
 
 // goneTime is how long a turn waits for the store to tell of an activity.
 const goneTime = time.Second
-
-// check reads a definition and refuses one that can't run here. It returns its
-// comment, which describes the machine.
-func (c *Catalog) check(text string, kind api.StateMachineType) (comment string, err error) {
-	definition, diagnostics := asl.Parse([]byte(text))
-	if message := asl.Render(diagnostics); message != "" {
-		return "", api.Errorf(api.CodeInvalidDefinition, "%s", message)
-	}
-	program, err := asl.Compile(definition, asl.Rules{
-		Express: kind == api.StateMachineTypeExpress,
-		Serves:  c.serves,
-	})
-	var refusal *asl.Refusal
-	if errors.As(err, &refusal) {
-		return "", api.Errorf(api.CodeInvalidDefinition, "%s", refusal.Error())
-	}
-	if err != nil {
-		return "", err
-	}
-	return program.Comment, nil
-}
-
-// serves says what a Task may name: what the registry has a handler for, and
-// what the engine does itself.
-func (c *Catalog) serves(service, action string, p asl.Pattern) bool {
-	return service == "states" || c.registry.Serves(service, action, integration.Pattern(p))
-}
-
-// definition is a definition's text by its hash.
-func (c *Catalog) definition(ctx context.Context, hash store.Hash) (string, error) {
-	text, err := c.store.Definition(ctx, hash)
-	return string(text), err
-}
-
-// variables are the variables that each state of a definition reads.
-func variables(text string) map[string][]string {
-	definition, _ := asl.Parse([]byte(text))
-	program, err := asl.Compile(definition, asl.Rules{Distributed: true})
-	if err != nil {
-		return nil
-	}
-	return program.VariableReferences()
-}
-
-func hashOf(text string) store.Hash { return sha256.Sum256([]byte(text)) }

@@ -34,6 +34,9 @@ func (s *Service) finishDeletion(ctx context.Context, m *machineDoc) error {
 	if len(running) == deletionPage {
 		return nil
 	}
+	if more, err := s.dropOwned(ctx, m.Name); more || err != nil {
+		return err
+	}
 	err = s.Store.Commit(ctx, &store.Batch{
 		ExpectDocs: []store.ExpectDoc{{DocKey: s.machineKey(m.Name), Rev: m.rev}},
 		DropDocs:   []store.DocKey{s.machineKey(m.Name)},
@@ -42,6 +45,30 @@ func (s *Service) finishDeletion(ctx context.Context, m *machineDoc) error {
 		return nil
 	}
 	return err
+}
+
+// dropOwned takes a page of a machine's versions and aliases away, and says
+// whether there may be more.
+func (s *Service) dropOwned(ctx context.Context, machine string) (more bool, err error) {
+	var b store.Batch
+	for _, kind := range [...]string{kindAlias, kindVersion} {
+		docs, err := s.Catalog.owned(ctx, s.tenant, kind, machine, "", deletionPage)
+		if err != nil {
+			return false, err
+		}
+		more = more || len(docs) == deletionPage
+		for _, doc := range docs {
+			b.DropDocs = append(b.DropDocs, doc.DocKey)
+		}
+	}
+	if len(b.DropDocs) == 0 {
+		return false, nil
+	}
+	err = s.Store.Commit(ctx, &b)
+	if errors.Is(err, store.ErrUnknown) {
+		return true, nil
+	}
+	return more, err
 }
 
 // Run finishes deletions until ctx ends. It goes through the machines once at

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/backstep/backstep/api"
@@ -12,9 +13,28 @@ import (
 	"github.com/backstep/backstep/internal/store"
 )
 
+// starting is what an ARN names, as a start needs it.
+func (s *Service) starting(ctx context.Context, text string) (engine.Machine, error) {
+	arn, err := s.ours(text, api.StateMachineDoesNotExist, api.KindStateMachine, api.KindVersion, api.KindAlias)
+	if err != nil {
+		return engine.Machine{}, err
+	}
+	if arn.Label != "" {
+		return engine.Machine{}, labelled()
+	}
+	m, err := s.Catalog.starting(ctx, arn, s.Engine.Draw)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return m, api.StateMachineDoesNotExist(text)
+	case errors.Is(err, errDeleting):
+		return m, api.StateMachineDeleting(text)
+	}
+	return m, err
+}
+
 // request is the start of an execution, checked.
-func (s *Service) request(m *machineDoc, name, given, trace *string) (engine.StartRequest, error) {
-	r := engine.StartRequest{Machine: m.started(s.Account, s.Region)}
+func (s *Service) request(m engine.Machine, name, given, trace *string) (engine.StartRequest, error) {
+	r := engine.StartRequest{Machine: m}
 	if name != nil {
 		if !api.ValidName(*name) {
 			return r, api.InvalidName(*name)
@@ -31,7 +51,7 @@ func (s *Service) request(m *machineDoc, name, given, trace *string) (engine.Sta
 
 // StartExecution starts an execution.
 func (s *Service) StartExecution(ctx context.Context, in *api.StartExecutionInput) (*api.StartExecutionOutput, error) {
-	m, err := s.living(ctx, in.StateMachineArn)
+	m, err := s.starting(ctx, in.StateMachineArn)
 	if err != nil {
 		return nil, err
 	}
@@ -68,11 +88,11 @@ func (s *Service) expressARN(machineName, name string, id store.ID) string {
 
 // StartSyncExecution runs an express execution to its end.
 func (s *Service) StartSyncExecution(ctx context.Context, in *api.StartSyncExecutionInput) (*api.StartSyncExecutionOutput, error) {
-	m, err := s.living(ctx, in.StateMachineArn)
+	m, err := s.starting(ctx, in.StateMachineArn)
 	if err != nil {
 		return nil, err
 	}
-	if m.Type != api.StateMachineTypeExpress {
+	if !m.Express {
 		return nil, api.StateMachineTypeNotSupported()
 	}
 	r, err := s.request(m, in.Name, in.Input, in.TraceHeader)
@@ -275,17 +295,14 @@ func (s *Service) listing(ctx context.Context, in *api.ListExecutionsInput) (sto
 	if in.RedriveFilter != "" || in.StatusFilter == api.ExecutionStatusPendingRedrive {
 		return q, page{}, api.Validation("This filter is for the executions of a map run alone")
 	}
-	m, err := s.machine(ctx, *in.StateMachineArn)
+	name, err := s.listed(ctx, *in.StateMachineArn)
 	if err != nil {
 		return q, page{}, err
 	}
-	if m.Type == api.StateMachineTypeExpress {
-		return q, page{}, api.StateMachineTypeNotSupported()
-	}
-	p := s.page("ListExecutions", in.MaxResults, m.Name, string(in.StatusFilter))
-	q = store.IndexQuery{Tenant: s.tenant, Index: engine.IndexMachine, Value: m.Name, Limit: p.size + 1}
+	p := s.page("ListExecutions", in.MaxResults, name, string(in.StatusFilter))
+	q = store.IndexQuery{Tenant: s.tenant, Index: engine.IndexMachine, Value: name, Limit: p.size + 1}
 	if in.StatusFilter != "" {
-		q.Index, q.Value = engine.IndexStatus, engine.StatusValue(m.Name, statusFrom(in.StatusFilter))
+		q.Index, q.Value = engine.IndexStatus, engine.StatusValue(name, statusFrom(in.StatusFilter))
 	}
 	after, err := p.after(in.NextToken)
 	if err != nil {
@@ -295,6 +312,39 @@ func (s *Service) listing(ctx context.Context, in *api.ListExecutionsInput) (sto
 		q.After, err = placed(after, q)
 	}
 	return q, p, err
+}
+
+// listed is the name under which the executions of a state machine, a version
+// or an alias are listed.
+func (s *Service) listed(ctx context.Context, text string) (string, error) {
+	arn, err := s.ours(text, api.StateMachineDoesNotExist, api.KindStateMachine, api.KindVersion, api.KindAlias)
+	if err != nil {
+		return "", err
+	}
+	if arn.Label != "" {
+		return "", labelled()
+	}
+	m, err := s.Catalog.machine(ctx, s.tenant, arn.Machine)
+	name := arn.Machine
+	if err == nil {
+		switch arn.Kind {
+		case api.KindVersion:
+			name = engine.QualifiedName(arn.Machine, strconv.Itoa(arn.Version))
+			_, err = s.Catalog.version(ctx, s.tenant, arn.Machine, arn.Version)
+		case api.KindAlias:
+			name = engine.QualifiedName(arn.Machine, arn.Name)
+			_, err = s.Catalog.alias(ctx, s.tenant, arn.Machine, arn.Name)
+		}
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return "", api.StateMachineDoesNotExist(text)
+	case err != nil:
+		return "", err
+	case m.Type == api.StateMachineTypeExpress:
+		return "", api.StateMachineTypeNotSupported()
+	}
+	return name, nil
 }
 
 func statusFrom(st api.ExecutionStatus) machine.Status {
@@ -349,10 +399,13 @@ func (s *Service) DescribeStateMachineForExecution(ctx context.Context, in *api.
 		StateMachineArn: s.machineARN(start.Machine), Name: start.Machine, RoleArn: start.RoleARN, UpdateDate: api.Timestamp(start.At),
 		LoggingConfiguration: logging(nil), TracingConfiguration: tracing(nil), EncryptionConfiguration: encryption(nil),
 	}
-	m, err := s.Catalog.machine(ctx, s.tenant, start.Machine)
-	if err == nil && m.Definition == store.Hash(start.Definition) {
-		out.UpdateDate, out.RevisionId = m.Updated, optional(m.Revision)
-		out.LoggingConfiguration, out.TracingConfiguration, out.EncryptionConfiguration = logging(m.Logging), tracing(m.Tracing), encryption(m.Encryption)
+	r, err := s.revisionOf(ctx, &start)
+	if err != nil {
+		return nil, err
+	}
+	if r != nil {
+		out.UpdateDate, out.RevisionId = r.Updated, optional(r.Revision)
+		out.LoggingConfiguration, out.TracingConfiguration, out.EncryptionConfiguration = logging(r.Logging), tracing(r.Tracing), encryption(r.Encryption)
 	}
 	if in.IncludedData != api.IncludedDataMetadataOnly {
 		if out.Definition, err = s.Catalog.definition(ctx, store.Hash(start.Definition)); err != nil {
@@ -361,4 +414,32 @@ func (s *Service) DescribeStateMachineForExecution(ctx context.Context, in *api.
 		out.VariableReferences = variables(out.Definition)
 	}
 	return out, nil
+}
+
+// revisionOf is the revision that an execution runs: of its version, or of its
+// state machine as long as that has the same definition. Nil where it is no
+// longer known.
+func (s *Service) revisionOf(ctx context.Context, start *machine.Start) (*revision, error) {
+	m, err := s.Catalog.machine(ctx, s.tenant, start.Machine)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &m.revision
+	if arn, err := api.ParseARN(start.Version); err == nil {
+		v, err := s.Catalog.version(ctx, s.tenant, start.Machine, arn.Version)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		r = &v.revision
+	}
+	if r.Definition != store.Hash(start.Definition) {
+		return nil, nil
+	}
+	return r, nil
 }

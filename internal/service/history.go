@@ -37,7 +37,7 @@ func (s *Service) GetExecutionHistory(ctx context.Context, in *api.GetExecutionH
 	if err != nil {
 		return nil, err
 	}
-	told, err := s.tell(ctx, id, start.Region, events, in.IncludeExecutionData == nil || *in.IncludeExecutionData)
+	told, err := s.tell(ctx, id, &start, events, in.IncludeExecutionData == nil || *in.IncludeExecutionData)
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +87,8 @@ func (s *Service) events(ctx context.Context, id store.ID, from, last int64, bac
 }
 
 // tell turns events into the API's, their payloads read at one go.
-func (s *Service) tell(ctx context.Context, id store.ID, region string, events []machine.Event, data bool) ([]api.HistoryEvent, error) {
-	t := teller{region: region, data: data, texts: map[machine.Ref]string{}}
+func (s *Service) tell(ctx context.Context, id store.ID, start *machine.Start, events []machine.Event, data bool) ([]api.HistoryEvent, error) {
+	t := teller{start: start, data: data, texts: map[machine.Ref]string{}}
 	if err := t.read(ctx, s.Store, id, events); err != nil {
 		return nil, err
 	}
@@ -107,9 +107,9 @@ func (s *Service) tell(ctx context.Context, id store.ID, region string, events [
 
 // teller has at hand what events refer to.
 type teller struct {
-	region string
-	data   bool // inputs and outputs are told too
-	texts  map[machine.Ref]string
+	start *machine.Start
+	data  bool // inputs and outputs are told too
+	texts map[machine.Ref]string
 }
 
 // read reads the payloads that the events refer to.
@@ -212,12 +212,13 @@ func (t *teller) started(e *machine.Event, h *api.HistoryEvent) {
 	text, details := t.text(e.In)
 	h.ExecutionStartedEventDetails = &api.ExecutionStartedEventDetails{
 		Input: text, InputDetails: details, RoleArn: optional(e.RoleARN),
+		StateMachineAliasArn: optional(t.start.Alias), StateMachineVersionArn: optional(t.start.Version),
 	}
 }
 
 func (t *teller) taskScheduled(e *machine.Event, h *api.HistoryEvent) {
 	d := &api.TaskScheduledEventDetails{
-		ResourceType: e.ResourceType, Resource: e.Resource, Region: t.region,
+		ResourceType: e.ResourceType, Resource: e.Resource, Region: t.start.Region,
 		TimeoutInSeconds: seconds(e.Timeout), HeartbeatInSeconds: seconds(e.Heartbeat), TaskCredentials: credentials(e.RoleARN),
 	}
 	if text, _ := t.text(e.In); text != nil {

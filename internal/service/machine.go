@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"errors"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -54,13 +53,21 @@ func (s *Service) machineARN(name string) string {
 }
 
 // put writes a machine's document at the revision it was read, 0 for a new one.
-func (s *Service) put(ctx context.Context, m *machineDoc, definitions ...store.Definition) error {
+func (s *Service) put(ctx context.Context, m *machineDoc) error {
+	return s.putWith(ctx, m, &store.Batch{})
+}
+
+// putWith writes a machine's document, as put does, with all that is in a batch.
+func (s *Service) putWith(ctx context.Context, m *machineDoc, b *store.Batch) error {
 	m.Hash = m.Definition[:]
 	body, err := encodeDoc(m)
 	if err != nil {
 		return err
 	}
-	return s.commitDoc(ctx, store.Doc{DocKey: s.machineKey(m.Name), Body: body}, m.rev, definitions...)
+	key := s.machineKey(m.Name)
+	b.ExpectDocs = append(b.ExpectDocs, store.ExpectDoc{DocKey: key, Rev: m.rev})
+	b.Docs = append(b.Docs, store.Doc{DocKey: key, Rev: m.rev + 1, Body: body})
+	return s.Store.Commit(ctx, b)
 }
 
 // CreateStateMachine stores a definition under a name.
@@ -77,15 +84,31 @@ func (s *Service) CreateStateMachine(ctx context.Context, in *api.CreateStateMac
 		if !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}
-		err = s.put(ctx, m, store.Definition{Hash: m.Definition, Body: []byte(in.Definition)})
+		made, b := *m, store.Batch{Definitions: []store.Definition{{Hash: m.Definition, Body: []byte(in.Definition)}}}
+		if in.Publish {
+			if err := s.publish(&made, in.VersionDescription, &b); err != nil {
+				return nil, err
+			}
+		}
+		err = s.putWith(ctx, &made, &b)
 		if err == nil {
-			return &api.CreateStateMachineOutput{StateMachineArn: s.machineARN(m.Name), CreationDate: m.Created}, nil
+			return s.created(&made), nil
 		}
 		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrUnknown) {
 			return nil, err
 		}
 		// Somebody was faster, or nobody knows: look again.
 	}
+}
+
+// created is the answer to a create.
+func (s *Service) created(m *machineDoc) *api.CreateStateMachineOutput {
+	out := &api.CreateStateMachineOutput{StateMachineArn: s.machineARN(m.Name), CreationDate: m.Created}
+	if m.Publish {
+		version := s.versionARN(m.Name, 1)
+		out.StateMachineVersionArn = &version
+	}
+	return out
 }
 
 // newMachine is the machine that an input asks for, when all of it makes sense.
@@ -98,9 +121,7 @@ func (s *Service) newMachine(in *api.CreateStateMachineInput) (*machineDoc, erro
 	case !api.ValidName(in.Name):
 		return nil, api.InvalidName(in.Name)
 	case in.VersionDescription != nil && !in.Publish:
-		return nil, api.Validation("Version description can only be set when publish is true")
-	case in.Publish:
-		return nil, noVersions()
+		return nil, noDescription()
 	}
 	if err := checkRole(in.RoleArn); err != nil {
 		return nil, err
@@ -112,27 +133,22 @@ func (s *Service) newMachine(in *api.CreateStateMachineInput) (*machineDoc, erro
 	if err != nil {
 		return nil, err
 	}
-	comment, err := s.Catalog.check(in.Definition, kind)
-	if err != nil {
+	if err := s.Catalog.check(in.Definition, kind); err != nil {
 		return nil, err
 	}
-	now := s.now()
-	return &machineDoc{
-		Name: in.Name, Type: kind, Definition: hashOf(in.Definition), Role: in.RoleArn, Created: now, Updated: now, Comment: clipped(comment),
-		Logging: in.LoggingConfiguration, Tracing: in.TracingConfiguration, Encryption: in.EncryptionConfiguration, Tags: tags,
-	}, nil
-}
-
-func noVersions() *api.Error {
-	return api.Validation("Versions are not offered by this server yet: leave publish out")
-}
-
-// clipped is a description within its limit of 256 characters.
-func clipped(text string) string {
-	if r := []rune(text); len(r) > 256 {
-		return string(r[:256])
+	m := &machineDoc{Name: in.Name, Type: kind, Created: s.now(), Tags: tags, Publish: in.Publish}
+	m.revision = revision{
+		Definition: hashOf(in.Definition), Role: in.RoleArn, Updated: m.Created,
+		Logging: in.LoggingConfiguration, Tracing: in.TracingConfiguration, Encryption: in.EncryptionConfiguration,
 	}
-	return text
+	if in.VersionDescription != nil {
+		m.Description = *in.VersionDescription
+	}
+	return m, nil
+}
+
+func noDescription() *api.Error {
+	return api.Validation("Version description can only be set when publish is true")
 }
 
 // createdBefore answers a create of a name that is taken: the same machine once
@@ -143,12 +159,12 @@ func (s *Service) createdBefore(was, m *machineDoc) (*api.CreateStateMachineOutp
 	if was.Deleting {
 		return nil, api.StateMachineDeleting(arn)
 	}
-	same := was.Definition == m.Definition && was.Type == m.Type && reflect.DeepEqual(was.Logging, m.Logging) &&
-		reflect.DeepEqual(was.Tracing, m.Tracing) && reflect.DeepEqual(was.Encryption, m.Encryption)
+	same := was.Definition == m.Definition && was.Type == m.Type && was.sameSettings(&m.revision) &&
+		was.Publish == m.Publish && was.Description == m.Description
 	if !same {
 		return nil, api.StateMachineAlreadyExists(arn)
 	}
-	return &api.CreateStateMachineOutput{StateMachineArn: arn, CreationDate: was.Created}, nil
+	return s.created(was), nil
 }
 
 func checkRole(arn string) error {
@@ -173,35 +189,77 @@ func checkSettings(logging *api.LoggingConfiguration, encryption *api.Encryption
 	return nil
 }
 
-// DescribeStateMachine answers a state machine as it is now.
+// DescribeStateMachine answers a state machine as it is now, or a version.
 func (s *Service) DescribeStateMachine(ctx context.Context, in *api.DescribeStateMachineInput) (*api.DescribeStateMachineOutput, error) {
-	m, err := s.machine(ctx, in.StateMachineArn)
+	arn, err := s.ours(in.StateMachineArn, api.StateMachineDoesNotExist, api.KindStateMachine, api.KindVersion, api.KindAlias)
 	if err != nil {
 		return nil, err
 	}
-	text, err := s.Catalog.definition(ctx, m.Definition)
+	var out *api.DescribeStateMachineOutput
+	var r *revision
+	if arn.Kind == api.KindVersion {
+		out, r, err = s.describeVersion(ctx, arn)
+	} else {
+		out, r, err = s.describeMachine(ctx, in.StateMachineArn)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, api.StateMachineDoesNotExist(in.StateMachineArn)
+	}
 	if err != nil {
 		return nil, err
 	}
-	status := api.StateMachineStatusActive
-	if m.Deleting {
-		status = api.StateMachineStatusDeleting
-	}
-	out := &api.DescribeStateMachineOutput{
-		StateMachineArn: s.machineARN(m.Name), Name: m.Name, Status: status, RoleArn: m.Role, Type: m.Type, CreationDate: m.Created,
-		LoggingConfiguration: logging(m.Logging), TracingConfiguration: tracing(m.Tracing), EncryptionConfiguration: encryption(m.Encryption),
-		RevisionId: optional(m.Revision), Description: optional(m.Comment),
-	}
+	out.RoleArn, out.RevisionId = r.Role, optional(r.Revision)
+	out.LoggingConfiguration, out.TracingConfiguration, out.EncryptionConfiguration = logging(r.Logging), tracing(r.Tracing), encryption(r.Encryption)
 	if in.IncludedData != api.IncludedDataMetadataOnly {
-		out.Definition, out.VariableReferences = text, variables(text)
+		if out.Definition, err = s.Catalog.definition(ctx, r.Definition); err != nil {
+			return nil, err
+		}
+		out.VariableReferences = variables(out.Definition)
 	}
 	return out, nil
+}
+
+// describeMachine begins the description of a state machine.
+func (s *Service) describeMachine(ctx context.Context, text string) (*api.DescribeStateMachineOutput, *revision, error) {
+	m, err := s.machine(ctx, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &api.DescribeStateMachineOutput{
+		StateMachineArn: s.machineARN(m.Name), Name: m.Name, Status: m.status(), Type: m.Type, CreationDate: m.Created,
+	}, &m.revision, nil
+}
+
+// describeVersion begins the description of a version.
+func (s *Service) describeVersion(ctx context.Context, arn api.ARN) (*api.DescribeStateMachineOutput, *revision, error) {
+	m, err := s.Catalog.machine(ctx, s.tenant, arn.Machine)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := s.Catalog.version(ctx, s.tenant, arn.Machine, arn.Version)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &api.DescribeStateMachineOutput{
+		StateMachineArn: s.versionARN(v.Machine, v.Number), Name: v.Machine, Status: m.status(), Type: v.Type, CreationDate: v.Created,
+		Description: optional(v.Description),
+	}, &v.revision, nil
+}
+
+func (m *machineDoc) status() api.StateMachineStatus {
+	if m.Deleting {
+		return api.StateMachineStatusDeleting
+	}
+	return api.StateMachineStatusActive
 }
 
 // What was not set is shown as AWS shows it.
 func logging(c *api.LoggingConfiguration) *api.LoggingConfiguration {
 	if c == nil {
 		return &api.LoggingConfiguration{Level: api.LogLevelOff}
+	}
+	if c.Level == "" {
+		return &api.LoggingConfiguration{Level: api.LogLevelOff, IncludeExecutionData: c.IncludeExecutionData, Destinations: c.Destinations}
 	}
 	return c
 }
@@ -225,8 +283,8 @@ func (s *Service) UpdateStateMachine(ctx context.Context, in *api.UpdateStateMac
 	if in.Definition == nil && in.RoleArn == nil && in.LoggingConfiguration == nil && in.TracingConfiguration == nil && in.EncryptionConfiguration == nil {
 		return nil, api.Errorf(api.CodeMissingRequiredParameter, "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified")
 	}
-	if in.Publish || in.VersionDescription != nil {
-		return nil, noVersions()
+	if in.VersionDescription != nil && !in.Publish {
+		return nil, noDescription()
 	}
 	if err := checkSettings(in.LoggingConfiguration, in.EncryptionConfiguration); err != nil {
 		return nil, err
@@ -235,19 +293,47 @@ func (s *Service) UpdateStateMachine(ctx context.Context, in *api.UpdateStateMac
 	if err != nil {
 		return nil, err
 	}
-	m := *was
-	var definitions []store.Definition
-	if in.Definition != nil {
-		comment, err := s.Catalog.check(*in.Definition, m.Type)
-		if err != nil {
+	m, b := *was, store.Batch{}
+	if err := s.change(&m, in, &b); err != nil {
+		return nil, err
+	}
+	if !m.same(&was.revision) {
+		m.Updated, m.Revision, m.Published = s.now(), s.NewUUID(), 0
+	}
+	if in.Publish {
+		if err := s.publish(&m, in.VersionDescription, &b); err != nil {
 			return nil, err
 		}
-		m.Definition, m.Comment = hashOf(*in.Definition), clipped(comment)
-		definitions = []store.Definition{{Hash: m.Definition, Body: []byte(*in.Definition)}}
+	}
+	if m.Revision != was.Revision || m.Published != was.Published {
+		err = s.putWith(ctx, &m, &b)
+	}
+	if errors.Is(err, store.ErrConflict) {
+		return nil, api.Errorf(api.CodeConflict, "The state machine is being changed by another call. Try again.")
+	}
+	if err != nil {
+		return nil, refuse(err)
+	}
+	out := &api.UpdateStateMachineOutput{UpdateDate: m.Updated, RevisionId: optional(m.Revision)}
+	if in.Publish {
+		version := s.versionARN(m.Name, m.Published)
+		out.StateMachineVersionArn = &version
+	}
+	return out, nil
+}
+
+// change puts into m what an update gives, and a new definition's text into b.
+func (s *Service) change(m *machineDoc, in *api.UpdateStateMachineInput, b *store.Batch) error {
+	if in.Definition != nil {
+		if err := s.Catalog.check(*in.Definition, m.Type); err != nil {
+			return err
+		}
+		m.Definition = hashOf(*in.Definition)
+		b.Definitions = []store.Definition{{Hash: m.Definition, Body: []byte(*in.Definition)}}
 	}
 	if in.RoleArn != nil {
 		if err := checkRole(*in.RoleArn); err != nil {
-			return nil, err
+			return err
 		}
 		m.Role = *in.RoleArn
 	}
@@ -260,15 +346,7 @@ func (s *Service) UpdateStateMachine(ctx context.Context, in *api.UpdateStateMac
 	if in.EncryptionConfiguration != nil {
 		m.Encryption = in.EncryptionConfiguration
 	}
-	m.Updated, m.Revision = s.now(), s.NewUUID()
-	err = s.put(ctx, &m, definitions...)
-	if errors.Is(err, store.ErrConflict) {
-		return nil, api.Errorf(api.CodeConflict, "The state machine is being changed by another call. Try again.")
-	}
-	if err != nil {
-		return nil, refuse(err)
-	}
-	return &api.UpdateStateMachineOutput{UpdateDate: m.Updated, RevisionId: &m.Revision}, nil
+	return nil
 }
 
 // DeleteStateMachine marks a state machine; see deletion.go for what follows.

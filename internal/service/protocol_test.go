@@ -120,6 +120,15 @@ func TestProtocol(t *testing.T) {
 		{"callbacks", callbacks},
 		{"activities", activities},
 		{"tags", tags},
+		{"versions", versions},
+		{"versions of a revision", revisions},
+		{"bad versions are refused", badVersions},
+		{"aliases", aliases},
+		{"bad aliases are refused", badAliases},
+		{"starts by version and alias", qualifiedStarts},
+		{"nested starts by alias", nestedStarts},
+		{"deleting takes versions and aliases", deletingQualified},
+		{"validation", validation},
 		{"waiting", waiting},
 		{"foreign names", foreignNames},
 		{"deleting ends executions", deleting},
@@ -199,7 +208,7 @@ func machineLife(t *testing.T, h *house, svc api.Service) {
 		t.Fatal(err)
 	}
 	if d.Definition != passing || d.Name != machine || d.Type != api.StateMachineTypeStandard || d.Status != api.StateMachineStatusActive ||
-		d.RevisionId != nil || *d.Description != "echo" || d.LoggingConfiguration.Level != api.LogLevelOff {
+		d.RevisionId != nil || d.Description != nil || d.LoggingConfiguration.Level != api.LogLevelOff {
 		t.Errorf("described as %+v", d)
 	}
 	u, err := svc.UpdateStateMachine(ctx, &api.UpdateStateMachineInput{StateMachineArn: arn, Definition: ptr(sleeping)})

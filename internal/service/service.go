@@ -4,8 +4,9 @@
 // executions run (engine and machine do).
 //
 // Read service.go, then catalog.go (state machines as documents), machine.go,
-// execution.go, history.go, activity.go, tag.go, page.go (next tokens),
-// deletion.go (what goes on after a DeleteStateMachine).
+// definition.go (what may be created), version.go, alias.go, execution.go,
+// history.go, activity.go, tag.go, page.go (next tokens), deletion.go (what
+// goes on after a DeleteStateMachine).
 package service
 
 import (
@@ -105,11 +106,10 @@ func optional(text string) *string {
 
 // commitDoc writes one document, where nobody else has written it since it was
 // read at revision rev.
-func (s *Service) commitDoc(ctx context.Context, doc store.Doc, rev uint64, definitions ...store.Definition) error {
+func (s *Service) commitDoc(ctx context.Context, doc store.Doc, rev uint64) error {
 	doc.Rev = rev + 1
 	return s.Store.Commit(ctx, &store.Batch{
-		ExpectDocs:  []store.ExpectDoc{{DocKey: doc.DocKey, Rev: rev}},
-		Docs:        []store.Doc{doc},
-		Definitions: definitions,
+		ExpectDocs: []store.ExpectDoc{{DocKey: doc.DocKey, Rev: rev}},
+		Docs:       []store.Doc{doc},
 	})
 }

@@ -187,7 +187,7 @@ func (w *world) program(_ context.Context, hash store.Hash) (*asl.Program, error
 }
 
 // machine finds what a nested execution names.
-func (w *world) machine(_ context.Context, account, region, arn string) (engine.Machine, error) {
+func (w *world) machine(_ context.Context, account, region, arn string, _ engine.Draw) (engine.Machine, error) {
 	m := w.byARN[arn]
 	if m == nil {
 		return engine.Machine{}, errors.New("no such machine in this world: " + arn)

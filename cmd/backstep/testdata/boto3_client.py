@@ -146,6 +146,30 @@ def errors(machine):
     refused(e.ActivityDoesNotExist, sfn.get_activity_task, activityArn=machine.replace("stateMachine:order", "activity:absent"))
 
 
+def catalogue(machine):
+    seen = sfn.describe_state_machine(stateMachineArn=machine)
+    assert seen["status"] == "ACTIVE" and seen["definition"] == definition("order"), seen
+    updated = sfn.update_state_machine(stateMachineArn=machine, tracingConfiguration={"enabled": True})
+    seen = sfn.describe_state_machine(stateMachineArn=machine)
+    assert updated["updateDate"] >= seen["creationDate"] and seen["tracingConfiguration"] == {"enabled": True}, seen
+    sfn.tag_resource(resourceArn=machine, tags=[{"key": "team", "value": "shop"}, {"key": "cost", "value": "7"}])
+    sfn.untag_resource(resourceArn=machine, tagKeys=["team"])
+    assert sfn.list_tags_for_resource(resourceArn=machine)["tags"] == [{"key": "cost", "value": "7"}]
+    execution = machine.replace("stateMachine", "execution") + ":good"
+    assert sfn.describe_state_machine_for_execution(executionArn=execution)["stateMachineArn"] == machine
+
+    painters = sfn.create_activity(name="painters")["activityArn"]
+    assert sfn.describe_activity(activityArn=painters)["name"] == "painters"
+    listed = sfn.get_paginator("list_activities").paginate(PaginationConfig={"PageSize": 1})
+    assert [a["name"] for page in listed for a in page["activities"]] == ["packers", "painters"]
+    sfn.delete_activity(activityArn=painters)
+    refused(sfn.exceptions.ActivityDoesNotExist, sfn.describe_activity, activityArn=painters)
+
+    sfn.delete_state_machine(stateMachineArn=create("gone", "order"))
+    listed = sfn.get_paginator("list_state_machines").paginate(PaginationConfig={"PageSize": 2})
+    assert sorted(m["name"] for page in listed for m in page["stateMachines"]) == ["approval", "order", "packing", "quick"]
+
+
 def foreign_keys():
     for key, secret in ((os.environ["AWS_ACCESS_KEY_ID"], "wrong"), ("AKIDUNKNOWN", os.environ["AWS_SECRET_ACCESS_KEY"])):
         stranger = connect(aws_access_key_id=key, aws_secret_access_key=secret)
@@ -163,4 +187,5 @@ if __name__ == "__main__":
     approvals()
     activity()
     errors(made)
+    catalogue(made)
     foreign_keys()

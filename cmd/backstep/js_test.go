@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// TestJavaScriptSDK runs testdata/js/client.mjs at a server that asks for
+// signatures. The SDK is fetched as its lock says.
+func TestJavaScriptSDK(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is not here, so nothing is known of the AWS SDK for JavaScript: apt-get install nodejs npm (%v)", tool, err)
+		}
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"package.json", "package-lock.json", "client.mjs"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "js", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	definitions, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fetch := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
+	fetch.Dir = dir
+	if out, err := fetch.CombinedOutput(); err != nil {
+		t.Skipf("the AWS SDK for JavaScript can't be fetched, so nothing is known of it: %v\n%s", err, out)
+	}
+	d := openDesk(t)
+	n := serveChild(t, keys+d.configuration())
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	script := exec.CommandContext(ctx, "node", "client.mjs")
+	script.Dir = dir
+	script.Env = append(foreignEnv(t, "BACKSTEP_URL="+n.url, "DESK_URL="+d.url, "DEFINITIONS="+definitions), "PATH="+os.Getenv("PATH"))
+	if out, err := script.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
