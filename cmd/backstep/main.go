@@ -3,7 +3,8 @@
 // logic.
 //
 // Read main.go (the command line), serve.go (the parts of a server and the order
-// in which they start and stop), metrics.go.
+// in which they start and stop), report.go (where logs and events go),
+// metrics.go.
 package main
 
 import (

@@ -73,3 +73,38 @@ func (m engineMetrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, g.value(m.engine))
 	}
 }
+
+// reportMetrics shows what became of log events and status changes.
+type reportMetrics struct{ reports *reports }
+
+var (
+	descLogsWritten    = describe("log_events_written_total", "Log events that their destination took.")
+	descLogsDropped    = describe("log_events_dropped_total", "Log events that are lost: there was no room for them, or their destination did not take them.")
+	descChangesWritten = describe("status_events_written_total", "Status changes that their destination took.")
+	descChangesDropped = describe("status_events_dropped_total", "Status changes that are lost, as log events may be.")
+)
+
+// Describe tells what Collect will.
+func (m reportMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range [...]*prometheus.Desc{descLogsWritten, descLogsDropped, descChangesWritten, descChangesDropped} {
+		ch <- d
+	}
+}
+
+// Collect reads the queues; one that is not there has lost nothing.
+func (m reportMetrics) Collect(ch chan<- prometheus.Metric) {
+	var logs, changes struct{ written, dropped int64 }
+	if q := m.reports.logs; q != nil {
+		logs.written, logs.dropped = q.Written(), q.Dropped()
+	}
+	if q := m.reports.changes; q != nil {
+		changes.written, changes.dropped = q.Written(), q.Dropped()
+	}
+	count := func(d *prometheus.Desc, n int64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n))
+	}
+	count(descLogsWritten, logs.written)
+	count(descLogsDropped, logs.dropped)
+	count(descChangesWritten, changes.written)
+	count(descChangesDropped, changes.dropped)
+}

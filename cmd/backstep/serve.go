@@ -82,6 +82,7 @@ type house struct {
 	lambda  *lambda.Handler
 	sns     *sns.Handler
 	http    *httptask.Handler
+	reports *reports
 	engine  *engine.Engine
 	service *service.Service
 	server  *server.Server
@@ -103,14 +104,17 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	if err != nil {
 		return nil, &cli.UsageError{Err: err}
 	}
+	if h.reports, err = openReports(ctx, c, log); err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
 	catalog := service.NewCatalog(h.store, registry)
 	limits := engine.DefaultLimits()
 	override(&limits.Calls, c.Limits.Calls)
 	override(&limits.Express, c.Limits.Express)
 	override(&limits.CachedBytes, c.Limits.Memory)
 	h.engine, err = engine.Open(context.WithoutCancel(ctx), engine.Config{
-		Store: h.store, Registry: registry, Machines: catalog.Machine, Gone: catalog.Gone, Log: log, Exclusive: c.Postgres == "", Limits: limits,
-		StrictAWS: c.StrictAWS,
+		Store: h.store, Registry: registry, Machines: catalog.Machine, Gone: catalog.Gone, Tell: h.reports.reporter(catalog, log).Tell,
+		Log: log, Exclusive: c.Postgres == "", Limits: limits, StrictAWS: c.StrictAWS,
 	})
 	if err != nil {
 		return nil, err
@@ -119,7 +123,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 		Store: h.store, Engine: h.engine, Catalog: catalog, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID, Log: log,
 	})
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), engineMetrics{h.engine})
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), engineMetrics{h.engine}, reportMetrics{h.reports})
 	h.server, err = server.New(server.Config{
 		Service: h.service, Keys: secrets(c.Keys), Region: c.Region, Hosts: c.Hosts, Ready: h.ready, Metrics: metrics, Log: log,
 		MaxCalls: c.Limits.Requests, MaxPolls: c.Limits.Polls,
@@ -193,8 +197,8 @@ func (h *house) ready() error {
 
 // run serves until ctx ends, the listener fails or the store has stopped, then
 // takes the house down from the roof: calls that wait are answered, task calls
-// get time to end, leases are given back, programs are stopped, the store is
-// closed.
+// get time to end, leases are given back, what is to be told is told, programs
+// are stopped, the store is closed.
 func (h *house) run(ctx context.Context, listener net.Listener) error {
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -205,6 +209,10 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 		stop(h.engine.Run(turning))
 	}()
 	go h.service.Run(running)
+	writing, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	written := make(chan struct{})
+	go func() { defer close(written); h.reports.run(writing) }()
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -224,11 +232,17 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 	<-served
 	still()
 	<-engineEnded
+	h.reports.end()
+	context.AfterFunc(grace, cut)
+	<-written
 	return errors.Join(err, h.close(grace))
 }
 
 // close closes what is open, from the roof down.
 func (h *house) close(ctx context.Context) error {
+	if h.reports != nil {
+		h.reports.close()
+	}
 	if h.http != nil {
 		h.http.Close()
 	}

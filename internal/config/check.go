@@ -34,6 +34,7 @@ func (c *Config) Check() error {
 			say("keys.%s must be an access key id of letters and digits, and its secret not empty", id)
 		}
 	}
+	c.checkReports(say)
 	checkURL(say, "AWS_ENDPOINT_URL_LAMBDA or AWS_ENDPOINT_URL", c.Endpoints.Lambda)
 	checkURL(say, "AWS_ENDPOINT_URL_SNS or AWS_ENDPOINT_URL", c.Endpoints.SNS)
 	if problems != nil {

@@ -6,7 +6,8 @@
 // given: the environment is asked through a function.
 //
 // Read config.go (the struct), check.go (what holds of it), then load.go (from
-// file to struct), decode.go (from YAML to values), quantity.go and secret.go.
+// file to struct) with report.go (logs and events), decode.go (from YAML to
+// values), quantity.go and secret.go.
 package config
 
 import "time"
@@ -25,6 +26,8 @@ type Config struct {
 	Functions   map[string]Function
 	Topics      map[string]Topic
 	Connections map[string]Connection
+	Logs        Logs
+	Events      Events
 	HTTP        HTTP
 	Keys        map[string]Secret // by access key id
 	Limits      Limits
@@ -81,8 +84,9 @@ type Limits struct {
 
 // Endpoints are servers of AWS's protocols that the environment names, as it
 // does for AWS's own clients: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL_SNS,
+// AWS_ENDPOINT_URL_CLOUDWATCH_LOGS, AWS_ENDPOINT_URL_EVENTBRIDGE,
 // AWS_ENDPOINT_URL.
-type Endpoints struct{ Lambda, SNS URL }
+type Endpoints struct{ Lambda, SNS, Logs, EventBridge URL }
 
 // Default is the configuration of a server that is told nothing.
 func Default() *Config {

@@ -56,6 +56,8 @@ connections:
     hosts: [api.bank.example.com]
     api_key: {header: X-Api-Key, value: "${TOKEN}"}
   mail: {hosts: ["mail.internal:8080"], basic: {username: me, password: canary-3}}
+logs: {file: executions.log}
+events: {webhook: "https://canary-5@example.com/hook", source: com.example.sagas}
 http: {allow: ["api.bank.example.com:443", 10.0.0.0/8]}
 keys: &keys
   AKIDEXAMPLE: "${TOKEN}"
@@ -83,6 +85,8 @@ func TestLoad(t *testing.T) {
 			"bank": {Hosts: []string{"api.bank.example.com"}, APIKey: APIKey{Header: "X-Api-Key", Value: "canary-1"}},
 			"mail": {Hosts: []string{"mail.internal:8080"}, Basic: Basic{Username: "me", Password: "canary-3"}},
 		},
+		Logs:   Logs{To: LogsFile, File: dir + "/executions.log"},
+		Events: Events{Webhook: "https://canary-5@example.com/hook", Source: "com.example.sagas"},
 		HTTP:   HTTP{Allow: []string{"api.bank.example.com:443", "10.0.0.0/8"}},
 		Keys:   map[string]Secret{"AKIDEXAMPLE": "canary-1"},
 		Limits: Limits{Requests: 512, Polls: 100, Calls: 64, Express: 8, Memory: 512 << 20, Drain: 5 * time.Second},
@@ -133,9 +137,9 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestEndpoints(t *testing.T) {
-	env := map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:4574"}
+	env := map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:4574", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://127.0.0.1:4586"}
 	c, err := Load("", func(name string) (string, bool) { v, set := env[name]; return v, set })
-	if err != nil || c.Endpoints != (Endpoints{Lambda: "http://127.0.0.1:4574", SNS: "http://127.0.0.1:4566"}) {
+	if err != nil || c.Endpoints != (Endpoints{Lambda: "http://127.0.0.1:4574", SNS: "http://127.0.0.1:4566", Logs: "http://127.0.0.1:4586", EventBridge: "http://127.0.0.1:4566"}) {
 		t.Errorf("got %+v, %v", c, err)
 	}
 	env["AWS_ENDPOINT_URL"] = "4566"
@@ -151,6 +155,13 @@ func TestRefused(t *testing.T) {
 		{"http:\n  allowed: []\n", "backstep.yaml:2: unknown key http.allowed; did you mean allow?"},
 		{"limits: {zzzzzz: 1}\n", "backstep.yaml:1: unknown key limits.zzzzzz; there are calls, drain, express, memory, polls, requests"},
 		{"region: a\nregion: b\n", "backstep.yaml:2: region stands here again, after line 1"},
+		{"logs: here\n", "backstep.yaml:1: logs must be cloudwatch, stdout, off, or {file: PATH}"},
+		{"logs: {}\n", "backstep.yaml:1: logs needs a file"},
+		{"logs: {path: x}\n", "backstep.yaml:1: unknown key logs.path; there are file"},
+		{"events: {}\n", "backstep.yaml:1: events needs a webhook, or a bus of EventBridge"},
+		{"events: {webhook: http://a, bus: default}\n", "backstep.yaml:1: events needs a webhook, or a bus of EventBridge"},
+		{"events: {webhook: ftp://canary@a}\n", "backstep.yaml: events.webhook must be an address that begins with http:// or https://"},
+		{"events: {bus: default, source: 'a b'}\n", `backstep.yaml: events.source: "a b" is no source`},
 		{"- a\n", "backstep.yaml:1: must be a mapping of keys to values"},
 		{"functions: [a]\n", "backstep.yaml:1: functions must be a mapping of keys to values"},
 		{"? [a]\n: b\n", "backstep.yaml:1: has a key that is no text"},
@@ -243,6 +254,17 @@ func TestNoFile(t *testing.T) {
 	}
 	if _, err := Load(t.TempDir(), lookup); err == nil {
 		t.Error("a folder was read as a file")
+	}
+}
+
+func TestReports(t *testing.T) {
+	for text, want := range map[string]Logs{"logs: stdout\n": {To: LogsStdout}, "logs: cloudwatch\n": {To: LogsCloudWatch}, "logs: off\n": {To: LogsOff}, "logs: {file: /var/log/sagas}\n": {To: LogsFile, File: "/var/log/sagas"}} {
+		if c, err := load(t, text); err != nil || c.Logs != want {
+			t.Errorf("%q: got %+v, %v", text, c, err)
+		}
+	}
+	if c, err := load(t, "events: {bus: default}\n"); err != nil || c.Events != (Events{Bus: "default", Source: EventSource}) {
+		t.Errorf("got %+v, %v", c, err)
 	}
 }
 

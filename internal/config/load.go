@@ -27,7 +27,10 @@ func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
 // error is an *[Error], or tells why the file can't be read.
 func Load(path string, lookup func(string) (string, bool)) (*Config, error) {
 	c := Default()
-	c.Endpoints = Endpoints{Lambda: endpoint(lookup, "LAMBDA"), SNS: endpoint(lookup, "SNS")}
+	c.Endpoints = Endpoints{
+		Lambda: endpoint(lookup, "LAMBDA"), SNS: endpoint(lookup, "SNS"),
+		Logs: endpoint(lookup, "CLOUDWATCH_LOGS"), EventBridge: endpoint(lookup, "EVENTBRIDGE"),
+	}
 	if path == "" {
 		return c, c.Check()
 	}
@@ -137,6 +140,8 @@ func (c *Config) settings(folder string) map[string]setting {
 		"functions":   named(&c.Functions, func(d *decoder, n *yaml.Node, at string) Function { return function(d, n, at, folder) }),
 		"topics":      named(&c.Topics, topic),
 		"connections": named(&c.Connections, connection),
+		"logs":        c.Logs.setting(folder),
+		"events":      c.Events.setting(),
 		"http": func(d *decoder, n *yaml.Node, path string) {
 			d.object(n, path, map[string]setting{"allow": list(&c.HTTP.Allow)})
 		},

@@ -6,10 +6,10 @@
 //
 // Read engine.go (what it is given), errors.go (what it refuses), door.go (how
 // things come in), turn.go (message → delta → commit), batch.go and rows.go (a
-// delta as rows, and back), cache.go (what is in memory), call.go and
-// dispatch.go (what jobs send out), activity.go, nested.go and inbox.go (the
-// jobs that are no calls), timers.go and alarms.go, lease.go, wait.go,
-// express.go, and run.go (what turns it all).
+// delta as rows, and back), tell.go (what others hear of a turn), cache.go (what
+// is in memory), call.go and dispatch.go (what jobs send out), activity.go,
+// nested.go and inbox.go (the jobs that are no calls), timers.go and alarms.go,
+// lease.go, wait.go, express.go, and run.go (what turns it all).
 //
 // # Driving it without a goroutine
 //
@@ -70,6 +70,10 @@ type Config struct {
 	// more). It is asked within the turn that schedules an activity's task, so
 	// it must be quick. nil: all are there.
 	Gone func(arn string) bool
+	// Tell hears of every turn once what it did is durable, those of one
+	// execution in their order and one after another. It is called within the
+	// turn: it must be quick and wait for nobody. nil: nobody hears.
+	Tell func(*Telling)
 
 	Clock   Clock        // nil: the system's
 	Entropy io.Reader    // nil: crypto/rand; read by many at once

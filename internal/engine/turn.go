@@ -248,6 +248,7 @@ func (e *Engine) settle(s *shard, r *resident, m machine.Message, d machine.Delt
 		}
 	}
 	began := r.x.Head.Status == 0
+	e.report(r, &d)
 	r.x.Apply(d)
 	for _, j := range d.Jobs {
 		e.launch(s, r, j)

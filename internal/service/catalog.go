@@ -32,7 +32,8 @@ type Catalog struct {
 	registry *integration.Registry
 
 	mu   sync.Mutex
-	read map[store.DocKey]decoded // at most keepDocs of them
+	read map[store.DocKey]decoded    // at most keepDocs of them
+	logs map[store.DocKey]logSetting // of the machines whose executions run, at most keepDocs
 }
 
 // decoded is a document that was read before.
@@ -47,7 +48,7 @@ const keepDocs = 4096
 
 // NewCatalog is the catalog of a store, for tasks that the registry serves.
 func NewCatalog(st store.Store, registry *integration.Registry) *Catalog {
-	return &Catalog{store: st, registry: registry, read: make(map[store.DocKey]decoded)}
+	return &Catalog{store: st, registry: registry, read: make(map[store.DocKey]decoded), logs: make(map[store.DocKey]logSetting)}
 }
 
 // revision is what an update of a state machine may change, and what a version

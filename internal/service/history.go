@@ -94,15 +94,20 @@ func (s *Service) tell(ctx context.Context, id store.ID, start *machine.Start, e
 	}
 	told := make([]api.HistoryEvent, len(events))
 	for i := range events {
-		e := &events[i]
-		told[i] = api.HistoryEvent{
-			Timestamp: api.Timestamp(e.At), Type: api.HistoryEventType(e.Type.String()), Id: e.ID, PreviousEventId: e.Prev,
-		}
-		if details := shapes[e.Type]; details != nil {
-			details(&t, e, &told[i])
-		}
+		told[i] = t.event(&events[i])
 	}
 	return told, nil
+}
+
+// event is one event as the API has it.
+func (t *teller) event(e *machine.Event) api.HistoryEvent {
+	told := api.HistoryEvent{
+		Timestamp: api.Timestamp(e.At), Type: api.HistoryEventType(e.Type.String()), Id: e.ID, PreviousEventId: e.Prev,
+	}
+	if details := shapes[e.Type]; details != nil {
+		details(t, e, &told)
+	}
+	return told
 }
 
 // teller has at hand what events refer to.
@@ -110,38 +115,46 @@ type teller struct {
 	start *machine.Start
 	data  bool // inputs and outputs are told too
 	texts map[machine.Ref]string
+	cut   map[machine.Ref]bool // texts that were too long to be told whole
+}
+
+// refs names the payloads that events refer to.
+func refs(events []machine.Event, each func(machine.Ref)) {
+	for i := range events {
+		each(events[i].In)
+		each(events[i].Out)
+		for _, v := range events[i].Assigned {
+			each(v.Value)
+		}
+	}
 }
 
 // read reads the payloads that the events refer to.
 func (t *teller) read(ctx context.Context, st store.Store, id store.ID, events []machine.Event) error {
-	var refs []uint32
-	want := func(r machine.Ref) {
+	var missing []uint32
+	refs(events, func(r machine.Ref) {
 		if _, have := t.texts[r]; r != 0 && !have {
 			t.texts[r] = ""
-			refs = append(refs, uint32(r))
+			missing = append(missing, uint32(r))
 		}
-	}
-	for i := range events {
-		want(events[i].In)
-		want(events[i].Out)
-		for _, v := range events[i].Assigned {
-			want(v.Value)
-		}
-	}
-	if len(refs) == 0 {
+	})
+	if len(missing) == 0 {
 		return nil
 	}
-	texts, err := st.Payloads(ctx, id, refs)
+	texts, err := st.Payloads(ctx, id, missing)
 	if err != nil {
 		return err
 	}
-	for i, r := range refs {
+	for i, r := range missing {
 		t.texts[machine.Ref(r)] = string(texts[i])
 	}
 	return nil
 }
 
-var whole = &api.HistoryEventExecutionDataDetails{}
+var (
+	whole = &api.HistoryEventExecutionDataDetails{}
+	part  = &api.HistoryEventExecutionDataDetails{Truncated: true}
+)
 
 // text is a payload and its details: both nil where there is none or data is
 // left out.
@@ -150,6 +163,9 @@ func (t *teller) text(r machine.Ref) (*string, *api.HistoryEventExecutionDataDet
 		return nil, nil
 	}
 	text := t.texts[r]
+	if t.cut[r] {
+		return &text, part
+	}
 	return &text, whole
 }
 

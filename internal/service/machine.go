@@ -65,6 +65,7 @@ func (s *Service) putWith(ctx context.Context, m *machineDoc, b *store.Batch) er
 		return err
 	}
 	key := s.machineKey(m.Name)
+	defer s.Catalog.forget(key)
 	b.ExpectDocs = append(b.ExpectDocs, store.ExpectDoc{DocKey: key, Rev: m.rev})
 	b.Docs = append(b.Docs, store.Doc{DocKey: key, Rev: m.rev + 1, Body: body})
 	return s.Store.Commit(ctx, b)

@@ -34,6 +34,7 @@ type house struct {
 	service *service.Service
 	calls   atomic.Int64
 	tokens  chan string // of callback tasks, as their handler got them
+	reports reports
 }
 
 // Call is the handler of lambda:invoke: it answers the payload, or fails as the
@@ -58,7 +59,7 @@ func newHouse(t *testing.T) *house {
 	registry.Add("lambda", "*", h, integration.RequestResponse, integration.WaitForTaskToken)
 	catalog := service.NewCatalog(h.store, registry)
 	ctx, cancel := context.WithCancel(context.Background())
-	e, err := engine.Open(ctx, engine.Config{Store: h.store, Registry: registry, Machines: catalog.Machine, Exclusive: true})
+	e, err := engine.Open(ctx, engine.Config{Store: h.store, Registry: registry, Machines: catalog.Machine, Tell: h.reports.teller(catalog), Exclusive: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// Telling is what one turn of an execution did, for who tells the outside of
+// it. It is durable by then; of an express execution, which nothing is kept of,
+// it is decided. All in it is shared and must not be changed; it is good until
+// Config.Tell returns.
+type Telling struct {
+	Start  *machine.Start
+	Was    machine.Status  // before the turn; 0 where the execution began with it
+	Head   machine.Head    // as it is now
+	Events []machine.Event // in order, perhaps none
+
+	payloads map[machine.Ref]value.Text // that were there before the turn
+	first    machine.Ref                // number of the first of added
+	added    []value.Text
+}
+
+// Text is a payload that an event of the turn, or the head, refers to. It is
+// the zero Text where that is no longer in memory.
+func (t *Telling) Text(r machine.Ref) value.Text {
+	if i := int64(r) - int64(t.first); i >= 0 && i < int64(len(t.added)) {
+		return t.added[i]
+	}
+	return t.payloads[r]
+}
+
+// report tells of a delta that is durable and not yet applied.
+func (e *Engine) report(r *resident, d *machine.Delta) {
+	if e.cfg.Tell == nil {
+		return
+	}
+	e.cfg.Tell(&Telling{
+		Start: &r.x.Start, Was: r.x.Head.Status, Head: *d.Head, Events: d.Events,
+		payloads: r.x.Payloads, first: r.x.Head.LastPayload + 1, added: d.Payloads,
+	})
+}
