@@ -19,10 +19,11 @@ var (
 	fullHead = Head{
 		Status: Failed, Now: 1, Stop: 2, LastEvent: 3, Entries: 4, LastPayload: 5, LastFrame: 6, LastJob: 7, Input: 8, Output: 9,
 		Error: textPointer("e"), Cause: textPointer(""), Timeout: 10, Redrives: 11, Variables: 12,
+		Kept: true, Redriven: 13, Tokens: []RedriveToken{{"t", 14}, {"u", 15}},
 	}
 	fullFrame = Frame{
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
-		Prev: 8, Variables: []Binding{{"a", 9}, {"b", math.MaxUint32}}, Retries: []uint32{10, 0}, Sends: 11, Unknown: true, Job: 12,
+		Prev: 8, Variables: []Binding{{"a", 9}, {"b", math.MaxUint32}}, Retries: []uint32{10, 0}, Tried: 20, Sends: 11, Unknown: true, Job: 12,
 		Join: &Join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18}, Result: 19,
 	}
 	fullJob = Job{
