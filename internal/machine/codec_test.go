@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"encoding/hex"
 	"errors"
 	"math"
 	"reflect"
@@ -106,6 +107,23 @@ func TestNewerRecordsAreNamed(t *testing.T) {
 	}
 	if text := (&FormatError{"job", 99}).Error(); text != "the job record has encoding 99, which this version does not know" {
 		t.Error(text)
+	}
+}
+
+// TestOlderRecordsAreRead reads what the first encodings wrote: they know
+// nothing of redrives.
+func TestOlderRecordsAreRead(t *testing.T) {
+	wantHead := fullHead
+	wantHead.Kept, wantHead.Redriven, wantHead.Tokens = false, 0, nil
+	bytes, _ := hex.DecodeString("01030204030405060708090a0b0c026501")
+	if head, err := DecodeHead(bytes); err != nil || !reflect.DeepEqual(head, wantHead) {
+		t.Errorf("%+v, %v", head, err)
+	}
+	wantFrame := fullFrame
+	wantFrame.Tried = 0
+	bytes, _ = hex.DecodeString("010102020303040507080b0c130c0173020161090162ffffffff0f020a0001010d0e0f101112")
+	if frame, err := DecodeFrame(bytes); err != nil || !reflect.DeepEqual(frame, &wantFrame) {
+		t.Errorf("%+v, %v", frame, err)
 	}
 }
 

@@ -43,7 +43,7 @@ func TestRandomExecutions(t *testing.T) {
 			if wrong := s.wrong(); wrong != "" || t.Failed() {
 				t.Fatalf("seed %d: %s\n%s\n%s", seed, wrong, definition, s.tell(nil))
 			}
-			if h := &s.x.Head; h.Status.Ended() && (!h.Kept || h.Redrives == 3) {
+			if h := &s.x.Head; h.Status.Ended() && (!h.Kept || h.Redrives == 1) {
 				break
 			}
 		}
