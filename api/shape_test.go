@@ -30,6 +30,7 @@ var awsShapes = map[string][2]any{
 	"DescribeExecution":                {sfn.DescribeExecutionInput{}, sfn.DescribeExecutionOutput{}},
 	"ListExecutions":                   {sfn.ListExecutionsInput{}, sfn.ListExecutionsOutput{}},
 	"StopExecution":                    {sfn.StopExecutionInput{}, sfn.StopExecutionOutput{}},
+	"RedriveExecution":                 {sfn.RedriveExecutionInput{}, sfn.RedriveExecutionOutput{}},
 	"GetExecutionHistory":              {sfn.GetExecutionHistoryInput{}, sfn.GetExecutionHistoryOutput{}},
 	"DescribeStateMachineForExecution": {sfn.DescribeStateMachineForExecutionInput{}, sfn.DescribeStateMachineForExecutionOutput{}},
 	"CreateActivity":                   {sfn.CreateActivityInput{}, sfn.CreateActivityOutput{}},
