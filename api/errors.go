@@ -175,6 +175,11 @@ func ExecutionAlreadyExists(arn string) *Error {
 	return Errorf(CodeExecutionAlreadyExists, "Execution Already Exists: '%s'", arn)
 }
 
+// ExecutionNotRedrivable says why an execution can't be redriven.
+func ExecutionNotRedrivable(reason string) *Error {
+	return Errorf(CodeExecutionNotRedrivable, "%s", reason)
+}
+
 // ActivityDoesNotExist says that there is none of that ARN.
 func ActivityDoesNotExist(arn string) *Error {
 	return Errorf(CodeActivityDoesNotExist, "Activity Does Not Exist: '%s'", arn)

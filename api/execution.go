@@ -191,6 +191,17 @@ type StopExecutionOutput struct {
 	StopDate Timestamp `json:"stopDate"`
 }
 
+// RedriveExecutionInput is what RedriveExecution takes. ClientToken is made of the visible characters of ASCII.
+type RedriveExecutionInput struct {
+	ExecutionArn string  `json:"executionArn" check:"required,1..256"`
+	ClientToken  *string `json:"clientToken,omitzero" check:"1..64,ascii"`
+}
+
+// RedriveExecutionOutput says when the execution was redriven.
+type RedriveExecutionOutput struct {
+	RedriveDate Timestamp `json:"redriveDate"`
+}
+
 // WaitExecutionInput is what WaitExecution takes. Without AfterEventId it waits for the end of the execution; with it, for an event whose id is
 // greater. TimeoutSeconds is how long it may wait, 60 where it is absent.
 type WaitExecutionInput struct {

@@ -152,6 +152,19 @@ type Service interface {
 	// Errors: ExecutionDoesNotExist; InvalidArn; ValidationException for an execution that can't be stopped.
 	StopExecution(context.Context, *StopExecutionInput) (*StopExecutionOutput, error)
 
+	// RedriveExecution lets a STANDARD execution that FAILED, TIMED_OUT or was ABORTED go on from where it stood, with the input, definition
+	// and ARN that it has. What was entered and not left is done again, under the same step ids; what was done stays done. Of a Parallel and
+	// an inline Map only the branches and iterations that had not succeeded run again, or all of them where the state failed because its
+	// result was too large. Retries start anew, and so do the timeouts. Its history goes on with ExecutionRedriven.
+	//
+	// It is idempotent by clientToken: each of the last ten tokens that redrove the execution is answered with its redriveDate for fifteen
+	// minutes.
+	//
+	// Errors: ExecutionDoesNotExist; InvalidArn; ExecutionNotRedrivable, with the reason that DescribeExecution tells as
+	// redriveStatusReason: it is RUNNING or SUCCEEDED, it ended 14 days ago or began a year ago, its history has 24,999 events or more, it ended
+	// under a version that knew no redrives, or its state machine is DELETING or gone; ValidationException for a clientToken that is none.
+	RedriveExecution(context.Context, *RedriveExecutionInput) (*RedriveExecutionOutput, error)
+
 	// GetExecutionHistory lists the events of an execution by page, the first one first unless reverseOrder is set.
 	//
 	// Errors: ExecutionDoesNotExist, InvalidArn, InvalidToken.

@@ -28,6 +28,7 @@ var Operations = []Operation{
 	op("DescribeExecution", Service.DescribeExecution),
 	op("ListExecutions", Service.ListExecutions),
 	op("StopExecution", Service.StopExecution),
+	op("RedriveExecution", Service.RedriveExecution),
 	op("GetExecutionHistory", Service.GetExecutionHistory),
 	op("DescribeStateMachineForExecution", Service.DescribeStateMachineForExecution),
 	op("CreateActivity", Service.CreateActivity),

@@ -86,6 +86,9 @@ func (s script) ListExecutions(ctx context.Context, in *api.ListExecutionsInput)
 func (s script) StopExecution(ctx context.Context, in *api.StopExecutionInput) (*api.StopExecutionOutput, error) {
 	return play[api.StopExecutionOutput](s, ctx, "StopExecution", in)
 }
+func (s script) RedriveExecution(ctx context.Context, in *api.RedriveExecutionInput) (*api.RedriveExecutionOutput, error) {
+	return play[api.RedriveExecutionOutput](s, ctx, "RedriveExecution", in)
+}
 func (s script) GetExecutionHistory(ctx context.Context, in *api.GetExecutionHistoryInput) (*api.GetExecutionHistoryOutput, error) {
 	return play[api.GetExecutionHistoryOutput](s, ctx, "GetExecutionHistory", in)
 }

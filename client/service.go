@@ -115,6 +115,16 @@ func (c *Client) StopExecution(ctx context.Context, in *api.StopExecutionInput) 
 	return call[api.StopExecutionOutput](ctx, c, api.TargetAWS+"StopExecution", again, 0, in)
 }
 
+// RedriveExecution implements [api.Service]. A redrive with a client token may be tried again: the token makes it the
+// same one.
+func (c *Client) RedriveExecution(ctx context.Context, in *api.RedriveExecutionInput) (*api.RedriveExecutionOutput, error) {
+	t := once
+	if in.ClientToken != nil {
+		t = again
+	}
+	return call[api.RedriveExecutionOutput](ctx, c, api.TargetAWS+"RedriveExecution", t, 0, in)
+}
+
 // GetExecutionHistory implements [api.Service].
 func (c *Client) GetExecutionHistory(ctx context.Context, in *api.GetExecutionHistoryInput) (*api.GetExecutionHistoryOutput, error) {
 	return call[api.GetExecutionHistoryOutput](ctx, c, api.TargetAWS+"GetExecutionHistory", again, 0, in)

@@ -79,6 +79,7 @@ type verbs struct {
 	Show       Show       `cmd:"" help:"Show an execution: where it stands and the path it took."`
 	History    History    `cmd:"" help:"Print an execution's events."`
 	Stop       Stop       `cmd:"" help:"Stop an execution."`
+	Redrive    Redrive    `cmd:"" help:"Let an execution go on from where it failed."`
 	Bench      Bench      `cmd:"" help:"Load a server with sagas and measure it."`
 	Completion Completion `cmd:"" help:"Print a completion script for a shell."`
 	Version    Version    `cmd:"" help:"Print the version."`

@@ -217,7 +217,7 @@ func (v *Demo) report(s *session, svc api.Service, scenarios []scenario, arns []
 	for i, arn := range arns {
 		all.Go(func() {
 			var events []api.HistoryEvent
-			x, err := s.follow(svc, arn, func(e api.HistoryEvent) { events = append(events, e) })
+			x, err := s.follow(svc, arn, 0, func(e api.HistoryEvent) { events = append(events, e) })
 			if err != nil {
 				ends[i].err = err
 				return

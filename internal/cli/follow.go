@@ -8,10 +8,9 @@ import (
 	"github.com/backstep/backstep/api"
 )
 
-// follow hands each event of an execution to show, the first one first, until
-// it has ended.
-func (s *session) follow(svc api.Service, arn string, show func(api.HistoryEvent)) (*api.DescribeExecutionOutput, error) {
-	var last int64
+// follow hands each event of an execution after the last one that is known to
+// show, the first one first, until it has ended.
+func (s *session) follow(svc api.Service, arn string, last int64, show func(api.HistoryEvent)) (*api.DescribeExecutionOutput, error) {
 	for {
 		wait, err := svc.WaitExecution(s.ctx, &api.WaitExecutionInput{ExecutionArn: arn, AfterEventId: &last})
 		if err != nil {

@@ -37,7 +37,7 @@ func (v *History) Run(s *session) error {
 		return err
 	}
 	if v.Follow {
-		_, err := s.follow(svc, arn, func(e api.HistoryEvent) { v.print(s, e) })
+		_, err := s.follow(svc, arn, 0, func(e api.HistoryEvent) { v.print(s, e) })
 		return err
 	}
 	if s.JSON {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/backstep/backstep/api"
@@ -43,12 +44,17 @@ func (v *Show) Run(s *session) error {
 	if x.StopDate != nil {
 		stop = when(*x.StopDate)
 	}
+	redriven := ""
+	if x.RedriveDate != nil {
+		redriven = fmt.Sprintf("%d×, last at %s", *x.RedriveCount, when(*x.RedriveDate))
+	}
 	fields(s.Stdout,
 		"execution", x.ExecutionArn,
 		"status", s.status(x.Status),
 		"started", when(x.StartDate),
 		"ended", stop,
 		"took", took(x.StartDate, x.StopDate),
+		"redriven", redriven,
 		"path", strings.Join(path(events), " → "),
 		"error", text(x.Error),
 		"cause", clip(text(x.Cause), 400),

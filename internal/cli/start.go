@@ -51,7 +51,7 @@ func (v *Start) Run(s *session) error {
 		return err
 	}
 	fmt.Fprintln(s.Stderr, out.ExecutionArn)
-	end, err := s.follow(svc, out.ExecutionArn, s.progress())
+	end, err := s.follow(svc, out.ExecutionArn, 0, s.progress())
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintf(s.Stderr, "  … goes on: backstep show %s\n", executionName(out.ExecutionArn))
 	}
@@ -92,7 +92,13 @@ func (s *session) progress() func(api.HistoryEvent) {
 			if failed[e.PreviousEventId] {
 				mark = "↩" // the error was caught
 			}
-			fmt.Fprintf(s.Stderr, "  %s %s %s\n", mark, d.Name, took(began[d.Name], &e.Timestamp))
+			line := "  " + mark + " " + d.Name
+			if at, known := began[d.Name]; known { // else it was entered before a redrive
+				line += " " + took(at, &e.Timestamp)
+			}
+			fmt.Fprintln(s.Stderr, line)
+		} else if d := e.ExecutionRedrivenEventDetails; d != nil {
+			fmt.Fprintln(s.Stderr, "  ↻ redriven")
 		} else if name := failureOf(e); name != "" && !ends(e) {
 			failed[e.Id] = true
 			fmt.Fprintf(s.Stderr, "  %s %s\n", s.paint(red, "✗"), name)

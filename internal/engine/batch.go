@@ -132,14 +132,14 @@ func (w *writer) lists(r *resident, d *machine.Delta) {
 			w.b.DropQueue = append(w.b.DropQueue, queuedKey(r, was))
 		}
 	}
-	if s := &r.x.Start; r.x.Head.Status != d.Head.Status {
+	if s := &r.x.Start; r.x.Head.Status != d.Head.Status || r.x.Head.Redrives != d.Head.Redrives {
 		w.item(s, r.id, r.x.Head.Status, d.Head)
 	}
 }
 
 func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *machine.Head) {
 	at := len(w.bytes)
-	item := Item{Name: s.Name, Status: h.Status, Start: s.At, Stop: h.Stop, Version: s.Version, Alias: s.Alias}
+	item := Item{Name: s.Name, Status: h.Status, Start: s.At, Stop: h.Stop, Version: s.Version, Alias: s.Alias, Redrives: h.Redrives, Redriven: h.Redriven}
 	w.bytes = item.append(w.bytes)
 	for _, name := range [...]string{s.Machine, qualified(s.Version), qualified(s.Alias)} {
 		if name == "" {
@@ -149,7 +149,7 @@ func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *mach
 		w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
 		k.Index, k.Value = IndexStatus, StatusValue(name, h.Status)
 		w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
-		if was != 0 {
+		if was != 0 && was != h.Status {
 			k.Value = StatusValue(name, was)
 			w.b.DropIndex = append(w.b.DropIndex, k)
 		}

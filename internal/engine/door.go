@@ -160,6 +160,43 @@ func (e *Engine) Stop(ctx context.Context, id store.ID, why machine.Failure) (in
 	return t.head.Stop, err
 }
 
+// Redrive lets an execution that ended without success go on from where it
+// stood, and returns once that is durable, with its time in UTC milliseconds. A
+// token of the last redrives is answered with the redrive that it asked for. An
+// execution that can't be redriven is a *NotRedrivableError.
+func (e *Engine) Redrive(ctx context.Context, id store.ID, token string) (int64, error) {
+	if err := e.admit(); err != nil {
+		return 0, err
+	}
+	var at int64
+	var was bool
+	reason := ""
+	look := func(r *resident) bool {
+		h, now := &r.x.Head, max(e.now(), r.x.Head.Now)
+		if at, was = h.RedriveOf(token, now); was {
+			return false
+		}
+		reason = machine.NotRedrivable(&r.x.Start, h, e.cfg.Quotas, now)
+		return reason == ""
+	}
+	t, err := e.turn(id, machine.Message{Kind: machine.Redrive, Token: token}, &rider{before: look})
+	switch {
+	case err != nil:
+		return 0, err
+	case was:
+		return at, nil
+	case reason != "":
+		return 0, &NotRedrivableError{reason}
+	}
+	return t.head.Redriven, nil
+}
+
+// NotRedrivable says in the service's words why an execution can't be redriven
+// now, "" where it can.
+func (e *Engine) NotRedrivable(s *machine.Start, h *machine.Head) string {
+	return machine.NotRedrivable(s, h, e.cfg.Quotas, max(e.now(), h.Now))
+}
+
 // Complete brings the answer of a callback task or of an activity's worker: an
 // output, or where failure is not nil that.
 func (e *Engine) Complete(ctx context.Context, token string, output value.Text, failure *machine.Failure) error {

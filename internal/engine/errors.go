@@ -33,3 +33,9 @@ type NameTakenError struct {
 func (e *NameTakenError) Error() string {
 	return fmt.Sprintf("the name belongs to execution %s", e.ID)
 }
+
+// NotRedrivableError says in the service's words why an execution can't be
+// redriven.
+type NotRedrivableError struct{ Reason string }
+
+func (e *NotRedrivableError) Error() string { return e.Reason }

@@ -81,7 +81,7 @@ func (e *Engine) hearNews(m *store.Message) error {
 	if err := e.readPayloads(e.ctx, id, x); err != nil {
 		return err
 	}
-	n := x.Ending()
+	n := x.Ending(e.cfg.Quotas)
 	return e.tellParent(&n, from)
 }
 

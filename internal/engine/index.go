@@ -36,14 +36,29 @@ type Item struct {
 	Stop    int64 // UTC ms, 0 while it runs
 	Version string
 	Alias   string
+
+	Redrives int
+	Redriven int64 // when the last redrive was, UTC ms; 0: there was none
 }
 
-const itemEncoding = 1
+// Encoding 1 knew no redrives, and is written where there were none.
+const (
+	itemPlain    = 1
+	itemRedriven = 2
+)
 
 func (i Item) append(b []byte) []byte {
-	b = append(b, itemEncoding, byte(i.Status))
+	encoding := byte(itemPlain)
+	if i.Redrives > 0 {
+		encoding = itemRedriven
+	}
+	b = append(b, encoding, byte(i.Status))
 	b = binary.AppendUvarint(b, uint64(i.Start))
 	b = binary.AppendUvarint(b, uint64(i.Stop))
+	if encoding == itemRedriven {
+		b = binary.AppendUvarint(b, uint64(i.Redrives))
+		b = binary.AppendUvarint(b, uint64(i.Redriven))
+	}
 	for _, s := range [...]string{i.Name, i.Version, i.Alias} {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
@@ -55,18 +70,24 @@ var errItem = errors.New("list row: not in an encoding of this version")
 
 // DecodeItem reads the body of a row of IndexMachine or IndexStatus.
 func DecodeItem(body []byte) (Item, error) {
-	if len(body) < 2 || body[0] != itemEncoding {
+	if len(body) < 2 || body[0] < itemPlain || body[0] > itemRedriven {
 		return Item{}, errItem
 	}
 	i := Item{Status: machine.Status(body[1])}
 	b := body[2:]
-	for _, n := range [...]*int64{&i.Start, &i.Stop} {
+	var redrives int64
+	times := []*int64{&i.Start, &i.Stop, &redrives, &i.Redriven}
+	if body[0] == itemPlain {
+		times = times[:2]
+	}
+	for _, n := range times {
 		v, width := binary.Uvarint(b)
 		if width <= 0 {
 			return Item{}, errItem
 		}
 		*n, b = int64(v), b[width:]
 	}
+	i.Redrives = int(redrives)
 	for _, s := range [...]*string{&i.Name, &i.Version, &i.Alias} {
 		v, width := binary.Uvarint(b)
 		if width <= 0 || v > uint64(len(b)-width) {

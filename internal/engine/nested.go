@@ -186,7 +186,7 @@ func (e *Engine) ending(k store.JobKey) (*machine.Ending, error) {
 	if j := r.x.Jobs[machine.JobID(k.Number)]; j == nil || j.Kind != machine.Tell {
 		return nil, nil
 	}
-	n := r.x.Ending()
+	n := r.x.Ending(e.cfg.Quotas)
 	return &n, nil
 }
 

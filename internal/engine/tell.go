@@ -18,6 +18,13 @@ type Telling struct {
 	payloads map[machine.Ref]value.Text // that were there before the turn
 	first    machine.Ref                // number of the first of added
 	added    []value.Text
+	quotas   machine.Limits
+}
+
+// NotRedrivable says in the service's words why the execution can't be redriven
+// as a head has it, "" where it can.
+func (t *Telling) NotRedrivable(h *machine.Head) string {
+	return machine.NotRedrivable(t.Start, h, t.quotas, h.Now)
 }
 
 // Text is a payload that an event of the turn, or the head, refers to. It is
@@ -36,6 +43,6 @@ func (e *Engine) report(r *resident, d *machine.Delta) {
 	}
 	e.cfg.Tell(&Telling{
 		Start: &r.x.Start, Was: r.x.Head.Status, Head: *d.Head, Events: d.Events,
-		payloads: r.x.Payloads, first: r.x.Head.LastPayload + 1, added: d.Payloads,
+		payloads: r.x.Payloads, first: r.x.Head.LastPayload + 1, added: d.Payloads, quotas: e.cfg.Quotas,
 	})
 }

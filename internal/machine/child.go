@@ -50,11 +50,15 @@ type Ending struct {
 	Start         Start
 	Head          Head
 	Input, Output value.Text
+	NotRedrivable string // why it can't be redriven; ""
 }
 
 // Ending is what the execution's parent is told. Its payloads must be at hand.
-func (x *Execution) Ending() Ending {
-	return Ending{x.Start, x.Head, x.Payloads[x.Head.Input], x.Payloads[x.Head.Output]}
+func (x *Execution) Ending(l Limits) Ending {
+	return Ending{
+		Start: x.Start, Head: x.Head, Input: x.Payloads[x.Head.Input], Output: x.Payloads[x.Head.Output],
+		NotRedrivable: NotRedrivable(&x.Start, &x.Head, l, x.Head.Now),
+	}
 }
 
 // Message completes the parent's job, whose task waits in the pattern .sync or
@@ -91,9 +95,12 @@ func (n *Ending) describe(p asl.Pattern) value.Value {
 		b.Set("OutputDetails", included)
 	}
 	b.Set("RedriveCount", value.NewInt(int64(n.Head.Redrives)))
-	if n.Head.Status == Succeeded {
+	if n.Head.Redriven != 0 {
+		b.Set("RedriveDate", value.NewInt(n.Head.Redriven))
+	}
+	if n.NotRedrivable != "" {
 		b.Set("RedriveStatus", value.NewString("NOT_REDRIVABLE"))
-		b.Set("RedriveStatusReason", value.NewString("Execution is SUCCEEDED and cannot be redriven"))
+		b.Set("RedriveStatusReason", value.NewString(n.NotRedrivable))
 	} else {
 		b.Set("RedriveStatus", value.NewString("REDRIVABLE"))
 	}

@@ -11,8 +11,8 @@ import (
 // number for as long as stores hold it. A new encoding gets a new number.
 const (
 	startFormat  = 1
-	headFormat   = 1
-	frameFormat  = 1
+	headFormat   = 2
+	frameFormat  = 2
 	jobFormat    = 1
 	eventsFormat = 1
 )
@@ -67,7 +67,7 @@ type reader struct {
 }
 
 // begin reads the number of the encoding.
-func (r *reader) begin(record string, newest uint64) {
+func (r *reader) begin(record string, newest uint64) uint64 {
 	number := r.uint64()
 	if r.err == nil && number == 0 {
 		r.fail()
@@ -75,6 +75,7 @@ func (r *reader) begin(record string, newest uint64) {
 	if r.err == nil && number > newest {
 		r.err = &FormatError{record, number}
 	}
+	return number
 }
 
 // end refuses what is left over.

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"encoding/hex"
 	"errors"
 	"math"
 	"reflect"
@@ -19,10 +20,11 @@ var (
 	fullHead = Head{
 		Status: Failed, Now: 1, Stop: 2, LastEvent: 3, Entries: 4, LastPayload: 5, LastFrame: 6, LastJob: 7, Input: 8, Output: 9,
 		Error: textPointer("e"), Cause: textPointer(""), Timeout: 10, Redrives: 11, Variables: 12,
+		Kept: true, Redriven: 13, Tokens: []RedriveToken{{"t", 14}, {"u", 15}},
 	}
 	fullFrame = Frame{
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
-		Prev: 8, Variables: []Binding{{"a", 9}, {"b", math.MaxUint32}}, Retries: []uint32{10, 0}, Sends: 11, Unknown: true, Job: 12,
+		Prev: 8, Variables: []Binding{{"a", 9}, {"b", math.MaxUint32}}, Retries: []uint32{10, 0}, Tried: 20, Sends: 11, Unknown: true, Job: 12,
 		Join: &Join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18}, Result: 19,
 	}
 	fullJob = Job{
@@ -105,6 +107,23 @@ func TestNewerRecordsAreNamed(t *testing.T) {
 	}
 	if text := (&FormatError{"job", 99}).Error(); text != "the job record has encoding 99, which this version does not know" {
 		t.Error(text)
+	}
+}
+
+// TestOlderRecordsAreRead reads what the first encodings wrote: they know
+// nothing of redrives.
+func TestOlderRecordsAreRead(t *testing.T) {
+	wantHead := fullHead
+	wantHead.Kept, wantHead.Redriven, wantHead.Tokens = false, 0, nil
+	bytes, _ := hex.DecodeString("01030204030405060708090a0b0c026501")
+	if head, err := DecodeHead(bytes); err != nil || !reflect.DeepEqual(head, wantHead) {
+		t.Errorf("%+v, %v", head, err)
+	}
+	wantFrame := fullFrame
+	wantFrame.Tried = 0
+	bytes, _ = hex.DecodeString("010102020303040507080b0c130c0173020161090162ffffffff0f020a0001010d0e0f101112")
+	if frame, err := DecodeFrame(bytes); err != nil || !reflect.DeepEqual(frame, &wantFrame) {
+		t.Errorf("%+v, %v", frame, err)
 	}
 }
 

@@ -22,19 +22,22 @@ func (sc *scope) Context() value.Value {
 	return sc.context
 }
 
-// fixedContext is what never changes in an execution's life.
+// fixedContext is what no turn but a redrive changes.
 func (t *turn) fixedContext() value.Value {
 	if t.context.IsAbsent() {
 		s := &t.x.Start
+		b := value.NewBuilder(7)
+		b.Set("Id", value.NewString(s.ExecutionARN()))
+		b.Set("Input", t.tree(t.head.Input))
+		b.Set("StartTime", timestamp(s.At))
+		b.Set("Name", value.NewString(s.Name))
+		b.Set("RoleArn", value.NewString(s.RoleARN))
+		b.Set("RedriveCount", value.NewInt(int64(t.head.Redrives)))
+		if t.head.Redriven != 0 {
+			b.Set("RedriveTime", timestamp(t.head.Redriven))
+		}
 		t.context = value.NewObject(
-			member("Execution", value.NewObject(
-				member("Id", value.NewString(s.ExecutionARN())),
-				member("Input", t.tree(t.head.Input)),
-				member("StartTime", timestamp(s.At)),
-				member("Name", value.NewString(s.Name)),
-				member("RoleArn", value.NewString(s.RoleARN)),
-				member("RedriveCount", value.NewInt(int64(t.head.Redrives))),
-			)),
+			member("Execution", b.Object()),
 			member("StateMachine", value.NewObject(
 				member("Id", value.NewString(s.MachineARN())),
 				member("Name", value.NewString(s.Machine)),
@@ -55,7 +58,8 @@ func (sc *scope) stateContext() value.Value {
 	return b.Object()
 }
 
-// attempt is which attempt of its state the frame is at, from 1.
+// attempt is which attempt of its state the frame is at, from 1 and since the
+// last redrive.
 func (f *Frame) attempt() uint32 {
 	n := uint32(1)
 	for _, used := range f.Retries {
@@ -77,7 +81,7 @@ func (sc *scope) taskContext() value.Value {
 		id, send = t.head.LastJob+1, f.Sends+1
 	}
 	b := value.NewBuilder(3)
-	b.Set("Token", value.NewString(t.x.token(t.env, id, f.attempt())))
+	b.Set("Token", value.NewString(t.x.token(t.env, id, f.Tried+f.attempt())))
 	if !t.env.StrictAWS {
 		b.Set("StepId", value.NewString(StepID(t.x.Start.ID, f.Entry)))
 		b.Set("Attempt", value.NewInt(int64(send)))

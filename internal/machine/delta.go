@@ -82,6 +82,9 @@ type Limits struct {
 	EntriesTurn int   // state entries of one Step before it hands over
 }
 
+// full reports whether a history has no room for a redrive and what it brings.
+func (l *Limits) full(h *Head) bool { return l.Events > 0 && h.LastEvent >= l.Events-1 }
+
 // AWSLimits are the quotas of the service.
 func AWSLimits() Limits {
 	return Limits{Payload: 262144, Events: 25000, Variable: 262144, Variables: 10 << 20, InlineMap: 40, EntriesTurn: 500}

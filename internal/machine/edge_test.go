@@ -117,7 +117,7 @@ func TestEndings(t *testing.T) {
 	} {
 		x := New(Start{Account: "1", Region: "us-east-1", Machine: "m", Name: "n", At: 5, Parent: &Parent{Job: 7}})
 		x.Apply(Step(Env{Now: 9, Limits: AWSLimits()}, compileFor(t, c.definition), x, Message{Kind: Begin, Output: value.Checked(`{"in":  1}`)}))
-		n := x.Ending()
+		n := x.Ending(AWSLimits())
 		m := n.Message(c.pattern)
 		got := m.Output.String()
 		if m.Kind == JobFailed {

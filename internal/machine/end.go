@@ -67,6 +67,7 @@ func (t *turn) end(s Status, e Event) {
 		return
 	}
 	t.tell(e)
+	t.over = true
 	t.head.Status, t.head.Stop = s, t.head.Now
 	t.head.Error, t.head.Cause = e.Error, e.Cause
 	if s == TimedOut {
@@ -78,11 +79,18 @@ func (t *turn) end(s Status, e Event) {
 }
 
 // lastDelta is the delta of the turn that ended the execution: whatever else
-// was under way in it, all frames and jobs go, but the job to tell the parent.
+// was under way in it, all jobs go, but the job to tell the parent. So do the
+// frames, but of an execution that can be redriven.
 func (t *turn) lastDelta() Delta {
-	t.head.Timeout, t.head.Variables = 0, 0
-	d := Delta{Head: &t.head, Payloads: t.payloads, Events: t.events,
-		Dropped: slices.Sorted(maps.Keys(t.x.Frames)), Closed: slices.Sorted(maps.Keys(t.x.Jobs))}
+	t.head.Timeout = 0
+	t.head.Kept = t.head.Status != Succeeded && !t.x.Start.Express && !t.env.Limits.full(&t.head)
+	d := Delta{Head: &t.head, Payloads: t.payloads, Events: t.events, Closed: slices.Sorted(maps.Keys(t.x.Jobs))}
+	if t.head.Kept {
+		d.Frames, d.Dropped = t.changedFrames()
+	} else {
+		t.head.Variables = 0
+		d.Dropped = slices.Sorted(maps.Keys(t.x.Frames))
+	}
 	for _, j := range t.jobs.rows {
 		if j != nil && j.Kind == Tell {
 			d.Jobs = append(d.Jobs, j)

@@ -12,10 +12,11 @@
 // so far); then a file per state type, named as in package asl: pass.go,
 // task.go, choice.go, wait.go, parallel.go, map.go, end.go. Beside them stand
 // join.go (the frames beneath a Parallel or Map), retry.go (what becomes of a
-// fault.go), query.go (expressions and how their failures are worded),
-// context.go and assign.go. At the edges: event.go, request.go and child.go
-// (what a job asks, and what a nested execution tells), token.go, arn.go, and
-// the records on disk: codec.go, rows.go, group.go.
+// fault.go), redrive.go (how one that failed goes on), query.go (expressions and
+// how their failures are worded), context.go and assign.go. At the edges:
+// event.go, request.go and child.go (what a job asks, and what a nested
+// execution tells), token.go, arn.go, and the records on disk: codec.go,
+// rows.go, group.go.
 package machine
 
 import (
@@ -115,8 +116,18 @@ type Head struct {
 	Error       *string // of one that ended otherwise; nil: none was given
 	Cause       *string
 	Timeout     JobID // the job that ends it by its TimeoutSeconds, or 0
-	Redrives    int
-	Variables   int // bytes of all variables of its frames
+	Variables   int   // bytes of all variables of its frames
+	Kept        bool  // of one that ended without success: its frames are still there, for a redrive
+	Redrives    int   // so far
+	Redriven    int64 // when the last redrive was, UTC ms; 0: there was none
+	Tokens      []RedriveToken
+}
+
+// RedriveToken is a caller's token and the redrive that it asked for. A head has
+// those of the last redrives, the oldest first.
+type RedriveToken struct {
+	Text string
+	At   int64 // UTC ms
 }
 
 // Execution is a running value of a program. It is changed by Apply alone. It
@@ -174,7 +185,8 @@ type Phase uint8
 
 // A frame is about to enter its state (after a Continue), waits for its job,
 // waits to retry, waits for the frames beneath it, or has ended and waits for
-// its parent's join.
+// its parent's join. Once the execution has ended without success, a frame that
+// is kept stands as it stood; its job is gone.
 const (
 	Entering Phase = iota
 	Working
@@ -200,6 +212,7 @@ type Frame struct {
 	Prev         int64     // the last event of this thread, which the next one names
 	Variables    []Binding // assigned in this frame's flow, in order of name
 	Retries      []uint32  // used so far, per retrier of the state
+	Tried        uint32    // attempts of this entry before the last redrive
 	Sends        uint32    // calls of this step so far
 	Unknown      bool      // a send of this step may have had an effect although it failed
 	Job          JobID     // the open one, or 0

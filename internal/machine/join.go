@@ -40,18 +40,24 @@ func (t *turn) joined(f, child *Frame) {
 func (t *turn) join(f *Frame, s *asl.State, last int64, over EventType) {
 	t.event(Event{Type: over, Prev: last})
 	f.Prev = last
+	t.collect(f, s)
+}
+
+// collect completes a Parallel or Map all of whose frames have ended well. They
+// stay until the state is left, or tried again.
+func (t *turn) collect(f *Frame, s *asl.State) {
 	results := make([]value.Value, f.Join.Count)
 	for i := range results {
 		child := t.peek(f.Join.First + FrameID(i))
 		results[i] = t.text(child.Result).Decode() // looked at once: not worth a place among the trees of the turn
-		t.frames.put(child.ID, nil)
 	}
-	f.Join, f.Phase = nil, Working
+	f.Phase = Working
 	t.complete(f, s, datum{tree: value.NewArray(results)})
 }
 
 // broken ends a Parallel or Map because a frame beneath it has failed: the
-// others are aborted.
+// others are aborted. They stay until the state is left, or tried again: where
+// the execution ends by it, a redrive takes them up.
 func (t *turn) broken(f, child *Frame, fl *fault) {
 	s := t.state(f)
 	isMap := s.Type == asl.Map
@@ -72,7 +78,6 @@ func (t *turn) broken(f, child *Frame, fl *fault) {
 			t.abortState(other, fl.event)
 		}
 	}
-	t.prune(f)
 	f.Phase = Working
 	fl.within = true
 	t.raise(t.scope(f, s, fl.event), fl)
@@ -96,7 +101,7 @@ func (t *turn) abortState(f *Frame, cause int64) {
 		return
 	}
 	s := t.state(f)
-	if f.Join != nil {
+	if f.Phase == Joining {
 		for i := range f.Join.Begun {
 			if child := t.peek(f.Join.First + FrameID(i)); child.Phase != Ended {
 				if s.Type == asl.Map {
@@ -125,12 +130,15 @@ func (t *turn) prune(f *Frame) {
 		return
 	}
 	for i := range f.Join.Begun {
-		if t.peek(f.Join.First+FrameID(i)) != nil {
-			child := t.frame(f.Join.First + FrameID(i))
-			t.prune(child)
-			t.close(child)
-			t.drop(child)
+		id := f.Join.First + FrameID(i)
+		if t.peek(id).Phase == Ended {
+			t.frames.put(id, nil)
+			continue
 		}
+		child := t.frame(id)
+		t.prune(child)
+		t.close(child)
+		t.drop(child)
 	}
 	f.Join = nil
 }

@@ -32,7 +32,7 @@ func (t *turn) mapping(sc *scope) *fault {
 		t.join(f, s, f.Prev, MapStateSucceeded)
 		return nil
 	}
-	for f.Join != nil && f.Join.Begun < count && (atOnce == 0 || f.Join.Begun < int(atOnce)) {
+	for t.running() && f.Join != nil && f.Join.Begun < count && (atOnce == 0 || f.Join.Begun < int(atOnce)) {
 		t.beginItem(f, s, f.Prev)
 	}
 	return nil
@@ -83,7 +83,12 @@ func (t *turn) beginItem(f *Frame, s *asl.State, before int64) {
 	child := &Frame{Kind: Item, Index: index, State: s.Map.Processor.Start.Name}
 	child.Prev = t.event(Event{Type: MapIterationStarted, Prev: before, State: s.Name, Index: index})
 	t.begun(f, child)
-	it := t.item(f.Join.Items, index)
+	t.feed(f, s, child)
+}
+
+// feed gives an item's frame its input, or fails the Map by it.
+func (t *turn) feed(f *Frame, s *asl.State, child *Frame) {
+	it := t.item(f.Join.Items, child.Index)
 	in, fl := t.selectItem(f, s, &it, child.Prev)
 	if fl == nil {
 		var ok bool

@@ -11,6 +11,7 @@ type Message struct {
 	Failure *Failure   // JobFailed, Stop
 	Effect  Effect     // JobFailed: what is known of the call's effect
 	Worker  string     // Taken: the worker's name, or ""
+	Token   string     // Redrive: the caller's token, or ""
 }
 
 // MessageKind is what a message tells.
@@ -28,6 +29,7 @@ const (
 	Resent                              // the call was under way when its node died, and is being made again
 	Continue                            // go on after the bound on entries per turn
 	Stop                                // somebody stops the execution
+	Redrive                             // somebody lets an execution that ended without success go on
 )
 
 // Failure is an error of the language: a name that Retry and Catch match, and a

@@ -15,7 +15,7 @@ import (
 // messages, many of them late or double, and asks after each what must hold of
 // every execution.
 func TestRandomExecutions(t *testing.T) {
-	ended := map[Status]int{}
+	ended, redriven := map[Status]int{}, map[Status]int{}
 	for seed := range uint64(1500) {
 		w := &wanderer{Rand: rand.New(rand.NewPCG(seed, 1))}
 		s := newScript(t, "")
@@ -43,15 +43,19 @@ func TestRandomExecutions(t *testing.T) {
 			if wrong := s.wrong(); wrong != "" || t.Failed() {
 				t.Fatalf("seed %d: %s\n%s\n%s", seed, wrong, definition, s.tell(nil))
 			}
-			if s.x.Head.Status.Ended() {
+			if h := &s.x.Head; h.Status.Ended() && (!h.Kept || h.Redrives == 1) {
 				break
 			}
 		}
 		ended[s.x.Head.Status]++
+		redriven[s.x.Head.Status] += s.x.Head.Redrives
 	}
 	for _, status := range []Status{Succeeded, Failed, TimedOut, Aborted} {
 		if ended[status] == 0 {
 			t.Errorf("none ended %s: %v", status, ended)
+		}
+		if redriven[status] == 0 {
+			t.Errorf("none ended %s after a redrive: %v", status, redriven)
 		}
 	}
 	if ended[Running] > 100 {
@@ -68,10 +72,9 @@ func (s *script) wrong() string {
 				return fmt.Sprint("it has ended, but job is open: ", id)
 			}
 		}
-		if len(x.Frames) > 0 {
-			return "it has ended, but has frames"
+		if x.Head.Kept != (x.Frames[0] != nil) || !x.Head.Kept && len(x.Frames) > 0 {
+			return fmt.Sprintf("it has ended, and has %d frames: %v", len(x.Frames), x.Head.Kept)
 		}
-		return ""
 	}
 	variables := 0
 	for _, id := range slices.Sorted(maps.Keys(x.Frames)) {
@@ -92,6 +95,9 @@ func (s *script) wrong() string {
 				return wrong
 			}
 		default:
+			if x.Head.Kept {
+				continue
+			}
 			if j := x.Jobs[f.Job]; j == nil || j.Frame != id || j.State != f.State {
 				return fmt.Sprint("nothing will ever wake frame ", id)
 			}
@@ -102,7 +108,7 @@ func (s *script) wrong() string {
 	}
 	for _, id := range slices.Sorted(maps.Keys(x.Jobs)) {
 		j := x.Jobs[id]
-		if f := x.Frames[j.Frame]; id != x.Head.Timeout && (f == nil || f.Job != id) {
+		if f := x.Frames[j.Frame]; j.Kind != Tell && id != x.Head.Timeout && (f == nil || f.Job != id) {
 			return fmt.Sprint("job belongs to nobody: ", id)
 		}
 	}
@@ -196,6 +202,9 @@ func (w *wanderer) state(deep int, next, last string) string {
 func (w *wanderer) message(s *script) Message {
 	if s.x.Head.Status == 0 {
 		return Message{Kind: Begin, Output: value.Checked(w.pick(`[]`, `[1]`, `[1, 2, 3]`, `[[1], 2, {"a": 3}, 4, 5]`))}
+	}
+	if s.x.Head.Kept {
+		return Message{Kind: Redrive}
 	}
 	s.env.Now += int64(w.IntN(1500))
 	jobs := slices.Sorted(maps.Keys(s.x.Jobs))

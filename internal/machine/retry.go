@@ -77,6 +77,7 @@ func (t *turn) retry(f *Frame, s *asl.State, fl *fault) bool {
 	if int64(used[i]) >= s.Retry[i].MaxAttempts {
 		return false
 	}
+	t.prune(f)
 	delay := t.delay(&s.Retry[i], used[i])
 	used[i]++
 	f.Retries, f.Phase, f.Prev = used, Retrying, fl.event
@@ -105,6 +106,7 @@ func (t *turn) catch(sc *scope, fl *fault) bool {
 		return false
 	}
 	c := &s.Catch[i]
+	t.prune(sc.frame)
 	sc.frame.Prev = fl.event
 	told := datum{tree: fl.object()}
 	caught := t.scope(sc.frame, s, fl.event)

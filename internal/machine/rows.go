@@ -53,13 +53,21 @@ func AppendHead(b []byte, h *Head) []byte {
 		b = binary.AppendUvarint(b, n)
 	}
 	b = appendMaybe(b, h.Error)
-	return appendMaybe(b, h.Cause)
+	b = appendMaybe(b, h.Cause)
+	b = appendFlag(b, h.Kept)
+	b = binary.AppendVarint(b, h.Redriven)
+	b = binary.AppendUvarint(b, uint64(len(h.Tokens)))
+	for _, token := range h.Tokens {
+		b = appendText(b, token.Text)
+		b = binary.AppendVarint(b, token.At)
+	}
+	return b
 }
 
 // DecodeHead reads what AppendHead wrote.
 func DecodeHead(b []byte) (Head, error) {
 	r := reader{b: b}
-	r.begin("head", headFormat)
+	format := r.begin("head", headFormat)
 	h := Head{
 		Status:      Status(r.upTo(uint8(Aborted))),
 		Now:         r.int64(),
@@ -76,6 +84,14 @@ func DecodeHead(b []byte) (Head, error) {
 		Variables:   r.number(),
 		Error:       r.maybe(),
 		Cause:       r.maybe(),
+	}
+	if format == 1 { // it kept no frames, and knew no redrive
+		return h, r.end()
+	}
+	h.Kept = r.flag()
+	h.Redriven = r.int64()
+	for range r.length() {
+		h.Tokens = append(h.Tokens, RedriveToken{r.text(), r.int64()})
 	}
 	return h, r.end()
 }
@@ -94,6 +110,7 @@ func AppendFrame(b []byte, f *Frame) []byte {
 	for _, used := range f.Retries {
 		b = binary.AppendUvarint(b, uint64(used))
 	}
+	b = binary.AppendUvarint(b, uint64(f.Tried))
 	b = appendFlag(b, f.Unknown)
 	b = appendFlag(b, f.Join != nil)
 	if j := f.Join; j != nil {
@@ -107,7 +124,7 @@ func AppendFrame(b []byte, f *Frame) []byte {
 // DecodeFrame reads what AppendFrame wrote.
 func DecodeFrame(b []byte) (*Frame, error) {
 	r := reader{b: b}
-	r.begin("frame", frameFormat)
+	format := r.begin("frame", frameFormat)
 	f := &Frame{
 		ID:           FrameID(r.uint32()),
 		Parent:       FrameID(r.uint32()),
@@ -127,6 +144,9 @@ func DecodeFrame(b []byte) (*Frame, error) {
 	}
 	for range r.length() {
 		f.Retries = append(f.Retries, r.uint32())
+	}
+	if format > 1 {
+		f.Tried = r.uint32()
 	}
 	f.Unknown = r.flag()
 	if r.flag() {

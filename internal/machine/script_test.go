@@ -130,7 +130,7 @@ func (s *script) compile(text string) {
 //	submit STATE OUTPUT      take STATE [WORKER]         tick DURATION
 //	beat STATE               resend STATE                continue
 //	stop [ERROR [CAUSE]]     gone ARN                    request STATE
-//	told                     stale KIND
+//	told                     stale KIND                  redrive [TOKEN]
 func (s *script) command(line string) string {
 	verb, rest, _ := strings.Cut(line, " ")
 	target, rest2, _ := strings.Cut(rest, " ")
@@ -156,6 +156,8 @@ func (s *script) command(line string) string {
 	case "stop":
 		name, cause, given := strings.Cut(rest, " ")
 		do(Message{Kind: Stop, Failure: failure(name, cause, given)})
+	case "redrive":
+		do(Message{Kind: Redrive, Token: rest})
 	case "told":
 		for _, id := range slices.Sorted(maps.Keys(s.x.Jobs)) {
 			do(Message{Kind: JobSucceeded, Job: id})

@@ -30,6 +30,8 @@ func (t *turn) take(m Message) bool {
 		return t.head.Status == 0 && t.begin(m.Output)
 	case m.Kind == Stop:
 		return t.running() && t.stop(m.Failure)
+	case m.Kind == Redrive:
+		return t.redrive(m.Token)
 	}
 	j := t.job(m.Job)
 	if j == nil {
@@ -51,9 +53,12 @@ func (t *turn) run() {
 	for i := 0; i < len(t.ready) && t.running(); i++ {
 		f := t.ready[i]
 		switch most := t.env.Limits.EntriesTurn; {
+		case f.Phase == Working && f.Job == 0:
+			t.takeUp(f)
 		case f.Phase != Entering:
 		case most > 0 && t.entries >= most:
 			f.Job = t.open(Job{Kind: Resume, Frame: f.ID, State: f.State, Due: t.head.Now})
+		case f.Input == 0 && !t.refeed(f): // and so its Map has failed
 		default:
 			t.enter(f)
 		}
@@ -68,6 +73,15 @@ func (t *turn) begin(input value.Text) bool {
 	t.head.Status = Running
 	t.head.Input = t.payload(input, value.Value{})
 	t.event(Event{Type: ExecutionStarted, In: t.head.Input, RoleARN: t.x.Start.RoleARN})
+	t.limitTime()
+	root := &Frame{State: t.p.Flow.Start.Name, Input: t.head.Input}
+	t.frames.put(root.ID, root)
+	t.ready = append(t.ready, root)
+	return true
+}
+
+// limitTime puts the timer that ends the execution by its TimeoutSeconds.
+func (t *turn) limitTime() {
 	seconds := t.p.TimeoutSeconds
 	if t.x.Start.Express && (seconds == 0 || seconds > expressSeconds) {
 		seconds = expressSeconds
@@ -75,10 +89,6 @@ func (t *turn) begin(input value.Text) bool {
 	if seconds > 0 {
 		t.head.Timeout = t.open(Job{Kind: Timer, Due: t.head.Now + seconds*1000})
 	}
-	root := &Frame{State: t.p.Flow.Start.Name, Input: t.head.Input}
-	t.frames.put(root.ID, root)
-	t.ready = append(t.ready, root)
-	return true
 }
 
 // resume goes on where a turn handed over.
@@ -112,7 +122,7 @@ func (t *turn) enter(f *Frame) {
 	t.entries++
 	t.head.Entries++
 	f.Entry, f.Entered = t.head.Entries, t.head.Now
-	f.Retries, f.Sends, f.Unknown = nil, 0, false
+	f.Retries, f.Tried, f.Sends, f.Unknown = nil, 0, 0, false
 	f.EnteredEvent = t.event(Event{Type: entered(s.Type), Prev: before, State: s.Name, In: f.Input})
 	f.Prev = f.EnteredEvent
 	if t.running() {
@@ -158,7 +168,7 @@ func (t *turn) leave(sc *scope, out Ref, assigned []Binding, next *asl.State) {
 	f := sc.frame
 	f.Prev = t.event(Event{Type: exited(sc.state.Type), Prev: f.Prev, State: sc.state.Name, Out: out, Assigned: assigned})
 	t.assign(f, assigned)
-	f.Join = nil
+	t.prune(f)
 	if next == nil {
 		t.finish(f, out)
 		return

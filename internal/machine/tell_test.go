@@ -42,6 +42,8 @@ func (s *script) eventLine(e *Event) string {
 	switch e.Type {
 	case MapStateStarted:
 		out += fmt.Sprint(" length ", e.Length)
+	case ExecutionRedriven:
+		out += fmt.Sprint(" count ", e.Index)
 	case MapIterationStarted, MapIterationSucceeded, MapIterationFailed, MapIterationAborted:
 		out += fmt.Sprint(" index ", e.Index)
 	case TaskScheduled, LambdaFunctionScheduled:
@@ -122,6 +124,9 @@ func (s *script) frameLine(f *Frame) string {
 	out += fmt.Sprintf(" %s entry %d", f.State, f.Entry)
 	if len(f.Retries) > 0 {
 		out += fmt.Sprint(" retries ", f.Retries)
+	}
+	if f.Tried > 0 {
+		out += fmt.Sprint(" tried ", f.Tried)
 	}
 	if f.Sends > 1 {
 		out += fmt.Sprint(" sends ", f.Sends)

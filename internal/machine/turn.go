@@ -27,6 +27,7 @@ type turn struct {
 
 	ready   []*Frame // may go on, in order
 	entries int      // states entered
+	over    bool     // the execution has ended in it
 	chance  chance
 }
 
@@ -235,17 +236,11 @@ func (t *turn) remember(ref Ref) {
 
 // delta is all that the turn changed.
 func (t *turn) delta() Delta {
-	if t.head.Status.Ended() && !t.x.Head.Status.Ended() {
+	if t.over {
 		return t.lastDelta()
 	}
 	d := Delta{Head: &t.head, Payloads: t.payloads, Events: t.events, found: t.found, context: t.context}
-	for i, f := range t.frames.rows {
-		if f != nil {
-			d.Frames = append(d.Frames, f)
-		} else if _, stored := t.x.Frames[t.frames.keys[i]]; stored {
-			d.Dropped = append(d.Dropped, t.frames.keys[i])
-		}
-	}
+	d.Frames, d.Dropped = t.changedFrames()
 	for i, j := range t.jobs.rows {
 		if j != nil {
 			d.Jobs = append(d.Jobs, j)
@@ -254,4 +249,17 @@ func (t *turn) delta() Delta {
 		}
 	}
 	return d
+}
+
+// changedFrames are the frames that are new or changed, and those that are
+// gone.
+func (t *turn) changedFrames() (put []*Frame, dropped []FrameID) {
+	for i, f := range t.frames.rows {
+		if f != nil {
+			put = append(put, f)
+		} else if _, stored := t.x.Frames[t.frames.keys[i]]; stored {
+			dropped = append(dropped, t.frames.keys[i])
+		}
+	}
+	return put, dropped
 }

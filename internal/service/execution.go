@@ -175,7 +175,15 @@ func (s *Service) describe(ctx context.Context, id store.ID, start *machine.Star
 		Status: statusOf(head.Status), StartDate: api.Timestamp(start.At), TraceHeader: optional(start.Trace),
 		StateMachineVersionArn: optional(start.Version), StateMachineAliasArn: optional(start.Alias), RedriveCount: &redrives,
 	}
-	out.RedriveStatus, out.RedriveStatusReason = redrivable(head.Status)
+	reason, err := s.notRedrivable(ctx, start, head)
+	if err != nil {
+		return nil, err
+	}
+	out.RedriveStatus, out.RedriveStatusReason = redriveStatus(reason)
+	if head.Redriven != 0 {
+		redriven := api.Timestamp(head.Redriven)
+		out.RedriveDate = &redriven
+	}
 	if head.Stop != 0 {
 		stop := api.Timestamp(head.Stop)
 		out.StopDate = &stop
@@ -201,18 +209,6 @@ func (s *Service) describe(ctx context.Context, id store.ID, start *machine.Star
 		out.Output, out.OutputDetails = &text, included
 	}
 	return out, nil
-}
-
-// redrivable says whether an execution could be redriven, in AWS's words.
-func redrivable(st machine.Status) (api.ExecutionRedriveStatus, *string) {
-	reason := "Execution is RUNNING and cannot be redriven"
-	switch st {
-	case machine.Succeeded:
-		reason = "Execution is SUCCEEDED and cannot be redriven"
-	case machine.Failed, machine.Aborted, machine.TimedOut:
-		return api.ExecutionRedriveStatusRedrivable, nil
-	}
-	return api.ExecutionRedriveStatusNotRedrivable, &reason
 }
 
 // waitTime is how long WaitExecution waits where the caller does not say.
@@ -373,7 +369,7 @@ func placed(position string, q store.IndexQuery) (*store.IndexKey, error) {
 
 func (s *Service) listItem(machineARN string, i engine.Item) api.ExecutionListItem {
 	arn, _ := api.ParseARN(machineARN)
-	redrives := int32(0)
+	redrives := int32(i.Redrives)
 	item := api.ExecutionListItem{
 		ExecutionArn: s.executionARN(arn.Machine, i.Name), StateMachineArn: s.machineARN(arn.Machine), Name: i.Name, Status: statusOf(i.Status),
 		StartDate: api.Timestamp(i.Start), StateMachineVersionArn: optional(i.Version), StateMachineAliasArn: optional(i.Alias), RedriveCount: &redrives,
@@ -381,6 +377,10 @@ func (s *Service) listItem(machineARN string, i engine.Item) api.ExecutionListIt
 	if i.Stop != 0 {
 		stop := api.Timestamp(i.Stop)
 		item.StopDate = &stop
+	}
+	if i.Redriven != 0 {
+		redriven := api.Timestamp(i.Redriven)
+		item.RedriveDate = &redriven
 	}
 	return item
 }

@@ -9,7 +9,11 @@ import (
 // true of it: I9, nobody is an orphan, and I10, no timer is early.
 func (b *book) audit(l *life, t *turned) {
 	w := b.w
-	if t.was.Status.Ended() {
+	switch {
+	case !t.was.Status.Ended():
+	case l.head.Redrives != t.was.Redrives:
+		b.revived(l, t)
+	default:
 		b.afterEnd(l, t)
 		return
 	}
@@ -55,8 +59,9 @@ func (b *book) afterEnd(l *life, t *turned) {
 
 // atRest is what an execution that has ended may still have.
 func (b *book) atRest(l *life) {
-	if len(l.frames) > 0 {
-		b.w.failf("I9", l.id, "it has ended, and has %d frames", len(l.frames))
+	kept := l.head.Kept && l.head.Status != machine.Succeeded && l.frames[0] != nil
+	if kept != l.head.Kept || !kept && len(l.frames) > 0 {
+		b.w.failf("I9", l.id, "it has ended as %v, and has %d frames: kept %v", l.head.Status, len(l.frames), l.head.Kept)
 	}
 	for _, j := range l.jobs {
 		if j.Kind != machine.Tell {

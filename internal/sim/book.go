@@ -32,9 +32,12 @@ type life struct {
 	events  []happened
 	digest  trace // of the bodies of its events
 	entries []entry
+	tries   map[uint32]uint32       // the last attempt of each entry that was made
 	beats   map[machine.JobID]int64 // last heartbeat that was taken
 	calls   int                     // of an express execution
 	record  bool                    // an express execution's record is there
+	well    bool                    // it has ended well, or had undone all
+	anew    int64                   // its last ExecutionRedriven, 0: none
 	stateOf *stateMachine
 }
 
@@ -117,8 +120,12 @@ func (b *book) execution(c *store.Batch, row *store.Execution) {
 	b.parts(l, &t)
 	b.history(l, &t)
 	b.audit(l, &t)
-	if was.Status <= machine.Running && head.Status.Ended() {
+	switch {
+	case !head.Status.Ended():
+	case was.Status <= machine.Running:
 		b.open--
+		w.over(l)
+	case was.Redrives != head.Redrives: // redriven and ended at once
 		w.over(l)
 	}
 }
@@ -143,6 +150,7 @@ func (b *book) born(row *store.Execution) *life {
 	l := &life{
 		id: row.ID, start: start, stateOf: w.byARN[start.MachineARN()],
 		frames: map[machine.FrameID]*machine.Frame{}, jobs: map[machine.JobID]*machine.Job{},
+		tries: map[uint32]uint32{},
 	}
 	b.lives[l.id] = l
 	b.order = append(b.order, l)
@@ -254,6 +262,12 @@ func (b *book) job(l *life, t *turned, row *store.Job) {
 		}
 		if j.Kind == machine.Resume {
 			w.saw(handedOver)
+		}
+		if j.Kind <= machine.Child {
+			if j.Attempt <= l.tries[j.Entry] {
+				w.failf("I4", l.id, "%q makes attempt %d once more", j.State, j.Attempt)
+			}
+			l.tries[j.Entry] = j.Attempt
 		}
 	case was.Attempt != j.Attempt || was.Entry != j.Entry || was.Kind != j.Kind || was.Frame != j.Frame:
 		w.failf("I4", l.id, "job %d became another one", j.ID)

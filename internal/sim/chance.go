@@ -12,6 +12,7 @@ const (
 	workStream
 	pathStream
 	entropyStream
+	redriveStream
 )
 
 func newChance(seed uint64, stream uint64) chance {

@@ -96,6 +96,7 @@ func (w *world) started(p *process, in *intent, s engine.Started, before *life) 
 	if w.strikes(startAgain) {
 		w.after(w.faults.span(0, 10_000), func() { w.startSecond(in) })
 	}
+	w.redriveAny(s.ID)
 	if w.strikes(stopRace) {
 		w.after(w.faults.span(0, 20_000), func() { w.stop(w.victim(in)) })
 	}

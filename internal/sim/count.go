@@ -56,6 +56,9 @@ const (
 	effectUnheard
 	farTimer
 	historyFull
+	redriven
+	redriveAgain
+	redriveRefused
 	situationKinds = iota
 )
 
@@ -70,7 +73,7 @@ var SituationNames = [situationKinds]string{
 	"worker got a task", "worker got none", "stop ended an execution", "stop came too late", "start answered twice alike",
 	"name taken", "start refused for now", "parent heard of its child", "child outlived its parent", "nested start refused",
 	"express execution ran", "express execution ran again", "express execution answered at once", "express execution left by its caller", "saga done", "saga undone", "debit after its refund refused",
-	"effect whose answer was lost", "timer beyond the window", "history full",
+	"effect whose answer was lost", "timer beyond the window", "history full", "redriven", "redrive asked for again", "redrive refused",
 }
 
 func (w *world) saw(s situation) { w.out.Situations[s]++ }

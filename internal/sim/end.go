@@ -182,9 +182,11 @@ func (w *world) calls(l *life, n uint32) bool {
 // over takes note that an execution has ended.
 func (w *world) over(l *life) {
 	undone := l.head.Error != nil && *l.head.Error == "OrderUndone"
-	if l.head.Status == machine.Succeeded || undone {
+	if !l.well && (l.head.Status == machine.Succeeded || undone) {
+		l.well = true
 		w.out.Well++
 	}
+	w.redriveEnded(l)
 	if p := l.start.Parent; p != nil {
 		if parent := w.book.lives[store.ID(p.ID)]; parent != nil && parent.head.Status.Ended() {
 			w.saw(childOrphan)

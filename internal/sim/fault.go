@@ -64,6 +64,7 @@ type plan struct {
 	exclusive bool
 	shrunk    bool
 	texts     bool // definitions are read from the store, not known beforehand
+	redriven  bool // what has ended may be redriven
 
 	cached    int
 	bytes     int64

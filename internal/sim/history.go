@@ -104,20 +104,25 @@ var mayFollow = func() (m [63]*events) {
 		m[t] = failing
 	}
 	m[machine.ExecutionSucceeded] = exited
+	m[machine.ExecutionRedriven] = these(machine.ExecutionFailed, machine.ExecutionTimedOut, machine.ExecutionAborted)
 	return m
 }()
 
 // once are types that only one event of these types may follow on a thread: a
-// second one is an effect that happened twice.
-var once = [...]struct{ of, follower *events }{
-	{entered, exited},
-	{these(machine.TaskStateEntered), scheduled},
-	{scheduled, started.and(timedOut)},
-	{started.and(these(machine.TaskSubmitted)), outcome.and(these(machine.TaskSubmitted))},
-	{outcome, scheduled.and(these(machine.TaskStateExited))},
-	{exited, entered},
-	{these(machine.MapIterationStarted), entered},
-	{exited, these(machine.MapIterationSucceeded)},
+// second one is an effect that happened twice. Anew says that a redrive may bring
+// another one.
+var once = [...]struct {
+	of, follower *events
+	anew         bool
+}{
+	{of: entered, follower: exited},
+	{of: these(machine.TaskStateEntered), follower: scheduled, anew: true},
+	{of: scheduled, follower: started.and(timedOut)},
+	{of: started.and(these(machine.TaskSubmitted)), follower: outcome.and(these(machine.TaskSubmitted))},
+	{of: outcome, follower: scheduled.and(these(machine.TaskStateExited))},
+	{of: exited, follower: entered},
+	{of: these(machine.MapIterationStarted), follower: entered},
+	{of: exited, follower: these(machine.MapIterationSucceeded)},
 }
 
 // history enters the events of a commit: numbered on without a gap, never the
@@ -165,6 +170,10 @@ func (b *book) event(l *life, e *machine.Event) {
 	case e.ID != n+1:
 		w.failf("I2", l.id, "event %d follows event %d", e.ID, n)
 		return
+	case e.Type == machine.ExecutionRedriven:
+		if l.anew = e.ID; e.Prev != n {
+			w.failf("I2", l.id, "event %d, a redrive, follows event %d", e.ID, e.Prev)
+		}
 	case n > 0 && terminal[l.events[n-1].kind]:
 		w.failf("I2", l.id, "event %d, %v, after the end", e.ID, e.Type)
 	case n > 0 && e.At < l.events[n-1].at:
@@ -212,7 +221,7 @@ func (b *book) succeeds(l *life, e *machine.Event, h *happened) {
 		w.failf("I2", l.id, "event %d leaves %q, and %q was entered", e.ID, e.State, l.stateAt(h.entry))
 	}
 	for _, rule := range once {
-		if rule.of[before.kind] && rule.follower[e.Type] && l.followed(e.Prev, rule.follower) {
+		if rule.of[before.kind] && rule.follower[e.Type] && l.followed(e.Prev, rule.follower, rule.anew) {
 			w.failf("I2", l.id, "event %d, %v, is the second of its kind after event %d, %v", e.ID, e.Type, e.Prev, before.kind)
 		}
 	}
@@ -223,12 +232,16 @@ func (b *book) succeeds(l *life, e *machine.Event, h *happened) {
 func (l *life) stateAt(n uint32) string { return l.events[l.entries[n-1].event-1].state }
 
 // followed reports whether an event of one of these types names that one as the
-// one before it.
-func (l *life) followed(id int64, by *events) bool {
+// one before it; with anew, since the last redrive.
+func (l *life) followed(id int64, by *events, anew bool) bool {
 	if !l.events[id-1].next {
 		return false
 	}
-	return slices.ContainsFunc(l.events[id:], func(h happened) bool { return h.prev == id && by[h.kind] })
+	since := id
+	if anew {
+		since = max(id, l.anew)
+	}
+	return slices.ContainsFunc(l.events[since:], func(h happened) bool { return h.prev == id && by[h.kind] })
 }
 
 // account counts what an event tells.
@@ -277,5 +290,5 @@ func (l *life) attempts(n uint32) int {
 	for _, r := range l.stateOf.program.States[l.stateAt(n)].Retry {
 		most += int(r.MaxAttempts)
 	}
-	return most
+	return most * (1 + l.head.Redrives)
 }

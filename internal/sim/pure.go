@@ -43,8 +43,15 @@ func (w *world) walk() {
 		Parent: pick(w.paths, nil, &machine.Parent{Job: 3}),
 	})
 	k.step(machine.Message{Kind: machine.Begin, Output: value.Checked(w.input())})
-	for n := 0; n < mostMessages && len(k.x.Jobs) > 0 && w.out.Violation == nil; n++ {
-		k.step(k.message())
+	for n := 0; n < mostMessages && w.out.Violation == nil; n++ {
+		switch {
+		case k.x.Head.Kept && w.anew.once(2):
+			k.step(machine.Message{Kind: machine.Redrive, Token: pick(w.anew, "", "a")})
+		case len(k.x.Jobs) > 0:
+			k.step(k.message())
+		default:
+			return
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ type world struct {
 	seq   uint64
 
 	faults, work, paths, entropy chance
+	anew                         chance // who redrives what
 
 	plan   plan
 	healed bool  // no more faults
@@ -48,12 +49,14 @@ func newWorld(o Options) *world {
 		now:    began,
 		faults: newChance(o.Seed, faultStream), work: newChance(o.Seed, workStream),
 		paths: newChance(o.Seed, pathStream), entropy: newChance(o.Seed, entropyStream),
+		anew:  newChance(o.Seed, redriveStream),
 		byARN: map[string]*stateMachine{}, guests: map[string]int{},
 		tasks: newTaskBook(), ledger: newLedger(),
 		trace: trace{keep: o.Trace},
 		out:   Outcome{Seed: o.Seed},
 	}
 	w.plan = newPlan(w.faults, o)
+	w.plan.redriven = w.anew.once(2) && !o.Calm
 	w.book = newBook(w)
 	key := make([]byte, 32)
 	_, _ = w.entropy.Read(key)

@@ -1,0 +1,142 @@
+package machine
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/backstep/backstep/internal/value"
+)
+
+// The bounds of redrives, as the service has them; times are in ms.
+const (
+	redrivePeriod = 14 * 24 * 3600 * 1000  // after the end
+	longestLife   = 365 * 24 * 3600 * 1000 // after the start
+	mostTokens    = 10
+	tokenLife     = 15 * 60 * 1000
+)
+
+// NotRedrivable says in the service's words why an execution can't be redriven
+// at now (UTC ms), "" where it can.
+func NotRedrivable(s *Start, h *Head, l Limits, now int64) string {
+	switch {
+	case !h.Status.Ended():
+		return "Execution is RUNNING and cannot be redriven"
+	case h.Status == Succeeded:
+		return "Execution is SUCCEEDED and cannot be redriven"
+	case l.full(h):
+		return "Execution history event limit exceeded"
+	case !h.Kept: // it ended under a version that knew no redrives
+		return "Execution was started before the launch of RedriveExecution"
+	case now >= s.At+longestLife:
+		return "Execution has exceeded the max execution time"
+	case now >= h.Stop+redrivePeriod:
+		return "Execution redrivable period exceeded"
+	}
+	return ""
+}
+
+// RedriveOf is when the redrive was that a caller asked for with that token, in
+// UTC ms; false where none is known (any more) at now.
+func (h *Head) RedriveOf(token string, now int64) (int64, bool) {
+	if token == "" {
+		return 0, false
+	}
+	for _, known := range h.Tokens {
+		if known.Text == token && now < known.At+tokenLife {
+			return known.At, true
+		}
+	}
+	return 0, false
+}
+
+// redrive lets an execution that ended without success go on where it stood:
+// what was entered and not left is done again, under the same step id, and
+// what was left stays as it is.
+func (t *turn) redrive(token string) bool {
+	h := &t.head
+	if _, again := h.RedriveOf(token, h.Now); again || NotRedrivable(&t.x.Start, h, t.env.Limits, h.Now) != "" {
+		return false
+	}
+	failed := ""
+	if h.Status == Failed && h.Error != nil {
+		failed = *h.Error
+	}
+	h.Status, h.Stop, h.Error, h.Cause, h.Kept = Running, 0, nil, nil, false
+	h.Redrives++
+	h.Redriven = h.Now
+	h.noteToken(token)
+	t.context = value.Value{}
+	t.fixedContext()
+	for _, id := range slices.Sorted(maps.Keys(t.x.Jobs)) {
+		t.jobs.put(id, nil) // the parent was not told of the end yet, and is told of the next one
+	}
+	t.event(Event{Type: ExecutionRedriven, Prev: h.LastEvent, Index: h.Redrives})
+	t.limitTime()
+	t.revive(t.frame(0), failed)
+	return true
+}
+
+// noteToken remembers a caller's token, and forgets those that are too old.
+func (h *Head) noteToken(token string) {
+	kept := make([]RedriveToken, 0, len(h.Tokens)+1)
+	for _, known := range h.Tokens {
+		if h.Now < known.At+tokenLife {
+			kept = append(kept, known)
+		}
+	}
+	if token != "" {
+		kept = append(kept, RedriveToken{token, h.Now})
+	}
+	h.Tokens = kept[max(0, len(kept)-mostTokens):]
+}
+
+// revive lets a frame that has not ended well go on, with all retries of its
+// state. Failed is the error by which the execution failed, or "".
+func (t *turn) revive(f *Frame, failed string) {
+	f.Job = 0
+	if f.Phase == Entering {
+		t.ready = append(t.ready, f)
+		return
+	}
+	f.Tried += f.attempt()
+	f.Retries, f.Prev = nil, f.EnteredEvent
+	if f.Join != nil && f.anew(failed) {
+		t.prune(f)
+	}
+	if f.Join == nil || f.Join.Done == f.Join.Count {
+		f.Phase = Working
+		t.ready = append(t.ready, f)
+		return
+	}
+	f.Phase = Joining
+	for i := range f.Join.Begun {
+		id := f.Join.First + FrameID(i)
+		if t.peek(id).Phase != Ended {
+			t.revive(t.frame(id), failed)
+		}
+	}
+}
+
+// anew reports whether a Parallel or Map is done again as a whole, because it
+// failed by what its frames gave and not by one of them.
+func (f *Frame) anew(failed string) bool {
+	return f.Phase == Working && (failed == errDataLimit || failed == errRuntime && f.Join.Done == f.Join.Count)
+}
+
+// takeUp does again what a redriven frame's state is for.
+func (t *turn) takeUp(f *Frame) {
+	s := t.state(f)
+	if f.Join != nil {
+		t.collect(f, s)
+		return
+	}
+	t.work(f, s, f.Prev)
+}
+
+// refeed gives an item's frame its input that could not be made before the
+// redrive, and reports whether it could now.
+func (t *turn) refeed(child *Frame) bool {
+	f := t.frame(child.Parent)
+	t.feed(f, t.state(f), child)
+	return child.Input != 0
+}
