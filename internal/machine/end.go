@@ -78,20 +78,25 @@ func (t *turn) end(s Status, e Event) {
 }
 
 // lastDelta is the delta of the turn that ended the execution: whatever else
-// was under way in it, all frames and jobs go, but the job to tell the parent.
+// was under way in it, all frames and jobs go, but the jobs to tell the parent
+// and to stop what would go on for nobody.
 func (t *turn) lastDelta() Delta {
+	for _, id := range slices.Sorted(maps.Keys(t.x.Jobs)) {
+		t.halt(id)
+	}
 	t.head.Timeout, t.head.Variables = 0, 0
 	d := Delta{Head: &t.head, Payloads: t.payloads, Events: t.events,
 		Dropped: slices.Sorted(maps.Keys(t.x.Frames)), Closed: slices.Sorted(maps.Keys(t.x.Jobs))}
 	for _, j := range t.jobs.rows {
-		if j != nil && j.Kind == Tell {
+		if j != nil && (j.Kind == Tell || j.Kind == Halt) {
 			d.Jobs = append(d.Jobs, j)
 		}
 	}
 	return d
 }
 
-// told closes the job of telling the parent, once that has been done.
+// told closes the job of telling the parent, or of stopping somebody, once that
+// has been done.
 func (t *turn) told(j *Job, kind MessageKind) bool {
 	if kind != JobSucceeded && kind != JobFailed {
 		return false

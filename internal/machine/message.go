@@ -11,6 +11,10 @@ type Message struct {
 	Failure *Failure   // JobFailed, Stop
 	Effect  Effect     // JobFailed: what is known of the call's effect
 	Worker  string     // Taken: the worker's name, or ""
+
+	Run     *RunInput // Begin of a map run
+	Endings []Ending  // Answered
+	Update  *Update   // Updated
 }
 
 // MessageKind is what a message tells.
@@ -28,6 +32,8 @@ const (
 	Resent                              // the call was under way when its node died, and is being made again
 	Continue                            // go on after the bound on entries per turn
 	Stop                                // somebody stops the execution
+	Answered                            // children of the map run have ended
+	Updated                             // somebody changes the map run's limits
 )
 
 // Failure is an error of the language: a name that Retry and Catch match, and a

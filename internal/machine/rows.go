@@ -4,7 +4,11 @@ import "encoding/binary"
 
 // AppendStart adds the start as a record to b.
 func AppendStart(b []byte, s *Start) []byte {
-	b = append(b, startFormat)
+	if s.Map == nil {
+		b = append(b, withoutMap)
+	} else {
+		b = append(b, startFormat)
+	}
 	b = append(b, s.ID[:]...)
 	b = append(b, s.Definition[:]...)
 	for _, text := range []string{s.Account, s.Region, s.Machine, s.Name, s.Version, s.Alias, s.RoleARN, s.Trace} {
@@ -18,6 +22,9 @@ func AppendStart(b []byte, s *Start) []byte {
 		b = append(b, s.Parent.ID[:]...)
 		b = binary.AppendUvarint(b, uint64(s.Parent.Job))
 	}
+	if s.Map != nil {
+		b = s.Map.append(b)
+	}
 	return b
 }
 
@@ -25,7 +32,7 @@ func AppendStart(b []byte, s *Start) []byte {
 // *[FormatError], as it is of all that decodes.
 func DecodeStart(b []byte) (Start, error) {
 	r := reader{b: b}
-	r.begin("start", startFormat)
+	format := r.begin("start", startFormat)
 	var s Start
 	copy(s.ID[:], r.bytes(len(s.ID)))
 	copy(s.Definition[:], r.bytes(len(s.Definition)))
@@ -40,12 +47,19 @@ func DecodeStart(b []byte) (Start, error) {
 		copy(s.Parent.ID[:], r.bytes(len(s.Parent.ID)))
 		s.Parent.Job = JobID(r.uint32())
 	}
+	if format > withoutMap {
+		s.Map = r.mapStart()
+	}
 	return s, r.end()
 }
 
 // AppendHead adds the head as a record to b.
 func AppendHead(b []byte, h *Head) []byte {
-	b = append(b, headFormat, byte(h.Status))
+	format := byte(withoutMap)
+	if h.Run != nil {
+		format = headFormat
+	}
+	b = append(b, format, byte(h.Status))
 	b = binary.AppendVarint(b, h.Now)
 	b = binary.AppendVarint(b, h.Stop)
 	for _, n := range [...]uint64{uint64(h.LastEvent), uint64(h.Entries), uint64(h.LastPayload), uint64(h.LastFrame),
@@ -53,13 +67,17 @@ func AppendHead(b []byte, h *Head) []byte {
 		b = binary.AppendUvarint(b, n)
 	}
 	b = appendMaybe(b, h.Error)
-	return appendMaybe(b, h.Cause)
+	b = appendMaybe(b, h.Cause)
+	if h.Run != nil {
+		b = h.Run.append(b)
+	}
+	return b
 }
 
 // DecodeHead reads what AppendHead wrote.
 func DecodeHead(b []byte) (Head, error) {
 	r := reader{b: b}
-	r.begin("head", headFormat)
+	format := r.begin("head", headFormat)
 	h := Head{
 		Status:      Status(r.upTo(uint8(Aborted))),
 		Now:         r.int64(),
@@ -76,6 +94,9 @@ func DecodeHead(b []byte) (Head, error) {
 		Variables:   r.number(),
 		Error:       r.maybe(),
 		Cause:       r.maybe(),
+	}
+	if format > withoutMap {
+		h.Run = r.run()
 	}
 	return h, r.end()
 }
@@ -158,7 +179,7 @@ func DecodeJob(b []byte) (*Job, error) {
 	r.begin("job", jobFormat)
 	j := &Job{
 		ID:        JobID(r.uint32()),
-		Kind:      JobKind(r.upTo(uint8(Resume))),
+		Kind:      JobKind(r.upTo(uint8(WriteResults))),
 		Frame:     FrameID(r.uint32()),
 		Entry:     r.uint32(),
 		Attempt:   r.uint32(),

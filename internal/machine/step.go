@@ -16,6 +16,13 @@ const expressSeconds = 300
 // A broken invariant, of the execution or of the program, panics.
 func Step(e Env, p *asl.Program, x *Execution, m Message) Delta {
 	t := newTurn(&e, p, x)
+	if x.Start.IsRun() {
+		if !t.takeRun(m) {
+			return Delta{}
+		}
+		t.advance()
+		return t.delta()
+	}
 	if !t.take(m) {
 		return Delta{}
 	}
@@ -36,8 +43,10 @@ func (t *turn) take(m Message) bool {
 		return false
 	}
 	switch j.Kind {
-	case Tell:
+	case Tell, Halt:
 		return t.told(j, m.Kind)
+	case StartRun:
+		return t.runEnded(j, m)
 	case Resume:
 		return m.Kind == Continue && t.resume(j)
 	case Timer:
@@ -68,14 +77,17 @@ func (t *turn) begin(input value.Text) bool {
 	t.head.Status = Running
 	t.head.Input = t.payload(input, value.Value{})
 	t.event(Event{Type: ExecutionStarted, In: t.head.Input, RoleARN: t.x.Start.RoleARN})
-	seconds := t.p.TimeoutSeconds
+	seconds, flow := t.p.TimeoutSeconds, t.p.Flow
+	if child := t.x.Start.Map; child != nil {
+		seconds, flow = 0, t.distributedMap(child.State).Map.Processor
+	}
 	if t.x.Start.Express && (seconds == 0 || seconds > expressSeconds) {
 		seconds = expressSeconds
 	}
 	if seconds > 0 {
 		t.head.Timeout = t.open(Job{Kind: Timer, Due: t.head.Now + seconds*1000})
 	}
-	root := &Frame{State: t.p.Flow.Start.Name, Input: t.head.Input}
+	root := &Frame{State: flow.Start.Name, Input: t.head.Input}
 	t.frames.put(root.ID, root)
 	t.ready = append(t.ready, root)
 	return true

@@ -20,6 +20,9 @@ func (s *script) tell(events []Event) string {
 	for _, id := range slices.Sorted(maps.Keys(s.x.Frames)) {
 		b.WriteString(s.frameLine(s.x.Frames[id]))
 	}
+	if u := s.x.Head.Run; u != nil {
+		b.WriteString(runLine(u))
+	}
 	if h := &s.x.Head; h.Status.Ended() {
 		b.WriteString(h.Status.String())
 		if h.Output != 0 {
@@ -67,7 +70,8 @@ func (s *script) eventLine(e *Event) string {
 	return out + optional(" error ", e.Error) + optional(" cause ", e.Cause) + "\n"
 }
 
-var jobNames = map[JobKind]string{Call: "Call", Activity: "Activity", Child: "Child", Timer: "Timer", Tell: "Tell", Resume: "Resume"}
+var jobNames = map[JobKind]string{Call: "Call", Activity: "Activity", Child: "Child", Timer: "Timer", Tell: "Tell", Resume: "Resume",
+	StartRun: "StartRun", StartItem: "StartItem", Halt: "Halt", ReadItems: "ReadItems", WriteResults: "WriteResults"}
 
 func (s *script) jobLine(j *Job) string {
 	out := fmt.Sprintf("job %d %s", j.ID, jobNames[j.Kind])
