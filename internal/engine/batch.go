@@ -139,13 +139,26 @@ func (w *writer) lists(r *resident, d *machine.Delta) {
 func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *machine.Head) {
 	at := len(w.bytes)
 	item := Item{Name: s.Name, Status: h.Status, Start: s.At, Stop: h.Stop, Version: s.Version, Alias: s.Alias}
-	w.bytes = item.append(w.bytes)
 	k := store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexMachine, Value: s.Machine, Start: s.At, ID: id}
+	byStatus := IndexStatus
+	switch {
+	case s.IsRun():
+		k.Index, k.Value, byStatus = IndexMapRuns, s.Parent.ID.String(), ""
+		item.Machine = s.Machine
+	case s.Map != nil:
+		k.Index, k.Value, byStatus = IndexChildren, s.Parent.ID.String(), IndexChildren
+		item.Machine, item.Items = s.Machine, s.Map.Item.Count
+	}
+	w.bytes = item.append(w.bytes)
 	w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
-	k.Index, k.Value = IndexStatus, StatusValue(s.Machine, h.Status)
+	if byStatus == "" {
+		return
+	}
+	of := k.Value
+	k.Index, k.Value = byStatus, StatusValue(of, h.Status)
 	w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
 	if was != 0 {
-		k.Value = StatusValue(s.Machine, was)
+		k.Value = StatusValue(of, was)
 		w.b.DropIndex = append(w.b.DropIndex, k)
 	}
 }

@@ -7,8 +7,8 @@
 // Read engine.go (what it is given), errors.go (what it refuses), door.go (how
 // things come in), turn.go (message → delta → commit), batch.go and rows.go (a
 // delta as rows, and back), cache.go (what is in memory), call.go and
-// dispatch.go (what jobs send out), activity.go, nested.go and inbox.go (the
-// jobs that are no calls), timers.go and alarms.go, lease.go, wait.go,
+// dispatch.go (what jobs send out), activity.go, nested.go, maprun.go and
+// inbox.go (the jobs that are no calls), timers.go and alarms.go, lease.go, wait.go,
 // express.go, and run.go (what turns it all).
 //
 // # Driving it without a goroutine
