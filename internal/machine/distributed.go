@@ -251,19 +251,19 @@ func (t *turn) distributedMap(name string) *asl.State {
 	return s
 }
 
-// RunInput is what a map run is given beside its plan: what its Map state has,
+// runInput is what a map run is given beside its plan: what its Map state has,
 // as far as the run needs it.
-type RunInput struct {
+type runInput struct {
 	Items     value.Text // what it goes through; none where it reads its items
 	Input     value.Text // of the state, raw; none where nothing looks at it
-	Variables []RunVariable
+	Variables []runVariable
 	Entered   int64 // when the state was entered, UTC ms
 	Event     int64 // and by which event
 	Retries   []uint32
 }
 
-// RunVariable is a variable that the state can see.
-type RunVariable struct {
+// runVariable is a variable that the state can see.
+type runVariable struct {
 	Name  string
 	Value value.Text
 }
@@ -282,13 +282,13 @@ func (x *Execution) MapRun(p *asl.Program, job JobID) (*Start, Message) {
 	start.At, start.Express = j.Made, false
 	start.Parent, start.Map = &Parent{x.Start.ID, j.ID}, &MapStart{State: j.State}
 	f, s := x.Frames[j.Frame], p.States[j.State]
-	in := &RunInput{Items: x.Payloads[f.Join.Items], Entered: f.Entered, Event: f.EnteredEvent, Retries: f.Retries}
+	in := &runInput{Items: x.Payloads[f.Join.Items], Entered: f.Entered, Event: f.EnteredEvent, Retries: f.Retries}
 	if s.Map.ItemSelector != nil {
 		in.Input = x.Payloads[f.Input]
 		t := newTurn(&Env{}, p, x)
 		for _, name := range s.Reads {
 			if ref := t.variable(f, name); ref != 0 {
-				in.Variables = append(in.Variables, RunVariable{name, x.Payloads[ref]})
+				in.Variables = append(in.Variables, runVariable{name, x.Payloads[ref]})
 			}
 		}
 	}

@@ -221,7 +221,7 @@ func TestMapRunOfNoDistributedMap(t *testing.T) {
 		}
 	}()
 	start := Start{Map: &MapStart{State: "A"}, Parent: &Parent{}}
-	Step(Env{}, compileFor(t, oneTask), New(start), Message{Kind: Begin, Output: value.Checked("{}"), Run: &RunInput{Items: value.Checked("[1]")}})
+	Step(Env{}, compileFor(t, oneTask), New(start), Message{Kind: Begin, Output: value.Checked("{}"), Run: &runInput{Items: value.Checked("[1]")}})
 }
 
 func TestNames(t *testing.T) {

@@ -103,11 +103,11 @@ type Start struct {
 // is then "machine/label".
 type MapStart struct {
 	State string     // the Map's name
-	Item  *ItemStart // what a child is for; nil for the map run itself
+	Item  *itemStart // what a child is for; nil for the map run itself
 }
 
-// ItemStart is the item, or the batch of items, that a child is for.
-type ItemStart struct {
+// itemStart is the item, or the batch of items, that a child is for.
+type itemStart struct {
 	Index int        // of the item, or of the first of the batch
 	Count int        // how many items
 	Key   *string    // of an object's member

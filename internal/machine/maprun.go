@@ -20,7 +20,7 @@ type Run struct {
 	MaxConcurrency      int     // children at once; 0: as many as the limit allows
 	ToleratedCount      int64   // failed items that are tolerated; below 0: any number
 	ToleratedPercentage float64 // the same as a share; below 0: any share
-	Items, Executions   Counts
+	Items, Executions   counts
 
 	Read     int    // come in so far
 	Begun    int    // of those, how many a child was made for
@@ -31,11 +31,11 @@ type Run struct {
 	Over     bool   // no more items come in
 }
 
-// Counts are items or children by what became of them.
-type Counts struct{ Running, Succeeded, Failed, TimedOut, Aborted, Written int }
+// counts are items or children by what became of them.
+type counts struct{ Running, Succeeded, Failed, TimedOut, Aborted, Written int }
 
 // of is the count of the children, or of their items, that ended so.
-func (c *Counts) of(s Status) *int {
+func (c *counts) of(s Status) *int {
 	switch s {
 	case Succeeded:
 		return &c.Succeeded
@@ -48,7 +48,7 @@ func (c *Counts) of(s Status) *int {
 }
 
 // lost is how many did not end well.
-func (c *Counts) lost() int { return c.Failed + c.TimedOut + c.Aborted }
+func (c *counts) lost() int { return c.Failed + c.TimedOut + c.Aborted }
 
 // Update changes the limits of a map run that is under way; nil leaves one as
 // it is.
@@ -342,7 +342,7 @@ func (x *Execution) Child(p *asl.Program, job JobID) (*Start, value.Text) {
 	asked := x.Payloads[j.Request].Decode()
 	index, _ := asked.Get("Index").AsInt()
 	count, _ := asked.Get("Count").AsInt()
-	item := &ItemStart{Index: int(index), Count: int(count), Batch: asked.Has("Batch")}
+	item := &itemStart{Index: int(index), Count: int(count), Batch: asked.Has("Batch")}
 	if key := asked.Get("Key"); !key.IsAbsent() {
 		name := key.AsString()
 		item.Key = &name

@@ -12,7 +12,7 @@ type Message struct {
 	Effect  Effect     // JobFailed: what is known of the call's effect
 	Worker  string     // Taken: the worker's name, or ""
 
-	Run     *RunInput // Begin of a map run
+	Run     *runInput // Begin of a map run
 	Endings []Ending  // Answered
 	Update  *Update   // Updated
 }

@@ -24,7 +24,7 @@ func (m *MapStart) append(b []byte) []byte {
 func (r *reader) mapStart() *MapStart {
 	m := &MapStart{State: r.text()}
 	if r.flag() {
-		m.Item = &ItemStart{Index: r.number(), Count: r.number(), Key: r.maybe()}
+		m.Item = &itemStart{Index: r.number(), Count: r.number(), Key: r.maybe()}
 		if text := r.text(); text != "" {
 			m.Item.Value = value.Checked(text)
 		}
@@ -48,7 +48,7 @@ func (u *Run) append(b []byte) []byte {
 // numbers are the counts of the run, in the order of its record.
 func (u *Run) numbers() []*int {
 	all := []*int{&u.Read, &u.Begun, &u.Taken, &u.Children, &u.Bytes}
-	for _, c := range []*Counts{&u.Items, &u.Executions} {
+	for _, c := range []*counts{&u.Items, &u.Executions} {
 		all = append(all, &c.Running, &c.Succeeded, &c.Failed, &c.TimedOut, &c.Aborted, &c.Written)
 	}
 	return all
