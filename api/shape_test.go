@@ -42,6 +42,9 @@ var awsShapes = map[string][2]any{
 	"SendTaskHeartbeat":                {sfn.SendTaskHeartbeatInput{}, sfn.SendTaskHeartbeatOutput{}},
 	"TagResource":                      {sfn.TagResourceInput{}, sfn.TagResourceOutput{}},
 	"UntagResource":                    {sfn.UntagResourceInput{}, sfn.UntagResourceOutput{}},
+	"DescribeMapRun":                   {sfn.DescribeMapRunInput{}, sfn.DescribeMapRunOutput{}},
+	"ListMapRuns":                      {sfn.ListMapRunsInput{}, sfn.ListMapRunsOutput{}},
+	"UpdateMapRun":                     {sfn.UpdateMapRunInput{}, sfn.UpdateMapRunOutput{}},
 	"ListTagsForResource":              {sfn.ListTagsForResourceInput{}, sfn.ListTagsForResourceOutput{}},
 }
 

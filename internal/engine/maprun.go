@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -261,7 +262,7 @@ func (e *Engine) tellOfBroken(n machine.Ending) {
 }
 
 // UpdateRun changes the limits of a map run. False: it has ended already.
-func (e *Engine) UpdateRun(id store.ID, to machine.Update) (bool, error) {
+func (e *Engine) UpdateRun(ctx context.Context, id store.ID, to machine.Update) (bool, error) {
 	running := false
 	_, err := e.turn(id, machine.Message{Kind: machine.Updated, Update: &to}, &rider{before: func(r *resident) bool {
 		running = r.x.Start.IsRun() && r.x.Head.Status == machine.Running

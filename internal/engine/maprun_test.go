@@ -295,17 +295,17 @@ func TestUpdateRun(t *testing.T) {
 	r.side[0]()
 	run := r.runs(id)[0]
 	most := 4
-	if done, err := r.engine.UpdateRun(run, machine.Update{MaxConcurrency: &most}); !done || err != nil {
+	if done, err := r.engine.UpdateRun(context.Background(), run, machine.Update{MaxConcurrency: &most}); !done || err != nil {
 		t.Fatal(done, err)
 	}
 	if u := r.head(run).Run; u.MaxConcurrency != 4 || u.Items.Running != 4 {
 		t.Errorf("%+v", u)
 	}
 	r.settle()
-	if done, err := r.engine.UpdateRun(run, machine.Update{MaxConcurrency: &most}); done || err != nil {
+	if done, err := r.engine.UpdateRun(context.Background(), run, machine.Update{MaxConcurrency: &most}); done || err != nil {
 		t.Error(done, err)
 	}
-	if done, err := r.engine.UpdateRun(id, machine.Update{MaxConcurrency: &most}); done || err != nil {
+	if done, err := r.engine.UpdateRun(context.Background(), id, machine.Update{MaxConcurrency: &most}); done || err != nil {
 		t.Error("an execution that is no map run was updated: ", done, err)
 	}
 	if !slices.Equal(r.runs(id), []store.ID{run}) {

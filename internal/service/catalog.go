@@ -182,8 +182,9 @@ func (c *Catalog) check(text string, kind api.StateMachineType) (comment string,
 		return "", api.Errorf(api.CodeInvalidDefinition, "%s", message)
 	}
 	program, err := asl.Compile(definition, asl.Rules{
-		Express: kind == api.StateMachineTypeExpress,
-		Serves:  c.serves,
+		Distributed: true,
+		Express:     kind == api.StateMachineTypeExpress,
+		Serves:      c.serves,
 	})
 	var refusal *asl.Refusal
 	if errors.As(err, &refusal) {

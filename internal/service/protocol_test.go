@@ -123,6 +123,8 @@ func TestProtocol(t *testing.T) {
 		{"waiting", waiting},
 		{"foreign names", foreignNames},
 		{"deleting ends executions", deleting},
+		{"a map run's life", mapRunLife},
+		{"a map run is updated", mapRunUpdated},
 	}
 	for _, c := range suite {
 		t.Run(c.name, func(t *testing.T) {

@@ -4,7 +4,7 @@
 // executions run (engine and machine do).
 //
 // Read service.go, then catalog.go (state machines as documents), machine.go,
-// execution.go, history.go, activity.go, tag.go, page.go (next tokens),
+// execution.go, maprun.go, history.go, activity.go, tag.go, page.go (next tokens),
 // deletion.go (what goes on after a DeleteStateMachine).
 package service
 
