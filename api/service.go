@@ -237,6 +237,23 @@ type Service interface {
 	// Errors: InvalidArn, ResourceNotFound.
 	ListTagsForResource(context.Context, *ListTagsForResourceInput) (*ListTagsForResourceOutput, error)
 
+	// DescribeMapRun answers where a map run stands: its limits, and how many of its items and children have come to what.
+	//
+	// Errors: ResourceNotFound, InvalidArn.
+	DescribeMapRun(context.Context, *DescribeMapRunInput) (*DescribeMapRunOutput, error)
+
+	// ListMapRuns lists the map runs that an execution has started, the newest first, by page. Every attempt of a distributed Map is one.
+	//
+	// Errors: ExecutionDoesNotExist, InvalidArn, InvalidToken.
+	ListMapRuns(context.Context, *ListMapRunsInput) (*ListMapRunsOutput, error)
+
+	// UpdateMapRun changes the limits of a map run that is under way. Children that run go on although there are more of them than a smaller
+	// maxConcurrency allows. Where more items have failed by now than a new tolerance allows, the map run fails.
+	//
+	// Errors: ResourceNotFound; InvalidArn; ValidationException, with the reason CANNOT_UPDATE_COMPLETED_MAP_RUN when the map run has ended,
+	// and with MISSING_REQUIRED_PARAMETER when nothing is to be changed.
+	UpdateMapRun(context.Context, *UpdateMapRunInput) (*UpdateMapRunOutput, error)
+
 	// WaitExecution answers like DescribeExecution, as soon as there is something new: an event beyond afterEventId, or the end of the
 	// execution. When nothing came within timeoutSeconds, or the server is about to stop, it answers as things stand; the caller asks again
 	// with lastEventId. It is an operation of Backstep, not of AWS.

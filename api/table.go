@@ -42,6 +42,9 @@ var Operations = []Operation{
 	op("TagResource", Service.TagResource),
 	op("UntagResource", Service.UntagResource),
 	op("ListTagsForResource", Service.ListTagsForResource),
+	op("DescribeMapRun", Service.DescribeMapRun),
+	op("ListMapRuns", Service.ListMapRuns),
+	op("UpdateMapRun", Service.UpdateMapRun),
 	op("WaitExecution", Service.WaitExecution),
 }
 

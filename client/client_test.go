@@ -128,6 +128,15 @@ func (s script) UntagResource(ctx context.Context, in *api.UntagResourceInput) (
 func (s script) ListTagsForResource(ctx context.Context, in *api.ListTagsForResourceInput) (*api.ListTagsForResourceOutput, error) {
 	return play[api.ListTagsForResourceOutput](s, ctx, "ListTagsForResource", in)
 }
+func (s script) DescribeMapRun(ctx context.Context, in *api.DescribeMapRunInput) (*api.DescribeMapRunOutput, error) {
+	return play[api.DescribeMapRunOutput](s, ctx, "DescribeMapRun", in)
+}
+func (s script) ListMapRuns(ctx context.Context, in *api.ListMapRunsInput) (*api.ListMapRunsOutput, error) {
+	return play[api.ListMapRunsOutput](s, ctx, "ListMapRuns", in)
+}
+func (s script) UpdateMapRun(ctx context.Context, in *api.UpdateMapRunInput) (*api.UpdateMapRunOutput, error) {
+	return play[api.UpdateMapRunOutput](s, ctx, "UpdateMapRun", in)
+}
 func (s script) WaitExecution(ctx context.Context, in *api.WaitExecutionInput) (*api.WaitExecutionOutput, error) {
 	return play[api.WaitExecutionOutput](s, ctx, "WaitExecution", in)
 }

@@ -190,6 +190,21 @@ func (c *Client) ListTagsForResource(ctx context.Context, in *api.ListTagsForRes
 	return call[api.ListTagsForResourceOutput](ctx, c, api.TargetAWS+"ListTagsForResource", again, 0, in)
 }
 
+// DescribeMapRun implements [api.Service].
+func (c *Client) DescribeMapRun(ctx context.Context, in *api.DescribeMapRunInput) (*api.DescribeMapRunOutput, error) {
+	return call[api.DescribeMapRunOutput](ctx, c, api.TargetAWS+"DescribeMapRun", again, 0, in)
+}
+
+// ListMapRuns implements [api.Service].
+func (c *Client) ListMapRuns(ctx context.Context, in *api.ListMapRunsInput) (*api.ListMapRunsOutput, error) {
+	return call[api.ListMapRunsOutput](ctx, c, api.TargetAWS+"ListMapRuns", again, 0, in)
+}
+
+// UpdateMapRun implements [api.Service].
+func (c *Client) UpdateMapRun(ctx context.Context, in *api.UpdateMapRunInput) (*api.UpdateMapRunOutput, error) {
+	return call[api.UpdateMapRunOutput](ctx, c, api.TargetAWS+"UpdateMapRun", again, 0, in)
+}
+
 // WaitExecution implements [api.Service].
 func (c *Client) WaitExecution(ctx context.Context, in *api.WaitExecutionInput) (*api.WaitExecutionOutput, error) {
 	return call[api.WaitExecutionOutput](ctx, c, api.TargetBackstep+"WaitExecution", again, pollPatience, in)

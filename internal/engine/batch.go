@@ -138,21 +138,42 @@ func (w *writer) lists(r *resident, d *machine.Delta) {
 }
 
 func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *machine.Head) {
-	at := len(w.bytes)
 	item := Item{Name: s.Name, Status: h.Status, Start: s.At, Stop: h.Stop, Version: s.Version, Alias: s.Alias, Redrives: h.Redrives, Redriven: h.Redriven}
+	if s.Map != nil {
+		item.Machine = s.Machine
+	}
+	if s.Map != nil && s.Map.Item != nil {
+		item.Items = s.Map.Item.Count
+	}
+	at := len(w.bytes)
 	w.bytes = item.append(w.bytes)
-	for _, name := range [...]string{s.Machine, qualified(s.Version), qualified(s.Alias)} {
-		if name == "" {
-			continue
-		}
-		k := store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexMachine, Value: name, Start: s.At, ID: id}
+	k := store.IndexKey{Tenant: Tenant(s.Account, s.Region), Start: s.At, ID: id}
+	switch {
+	case s.IsRun():
+		k.Index, k.Value = IndexMapRuns, s.Parent.ID.String()
 		w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
-		k.Index, k.Value = IndexStatus, StatusValue(name, h.Status)
-		w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
-		if was != 0 && was != h.Status {
-			k.Value = StatusValue(name, was)
-			w.b.DropIndex = append(w.b.DropIndex, k)
+	case s.Map != nil:
+		k.Index, k.Value = IndexChildren, s.Parent.ID.String()
+		w.listed(k, IndexChildren, was, h.Status, w.body(at))
+	default:
+		for _, name := range [...]string{s.Machine, qualified(s.Version), qualified(s.Alias)} {
+			if name != "" {
+				k.Index, k.Value = IndexMachine, name
+				w.listed(k, IndexStatus, was, h.Status, w.body(at))
+			}
 		}
+	}
+}
+
+// listed puts an execution into a list, and into the one of its status there.
+func (w *writer) listed(k store.IndexKey, byStatus string, was, is machine.Status, body []byte) {
+	w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: body})
+	name := k.Value
+	k.Index, k.Value = byStatus, StatusValue(name, is)
+	w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: body})
+	if was != 0 && was != is {
+		k.Value = StatusValue(name, was)
+		w.b.DropIndex = append(w.b.DropIndex, k)
 	}
 }
 

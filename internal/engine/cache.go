@@ -49,12 +49,13 @@ type resident struct {
 	epoch    uint64      // of the lease under which x was read
 	held     string      // why it is quarantined, or ""
 	volatile atomic.Bool // express: kept in memory alone
-	ended    func()      // of a volatile one: hears of its end
+	ended    func()      // of a volatile one: hears of its end, when all who wait for that were told
 	waiters  []*waiter
 	weight   int64 // about how many bytes it takes
 	recount  int   // turns until that is counted again
 
 	// guarded by shard.mu
+	letters        []*letter // not read yet
 	holders        int
 	size           int64
 	done           bool // needs not stay
@@ -77,6 +78,33 @@ func (s *shard) hold(id store.ID) *resident {
 	s.mu.Unlock()
 	r.mu.Lock()
 	return r
+}
+
+// post is hold with a letter left before the lock is asked for: who holds it then
+// may have taken the letter along.
+func (s *shard) post(id store.ID, l *letter) *resident {
+	s.mu.Lock()
+	r := s.residents[id]
+	if r == nil {
+		r = &resident{id: id}
+		s.residents[id] = r
+		s.link(r)
+	}
+	r.letters = append(r.letters, l)
+	r.holders++
+	s.mu.Unlock()
+	r.mu.Lock()
+	return r
+}
+
+// collect takes the letters, at most so many.
+func (s *shard) collect(r *resident, most int) []*letter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := min(len(r.letters), most)
+	taken := r.letters[:n:n]
+	r.letters = r.letters[n:]
+	return taken
 }
 
 // find is hold for one that is there; nil where it is not.

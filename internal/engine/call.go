@@ -80,6 +80,12 @@ func errandOf(j *machine.Job) func(*Engine, *errand) {
 		return (*Engine).tell
 	case j.Kind == machine.Resume:
 		return (*Engine).resume
+	case j.Kind == machine.StartRun:
+		return (*Engine).startRun
+	case j.Kind == machine.StartItem:
+		return (*Engine).startItem
+	case j.Kind == machine.Halt:
+		return (*Engine).halt
 	}
 	return nil
 }

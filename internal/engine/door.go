@@ -20,8 +20,9 @@ type StartRequest struct {
 	Input value.Text
 	Trace string // trace header, or ""
 
-	Depth  int             // of a nested one
-	Parent *machine.Parent // of a nested one: it hears of the end
+	Depth  int               // of a nested one
+	Parent *machine.Parent   // of a nested one: it hears of the end
+	Map    *machine.MapStart // of a map run's child
 }
 
 // Started is a start that is durable.
@@ -74,7 +75,7 @@ func (e *Engine) newExecution(r StartRequest, express bool) (*machine.Execution,
 		ID:      machine.ID(store.NewID(shard, at, [8]byte(chance[:8]))),
 		Account: r.Account, Region: r.Region, Machine: r.Machine.Name, Name: r.Name,
 		Definition: r.Definition, Version: r.Version, Alias: r.Alias, RoleARN: r.RoleARN,
-		Trace: r.Trace, Express: express, At: at, Depth: r.Depth, Parent: r.Parent,
+		Trace: r.Trace, Express: express, At: at, Depth: r.Depth, Parent: r.Parent, Map: r.Map,
 	}), nil
 }
 

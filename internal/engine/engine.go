@@ -8,8 +8,8 @@
 // things come in), turn.go (message → delta → commit), batch.go and rows.go (a
 // delta as rows, and back), tell.go (what others hear of a turn), cache.go (what
 // is in memory), call.go and dispatch.go (what jobs send out), activity.go,
-// nested.go and inbox.go (the jobs that are no calls), timers.go and alarms.go,
-// lease.go, wait.go, express.go, and run.go (what turns it all).
+// nested.go, maprun.go and inbox.go (the jobs that are no calls), timers.go and
+// alarms.go, lease.go, wait.go, express.go, and run.go (what turns it all).
 //
 // # Driving it without a goroutine
 //

@@ -14,6 +14,8 @@ const (
 	IndexMachine     = "machine"     // value: the machine's name, or a qualified one
 	IndexStatus      = "status"      // value: StatusValue
 	IndexQuarantined = "quarantined" // value: ""; the row's body is the reason
+	IndexMapRuns     = "mapruns"     // map runs; value: the id of the execution that started them
+	IndexChildren    = "children"    // of a map run; value: its id, or StatusValue of that
 )
 
 // Tenant is how keys spell an account in a region.
@@ -39,27 +41,34 @@ type Item struct {
 
 	Redrives int
 	Redriven int64 // when the last redrive was, UTC ms; 0: there was none
+
+	Machine string // of a map run and of its children: the machine's name and the label
+	Items   int    // of a map run's child: how many it is for
 }
 
-// Encoding 1 knew no redrives, and is written where there were none.
+// Encoding 1 knew neither redrives nor map runs, and is written where there
+// were none.
 const (
-	itemPlain    = 1
-	itemRedriven = 2
+	itemPlain = 1
+	itemWhole = 2
 )
 
 func (i Item) append(b []byte) []byte {
 	encoding := byte(itemPlain)
-	if i.Redrives > 0 {
-		encoding = itemRedriven
+	if i.Redrives > 0 || i.Machine != "" {
+		encoding = itemWhole
 	}
 	b = append(b, encoding, byte(i.Status))
 	b = binary.AppendUvarint(b, uint64(i.Start))
 	b = binary.AppendUvarint(b, uint64(i.Stop))
-	if encoding == itemRedriven {
+	texts := []string{i.Name, i.Version, i.Alias}
+	if encoding == itemWhole {
 		b = binary.AppendUvarint(b, uint64(i.Redrives))
 		b = binary.AppendUvarint(b, uint64(i.Redriven))
+		b = binary.AppendUvarint(b, uint64(i.Items))
+		texts = append(texts, i.Machine)
 	}
-	for _, s := range [...]string{i.Name, i.Version, i.Alias} {
+	for _, s := range texts {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
@@ -68,27 +77,27 @@ func (i Item) append(b []byte) []byte {
 
 var errItem = errors.New("list row: not in an encoding of this version")
 
-// DecodeItem reads the body of a row of IndexMachine or IndexStatus.
+// DecodeItem reads the body of a row of one of the lists, but of IndexQuarantined.
 func DecodeItem(body []byte) (Item, error) {
-	if len(body) < 2 || body[0] < itemPlain || body[0] > itemRedriven {
+	if len(body) < 2 || body[0] < itemPlain || body[0] > itemWhole {
 		return Item{}, errItem
 	}
 	i := Item{Status: machine.Status(body[1])}
-	b := body[2:]
-	var redrives int64
-	times := []*int64{&i.Start, &i.Stop, &redrives, &i.Redriven}
-	if body[0] == itemPlain {
-		times = times[:2]
+	var redrives, items int64
+	numbers, texts := []*int64{&i.Start, &i.Stop}, []*string{&i.Name, &i.Version, &i.Alias}
+	if body[0] == itemWhole {
+		numbers, texts = append(numbers, &redrives, &i.Redriven, &items), append(texts, &i.Machine)
 	}
-	for _, n := range times {
+	b := body[2:]
+	for _, n := range numbers {
 		v, width := binary.Uvarint(b)
 		if width <= 0 {
 			return Item{}, errItem
 		}
 		*n, b = int64(v), b[width:]
 	}
-	i.Redrives = int(redrives)
-	for _, s := range [...]*string{&i.Name, &i.Version, &i.Alias} {
+	i.Redrives, i.Items = int(redrives), int(items)
+	for _, s := range texts {
 		v, width := binary.Uvarint(b)
 		if width <= 0 || v > uint64(len(b)-width) {
 			return Item{}, errItem

@@ -195,6 +195,12 @@ func (e *Engine) ending(k store.JobKey) (*machine.Ending, error) {
 // start's answer has arrived; then that is told first. What came by an inbox is
 // dropped from there.
 func (e *Engine) tellParent(n *machine.Ending, from []store.MessageKey) error {
+	switch {
+	case n.Start.IsRun():
+		return e.tellMap(n, from)
+	case n.Start.Map != nil:
+		return e.tellRun(n, from)
+	}
 	parent := *n.Start.Parent
 	id := store.ID(parent.ID)
 	var pattern integration.Pattern
@@ -217,11 +223,17 @@ func (e *Engine) tellParent(n *machine.Ending, from []store.MessageKey) error {
 	} else if len(from) > 0 {
 		return e.dropNews(from)
 	}
+	return heard(err)
+}
+
+// heard is what remains to be done after a parent was told with that outcome. A
+// parent who is not there, or held, hears nothing.
+func heard(err error) error {
 	switch {
 	case errors.Is(err, ErrNotReady):
 		return errElsewhere
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrQuarantined):
-		return nil // a parent who is not there, or held, hears nothing
+		return nil
 	}
 	return err
 }

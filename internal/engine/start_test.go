@@ -163,7 +163,7 @@ func TestDecodeItemRefuses(t *testing.T) {
 			t.Errorf("%x was taken", whole[:cut])
 		}
 	}
-	if _, err := DecodeItem(append([]byte{itemRedriven + 1}, whole[1:]...)); err == nil {
+	if _, err := DecodeItem(append([]byte{itemWhole + 1}, whole[1:]...)); err == nil {
 		t.Error("a newer encoding was taken")
 	}
 }

@@ -12,18 +12,18 @@ import (
 	"github.com/backstep/backstep/internal/value"
 )
 
-// heard is what Config.Tell was told, by execution.
-type heard struct {
+// hearsay is what Config.Tell was told, by execution.
+type hearsay struct {
 	events   map[string][]machine.Event
 	texts    map[string]map[machine.Ref]string
 	statuses map[string][]machine.Status // one for each change
 }
 
-func newHeard() *heard {
-	return &heard{events: map[string][]machine.Event{}, texts: map[string]map[machine.Ref]string{}, statuses: map[string][]machine.Status{}}
+func newHearsay() *hearsay {
+	return &hearsay{events: map[string][]machine.Event{}, texts: map[string]map[machine.Ref]string{}, statuses: map[string][]machine.Status{}}
 }
 
-func (h *heard) tell(t *Telling) {
+func (h *hearsay) tell(t *Telling) {
 	arn := t.Start.ExecutionARN()
 	h.events[arn] = append(h.events[arn], t.Events...)
 	if h.texts[arn] == nil {
@@ -44,7 +44,7 @@ func (h *heard) tell(t *Telling) {
 // What is told of an execution is its history, whole and in order, with the
 // payloads that it refers to.
 func TestTellsTheHistory(t *testing.T) {
-	h := newHeard()
+	h := newHearsay()
 	w := newWorld(t)
 	adjust := w.adjust
 	w.adjust = func(c *Config) { adjust(c); c.Tell = h.tell }
@@ -78,7 +78,7 @@ func TestTellsTheHistory(t *testing.T) {
 func TestTellsWhatIsDurable(t *testing.T) {
 	for n := 1; n <= 12; n++ {
 		for _, fault := range []storetest.Fault{{Err: store.ErrUnknown}, {Err: store.ErrUnknown, Done: true}} {
-			h := newHeard()
+			h := newHearsay()
 			w := newWorld(t)
 			adjust := w.adjust
 			w.adjust = func(c *Config) {
@@ -116,7 +116,7 @@ func TestTellsWhatIsDurable(t *testing.T) {
 
 // Express executions are told of too: nothing else is left of them.
 func TestTellsExpress(t *testing.T) {
-	h := newHeard()
+	h := newHearsay()
 	r := newRig(t, echo, func(c *Config) { c.Tell = h.tell })
 	if _, err := r.engine.StartExpress(context.Background(), StartRequest{Machine: r.define(saga(1)), Name: "x", Input: value.Checked(`{}`)}); err != nil {
 		t.Fatal(err)

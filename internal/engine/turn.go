@@ -258,7 +258,7 @@ func (e *Engine) settle(s *shard, r *resident, m machine.Message, d machine.Delt
 	}
 	e.metrics.count(began, r.x.Head.Status)
 	r.tell()
-	if r.volatile.Load() && r.x.Head.Status.Ended() {
+	if r.volatile.Load() && r.x.Head.Status.Ended() && len(r.x.Jobs) == 0 {
 		r.ended()
 	}
 	return nil
@@ -288,6 +288,9 @@ func (e *Engine) quarantine(s *shard, r *resident, why error) error {
 		name := "States.Runtime"
 		r.x = machine.New(r.x.Start)
 		r.x.Head = machine.Head{Status: machine.Failed, Stop: e.now(), Error: &name, Cause: &broken.what}
+		if r.x.Start.Map != nil {
+			e.tellOfBroken(r.x.Ending(e.cfg.Quotas))
+		}
 		r.tell()
 		r.ended()
 		return held

@@ -10,11 +10,13 @@ import (
 // Every record begins with the number of its encoding, and is read by that
 // number for as long as stores hold it. A new encoding gets a new number.
 const (
-	startFormat  = 1
+	startFormat  = 2
 	headFormat   = 2
 	frameFormat  = 2
 	jobFormat    = 1
 	eventsFormat = 1
+
+	withoutMap = 1 // the format of a start that has nothing to do with a map run
 )
 
 // FormatError says that a record was written by a newer version.
@@ -66,7 +68,7 @@ type reader struct {
 	err error
 }
 
-// begin reads the number of the encoding.
+// begin reads the number of the encoding, and gives it.
 func (r *reader) begin(record string, newest uint64) uint64 {
 	number := r.uint64()
 	if r.err == nil && number == 0 {

@@ -6,6 +6,8 @@ import (
 	"math"
 	"reflect"
 	"testing"
+
+	"github.com/backstep/backstep/internal/value"
 )
 
 func textPointer(s string) *string { return &s }
@@ -16,11 +18,14 @@ var (
 		ID: ID{1, 2, 3}, Account: "123456789012", Region: "eu-central-1", Machine: "m", Name: "n", Definition: [32]byte{4},
 		Version: "v", Alias: "a", RoleARN: "r", Trace: "t", Express: true, At: 5, Depth: 6,
 		Parent: &Parent{ID: ID{7}, Job: 8},
+		Map:    &MapStart{State: "s", Item: &itemStart{Index: 9, Count: 10, Key: textPointer("k"), Value: value.Checked("11"), Batch: true}},
 	}
 	fullHead = Head{
 		Status: Failed, Now: 1, Stop: 2, LastEvent: 3, Entries: 4, LastPayload: 5, LastFrame: 6, LastJob: 7, Input: 8, Output: 9,
 		Error: textPointer("e"), Cause: textPointer(""), Timeout: 10, Redrives: 11, Variables: 12,
-		Kept: true, Redriven: 13, Tokens: []RedriveToken{{"t", 14}, {"u", 15}},
+		Kept: true, Redriven: 13, Tokens: []redriveToken{{"t", 14}, {"u", 15}},
+		Run: &Run{MaxConcurrency: 13, ToleratedCount: -14, ToleratedPercentage: 15.5, Items: counts{16, 17, 18, 19, 20, 21},
+			Executions: counts{22, 23, 24, 25, 26, 27}, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Cursor: "c", Over: true},
 	}
 	fullFrame = Frame{
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
@@ -28,8 +33,8 @@ var (
 		Join: &Join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18}, Result: 19,
 	}
 	fullJob = Job{
-		ID: 1, Kind: Resume, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
-		Deadline: Never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true,
+		ID: 1, Kind: WriteResults, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
+		Deadline: never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true,
 	}
 	fullEvents = []Event{
 		{ID: 41, Prev: 0, At: 1000, Type: MapIterationAborted, State: "s", In: 1, Out: 2, Error: textPointer("e"), Cause: textPointer(""),
@@ -48,9 +53,13 @@ type record struct {
 }
 
 func records() []record {
+	ordinaryStart, ordinaryHead := fullStart, fullHead
+	ordinaryStart.Map, ordinaryHead.Run = nil, nil
 	return []record{
 		{"start", AppendStart(nil, &fullStart), func(b []byte) (any, error) { return DecodeStart(b) }, fullStart},
 		{"head", AppendHead(nil, &fullHead), func(b []byte) (any, error) { return DecodeHead(b) }, fullHead},
+		{"start", AppendStart(nil, &ordinaryStart), func(b []byte) (any, error) { return DecodeStart(b) }, ordinaryStart},
+		{"head", AppendHead(nil, &ordinaryHead), func(b []byte) (any, error) { return DecodeHead(b) }, ordinaryHead},
 		{"frame", AppendFrame(nil, &fullFrame), func(b []byte) (any, error) { return DecodeFrame(b) }, &fullFrame},
 		{"job", AppendJob(nil, &fullJob), func(b []byte) (any, error) { return DecodeJob(b) }, &fullJob},
 		{"events", AppendEvents(nil, fullEvents), func(b []byte) (any, error) { return DecodeEvents(b) }, fullEvents},
@@ -60,7 +69,7 @@ func records() []record {
 // TestFullValues makes sure that the values above leave no field out, so that
 // a field that no record keeps is noticed.
 func TestFullValues(t *testing.T) {
-	for _, v := range []any{fullStart, *fullStart.Parent, fullHead, fullFrame, *fullFrame.Join, fullJob, fullEvents[0]} {
+	for _, v := range []any{fullStart, *fullStart.Parent, *fullStart.Map, *fullStart.Map.Item, fullHead, *fullHead.Run, fullHead.Run.Items, fullFrame, *fullFrame.Join, fullJob, fullEvents[0]} {
 		r := reflect.ValueOf(v)
 		for i := range r.NumField() {
 			if name := r.Type().Field(i).Name; r.Field(i).IsZero() && name != "Prev" {
@@ -111,10 +120,10 @@ func TestNewerRecordsAreNamed(t *testing.T) {
 }
 
 // TestOlderRecordsAreRead reads what the first encodings wrote: they know
-// nothing of redrives.
+// nothing of redrives and map runs.
 func TestOlderRecordsAreRead(t *testing.T) {
 	wantHead := fullHead
-	wantHead.Kept, wantHead.Redriven, wantHead.Tokens = false, 0, nil
+	wantHead.Kept, wantHead.Redriven, wantHead.Tokens, wantHead.Run = false, 0, nil, nil
 	bytes, _ := hex.DecodeString("01030204030405060708090a0b0c026501")
 	if head, err := DecodeHead(bytes); err != nil || !reflect.DeepEqual(head, wantHead) {
 		t.Errorf("%+v, %v", head, err)

@@ -24,6 +24,9 @@ func (sc *scope) Context() value.Value {
 
 // fixedContext is what no turn but a redrive changes.
 func (t *turn) fixedContext() value.Value {
+	if t.context.IsAbsent() && t.x.Start.IsRun() {
+		t.context = t.tree(t.head.Input).Get("Context")
+	}
 	if t.context.IsAbsent() {
 		s := &t.x.Start
 		b := value.NewBuilder(7)
@@ -111,6 +114,9 @@ func (sc *scope) mapContext() value.Value {
 		}
 	}
 	if it == nil {
+		it = sc.turn.ownItem()
+	}
+	if it == nil {
 		return value.Value{}
 	}
 	b := value.NewBuilder(3)
@@ -120,6 +126,24 @@ func (sc *scope) mapContext() value.Value {
 	}
 	b.Set("Value", it.value)
 	return value.NewObject(member("Item", b.Object()))
+}
+
+// ownItem is the item that a map run's child is for; nil where there is none.
+func (t *turn) ownItem() *item {
+	child := t.x.Start.Map
+	if child == nil || child.Item == nil || child.Item.Batch {
+		return nil
+	}
+	it := item{index: child.Item.Index}
+	if child.Item.Key != nil {
+		it.key, it.keyed = *child.Item.Key, true
+	}
+	if child.Item.Value.IsZero() {
+		it.value = t.tree(t.head.Input)
+	} else {
+		it.value = child.Item.Value.Decode()
+	}
+	return &it
 }
 
 // item is the item at an index of what a Map goes through.

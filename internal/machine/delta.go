@@ -28,12 +28,17 @@ type JobKind uint8
 
 // The kinds of jobs.
 const (
-	Call     JobKind = iota + 1 // call an integration
-	Activity                    // let a worker take the task
-	Child                       // start a nested execution
-	Timer                       // come back when Due
-	Tell                        // tell the parent that this execution has ended
-	Resume                      // go on at once, in another turn
+	Call         JobKind = iota + 1 // call an integration
+	Activity                        // let a worker take the task
+	Child                           // start a nested execution
+	Timer                           // come back when Due
+	Tell                            // tell the parent that this execution has ended
+	Resume                          // go on at once, in another turn
+	StartRun                        // start a map run, and hear of its end
+	StartItem                       // start a child of this map run, and hear of its end
+	Halt                            // stop the map run or child that an earlier job started
+	ReadItems                       // read the next page of a map run's items
+	WriteResults                    // write a map run's results
 )
 
 // Job is something that the outside must do. Its number, with the execution's
@@ -50,7 +55,7 @@ type Job struct {
 	RoleARN string // of Credentials, or ""
 	Made    int64  // when, UTC ms
 
-	Deadline  int64 // when the attempt times out; Never
+	Deadline  int64 // when the attempt times out; never
 	Heartbeat int64 // ms that may pass between heartbeats; 0: any
 	Due       int64 // when the engine must look at it at the latest: at once for what is to be dispatched
 
@@ -79,6 +84,7 @@ type Limits struct {
 	Variable    int   // bytes of one variable, and of one Assign
 	Variables   int   // bytes of all variables
 	InlineMap   int   // items of an inline Map at once
+	Children    int   // children of a map run at once
 	EntriesTurn int   // state entries of one Step before it hands over
 }
 
@@ -87,7 +93,7 @@ func (l *Limits) full(h *Head) bool { return l.Events > 0 && h.LastEvent >= l.Ev
 
 // AWSLimits are the quotas of the service.
 func AWSLimits() Limits {
-	return Limits{Payload: 262144, Events: 25000, Variable: 262144, Variables: 10 << 20, InlineMap: 40, EntriesTurn: 500}
+	return Limits{Payload: 262144, Events: 25000, Variable: 262144, Variables: 10 << 20, InlineMap: 40, Children: 10_000, EntriesTurn: 500}
 }
 
 // Request is all that a dispatcher needs to know of a job: what to call, with

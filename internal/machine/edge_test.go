@@ -198,9 +198,6 @@ func TestBrokenInvariantsPanic(t *testing.T) {
 		"a state is missing":           func(p *asl.Program, x *Execution) { delete(p.States, "A") },
 		"a frame is missing":           func(p *asl.Program, x *Execution) { delete(x.Frames, 0) },
 		"a state type is none of ours": func(p *asl.Program, x *Execution) { p.States["B"].Type = "Dream" },
-		"a Map is to be run distributed": func(p *asl.Program, x *Execution) {
-			p.States["B"].Type, p.States["B"].Map = asl.Map, &asl.MapFields{Distributed: true}
-		},
 	} {
 		e, p, x := begun(t, `{"StartAt": "A", "States": {
 			"A": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "ResultSelector": {"a.$": "$$.Execution.Input"}, "Next": "B"},
@@ -215,6 +212,16 @@ func TestBrokenInvariantsPanic(t *testing.T) {
 			Step(e, p, x, Message{Kind: JobSucceeded, Job: 1, Output: value.Checked("1")})
 		}()
 	}
+}
+
+func TestMapRunOfNoDistributedMap(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic, although a map run is of a state that is no distributed Map")
+		}
+	}()
+	start := Start{Map: &MapStart{State: "A"}, Parent: &Parent{}}
+	Step(Env{}, compileFor(t, oneTask), New(start), Message{Kind: Begin, Output: value.Checked("{}"), Run: &runInput{Items: value.Checked("[1]")}})
 }
 
 func TestNames(t *testing.T) {

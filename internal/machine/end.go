@@ -79,11 +79,15 @@ func (t *turn) end(s Status, e Event) {
 }
 
 // lastDelta is the delta of the turn that ended the execution: whatever else
-// was under way in it, all jobs go, but the job to tell the parent. So do the
-// frames, but of an execution that can be redriven.
+// was under way in it, all jobs go, but the jobs to tell the parent and to stop
+// what would go on for nobody. So do the frames, but of an execution that can be
+// redriven.
 func (t *turn) lastDelta() Delta {
+	for _, id := range slices.Sorted(maps.Keys(t.x.Jobs)) {
+		t.halt(id)
+	}
 	t.head.Timeout = 0
-	t.head.Kept = t.head.Status != Succeeded && !t.x.Start.Express && !t.env.Limits.full(&t.head)
+	t.head.Kept = t.head.Status != Succeeded && !t.x.Start.Express && t.x.Start.Map == nil && t.head.Run == nil && !t.env.Limits.full(&t.head)
 	d := Delta{Head: &t.head, Payloads: t.payloads, Events: t.events, Closed: slices.Sorted(maps.Keys(t.x.Jobs))}
 	if t.head.Kept {
 		d.Frames, d.Dropped = t.changedFrames()
@@ -92,14 +96,15 @@ func (t *turn) lastDelta() Delta {
 		d.Dropped = slices.Sorted(maps.Keys(t.x.Frames))
 	}
 	for _, j := range t.jobs.rows {
-		if j != nil && j.Kind == Tell {
+		if j != nil && (j.Kind == Tell || j.Kind == Halt) {
 			d.Jobs = append(d.Jobs, j)
 		}
 	}
 	return d
 }
 
-// told closes the job of telling the parent, once that has been done.
+// told closes the job of telling the parent, or of stopping somebody, once that
+// has been done.
 func (t *turn) told(j *Job, kind MessageKind) bool {
 	if kind != JobSucceeded && kind != JobFailed {
 		return false

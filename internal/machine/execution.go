@@ -7,10 +7,14 @@
 // It refuses to know how anything is stored, called, shown or worded on the
 // wire, and who asks.
 //
+// A map run, what a distributed Map starts, is an execution too, whose Step is
+// another: it goes through its items and starts a child for each.
+//
 // Read execution.go (what runs), message.go and delta.go (what comes in and
 // goes out), apply.go, step.go (the loop) and turn.go (what one Step has changed
 // so far); then a file per state type, named as in package asl: pass.go,
-// task.go, choice.go, wait.go, parallel.go, map.go, end.go. Beside them stand
+// task.go, choice.go, wait.go, parallel.go, map.go, end.go; distributed.go is what
+// a distributed Map asks for, maprun.go what the run then does. Beside them stand
 // join.go (the frames beneath a Parallel or Map), retry.go (what becomes of a
 // fault.go), redrive.go (how one that failed goes on), query.go (expressions and
 // how their failures are worded), context.go and assign.go. At the edges:
@@ -53,8 +57,8 @@ type FrameID uint32
 // JobID is the number of a job within its execution; 0 is none.
 type JobID uint32
 
-// Never is the time of what does not come.
-const Never int64 = 1<<63 - 1
+// never is the time of what does not come.
+const never int64 = 1<<63 - 1
 
 // Status is where an execution stands.
 type Status uint8
@@ -93,9 +97,30 @@ type Start struct {
 	At         int64 // UTC ms
 	Depth      int   // 0 for what a caller started, one more than its parent's for a nested one
 	Parent     *Parent
+	Map        *MapStart // of a map run, or of a child of one
 }
 
-// Parent is who waits for a nested execution's end.
+// MapStart ties a map run, or a child of one, to its distributed Map. Machine
+// is then "machine/label".
+type MapStart struct {
+	State string     // the Map's name
+	Item  *itemStart // what a child is for; nil for the map run itself
+}
+
+// itemStart is the item, or the batch of items, that a child is for.
+type itemStart struct {
+	Index int        // of the item, or of the first of the batch
+	Count int        // how many items
+	Key   *string    // of an object's member
+	Value value.Text // zero: it is the child's input, or there is a batch
+	Batch bool
+}
+
+// IsRun reports whether it starts a map run, not an execution of states.
+func (s *Start) IsRun() bool { return s.Map != nil && s.Map.Item == nil }
+
+// Parent is who waits for the end: of a nested execution, a map run or a child
+// of one.
 type Parent struct {
 	ID  ID
 	Job JobID
@@ -120,12 +145,13 @@ type Head struct {
 	Kept        bool  // of one that ended without success: its frames are still there, for a redrive
 	Redrives    int   // so far
 	Redriven    int64 // when the last redrive was, UTC ms; 0: there was none
-	Tokens      []RedriveToken
+	Tokens      []redriveToken
+	Run         *Run // of a map run; replaced, never changed
 }
 
-// RedriveToken is a caller's token and the redrive that it asked for. A head has
+// redriveToken is a caller's token and the redrive that it asked for. A head has
 // those of the last redrives, the oldest first.
-type RedriveToken struct {
+type redriveToken struct {
 	Text string
 	At   int64 // UTC ms
 }

@@ -120,6 +120,9 @@ func (t *turn) abortState(f *Frame, cause int64) {
 	case s.Type == asl.Parallel:
 		t.event(Event{Type: ParallelStateAborted, Prev: cause})
 	case s.Type == asl.Map:
+		if s.Map.Distributed {
+			t.event(Event{Type: MapRunAborted, Prev: cause})
+		}
 		t.event(Event{Type: MapStateAborted, Prev: cause})
 	}
 }

@@ -10,7 +10,7 @@ import (
 func (t *turn) mapping(sc *scope) *fault {
 	f, s := sc.frame, sc.state
 	if s.Map.Distributed {
-		panic("a distributed Map has no frames: " + s.Name)
+		return t.distributed(sc)
 	}
 	items, fl := sc.items()
 	if fl != nil {

@@ -12,6 +12,10 @@ type Message struct {
 	Effect  Effect     // JobFailed: what is known of the call's effect
 	Worker  string     // Taken: the worker's name, or ""
 	Token   string     // Redrive: the caller's token, or ""
+
+	Run     *runInput // Begin of a map run
+	Endings []Ending  // Answered
+	Update  *Update   // Updated
 }
 
 // MessageKind is what a message tells.
@@ -30,6 +34,8 @@ const (
 	Continue                            // go on after the bound on entries per turn
 	Stop                                // somebody stops the execution
 	Redrive                             // somebody lets an execution that ended without success go on
+	Answered                            // children of the map run have ended
+	Updated                             // somebody changes the map run's limits
 )
 
 // Failure is an error of the language: a name that Retry and Catch match, and a

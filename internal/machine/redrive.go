@@ -78,14 +78,14 @@ func (t *turn) redrive(token string) bool {
 
 // noteToken remembers a caller's token, and forgets those that are too old.
 func (h *Head) noteToken(token string) {
-	kept := make([]RedriveToken, 0, len(h.Tokens)+1)
+	kept := make([]redriveToken, 0, len(h.Tokens)+1)
 	for _, known := range h.Tokens {
 		if h.Now < known.At+tokenLife {
 			kept = append(kept, known)
 		}
 	}
 	if token != "" {
-		kept = append(kept, RedriveToken{token, h.Now})
+		kept = append(kept, redriveToken{token, h.Now})
 	}
 	h.Tokens = kept[max(0, len(kept)-mostTokens):]
 }
@@ -100,7 +100,7 @@ func (t *turn) revive(f *Frame, failed string) {
 	}
 	f.Tried += f.attempt()
 	f.Retries, f.Prev = nil, f.EnteredEvent
-	if f.Join != nil && f.anew(failed) {
+	if f.Join != nil && (t.state(f).Map != nil && t.state(f).Map.Distributed || f.anew(failed)) {
 		t.prune(f)
 	}
 	if f.Join == nil || f.Join.Done == f.Join.Count {

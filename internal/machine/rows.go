@@ -4,7 +4,11 @@ import "encoding/binary"
 
 // AppendStart adds the start as a record to b.
 func AppendStart(b []byte, s *Start) []byte {
-	b = append(b, startFormat)
+	if s.Map == nil {
+		b = append(b, withoutMap)
+	} else {
+		b = append(b, startFormat)
+	}
 	b = append(b, s.ID[:]...)
 	b = append(b, s.Definition[:]...)
 	for _, text := range []string{s.Account, s.Region, s.Machine, s.Name, s.Version, s.Alias, s.RoleARN, s.Trace} {
@@ -18,6 +22,9 @@ func AppendStart(b []byte, s *Start) []byte {
 		b = append(b, s.Parent.ID[:]...)
 		b = binary.AppendUvarint(b, uint64(s.Parent.Job))
 	}
+	if s.Map != nil {
+		b = s.Map.append(b)
+	}
 	return b
 }
 
@@ -25,7 +32,7 @@ func AppendStart(b []byte, s *Start) []byte {
 // *[FormatError], as it is of all that decodes.
 func DecodeStart(b []byte) (Start, error) {
 	r := reader{b: b}
-	r.begin("start", startFormat)
+	format := r.begin("start", startFormat)
 	var s Start
 	copy(s.ID[:], r.bytes(len(s.ID)))
 	copy(s.Definition[:], r.bytes(len(s.Definition)))
@@ -39,6 +46,9 @@ func DecodeStart(b []byte) (Start, error) {
 		s.Parent = &Parent{}
 		copy(s.Parent.ID[:], r.bytes(len(s.Parent.ID)))
 		s.Parent.Job = JobID(r.uint32())
+	}
+	if format > withoutMap {
+		s.Map = r.mapStart()
 	}
 	return s, r.end()
 }
@@ -60,6 +70,10 @@ func AppendHead(b []byte, h *Head) []byte {
 	for _, token := range h.Tokens {
 		b = appendText(b, token.Text)
 		b = binary.AppendVarint(b, token.At)
+	}
+	b = appendFlag(b, h.Run != nil)
+	if h.Run != nil {
+		b = h.Run.append(b)
 	}
 	return b
 }
@@ -85,13 +99,16 @@ func DecodeHead(b []byte) (Head, error) {
 		Error:       r.maybe(),
 		Cause:       r.maybe(),
 	}
-	if format == 1 { // it kept no frames, and knew no redrive
+	if format == 1 { // it kept no frames, and knew neither redrives nor map runs
 		return h, r.end()
 	}
 	h.Kept = r.flag()
 	h.Redriven = r.int64()
 	for range r.length() {
-		h.Tokens = append(h.Tokens, RedriveToken{r.text(), r.int64()})
+		h.Tokens = append(h.Tokens, redriveToken{r.text(), r.int64()})
+	}
+	if r.flag() {
+		h.Run = r.run()
 	}
 	return h, r.end()
 }
@@ -178,7 +195,7 @@ func DecodeJob(b []byte) (*Job, error) {
 	r.begin("job", jobFormat)
 	j := &Job{
 		ID:        JobID(r.uint32()),
-		Kind:      JobKind(r.upTo(uint8(Resume))),
+		Kind:      JobKind(r.upTo(uint8(WriteResults))),
 		Frame:     FrameID(r.uint32()),
 		Entry:     r.uint32(),
 		Attempt:   r.uint32(),

@@ -71,6 +71,7 @@ type script struct {
 	rows  map[string][]byte  // as a store would keep them
 	texts map[Ref]value.Text // every payload there ever was
 	gone  map[string]bool
+	isRun bool // the execution is the map run that the machine of the definition starts
 }
 
 var scriptStart = time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC).UnixMilli()
@@ -90,6 +91,8 @@ func newScript(t *testing.T, comment string) *script {
 			start.Express = true
 		case word[0] == "strict":
 			s.env.StrictAWS = true
+		case word[0] == "run":
+			s.isRun = true
 		case word[0] == "parent":
 			start.Parent, start.Depth = &Parent{ID: start.ID, Job: 7}, 1
 		case word[0] == "limits":
@@ -116,7 +119,7 @@ func (s *script) compile(text string) {
 	if len(problems) > 0 {
 		s.t.Fatal(asl.Render(problems))
 	}
-	p, err := asl.Compile(d, asl.Rules{Express: s.x.Start.Express})
+	p, err := asl.Compile(d, asl.Rules{Express: s.x.Start.Express, Distributed: true})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -131,6 +134,11 @@ func (s *script) compile(text string) {
 //	beat STATE               resend STATE                continue
 //	stop [ERROR [CAUSE]]     gone ARN                    request STATE
 //	told                     stale KIND                  redrive [TOKEN]
+//
+// Of a map run (the setting "run"): start's INPUT is that of the machine that
+// starts it, and
+//
+//	end N,… STATUS [OUTPUT]  child N         update NAME=n …
 func (s *script) command(line string) string {
 	verb, rest, _ := strings.Cut(line, " ")
 	target, rest2, _ := strings.Cut(rest, " ")
@@ -139,6 +147,10 @@ func (s *script) command(line string) string {
 	do := func(m Message) { events = append(events, s.step(m)...) }
 	switch verb {
 	case "start":
+		if s.isRun {
+			do(s.runStart(s.text(rest)))
+			break
+		}
 		do(Message{Kind: Begin, Output: s.text(rest)})
 	case "succeed":
 		do(Message{Kind: JobSucceeded, Job: s.job(target), Output: s.text(rest2)})
@@ -177,6 +189,13 @@ func (s *script) command(line string) string {
 		for _, id := range slices.Sorted(maps.Keys(s.x.Jobs)) {
 			do(Message{Kind: Fired, Job: id})
 		}
+	case "end":
+		status, output, _ := strings.Cut(rest2, " ")
+		do(Message{Kind: Answered, Endings: s.endings(target, status, output)})
+	case "child":
+		return s.child(target)
+	case "update":
+		do(Message{Kind: Updated, Update: s.limits(rest)})
 	case "gone":
 		s.gone[rest] = true
 	case "request":

@@ -16,6 +16,13 @@ const expressSeconds = 300
 // A broken invariant, of the execution or of the program, panics.
 func Step(e Env, p *asl.Program, x *Execution, m Message) Delta {
 	t := newTurn(&e, p, x)
+	if x.Start.IsRun() {
+		if !t.takeRun(m) {
+			return Delta{}
+		}
+		t.advance()
+		return t.delta()
+	}
 	if !t.take(m) {
 		return Delta{}
 	}
@@ -38,8 +45,10 @@ func (t *turn) take(m Message) bool {
 		return false
 	}
 	switch j.Kind {
-	case Tell:
+	case Tell, Halt:
 		return t.told(j, m.Kind)
+	case StartRun:
+		return t.runEnded(j, m)
 	case Resume:
 		return m.Kind == Continue && t.resume(j)
 	case Timer:
@@ -74,15 +83,27 @@ func (t *turn) begin(input value.Text) bool {
 	t.head.Input = t.payload(input, value.Value{})
 	t.event(Event{Type: ExecutionStarted, In: t.head.Input, RoleARN: t.x.Start.RoleARN})
 	t.limitTime()
-	root := &Frame{State: t.p.Flow.Start.Name, Input: t.head.Input}
+	root := &Frame{State: t.flow().Start.Name, Input: t.head.Input}
 	t.frames.put(root.ID, root)
 	t.ready = append(t.ready, root)
 	return true
 }
 
+// flow is the states that the execution goes through: those of the program, or
+// of the processor of the Map that it is a child of.
+func (t *turn) flow() *asl.Flow {
+	if child := t.x.Start.Map; child != nil {
+		return t.distributedMap(child.State).Map.Processor
+	}
+	return t.p.Flow
+}
+
 // limitTime puts the timer that ends the execution by its TimeoutSeconds.
 func (t *turn) limitTime() {
 	seconds := t.p.TimeoutSeconds
+	if t.x.Start.Map != nil {
+		seconds = 0
+	}
 	if t.x.Start.Express && (seconds == 0 || seconds > expressSeconds) {
 		seconds = expressSeconds
 	}

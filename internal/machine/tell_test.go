@@ -20,6 +20,9 @@ func (s *script) tell(events []Event) string {
 	for _, id := range slices.Sorted(maps.Keys(s.x.Frames)) {
 		b.WriteString(s.frameLine(s.x.Frames[id]))
 	}
+	if u := s.x.Head.Run; u != nil {
+		b.WriteString(runLine(u))
+	}
 	if h := &s.x.Head; h.Status.Ended() {
 		b.WriteString(h.Status.String())
 		if h.Output != 0 {
@@ -69,7 +72,8 @@ func (s *script) eventLine(e *Event) string {
 	return out + optional(" error ", e.Error) + optional(" cause ", e.Cause) + "\n"
 }
 
-var jobNames = map[JobKind]string{Call: "Call", Activity: "Activity", Child: "Child", Timer: "Timer", Tell: "Tell", Resume: "Resume"}
+var jobNames = map[JobKind]string{Call: "Call", Activity: "Activity", Child: "Child", Timer: "Timer", Tell: "Tell", Resume: "Resume",
+	StartRun: "StartRun", StartItem: "StartItem", Halt: "Halt", ReadItems: "ReadItems", WriteResults: "WriteResults"}
 
 func (s *script) jobLine(j *Job) string {
 	out := fmt.Sprintf("job %d %s", j.ID, jobNames[j.Kind])
@@ -85,7 +89,7 @@ func (s *script) jobLine(j *Job) string {
 	if j.RoleARN != "" {
 		out += " role " + j.RoleARN
 	}
-	if j.Deadline != Never && j.Deadline != 0 {
+	if j.Deadline != never && j.Deadline != 0 {
 		out += " deadline " + s.after(j.Deadline)
 	}
 	if j.Heartbeat != 0 {
@@ -103,7 +107,7 @@ func (s *script) jobLine(j *Job) string {
 
 // after is a time by the distance from the start.
 func (s *script) after(ms int64) string {
-	if ms == Never {
+	if ms == never {
 		return "never"
 	}
 	return (time.Duration(ms-scriptStart) * time.Millisecond).String()

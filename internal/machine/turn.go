@@ -144,12 +144,27 @@ func (t *turn) peekJob(id JobID) *Job {
 	return t.x.Jobs[id]
 }
 
-// close ends the frame's open job.
+// close ends the frame's open job. A map run that it started is stopped.
 func (t *turn) close(f *Frame) {
 	if f.Job != 0 {
+		t.halt(f.Job)
 		t.jobs.put(f.Job, nil)
 		f.Job = 0
 	}
+}
+
+// halt asks to stop what a job has started, which nobody waits for any more.
+// One that was made in this turn has started nothing.
+func (t *turn) halt(id JobID) {
+	j := t.peekJob(id)
+	if j == nil || t.x.Jobs[id] == nil || j.Kind != StartRun && j.Kind != StartItem {
+		return
+	}
+	halting := Job{Kind: Halt, State: j.State, Entry: j.Entry, Due: t.head.Now}
+	if j.Kind == StartRun {
+		halting.Request = j.Request
+	}
+	t.open(halting)
 }
 
 // state is where the frame stands.

@@ -155,7 +155,9 @@ func (c *constraint) findIn(f *findings, v reflect.Value, path string, at jsonte
 	case reflect.String:
 		c.findInText(f, v.String(), path)
 	case reflect.Int32, reflect.Int64:
-		c.findInNumber(f, v.Int(), path)
+		c.findInNumber(f, float64(v.Int()), path)
+	case reflect.Float32:
+		c.findInNumber(f, v.Float(), path)
 	case reflect.Struct:
 		c.inner.find(f, v, path+".", at.AppendToken(c.name))
 	case reflect.Slice:
@@ -222,13 +224,16 @@ func (c *constraint) findInText(f *findings, s, path string) {
 	}
 }
 
-func (c *constraint) findInNumber(f *findings, n int64, path string) {
+// findInNumber takes a whole number too: the limits are small, so that nothing
+// of it is lost where it counts.
+func (c *constraint) findInNumber(f *findings, n float64, path string) {
+	text := strconv.FormatFloat(n, 'f', -1, 64)
 	switch {
 	case !c.limited:
-	case c.max >= 0 && n > c.max:
-		f.add(c, strconv.FormatInt(n, 10), path, fmt.Sprintf("have value less than or equal to %d", c.max))
-	case n < c.min:
-		f.add(c, strconv.FormatInt(n, 10), path, fmt.Sprintf("have value greater than or equal to %d", c.min))
+	case c.max >= 0 && n > float64(c.max):
+		f.add(c, text, path, fmt.Sprintf("have value less than or equal to %d", c.max))
+	case n < float64(c.min):
+		f.add(c, text, path, fmt.Sprintf("have value greater than or equal to %d", c.min))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/backstep/backstep/api"
@@ -147,8 +148,12 @@ func (s *Service) find(ctx context.Context, text string) (store.ID, error) {
 	if err != nil {
 		return store.ID{}, err
 	}
-	id, err := s.Engine.Find(ctx, s.Account, s.Region, arn.Machine, arn.Name)
-	if errors.Is(err, engine.ErrNotFound) || arn.Label != "" {
+	machineName := arn.Machine
+	if arn.Label != "" { // of a map run's child
+		machineName += "/" + arn.Label
+	}
+	id, err := s.Engine.Find(ctx, s.Account, s.Region, machineName, arn.Name)
+	if errors.Is(err, engine.ErrNotFound) {
 		return id, api.ExecutionDoesNotExist(text)
 	}
 	return id, refuse(err)
@@ -171,7 +176,7 @@ func (s *Service) DescribeExecution(ctx context.Context, in *api.DescribeExecuti
 func (s *Service) describe(ctx context.Context, id store.ID, start *machine.Start, head *machine.Head, data api.IncludedData) (*api.DescribeExecutionOutput, error) {
 	redrives := int32(head.Redrives)
 	out := &api.DescribeExecutionOutput{
-		ExecutionArn: s.executionARN(start.Machine, start.Name), StateMachineArn: s.machineARN(start.Machine), Name: &start.Name,
+		ExecutionArn: start.ExecutionARN(), StateMachineArn: start.MachineARN(), Name: &start.Name, MapRunArn: mapRunARN(start),
 		Status: statusOf(head.Status), StartDate: api.Timestamp(start.At), TraceHeader: optional(start.Trace),
 		StateMachineVersionArn: optional(start.Version), StateMachineAliasArn: optional(start.Alias), RedriveCount: &redrives,
 	}
@@ -260,23 +265,30 @@ func (s *Service) ListExecutions(ctx context.Context, in *api.ListExecutionsInpu
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Store.Index(ctx, query)
+	rows, next, err := s.rows(ctx, query, p, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ListExecutionsOutput{Executions: []api.ExecutionListItem{}}
-	for i, row := range rows {
-		if i == p.size {
-			out.NextToken = p.next(position(rows[i-1].IndexKey))
-			break
-		}
+	out := &api.ListExecutionsOutput{Executions: []api.ExecutionListItem{}, NextToken: next}
+	for _, row := range rows {
 		item, err := engine.DecodeItem(row.Body)
 		if err != nil {
 			return nil, err
 		}
-		out.Executions = append(out.Executions, s.listItem(*in.StateMachineArn, item))
+		listed := s.listItem(listedMachine(query), item)
+		if in.MapRunArn != nil {
+			count := int32(item.Items)
+			listed.MapRunArn, listed.ItemCount = in.MapRunArn, &count
+		}
+		out.Executions = append(out.Executions, listed)
 	}
 	return out, nil
+}
+
+// listedMachine is the machine whose executions a query lists.
+func listedMachine(q store.IndexQuery) string {
+	name, _, _ := strings.Cut(q.Value, ":")
+	return name
 }
 
 // listing is the query of a ListExecutions, and its page.
@@ -286,7 +298,7 @@ func (s *Service) listing(ctx context.Context, in *api.ListExecutionsInput) (sto
 		return q, page{}, api.Validation("Exactly one of stateMachineArn and mapRunArn must be specified")
 	}
 	if in.MapRunArn != nil {
-		return q, page{}, api.ResourceNotFound(*in.MapRunArn)
+		return s.childListing(ctx, in)
 	}
 	if in.RedriveFilter != "" || in.StatusFilter == api.ExecutionStatusPendingRedrive {
 		return q, page{}, api.Validation("This filter is for the executions of a map run alone")
@@ -296,18 +308,29 @@ func (s *Service) listing(ctx context.Context, in *api.ListExecutionsInput) (sto
 		return q, page{}, err
 	}
 	p := s.page("ListExecutions", in.MaxResults, name, string(in.StatusFilter))
-	q = store.IndexQuery{Tenant: s.tenant, Index: engine.IndexMachine, Value: name, Limit: p.size + 1}
+	q = store.IndexQuery{Tenant: s.tenant, Index: engine.IndexMachine, Value: name}
 	if in.StatusFilter != "" {
 		q.Index, q.Value = engine.IndexStatus, engine.StatusValue(name, statusFrom(in.StatusFilter))
 	}
-	after, err := p.after(in.NextToken)
+	return q, p, nil
+}
+
+// childListing is the query of a ListExecutions of a map run. None of its
+// children was ever redriven.
+func (s *Service) childListing(ctx context.Context, in *api.ListExecutionsInput) (store.IndexQuery, page, error) {
+	id, _, _, err := s.mapRun(ctx, *in.MapRunArn)
 	if err != nil {
-		return q, p, err
+		return store.IndexQuery{}, page{}, err
 	}
-	if after != "" {
-		q.After, err = placed(after, q)
+	p := s.page("ListExecutions", in.MaxResults, *in.MapRunArn, string(in.StatusFilter), string(in.RedriveFilter))
+	q := store.IndexQuery{Tenant: s.tenant, Index: engine.IndexChildren, Value: id.String()}
+	switch {
+	case in.StatusFilter == api.ExecutionStatusPendingRedrive || in.RedriveFilter == api.ExecutionRedriveFilterRedriven:
+		q.Value = engine.StatusValue(q.Value, 0)
+	case in.StatusFilter != "":
+		q.Value = engine.StatusValue(q.Value, statusFrom(in.StatusFilter))
 	}
-	return q, p, err
+	return q, p, nil
 }
 
 // listed is the name under which the executions of a state machine, a version
@@ -367,11 +390,15 @@ func placed(position string, q store.IndexQuery) (*store.IndexKey, error) {
 	}, nil
 }
 
-func (s *Service) listItem(machineARN string, i engine.Item) api.ExecutionListItem {
-	arn, _ := api.ParseARN(machineARN)
+// listItem is an execution of a list. Only what belongs to a map run tells its
+// machine itself.
+func (s *Service) listItem(machineName string, i engine.Item) api.ExecutionListItem {
+	if i.Machine != "" {
+		machineName = i.Machine
+	}
 	redrives := int32(i.Redrives)
 	item := api.ExecutionListItem{
-		ExecutionArn: s.executionARN(arn.Machine, i.Name), StateMachineArn: s.machineARN(arn.Machine), Name: i.Name, Status: statusOf(i.Status),
+		ExecutionArn: s.executionARN(machineName, i.Name), StateMachineArn: s.machineARN(machineName), Name: i.Name, Status: statusOf(i.Status),
 		StartDate: api.Timestamp(i.Start), StateMachineVersionArn: optional(i.Version), StateMachineAliasArn: optional(i.Alias), RedriveCount: &redrives,
 	}
 	if i.Stop != 0 {
@@ -395,8 +422,10 @@ func (s *Service) DescribeStateMachineForExecution(ctx context.Context, in *api.
 	if err != nil {
 		return nil, refuse(err)
 	}
+	own, label, _ := strings.Cut(start.Machine, "/")
 	out := &api.DescribeStateMachineForExecutionOutput{
-		StateMachineArn: s.machineARN(start.Machine), Name: start.Machine, RoleArn: start.RoleARN, UpdateDate: api.Timestamp(start.At),
+		StateMachineArn: start.MachineARN(), Name: own, RoleArn: start.RoleARN, UpdateDate: api.Timestamp(start.At),
+		MapRunArn: mapRunARN(&start), Label: optional(label),
 		LoggingConfiguration: logging(nil), TracingConfiguration: tracing(nil), EncryptionConfiguration: encryption(nil),
 	}
 	r, err := s.revisionOf(ctx, &start)

@@ -1,0 +1,272 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// A map run stands between a distributed Map and its children. It is in the
+// shard of its parent, under an id that the parent's job names: the same job
+// twice finds the same run. Its children are started by its own jobs, standard
+// ones through the door of their shards. What they came to arrives as letters,
+// and all letters that wait are taken in one turn. Express children live in
+// memory, and are run anew where their job is found on disk.
+
+// startRun starts the map run that a job asks for.
+func (e *Engine) startRun(er *errand) {
+	start, first, err := e.mapRun(er.key)
+	if err == nil && start != nil {
+		err = e.beginRun(*start, first)
+	}
+	job := machine.JobID(er.key.Number)
+	switch {
+	case errors.Is(err, ErrQuarantined):
+		e.deliver(er, failedStart(job, "The map run could not begin"))
+	case err != nil:
+		e.postpone(er, err)
+	}
+}
+
+func failedStart(job machine.JobID, cause string) machine.Message {
+	name := "States.Runtime"
+	return machine.Message{Kind: machine.JobFailed, Job: job, Failure: &machine.Failure{Error: &name, Cause: &cause}}
+}
+
+// mapRun reads the job that starts a map run; nil where it is over.
+func (e *Engine) mapRun(k store.JobKey) (*machine.Start, machine.Message, error) {
+	s := e.shardOf(k.ID)
+	r := s.hold(k.ID)
+	defer s.release(r)
+	if err := e.awaken(s, r); err != nil {
+		return nil, machine.Message{}, err
+	}
+	start, first := r.x.MapRun(r.program, machine.JobID(k.Number))
+	return start, first, nil
+}
+
+// errNotBegun says that a map run is not there yet.
+var errNotBegun = errors.New("the map run has not begun")
+
+// beginRun takes a map run's first turn, unless it is there.
+func (e *Engine) beginRun(start machine.Start, first machine.Message) error {
+	id := store.ID(start.ID)
+	program, err := e.cfg.Programs(e.ctx, start.Definition)
+	if err != nil {
+		return fmt.Errorf("start of map run %s: %w", id, err)
+	}
+	s := e.shardOf(id)
+	r := s.hold(id)
+	defer s.release(r)
+	if err := e.awaken(s, r); !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	r.x, r.program, r.held, r.epoch = machine.New(start), program, "", s.epoch.Load()
+	_, err = e.take(s, r, first, nil)
+	if errors.Is(err, ErrNotFound) {
+		err = errNotBegun
+	}
+	if err != nil {
+		r.x = nil
+	}
+	return err
+}
+
+// birth is a map run's child as its job tells it.
+type birth struct {
+	request StartRequest
+	start   machine.Start
+}
+
+// item reads the job that starts a child; nil where it is over.
+func (e *Engine) item(k store.JobKey) (*birth, error) {
+	s := e.shardOf(k.ID)
+	r := s.hold(k.ID)
+	defer s.release(r)
+	if err := e.awaken(s, r); err != nil {
+		return nil, err
+	}
+	start, input := r.x.Child(r.program, machine.JobID(k.Number))
+	if start == nil {
+		return nil, nil
+	}
+	return &birth{start: *start, request: StartRequest{
+		Machine: Machine{
+			Account: start.Account, Region: start.Region, Name: start.Machine, Definition: store.Hash(start.Definition),
+			Version: start.Version, Alias: start.Alias, RoleARN: start.RoleARN, Express: start.Express,
+		},
+		Name: start.Name, Input: input, Trace: start.Trace, Depth: start.Depth, Parent: start.Parent, Map: start.Map,
+	}}, nil
+}
+
+// startItem starts a map run's child.
+func (e *Engine) startItem(er *errand) {
+	b, err := e.item(er.key)
+	switch {
+	case err != nil:
+		e.postpone(er, err)
+		return
+	case b == nil:
+		return
+	case b.start.Express:
+		err = e.startVolatile(b)
+	default:
+		_, err = e.Start(e.ctx, b.request)
+	}
+	job := machine.JobID(er.key.Number)
+	var taken *NameTakenError
+	switch {
+	case errors.Is(err, ErrQuarantined), errors.As(err, &taken):
+		e.deliver(er, failedStart(job, "The child could not begin"))
+	case errors.Is(err, ErrNotReady):
+		e.postpone(er, errElsewhere)
+	case err != nil:
+		e.postpone(er, err)
+	case e.dispatcher.forgone(er):
+		// The child has ended by now, or the run has: then nobody else has seen
+		// this child to stop it.
+		if err := e.stopIfOver(b); err != nil {
+			e.cfg.Log.Warn("a child of a map run could not be stopped", "child", b.start.ExecutionARN(), "error", err)
+		}
+	}
+}
+
+// startVolatile starts an express child, unless it is running.
+func (e *Engine) startVolatile(b *birth) error {
+	if err := e.admit(); err != nil {
+		return err
+	}
+	if e.metrics.Express.Load() >= int64(e.cfg.Limits.Express) {
+		return ErrBusy
+	}
+	start := b.start
+	start.At = e.now()
+	return e.beginExpress(machine.New(start), b.request.Input, func(Outcome) {})
+}
+
+// stopIfOver stops a child whose map run has ended.
+func (e *Engine) stopIfOver(b *birth) error {
+	_, head, err := e.Execution(e.ctx, store.ID(b.start.Parent.ID))
+	if err != nil || !head.Status.Ended() {
+		return err
+	}
+	return e.stopItem(&b.start)
+}
+
+// stopItem stops a child, if it is there and has not ended.
+func (e *Engine) stopItem(child *machine.Start) error {
+	id := store.ID(child.ID)
+	if !child.Express {
+		var err error
+		if id, err = e.Find(e.ctx, child.Account, child.Region, child.Machine, child.Name); errors.Is(err, ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return e.stop(id)
+}
+
+// stop stops what goes on for nobody. What is not there has stopped.
+func (e *Engine) stop(id store.ID) error {
+	_, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &machine.Failure{}}, nil)
+	return heard(err)
+}
+
+// halt stops the map run or the child that an earlier job started, and then
+// says that this is done.
+func (e *Engine) halt(er *errand) {
+	id, child, err := e.halted(er.key)
+	switch {
+	case err != nil:
+	case child != nil:
+		err = e.stopItem(child)
+	case !id.IsZero():
+		err = e.stop(id)
+	}
+	if err != nil {
+		e.postpone(er, err)
+		return
+	}
+	e.deliver(er, machine.Message{Kind: machine.JobSucceeded, Job: machine.JobID(er.key.Number)})
+}
+
+// halted is what a job stops: a child, or a map run by its id.
+func (e *Engine) halted(k store.JobKey) (id store.ID, child *machine.Start, err error) {
+	s := e.shardOf(k.ID)
+	r := s.hold(k.ID)
+	defer s.release(r)
+	if err := e.awaken(s, r); err != nil {
+		return id, nil, err
+	}
+	j := r.x.Jobs[machine.JobID(k.Number)]
+	if j == nil || j.Kind != machine.Halt {
+		return id, nil, nil
+	}
+	if run, is := r.x.Halted(j); is {
+		return store.ID(run), nil, nil
+	}
+	return id, r.x.ChildOf(r.program, j), nil
+}
+
+// tellMap completes the job of the Map that a run has ended for.
+func (e *Engine) tellMap(n *machine.Ending, from []store.MessageKey) error {
+	_, err := e.turn(store.ID(n.Start.Parent.ID), n.RunMessage(), &rider{dropMessages: from})
+	return heard(err)
+}
+
+// letter tells a map run that a child of its has ended.
+type letter struct {
+	ending *machine.Ending
+	from   []store.MessageKey // of one that came by an inbox
+
+	// guarded by the resident's lock
+	read bool
+	err  error // what came of reading it
+}
+
+// tellRun tells a map run of a child, and of all others that wait to be told.
+func (e *Engine) tellRun(n *machine.Ending, from []store.MessageKey) error {
+	id := store.ID(n.Start.Parent.ID)
+	s := e.shardOf(id)
+	own := &letter{ending: n, from: from}
+	r := s.post(id, own)
+	defer s.release(r)
+	for !own.read {
+		letters := s.collect(r, e.cfg.Limits.Page)
+		m, with := machine.Message{Kind: machine.Answered}, &rider{}
+		for _, l := range letters {
+			m.Endings = append(m.Endings, *l.ending)
+			with.dropMessages = append(with.dropMessages, l.from...)
+		}
+		_, err := e.take(s, r, m, with)
+		for _, l := range letters {
+			l.read, l.err = true, heard(err)
+		}
+	}
+	return own.err
+}
+
+// tellOfBroken tells a map run of a child that was in memory alone and could not
+// be decided.
+func (e *Engine) tellOfBroken(n machine.Ending) {
+	k := store.JobKey{ID: store.ID(n.Start.ID), Number: expressDrop}
+	e.dispatcher.send(&errand{key: k, kept: true, must: true, do: func(e *Engine, er *errand) {
+		if err := e.tellParent(&n, nil); err != nil {
+			e.postpone(er, err)
+		}
+	}}, turnsLane)
+}
+
+// UpdateRun changes the limits of a map run. False: it has ended already.
+func (e *Engine) UpdateRun(ctx context.Context, id store.ID, to machine.Update) (bool, error) {
+	running := false
+	_, err := e.turn(id, machine.Message{Kind: machine.Updated, Update: &to}, &rider{before: func(r *resident) bool {
+		running = r.x.Start.IsRun() && r.x.Head.Status == machine.Running
+		return running
+	}})
+	return running, err
+}

@@ -1,0 +1,374 @@
+package machine
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// A map run goes through items and has a child for each, or for each batch. It
+// is an execution without states and without a history. Its root frame stands
+// in the distributed Map, so that an ItemSelector sees what the Map sees; the
+// frame's join holds the items at hand. A child that is under way is a job, the
+// result of one that ended well a frame of the child's number. So it costs what
+// is open, and what it has to give back.
+
+// Run is where a map run stands. What it counts are items, but for Children.
+type Run struct {
+	MaxConcurrency      int     // children at once; 0: as many as the limit allows
+	ToleratedCount      int64   // failed items that are tolerated; below 0: any number
+	ToleratedPercentage float64 // the same as a share; below 0: any share
+	Items, Executions   counts
+
+	Read     int    // come in so far
+	Begun    int    // of those, how many a child was made for
+	Taken    int    // of the items at hand, how many of them
+	Children int    // so far: the last child's number
+	Bytes    int    // of all results
+	Cursor   string // where the reader goes on; "": it has not begun
+	Over     bool   // no more items come in
+}
+
+// counts are items or children by what became of them.
+type counts struct{ Running, Succeeded, Failed, TimedOut, Aborted, Written int }
+
+// of is the count of the children, or of their items, that ended so.
+func (c *counts) of(s Status) *int {
+	switch s {
+	case Succeeded:
+		return &c.Succeeded
+	case TimedOut:
+		return &c.TimedOut
+	case Aborted:
+		return &c.Aborted
+	}
+	return &c.Failed
+}
+
+// lost is how many did not end well.
+func (c *counts) lost() int { return c.Failed + c.TimedOut + c.Aborted }
+
+// Update changes the limits of a map run that is under way; nil leaves one as
+// it is.
+type Update struct {
+	MaxConcurrency      *int
+	ToleratedCount      *int64
+	ToleratedPercentage *float64
+}
+
+// takeRun does what a message says to a map run, and reports whether it says
+// anything.
+func (t *turn) takeRun(m Message) bool {
+	switch m.Kind {
+	case Begin:
+		return t.head.Status == 0 && t.beginRun(m)
+	case Stop:
+		return t.running() && t.endRun(Aborted, given(m.Failure))
+	case Answered:
+		return t.running() && t.answered(m.Endings)
+	case Updated:
+		return t.running() && t.updated(m.Update)
+	}
+	j := t.job(m.Job)
+	if j == nil {
+		return false
+	}
+	switch {
+	case j.Kind == Tell || j.Kind == Halt:
+		return t.told(j, m.Kind)
+	case j.Kind == Resume && m.Kind == Continue:
+		t.jobs.put(j.ID, nil)
+		t.frame(0).Job = 0
+		return true
+	case j.Kind == StartItem && m.Kind == JobFailed:
+		return t.stillborn(j)
+	}
+	return false
+}
+
+// beginRun takes what the Map's state has told the run.
+func (t *turn) beginRun(m Message) bool {
+	t.head.Status = Running
+	t.head.Input = t.payload(m.Output, value.Value{})
+	plan := t.tree(t.head.Input)
+	t.head.Run = &Run{ToleratedCount: -1, ToleratedPercentage: -1, Over: true}
+	if n, ok := plan.Get("MaxConcurrency").AsInt(); ok {
+		t.head.Run.MaxConcurrency = clamped(n)
+	}
+	count, percentage := plan.Get("ToleratedFailureCount"), plan.Get("ToleratedFailurePercentage")
+	switch {
+	case !count.IsAbsent():
+		t.head.Run.ToleratedCount = int64(count.AsFloat())
+	case percentage.IsAbsent():
+		t.head.Run.ToleratedCount = 0
+	}
+	if !percentage.IsAbsent() {
+		t.head.Run.ToleratedPercentage = percentage.AsFloat()
+	}
+	root := &Frame{State: t.x.Start.Map.State, Phase: Joining, Entered: m.Run.Entered, EnteredEvent: m.Run.Event,
+		Retries: m.Run.Retries, Join: &Join{}}
+	if !m.Run.Input.IsZero() {
+		root.Input = t.payload(m.Run.Input, value.Value{})
+	}
+	for _, v := range m.Run.Variables {
+		root.Variables = append(root.Variables, Binding{v.Name, t.payload(v.Value, value.Value{})})
+	}
+	if !m.Run.Items.IsZero() {
+		root.Join.Items = t.payload(m.Run.Items, value.Value{})
+		root.Join.Count = t.tree(root.Join.Items).Len()
+	}
+	t.head.Run.Read = root.Join.Count
+	t.frames.put(root.ID, root)
+	return true
+}
+
+// clamped is a number of children as a run keeps it.
+func clamped(n int64) int { return int(min(max(n, 0), 1<<31-1)) }
+
+// account is the run's account, to be changed.
+func (t *turn) account() *Run {
+	if t.head.Run == t.x.Head.Run {
+		run := *t.head.Run
+		t.head.Run = &run
+	}
+	return t.head.Run
+}
+
+// advance begins children until enough are under way, and ends the run after
+// the last of them. After so many in one turn it hands over.
+func (t *turn) advance() {
+	for begun := 0; t.running(); begun++ {
+		u, join := t.account(), t.peek(0).Join
+		switch most := t.env.Limits.EntriesTurn; {
+		case t.peek(0).Job != 0 || u.Executions.Running >= t.childrenAtOnce():
+			return
+		case u.Taken == join.Count && u.Executions.Running == 0:
+			t.conclude()
+			return
+		case u.Taken == join.Count:
+			return
+		case most > 0 && begun >= most:
+			t.frame(0).Job = t.open(Job{Kind: Resume, State: t.x.Start.Map.State, Due: t.head.Now})
+			return
+		}
+		if fl := t.beginChild(); fl != nil {
+			t.endRun(Failed, fl)
+		}
+	}
+}
+
+// childrenAtOnce is how many children may be under way.
+func (t *turn) childrenAtOnce() int {
+	n, most := t.head.Run.MaxConcurrency, t.env.Limits.Children
+	if n == 0 || most > 0 && n > most {
+		n = most
+	}
+	if n == 0 {
+		n = 1<<31 - 1
+	}
+	return n
+}
+
+// beginChild makes the job of the next child.
+func (t *turn) beginChild() *fault {
+	f := t.frame(0)
+	s := t.distributedMap(f.State)
+	u := t.account()
+	t.remember(f.Join.Items)
+	it := t.item(f.Join.Items, u.Taken)
+	it.index = u.Begun
+	in, fl := t.selectItem(f, s, &it, 0)
+	if fl != nil {
+		return fl
+	}
+	input := t.look(&in)
+	if most := t.env.Limits.Payload; most > 0 && !input.Fits(most) {
+		return tooLarge(s.Name)
+	}
+	asked := value.NewBuilder(5)
+	asked.Set("Index", value.NewInt(int64(it.index)))
+	asked.Set("Count", value.NewInt(1))
+	asked.Set("Input", input)
+	if it.keyed {
+		asked.Set("Key", value.NewString(it.key))
+	}
+	if it.keyed || s.Map.ItemSelector != nil {
+		asked.Set("Value", it.value)
+	}
+	u.Taken++
+	u.Begun++
+	u.Children++
+	u.Items.Running++
+	u.Executions.Running++
+	t.open(Job{Kind: StartItem, State: s.Name, Entry: uint32(u.Children), Attempt: 1,
+		Request: t.payload(asked.Object().Text(), value.Value{}), Deadline: never, Due: t.head.Now})
+	return nil
+}
+
+// answered takes note of children that have ended.
+func (t *turn) answered(endings []Ending) (changed bool) {
+	for i := range endings {
+		n := &endings[i]
+		j := t.peekJob(n.Start.Parent.Job)
+		if j == nil || j.Kind != StartItem || !t.running() {
+			continue
+		}
+		changed = true
+		if n.Head.Status == Succeeded {
+			t.keep(j.Entry, n.Output)
+		}
+		t.settle(j, n.Start.Map.Item.Count, n.Head.Status)
+	}
+	return changed
+}
+
+// stillborn takes note of a child that can't be started.
+func (t *turn) stillborn(j *Job) bool {
+	count, _ := t.tree(j.Request).Get("Count").AsInt()
+	t.settle(j, int(count), Failed)
+	return true
+}
+
+// settle counts a child that has ended, and fails the run where that is one
+// failure too many.
+func (t *turn) settle(j *Job, items int, as Status) {
+	t.jobs.put(j.ID, nil)
+	u := t.account()
+	u.Items.Running -= items
+	u.Executions.Running--
+	*u.Items.of(as) += items
+	*u.Executions.of(as)++
+	if u.tooMany() {
+		t.endRun(Failed, newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
+	}
+}
+
+// tooMany reports whether more items have failed than the run tolerates. A
+// share is known only when all items are.
+func (u *Run) tooMany() bool {
+	lost := u.Items.lost()
+	if u.ToleratedCount >= 0 && int64(lost) > u.ToleratedCount {
+		return true
+	}
+	return u.ToleratedPercentage >= 0 && u.Over && u.Read > 0 && float64(lost)*100 > u.ToleratedPercentage*float64(u.Read)
+}
+
+// keep keeps a child's output for the run's. What can't become part of it, since
+// all together are over the limit, is not kept: the run will fail by it.
+func (t *turn) keep(number uint32, output value.Text) {
+	u := t.account()
+	u.Bytes = min(u.Bytes+output.Len()+1, 1<<30)
+	if most := t.env.Limits.Payload; most > 0 && u.Bytes >= most+1 {
+		return
+	}
+	t.frames.put(FrameID(number), &Frame{ID: FrameID(number), Kind: Item, Phase: Ended, State: t.x.Start.Map.State,
+		Result: t.payload(output, value.Value{})})
+}
+
+// updated changes the run's limits.
+func (t *turn) updated(to *Update) bool {
+	u := t.account()
+	if to.MaxConcurrency != nil {
+		u.MaxConcurrency = *to.MaxConcurrency
+	}
+	if to.ToleratedCount != nil {
+		u.ToleratedCount = *to.ToleratedCount
+	}
+	if to.ToleratedPercentage != nil {
+		u.ToleratedPercentage = *to.ToleratedPercentage
+	}
+	if u.tooMany() {
+		t.endRun(Failed, newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
+	}
+	return true
+}
+
+// conclude ends the run well: what its children gave, in the order of the items,
+// is its output.
+func (t *turn) conclude() {
+	u := t.account()
+	if most := t.env.Limits.Payload; most > 0 && u.Bytes+1 > most {
+		t.endRun(Failed, tooLarge(t.x.Start.Map.State))
+		return
+	}
+	text := make([]byte, 0, u.Bytes+2)
+	text = append(text, '[')
+	for number := 1; number <= u.Children; number++ {
+		if child := t.peek(FrameID(number)); child != nil {
+			if len(text) > 1 {
+				text = append(text, ',')
+			}
+			text = append(text, t.text(child.Result).String()...)
+		}
+	}
+	u.Items.Written, u.Executions.Written = u.Items.Succeeded, u.Executions.Succeeded
+	t.head.Output = t.payload(value.Checked(string(append(text, ']'))), value.Value{})
+	t.endRun(Succeeded, &fault{})
+}
+
+// endRun ends the run. Its parent hears of it, but for a parent who wanted it
+// so; children that are under way are stopped.
+func (t *turn) endRun(as Status, fl *fault) bool {
+	u := t.account()
+	u.Items.Aborted += u.Items.Running
+	u.Executions.Aborted += u.Executions.Running
+	u.Items.Running, u.Executions.Running = 0, 0
+	t.over = true
+	t.head.Status, t.head.Stop = as, t.head.Now
+	t.head.Error, t.head.Cause = fl.Error, fl.Cause
+	if as != Aborted {
+		t.open(Job{Kind: Tell, Request: t.head.Output, Due: t.head.Now})
+	}
+	return true
+}
+
+// RunMessage completes the parent's job of a map run that has ended.
+func (n *Ending) RunMessage() Message {
+	if n.Head.Status == Succeeded {
+		return Message{Kind: JobSucceeded, Job: n.Start.Parent.Job, Output: n.Output}
+	}
+	return Message{Kind: JobFailed, Job: n.Start.Parent.Job, Failure: &Failure{n.Head.Error, n.Head.Cause}}
+}
+
+// Child is the start of the child that a StartItem job asks for, and its input.
+// Only that of an Express child has its id already: who starts it again finds
+// it. nil: the job is over.
+func (x *Execution) Child(p *asl.Program, job JobID) (*Start, value.Text) {
+	j := x.Jobs[job]
+	if j == nil || j.Kind != StartItem {
+		return nil, value.Text{}
+	}
+	asked := x.Payloads[j.Request].Decode()
+	index, _ := asked.Get("Index").AsInt()
+	count, _ := asked.Get("Count").AsInt()
+	item := &itemStart{Index: int(index), Count: int(count), Batch: asked.Has("Batch")}
+	if key := asked.Get("Key"); !key.IsAbsent() {
+		name := key.AsString()
+		item.Key = &name
+	}
+	if v := asked.Get("Value"); !v.IsAbsent() {
+		item.Value = v.Text()
+	}
+	start := x.ChildOf(p, j)
+	start.At, start.Parent = j.Made, &Parent{x.Start.ID, j.ID}
+	start.Map = &MapStart{State: x.Start.Map.State, Item: item}
+	return start, asked.Get("Input").Text()
+}
+
+// ChildOf names the child that a map run's job has started, or is to start: all
+// but what it is about.
+func (x *Execution) ChildOf(p *asl.Program, j *Job) *Start {
+	start := x.Start
+	start.ID, start.Parent, start.Map = ID{}, nil, nil
+	start.Name = StepID(x.Start.ID, j.Entry)
+	start.Depth++
+	start.Express = p.States[x.Start.Map.State].Map.Express
+	if start.Express {
+		start.ID = x.Start.ID
+		sum := sha256.Sum256(binary.BigEndian.AppendUint32(append([]byte(nil), x.Start.ID[:]...), j.Entry))
+		copy(start.ID[8:], sum[:8])
+	}
+	return &start
+}

@@ -1,0 +1,65 @@
+package machine
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/backstep/backstep/internal/value"
+)
+
+// append adds what a start has beyond others to its record.
+func (m *MapStart) append(b []byte) []byte {
+	b = appendText(b, m.State)
+	b = appendFlag(b, m.Item != nil)
+	if it := m.Item; it != nil {
+		b = binary.AppendUvarint(b, uint64(it.Index))
+		b = binary.AppendUvarint(b, uint64(it.Count))
+		b = appendMaybe(b, it.Key)
+		b = appendText(b, it.Value.String())
+		b = appendFlag(b, it.Batch)
+	}
+	return b
+}
+
+func (r *reader) mapStart() *MapStart {
+	m := &MapStart{State: r.text()}
+	if r.flag() {
+		m.Item = &itemStart{Index: r.number(), Count: r.number(), Key: r.maybe()}
+		if text := r.text(); text != "" {
+			m.Item.Value = value.Checked(text)
+		}
+		m.Item.Batch = r.flag()
+	}
+	return m
+}
+
+// append adds where a map run stands to its head's record.
+func (u *Run) append(b []byte) []byte {
+	for _, n := range [...]int64{int64(u.MaxConcurrency), u.ToleratedCount, int64(math.Float64bits(u.ToleratedPercentage))} {
+		b = binary.AppendVarint(b, n)
+	}
+	for _, n := range u.numbers() {
+		b = binary.AppendUvarint(b, uint64(*n))
+	}
+	b = appendText(b, u.Cursor)
+	return appendFlag(b, u.Over)
+}
+
+// numbers are the counts of the run, in the order of its record.
+func (u *Run) numbers() []*int {
+	all := []*int{&u.Read, &u.Begun, &u.Taken, &u.Children, &u.Bytes}
+	for _, c := range []*counts{&u.Items, &u.Executions} {
+		all = append(all, &c.Running, &c.Succeeded, &c.Failed, &c.TimedOut, &c.Aborted, &c.Written)
+	}
+	return all
+}
+
+func (r *reader) run() *Run {
+	u := &Run{MaxConcurrency: int(r.int64()), ToleratedCount: r.int64(), ToleratedPercentage: math.Float64frombits(uint64(r.int64()))}
+	for _, n := range u.numbers() {
+		*n = r.number()
+	}
+	u.Cursor = r.text()
+	u.Over = r.flag()
+	return u
+}
