@@ -233,10 +233,10 @@ func nestedStarts(t *testing.T, h *house, svc api.Service) {
 	live := alias(t, svc, "live", route(child, 2, 100))
 	redefine(t, svc, child, numbered(3))
 	parent := create(t, svc, name(t, "P"), fmt.Sprintf(`{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2",
-		"Parameters":{"StateMachineArn":%q,"Name":"c"},"ResultSelector":{"out.$":"$.Output"},"Next":"U"},"U":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution",
+		"Parameters":{"StateMachineArn":%q,"Name":"c"},"ResultSelector":{"out.$":"$.Output","alias.$":"$.StateMachineAliasArn","version.$":"$.StateMachineVersionArn"},"Next":"U"},"U":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution",
 		"Parameters":{"StateMachineArn":%q},"Catch":[{"ErrorEquals":["StepFunctions.StateMachineDoesNotExistException"],"ResultPath":null,"Next":"End"}],"Next":"Bad"},
 		"Bad":{"Type":"Fail"},"End":{"Type":"Succeed"}}}`, live, child+":gone"))
-	if end := await(t, svc, start(t, svc, parent, "p", `{}`)); end.Status != api.ExecutionStatusSucceeded || *end.Output != `{"out":2}` {
+	if end := await(t, svc, start(t, svc, parent, "p", `{}`)); end.Status != api.ExecutionStatusSucceeded || *end.Output != `{"out":2,"alias":"`+live+`","version":"`+child+`:2"}` {
 		t.Errorf("it ended as %s with %s", end.Status, text(end.Output))
 	}
 	x, err := svc.DescribeExecution(t.Context(), &api.DescribeExecutionInput{ExecutionArn: strings.Replace(child, ":stateMachine:", ":execution:", 1) + ":c"})
