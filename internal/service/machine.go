@@ -57,15 +57,20 @@ func (s *Service) put(ctx context.Context, m *machineDoc) error {
 }
 
 // putWith writes a machine's document, as put does, with all that is in a batch.
+// A new machine's revisions count from the time on, so that none is taken for
+// one of a machine that had the name before.
 func (s *Service) putWith(ctx context.Context, m *machineDoc, b *store.Batch) error {
 	m.Hash = m.Definition[:]
 	body, err := encodeDoc(m)
 	if err != nil {
 		return err
 	}
-	key := s.machineKey(m.Name)
+	key, rev := s.machineKey(m.Name), m.rev+1
+	if m.rev == 0 {
+		rev = uint64(m.Created)
+	}
 	b.ExpectDocs = append(b.ExpectDocs, store.ExpectDoc{DocKey: key, Rev: m.rev})
-	b.Docs = append(b.Docs, store.Doc{DocKey: key, Rev: m.rev + 1, Body: body})
+	b.Docs = append(b.Docs, store.Doc{DocKey: key, Rev: rev, Body: body})
 	return s.Store.Commit(ctx, b)
 }
 

@@ -126,6 +126,7 @@ func TestProtocol(t *testing.T) {
 		{"aliases", aliases},
 		{"bad aliases are refused", badAliases},
 		{"starts by version and alias", qualifiedStarts},
+		{"express starts by alias", expressByAlias},
 		{"nested starts by alias", nestedStarts},
 		{"deleting takes versions and aliases", deletingQualified},
 		{"validation", validation},

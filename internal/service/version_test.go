@@ -220,6 +220,28 @@ func qualifiedStarts(t *testing.T, h *house, svc api.Service) {
 	}
 }
 
+// expressByAlias runs express executions by an alias, awaited and not.
+func expressByAlias(t *testing.T, h *house, svc api.Service) {
+	ctx := t.Context()
+	made, err := svc.CreateStateMachine(ctx, &api.CreateStateMachineInput{Name: name(t, "X"), Definition: numbered(1), RoleArn: role, Type: api.StateMachineTypeExpress, Publish: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := alias(t, svc, "live", route(made.StateMachineArn, 1, 100))
+	redefine(t, svc, made.StateMachineArn, numbered(2))
+	for target, want := range map[string]string{made.StateMachineArn: "2", live: "1", made.StateMachineArn + ":1": "1"} {
+		out, err := svc.StartSyncExecution(ctx, &api.StartSyncExecutionInput{StateMachineArn: target})
+		if err != nil || text(out.Output) != want || text(out.StateMachineArn) != made.StateMachineArn {
+			t.Errorf("%s answers %+v, %v", target, out, err)
+		}
+		if _, err := svc.StartExecution(ctx, &api.StartExecutionInput{StateMachineArn: target}); err != nil {
+			t.Error(err)
+		}
+		_, err = svc.ListExecutions(ctx, &api.ListExecutionsInput{StateMachineArn: &target})
+		refused(t, err, api.CodeStateMachineTypeNotSupported, "not supported")
+	}
+}
+
 func text(s *string) string {
 	if s == nil {
 		return ""
