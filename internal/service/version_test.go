@@ -258,6 +258,11 @@ func nestedStarts(t *testing.T, h *house, svc api.Service) {
 		"Parameters":{"StateMachineArn":%q,"Name":"c"},"ResultSelector":{"out.$":"$.Output","alias.$":"$.StateMachineAliasArn","version.$":"$.StateMachineVersionArn"},"Next":"U"},"U":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution",
 		"Parameters":{"StateMachineArn":%q},"Catch":[{"ErrorEquals":["StepFunctions.StateMachineDoesNotExistException"],"ResultPath":null,"Next":"End"}],"Next":"Bad"},
 		"Bad":{"Type":"Fail"},"End":{"Type":"Succeed"}}}`, live, child+":gone"))
+	missing := create(t, svc, name(t, "Q"), fmt.Sprintf(`{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution","Parameters":{"StateMachineArn":%q},"End":true}}}`, child+":9"))
+	cause := "State Machine Does Not Exist: '" + child + ":9' (Service: AWSStepFunctions; Status Code: 400; Error Code: StateMachineDoesNotExist; Request ID: "
+	if end := await(t, svc, start(t, svc, missing, "q", `{}`)); text(end.Error) != "StepFunctions.StateMachineDoesNotExistException" || !strings.HasPrefix(text(end.Cause), cause) {
+		t.Errorf("a version that is not there: %s %s", text(end.Error), text(end.Cause))
+	}
 	if end := await(t, svc, start(t, svc, parent, "p", `{}`)); end.Status != api.ExecutionStatusSucceeded || *end.Output != `{"out":2,"alias":"`+live+`","version":"`+child+`:2"}` {
 		t.Errorf("it ended as %s with %s", end.Status, text(end.Output))
 	}
