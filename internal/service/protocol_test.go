@@ -127,6 +127,7 @@ func TestProtocol(t *testing.T) {
 		{"bad aliases are refused", badAliases},
 		{"starts by version and alias", qualifiedStarts},
 		{"express starts by alias", expressByAlias},
+		{"the child of a deleted version is stopped", stopOfVersion},
 		{"nested starts by alias", nestedStarts},
 		{"deleting takes versions and aliases", deletingQualified},
 		{"validation", validation},

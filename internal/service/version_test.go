@@ -220,6 +220,33 @@ func qualifiedStarts(t *testing.T, h *house, svc api.Service) {
 	}
 }
 
+// stopOfVersion stops an execution that waits for one of a version that is gone.
+func stopOfVersion(t *testing.T, h *house, svc api.Service) {
+	ctx := t.Context()
+	child := create(t, svc, name(t, "C"), sleeping)
+	version := publish(t, svc, child)
+	parent := create(t, svc, name(t, "P"), fmt.Sprintf(`{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync","Parameters":{"StateMachineArn":%q,"Name":"c"},"End":true}}}`, version))
+	x := start(t, svc, parent, "p", `{}`)
+	for after := int64(0); ; {
+		out, err := svc.WaitExecution(ctx, &api.WaitExecutionInput{ExecutionArn: x, AfterEventId: &after, TimeoutSeconds: ptr(int32(20))})
+		if err != nil || out.LastEventId == after {
+			t.Fatalf("the child was not started: %+v, %v", out, err)
+		}
+		if after = out.LastEventId; after >= 5 { // TaskSubmitted
+			break
+		}
+	}
+	if _, err := svc.DeleteStateMachineVersion(ctx, &api.DeleteStateMachineVersionInput{StateMachineVersionArn: version}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := svc.StopExecution(ctx, &api.StopExecutionInput{ExecutionArn: x}); err != nil {
+		t.Fatal(err)
+	}
+	if end := await(t, svc, strings.Replace(child, ":stateMachine:", ":execution:", 1)+":c"); end.Status != api.ExecutionStatusAborted {
+		t.Errorf("the child ended as %s", end.Status)
+	}
+}
+
 // expressByAlias runs express executions by an alias, awaited and not.
 func expressByAlias(t *testing.T, h *house, svc api.Service) {
 	ctx := t.Context()
