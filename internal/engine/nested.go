@@ -296,8 +296,6 @@ func (e *Engine) stopChild(p *plan) error {
 // machineNamed is the name of the machine in an ARN of it, of a version or of
 // an alias.
 func machineNamed(arn string) string {
-	if parts := strings.SplitN(arn, ":", 8); len(parts) >= 7 {
-		return parts[6]
-	}
-	return ""
+	name, _, _ := strings.Cut(qualified(arn), ":")
+	return name
 }
