@@ -224,7 +224,8 @@ type Service interface {
 
 	// TagResource adds tags to a state machine or an activity, or gives them a new value.
 	//
-	// Errors: InvalidArn; ResourceNotFound; TooManyTags beyond 50.
+	// Errors: InvalidArn; ResourceNotFound; TooManyTags beyond 50; ValidationException for a key or value with other characters than letters,
+	// digits, white space and _ . : / = + - @, or for a key that begins with aws:.
 	TagResource(context.Context, *TagResourceInput) (*TagResourceOutput, error)
 
 	// UntagResource takes tags away. Keys that are not there are no error.

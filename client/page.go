@@ -18,6 +18,28 @@ func StateMachines(ctx context.Context, s api.Service) iter.Seq2[api.StateMachin
 	})
 }
 
+// Versions walks through the versions of a state machine, the newest first. An error ends the walk.
+func Versions(ctx context.Context, s api.Service, stateMachineArn string) iter.Seq2[api.StateMachineVersionListItem, error] {
+	return items(func(token *string) ([]api.StateMachineVersionListItem, *string, error) {
+		page, err := s.ListStateMachineVersions(ctx, &api.ListStateMachineVersionsInput{StateMachineArn: stateMachineArn, NextToken: token})
+		if err != nil {
+			return nil, nil, err
+		}
+		return page.StateMachineVersions, page.NextToken, nil
+	})
+}
+
+// Aliases walks through the aliases of a state machine or a version. An error ends the walk.
+func Aliases(ctx context.Context, s api.Service, stateMachineArn string) iter.Seq2[api.StateMachineAliasListItem, error] {
+	return items(func(token *string) ([]api.StateMachineAliasListItem, *string, error) {
+		page, err := s.ListStateMachineAliases(ctx, &api.ListStateMachineAliasesInput{StateMachineArn: stateMachineArn, NextToken: token})
+		if err != nil {
+			return nil, nil, err
+		}
+		return page.StateMachineAliases, page.NextToken, nil
+	})
+}
+
 // Executions walks through the executions that the input asks for, the newest first. An error ends the walk.
 func Executions(ctx context.Context, s api.Service, in api.ListExecutionsInput) iter.Seq2[api.ExecutionListItem, error] {
 	return items(func(token *string) ([]api.ExecutionListItem, *string, error) {

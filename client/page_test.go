@@ -32,6 +32,20 @@ func inPages(_ context.Context, _ string, in any) (any, error) {
 			out.StateMachines = append(out.StateMachines, api.StateMachineListItem{Name: strconv.Itoa(i)})
 		}
 		return out, nil
+	case *api.ListStateMachineVersionsInput:
+		from, to, next := page(in.NextToken)
+		out := &api.ListStateMachineVersionsOutput{NextToken: next}
+		for i := from; i < to; i++ {
+			out.StateMachineVersions = append(out.StateMachineVersions, api.StateMachineVersionListItem{StateMachineVersionArn: in.StateMachineArn + strconv.Itoa(i)})
+		}
+		return out, nil
+	case *api.ListStateMachineAliasesInput:
+		from, to, next := page(in.NextToken)
+		out := &api.ListStateMachineAliasesOutput{NextToken: next}
+		for i := from; i < to; i++ {
+			out.StateMachineAliases = append(out.StateMachineAliases, api.StateMachineAliasListItem{StateMachineAliasArn: in.StateMachineArn + strconv.Itoa(i)})
+		}
+		return out, nil
 	case *api.ListActivitiesInput:
 		from, to, next := page(in.NextToken)
 		out := &api.ListActivitiesOutput{NextToken: next}
@@ -69,7 +83,13 @@ func TestPages(t *testing.T) {
 	for item, err := range client.Activities(ctx, s) {
 		got += fmt.Sprint(item.Name, err)
 	}
-	if want := "0<nil>1<nil>2<nil>3<nil>4<nil>5<nil>6<nil>"; got != want+want {
+	for item, err := range client.Versions(ctx, s, "") {
+		got += fmt.Sprint(item.StateMachineVersionArn, err)
+	}
+	for item, err := range client.Aliases(ctx, s, "") {
+		got += fmt.Sprint(item.StateMachineAliasArn, err)
+	}
+	if want := "0<nil>1<nil>2<nil>3<nil>4<nil>5<nil>6<nil>"; got != want+want+want+want {
 		t.Errorf("walked through %s", got)
 	}
 	got = ""

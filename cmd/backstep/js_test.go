@@ -17,6 +17,9 @@ func TestJavaScriptSDK(t *testing.T) {
 			t.Skipf("%s is not here, so nothing is known of the AWS SDK for JavaScript: apt-get install nodejs npm (%v)", tool, err)
 		}
 	}
+	if v, err := exec.CommandContext(t.Context(), "node", "--print", "parseInt(process.versions.node) >= 20").Output(); string(v) != "true\n" {
+		t.Skipf("node is older than the AWS SDK for JavaScript wants, 20, so nothing is known of it: %s, %v", v, err)
+	}
 	dir := t.TempDir()
 	for _, name := range []string{"package.json", "package-lock.json", "client.mjs"} {
 		text, err := os.ReadFile(filepath.Join("testdata", "js", name))

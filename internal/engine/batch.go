@@ -177,12 +177,13 @@ func (w *writer) listed(k store.IndexKey, byStatus string, was, is machine.Statu
 	}
 }
 
-// qualified is what the ARN of a version or an alias names: "machine:3".
+// qualified is what the ARN of a version or an alias names, "machine:3"; ""
+// where there is none.
 func qualified(arn string) string {
-	if parts := strings.SplitN(arn, ":", 7); len(parts) == 7 {
-		return parts[6]
+	for range 6 {
+		_, arn, _ = strings.Cut(arn, ":")
 	}
-	return ""
+	return arn
 }
 
 // queuedKey is where an activity's task waits for a worker.

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -291,7 +292,8 @@ func (e *Engine) stopChild(p *plan) error {
 	}
 	m, err := e.machine(&p.start, birth.MachineARN)
 	if err != nil {
-		return err
+		// The version or alias that was started may be gone; the child is not.
+		m = Machine{Account: p.start.Account, Region: p.start.Region, Name: machineNamed(birth.MachineARN)}
 	}
 	id, err := e.Find(e.ctx, m.Account, m.Region, m.Name, birth.Name)
 	if err != nil {
@@ -301,4 +303,11 @@ func (e *Engine) stopChild(p *plan) error {
 		before: func(r *resident) bool { return r.x.Start.Parent != nil && *r.x.Start.Parent == p.parent },
 	})
 	return err
+}
+
+// machineNamed is the name of the machine in an ARN of it, of a version or of
+// an alias.
+func machineNamed(arn string) string {
+	name, _, _ := strings.Cut(qualified(arn), ":")
+	return name
 }

@@ -105,7 +105,13 @@ func (n *Ending) describe(p asl.Pattern) value.Value {
 		b.Set("RedriveStatus", value.NewString("REDRIVABLE"))
 	}
 	b.Set("StartDate", value.NewInt(n.Start.At))
+	if n.Start.Alias != "" {
+		b.Set("StateMachineAliasArn", value.NewString(n.Start.Alias))
+	}
 	b.Set("StateMachineArn", value.NewString(n.Start.MachineARN()))
+	if n.Start.Version != "" {
+		b.Set("StateMachineVersionArn", value.NewString(n.Start.Version))
+	}
 	b.Set("Status", value.NewString(n.Head.Status.String()))
 	b.Set("StopDate", value.NewInt(n.Head.Stop))
 	return b.Object()

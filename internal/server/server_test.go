@@ -70,6 +70,12 @@ func (f *fake) UntagResource(ctx context.Context, in *api.UntagResourceInput) (*
 func (f *fake) CreateStateMachine(ctx context.Context, in *api.CreateStateMachineInput) (*api.CreateStateMachineOutput, error) {
 	return f.create(ctx, in)
 }
+func (f *fake) CreateStateMachineAlias(_ context.Context, in *api.CreateStateMachineAliasInput) (*api.CreateStateMachineAliasOutput, error) {
+	return &api.CreateStateMachineAliasOutput{StateMachineAliasArn: in.Name}, nil
+}
+func (f *fake) UpdateStateMachineAlias(context.Context, *api.UpdateStateMachineAliasInput) (*api.UpdateStateMachineAliasOutput, error) {
+	return &api.UpdateStateMachineAliasOutput{}, nil
+}
 func (f *fake) WaitExecution(ctx context.Context, in *api.WaitExecutionInput) (*api.WaitExecutionOutput, error) {
 	return f.wait(ctx, in)
 }

@@ -2,7 +2,9 @@ package service_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/backstep/backstep/api"
@@ -126,4 +128,75 @@ func badAliases(t *testing.T, h *house, svc api.Service) {
 	refused(t, err, api.CodeResourceNotFound, "Request references a resource that does not exist.")
 	_, err = svc.ListStateMachineAliases(ctx, &api.ListStateMachineAliasesInput{StateMachineArn: arn + "x"})
 	refused(t, err, api.CodeStateMachineDoesNotExist, arn+"x")
+}
+
+// TestVersionsAndAliasesAgree deletes versions while aliases to them are made:
+// no alias leads to a version that is gone.
+func TestVersionsAndAliasesAgree(t *testing.T) {
+	const n = 40
+	h := newHouse(t)
+	svc, ctx := h.service, t.Context()
+	arn := published(t, svc, "M", n)
+	var group sync.WaitGroup
+	for i := 1; i <= n; i++ {
+		group.Go(func() {
+			_, err := svc.DeleteStateMachineVersion(ctx, &api.DeleteStateMachineVersionInput{StateMachineVersionArn: fmt.Sprintf("%s:%d", arn, i)})
+			if code := api.CodeOf(err); err != nil && code != api.CodeConflict {
+				t.Error(err)
+			}
+		})
+		group.Go(func() {
+			_, err := svc.CreateStateMachineAlias(ctx, &api.CreateStateMachineAliasInput{Name: fmt.Sprint("a", i), RoutingConfiguration: []api.RoutingConfigurationListItem{route(arn, i, 100)}})
+			if code := api.CodeOf(err); err != nil && code != api.CodeResourceNotFound {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	left := strings.Fields(versionList(t, svc, arn))
+	names := strings.Fields(aliasList(t, svc, arn))
+	if len(left) != len(names) {
+		t.Errorf("%d versions are left, and %d aliases", len(left), len(names))
+	}
+	for _, name := range names {
+		if !slices.Contains(left, strings.TrimPrefix(name, "a")) {
+			t.Errorf("alias %s leads nowhere", name)
+		}
+	}
+}
+
+// TestLimits makes as many versions and aliases as there may be.
+func TestLimits(t *testing.T) {
+	h := newHouse(t)
+	svc, ctx := h.service, t.Context()
+	arn := published(t, svc, "M", 1000)
+	redefine(t, svc, arn, numbered(1001))
+	_, err := svc.PublishStateMachineVersion(ctx, &api.PublishStateMachineVersionInput{StateMachineArn: arn})
+	refused(t, err, api.CodeServiceQuotaExceeded, "1000")
+	if _, err := svc.DeleteStateMachineVersion(ctx, &api.DeleteStateMachineVersionInput{StateMachineVersionArn: arn + ":1"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := publish(t, svc, arn); got != arn+":1001" {
+		t.Errorf("after one was deleted, the next is %s", got)
+	}
+	for i := range 100 {
+		alias(t, svc, fmt.Sprint("a", i), route(arn, 2, 100))
+	}
+	_, err = svc.CreateStateMachineAlias(ctx, &api.CreateStateMachineAliasInput{Name: "more", RoutingConfiguration: []api.RoutingConfigurationListItem{route(arn, 2, 100)}})
+	refused(t, err, api.CodeServiceQuotaExceeded, "100")
+	if got := strings.Count(aliasList(t, svc, arn+":2"), "a"); got != 100 {
+		t.Errorf("%d aliases are listed", got)
+	}
+	if _, err := svc.DeleteStateMachine(ctx, &api.DeleteStateMachineInput{StateMachineArn: arn}); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // a deletion goes by pages; each call takes one
+		if _, err = svc.DescribeStateMachine(ctx, &api.DescribeStateMachineInput{StateMachineArn: arn}); err != nil {
+			break
+		}
+		if _, err := svc.DeleteStateMachine(ctx, &api.DeleteStateMachineInput{StateMachineArn: arn}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused(t, err, api.CodeStateMachineDoesNotExist, arn)
 }

@@ -199,29 +199,32 @@ func (c *Catalog) starting(ctx context.Context, arn api.ARN, draw engine.Draw) (
 // Machine finds the state machine that a nested execution names, as engine's
 // Config.Machines.
 func (c *Catalog) Machine(ctx context.Context, account, region, text string, draw engine.Draw) (engine.Machine, error) {
-	missing := &integration.Error{
-		Name:   "StepFunctions.StateMachineDoesNotExistException",
-		Cause:  fmt.Sprintf("State Machine Does Not Exist: '%s' (Service: AWSStepFunctions; Status Code: 400; Error Code: StateMachineDoesNotExist; Request ID: %s; Proxy: null)", text, account),
-		Effect: integration.EffectNone,
-	}
 	arn, err := api.ParseARN(text)
-	if err != nil {
-		var e *api.Error
-		errors.As(err, &e)
-		return engine.Machine{}, &integration.Error{
-			Name:   "StepFunctions.InvalidArnException",
-			Cause:  fmt.Sprintf("%s (Service: AWSStepFunctions; Status Code: 400; Error Code: InvalidArn; Request ID: %s; Proxy: null)", e.Message, account),
-			Effect: integration.EffectNone,
-		}
+	var refused *api.Error
+	if errors.As(err, &refused) {
+		return engine.Machine{}, nestedError(refused, draw)
 	}
 	if !startable(arn) || arn.Account != account || arn.Region != region {
-		return engine.Machine{}, missing
+		return engine.Machine{}, nestedError(api.StateMachineDoesNotExist(text), draw)
 	}
 	m, err := c.starting(ctx, arn, draw)
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errDeleting) {
-		return engine.Machine{}, missing
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return m, nestedError(api.StateMachineDoesNotExist(text), draw)
+	case errors.Is(err, errDeleting):
+		return m, nestedError(api.StateMachineDeleting(text), draw)
 	}
 	return m, err
+}
+
+// nestedError is what a Task sees of a start that is refused.
+func nestedError(e *api.Error, draw engine.Draw) error {
+	var chance [16]byte
+	_ = draw(chance[:]) // an id of zeros does no harm
+	cause := integration.ServiceError{
+		Service: "AWSStepFunctions", Status: e.HTTPStatus(), Code: e.Code, Message: e.Message, RequestID: integration.UUID(chance, 4),
+	}.Cause()
+	return integration.NewError("StepFunctions."+e.Code+"Exception", cause, integration.EffectNone)
 }
 
 // startable says whether an ARN is of a kind that can be started.

@@ -34,7 +34,7 @@ func (s *Service) finishDeletion(ctx context.Context, m *machineDoc) error {
 	if len(running) == deletionPage {
 		return nil
 	}
-	if more, err := s.dropOwned(ctx, m.Name); more || err != nil {
+	if more, err := s.dropOwned(ctx, m); more || err != nil {
 		return err
 	}
 	err = s.Store.Commit(ctx, &store.Batch{
@@ -49,10 +49,10 @@ func (s *Service) finishDeletion(ctx context.Context, m *machineDoc) error {
 
 // dropOwned takes a page of a machine's versions and aliases away, and says
 // whether there may be more.
-func (s *Service) dropOwned(ctx context.Context, machine string) (more bool, err error) {
-	var b store.Batch
+func (s *Service) dropOwned(ctx context.Context, m *machineDoc) (more bool, err error) {
+	b := store.Batch{ExpectDocs: []store.ExpectDoc{{DocKey: s.machineKey(m.Name), Rev: m.rev}}}
 	for _, kind := range [...]string{kindAlias, kindVersion} {
-		docs, err := s.Catalog.owned(ctx, s.tenant, kind, machine, "", deletionPage)
+		docs, err := s.Catalog.owned(ctx, s.tenant, kind, m.Name, "", deletionPage)
 		if err != nil {
 			return false, err
 		}
@@ -65,7 +65,7 @@ func (s *Service) dropOwned(ctx context.Context, machine string) (more bool, err
 		return false, nil
 	}
 	err = s.Store.Commit(ctx, &b)
-	if errors.Is(err, store.ErrUnknown) {
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrUnknown) {
 		return true, nil
 	}
 	return more, err

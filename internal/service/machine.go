@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/backstep/backstep/api"
@@ -58,16 +57,21 @@ func (s *Service) put(ctx context.Context, m *machineDoc) error {
 }
 
 // putWith writes a machine's document, as put does, with all that is in a batch.
+// A new machine's revisions count from the time on, so that none is taken for
+// one of a machine that had the name before.
 func (s *Service) putWith(ctx context.Context, m *machineDoc, b *store.Batch) error {
 	m.Hash = m.Definition[:]
 	body, err := encodeDoc(m)
 	if err != nil {
 		return err
 	}
-	key := s.machineKey(m.Name)
+	key, rev := s.machineKey(m.Name), m.rev+1
+	if m.rev == 0 {
+		rev = uint64(m.Created)
+	}
 	defer s.Catalog.forget(key)
 	b.ExpectDocs = append(b.ExpectDocs, store.ExpectDoc{DocKey: key, Rev: m.rev})
-	b.Docs = append(b.Docs, store.Doc{DocKey: key, Rev: m.rev + 1, Body: body})
+	b.Docs = append(b.Docs, store.Doc{DocKey: key, Rev: rev, Body: body})
 	return s.Store.Commit(ctx, b)
 }
 
@@ -177,17 +181,24 @@ func checkRole(arn string) error {
 
 func checkSettings(logging *api.LoggingConfiguration, encryption *api.EncryptionConfiguration) error {
 	if logging != nil {
-		if len(logging.Destinations) > 1 {
-			return api.Errorf(api.CodeInvalidLoggingConfiguration, "Invalid Logging Configuration: Must specify exactly one Log Destination.")
-		}
-		if logging.Level != "" && logging.Level != api.LogLevelOff && len(logging.Destinations) == 0 {
+		off := logging.Level == "" || logging.Level == api.LogLevelOff
+		if n := len(logging.Destinations); n > 1 || n == 0 && !off || n == 1 && !names(logging.Destinations[0]) {
 			return api.Errorf(api.CodeInvalidLoggingConfiguration, "Invalid Logging Configuration: Must specify exactly one Log Destination.")
 		}
 	}
-	if encryption != nil && encryption.Type == api.EncryptionTypeAwsOwnedKey && (encryption.KmsKeyId != nil || encryption.KmsDataKeyReusePeriodSeconds != nil) {
+	switch {
+	case encryption == nil:
+	case encryption.Type == api.EncryptionTypeAwsOwnedKey && (encryption.KmsKeyId != nil || encryption.KmsDataKeyReusePeriodSeconds != nil):
 		return api.Errorf(api.CodeInvalidEncryptionConfiguration, "Invalid Encryption Configuration: a key belongs to CUSTOMER_MANAGED_KMS_KEY alone.")
+	case encryption.Type == api.EncryptionTypeCustomerManagedKmsKey && encryption.KmsKeyId == nil:
+		return api.Errorf(api.CodeInvalidEncryptionConfiguration, "Invalid Encryption Configuration: CUSTOMER_MANAGED_KMS_KEY needs a kmsKeyId.")
 	}
 	return nil
+}
+
+// names says whether a log destination names anything.
+func names(d api.LogDestination) bool {
+	return d.CloudWatchLogsLogGroup != nil && d.CloudWatchLogsLogGroup.LogGroupArn != nil
 }
 
 // DescribeStateMachine answers a state machine as it is now, or a version.
@@ -403,25 +414,3 @@ func (s *Service) ListStateMachines(ctx context.Context, in *api.ListStateMachin
 	}
 	return out, nil
 }
-
-// mergeTags sets tags upon others, at most 50 in all.
-func mergeTags(tags, more []api.Tag, arn string) ([]api.Tag, error) {
-	merged := slices.Clone(tags)
-	for _, t := range more {
-		if t.Key == nil {
-			return nil, api.Validation("A tag has no key.")
-		}
-		same := func(have api.Tag) bool { return *have.Key == *t.Key }
-		if i := slices.IndexFunc(merged, same); i >= 0 {
-			merged[i] = t
-		} else {
-			merged = append(merged, t)
-		}
-	}
-	if len(merged) > maxTags {
-		return nil, &api.Error{Code: api.CodeTooManyTags, Message: "Too many tags: at most 50 on a resource", ResourceName: arn}
-	}
-	return merged, nil
-}
-
-const maxTags = 50

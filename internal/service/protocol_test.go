@@ -129,6 +129,8 @@ func TestProtocol(t *testing.T) {
 		{"aliases", aliases},
 		{"bad aliases are refused", badAliases},
 		{"starts by version and alias", qualifiedStarts},
+		{"express starts by alias", expressByAlias},
+		{"the child of a deleted version is stopped", stopOfVersion},
 		{"nested starts by alias", nestedStarts},
 		{"deleting takes versions and aliases", deletingQualified},
 		{"validation", validation},
@@ -266,6 +268,8 @@ func badMachines(t *testing.T, h *house, svc api.Service) {
 		{api.CreateStateMachineInput{Name: "M", Definition: calling, RoleArn: role, Type: api.StateMachineTypeExpress}, api.CodeInvalidDefinition, "waitForTaskToken"},
 		{api.CreateStateMachineInput{Name: "M", Definition: passing, RoleArn: role, VersionDescription: ptr("v")}, api.CodeValidation, "Version description can only be set when publish is true"},
 		{api.CreateStateMachineInput{Name: "M", Definition: passing, RoleArn: role, LoggingConfiguration: &api.LoggingConfiguration{Level: api.LogLevelAll}}, api.CodeInvalidLoggingConfiguration, "Log Destination"},
+		{api.CreateStateMachineInput{Name: "M", Definition: passing, RoleArn: role, LoggingConfiguration: &api.LoggingConfiguration{Destinations: []api.LogDestination{{}}}}, api.CodeInvalidLoggingConfiguration, "Log Destination"},
+		{api.CreateStateMachineInput{Name: "M", Definition: passing, RoleArn: role, EncryptionConfiguration: &api.EncryptionConfiguration{Type: api.EncryptionTypeCustomerManagedKmsKey}}, api.CodeInvalidEncryptionConfiguration, "kmsKeyId"},
 	} {
 		_, err := svc.CreateStateMachine(t.Context(), &c.in)
 		refused(t, err, c.code, c.message)
@@ -535,6 +539,16 @@ func tags(t *testing.T, h *house, svc api.Service) {
 	}
 	_, err = svc.TagResource(ctx, &api.TagResourceInput{ResourceArn: arn, Tags: many})
 	refused(t, err, api.CodeTooManyTags, "50")
+	for _, bad := range []api.Tag{{Key: ptr("aws:cloudformation")}, {Key: ptr("a,b")}, {Key: ptr("a"), Value: ptr("<b>")}} {
+		_, err = svc.TagResource(ctx, &api.TagResourceInput{ResourceArn: arn, Tags: []api.Tag{bad}})
+		refused(t, err, api.CodeValidation, "The tag ")
+	}
+	if _, err := svc.TagResource(ctx, &api.TagResourceInput{ResourceArn: arn, Tags: []api.Tag{{Key: ptr("Größe 7_.:/=+-@"), Value: ptr("é 1")}}}); err != nil {
+		t.Error(err)
+	}
+	if out, err = svc.ListTagsForResource(ctx, &api.ListTagsForResourceInput{ResourceArn: arn}); err != nil || len(out.Tags) != 2 || *out.Tags[0].Key != "Größe 7_.:/=+-@" {
+		t.Errorf("the tags are %+v, %v", out, err)
+	}
 	_, err = svc.ListTagsForResource(ctx, &api.ListTagsForResourceInput{ResourceArn: arn + "x"})
 	refused(t, err, api.CodeResourceNotFound, arn+"x")
 }

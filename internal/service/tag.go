@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/store"
@@ -102,4 +104,47 @@ func (s *Service) tagged(ctx context.Context, text string) (tagged, error) {
 		changed.Tags = tags
 		return changed
 	}}, nil
+}
+
+// maxTags is how many tags a resource has.
+const maxTags = 50
+
+// mergeTags sets tags upon others, in the order of their keys.
+func mergeTags(tags, more []api.Tag, arn string) ([]api.Tag, error) {
+	merged := slices.Clone(tags)
+	for _, t := range more {
+		if err := checkTag(t); err != nil {
+			return nil, err
+		}
+		same := func(have api.Tag) bool { return *have.Key == *t.Key }
+		if i := slices.IndexFunc(merged, same); i >= 0 {
+			merged[i] = t
+		} else {
+			merged = append(merged, t)
+		}
+	}
+	if len(merged) > maxTags {
+		return nil, &api.Error{Code: api.CodeTooManyTags, Message: "Too many tags: at most 50 on a resource", ResourceName: arn}
+	}
+	slices.SortFunc(merged, func(a, b api.Tag) int { return strings.Compare(*a.Key, *b.Key) })
+	return merged, nil
+}
+
+// checkTag refuses a tag that AWS has no place for.
+func checkTag(t api.Tag) error {
+	switch {
+	case t.Key == nil:
+		return api.Validation("A tag has no key.")
+	case len(*t.Key) >= 4 && strings.EqualFold((*t.Key)[:4], "aws:"):
+		return api.Validation("The tag key '%s' is reserved: no key of a user begins with aws:.", *t.Key)
+	case strings.ContainsFunc(*t.Key, foreignToTags):
+		return api.Validation("The tag key '%s' has a character that is no letter, digit, white space or one of _ . : / = + - @.", *t.Key)
+	case t.Value != nil && strings.ContainsFunc(*t.Value, foreignToTags):
+		return api.Validation("The tag value '%s' has a character that is no letter, digit, white space or one of _ . : / = + - @.", *t.Value)
+	}
+	return nil
+}
+
+func foreignToTags(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsSpace(r) && !strings.ContainsRune("_.:/=+-@", r)
 }

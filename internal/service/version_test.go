@@ -220,6 +220,55 @@ func qualifiedStarts(t *testing.T, h *house, svc api.Service) {
 	}
 }
 
+// stopOfVersion stops an execution that waits for one of a version that is gone.
+func stopOfVersion(t *testing.T, h *house, svc api.Service) {
+	ctx := t.Context()
+	child := create(t, svc, name(t, "C"), sleeping)
+	version := publish(t, svc, child)
+	parent := create(t, svc, name(t, "P"), fmt.Sprintf(`{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync","Parameters":{"StateMachineArn":%q,"Name":"c"},"End":true}}}`, version))
+	x := start(t, svc, parent, "p", `{}`)
+	for after := int64(0); ; {
+		out, err := svc.WaitExecution(ctx, &api.WaitExecutionInput{ExecutionArn: x, AfterEventId: &after, TimeoutSeconds: ptr(int32(20))})
+		if err != nil || out.LastEventId == after {
+			t.Fatalf("the child was not started: %+v, %v", out, err)
+		}
+		if after = out.LastEventId; after >= 5 { // TaskSubmitted
+			break
+		}
+	}
+	if _, err := svc.DeleteStateMachineVersion(ctx, &api.DeleteStateMachineVersionInput{StateMachineVersionArn: version}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := svc.StopExecution(ctx, &api.StopExecutionInput{ExecutionArn: x}); err != nil {
+		t.Fatal(err)
+	}
+	if end := await(t, svc, strings.Replace(child, ":stateMachine:", ":execution:", 1)+":c"); end.Status != api.ExecutionStatusAborted {
+		t.Errorf("the child ended as %s", end.Status)
+	}
+}
+
+// expressByAlias runs express executions by an alias, awaited and not.
+func expressByAlias(t *testing.T, h *house, svc api.Service) {
+	ctx := t.Context()
+	made, err := svc.CreateStateMachine(ctx, &api.CreateStateMachineInput{Name: name(t, "X"), Definition: numbered(1), RoleArn: role, Type: api.StateMachineTypeExpress, Publish: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := alias(t, svc, "live", route(made.StateMachineArn, 1, 100))
+	redefine(t, svc, made.StateMachineArn, numbered(2))
+	for target, want := range map[string]string{made.StateMachineArn: "2", live: "1", made.StateMachineArn + ":1": "1"} {
+		out, err := svc.StartSyncExecution(ctx, &api.StartSyncExecutionInput{StateMachineArn: target})
+		if err != nil || text(out.Output) != want || text(out.StateMachineArn) != made.StateMachineArn {
+			t.Errorf("%s answers %+v, %v", target, out, err)
+		}
+		if _, err := svc.StartExecution(ctx, &api.StartExecutionInput{StateMachineArn: target}); err != nil {
+			t.Error(err)
+		}
+		_, err = svc.ListExecutions(ctx, &api.ListExecutionsInput{StateMachineArn: &target})
+		refused(t, err, api.CodeStateMachineTypeNotSupported, "not supported")
+	}
+}
+
 func text(s *string) string {
 	if s == nil {
 		return ""
@@ -233,10 +282,15 @@ func nestedStarts(t *testing.T, h *house, svc api.Service) {
 	live := alias(t, svc, "live", route(child, 2, 100))
 	redefine(t, svc, child, numbered(3))
 	parent := create(t, svc, name(t, "P"), fmt.Sprintf(`{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2",
-		"Parameters":{"StateMachineArn":%q,"Name":"c"},"ResultSelector":{"out.$":"$.Output"},"Next":"U"},"U":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution",
+		"Parameters":{"StateMachineArn":%q,"Name":"c"},"ResultSelector":{"out.$":"$.Output","alias.$":"$.StateMachineAliasArn","version.$":"$.StateMachineVersionArn"},"Next":"U"},"U":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution",
 		"Parameters":{"StateMachineArn":%q},"Catch":[{"ErrorEquals":["StepFunctions.StateMachineDoesNotExistException"],"ResultPath":null,"Next":"End"}],"Next":"Bad"},
 		"Bad":{"Type":"Fail"},"End":{"Type":"Succeed"}}}`, live, child+":gone"))
-	if end := await(t, svc, start(t, svc, parent, "p", `{}`)); end.Status != api.ExecutionStatusSucceeded || *end.Output != `{"out":2}` {
+	missing := create(t, svc, name(t, "Q"), fmt.Sprintf(`{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution","Parameters":{"StateMachineArn":%q},"End":true}}}`, child+":9"))
+	cause := "State Machine Does Not Exist: '" + child + ":9' (Service: AWSStepFunctions; Status Code: 400; Error Code: StateMachineDoesNotExist; Request ID: "
+	if end := await(t, svc, start(t, svc, missing, "q", `{}`)); text(end.Error) != "StepFunctions.StateMachineDoesNotExistException" || !strings.HasPrefix(text(end.Cause), cause) {
+		t.Errorf("a version that is not there: %s %s", text(end.Error), text(end.Cause))
+	}
+	if end := await(t, svc, start(t, svc, parent, "p", `{}`)); end.Status != api.ExecutionStatusSucceeded || *end.Output != `{"out":2,"alias":"`+live+`","version":"`+child+`:2"}` {
 		t.Errorf("it ended as %s with %s", end.Status, text(end.Output))
 	}
 	x, err := svc.DescribeExecution(t.Context(), &api.DescribeExecutionInput{ExecutionArn: strings.Replace(child, ":stateMachine:", ":execution:", 1) + ":c"})

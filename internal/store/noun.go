@@ -65,7 +65,7 @@ type Identity struct {
 // activity.
 type Doc struct {
 	DocKey
-	Rev  uint64 // the writer's count of changes, from 1; see ExpectDoc
+	Rev  uint64 // the writer's count of changes, above 0; see ExpectDoc
 	Body []byte
 }
 

@@ -29,6 +29,8 @@ def connect(**key):
 
 
 sfn = connect()
+called = set()
+sfn.meta.events.register("before-call.stepfunctions", lambda model, **_: called.add(model.name))
 
 
 def definition(name):
@@ -170,6 +172,23 @@ def catalogue(machine):
     assert sorted(m["name"] for page in listed for m in page["stateMachines"]) == ["approval", "order", "packing", "quick"]
 
 
+def absent(machine):
+    """What is asked for is not there: an error of the API, and none of the server's."""
+    run = machine.replace("stateMachine:order", "mapRun:order/all:1")
+    execution = machine.replace("stateMachine", "execution") + ":absent"
+    for call, arguments in (
+        (sfn.describe_map_run, {"mapRunArn": run}),
+        (sfn.list_map_runs, {"executionArn": execution}),
+        (sfn.update_map_run, {"mapRunArn": run, "maxConcurrency": 1}),
+    ):
+        try:
+            answer = call(**arguments)
+        except ClientError as error:
+            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 400, error
+        else:
+            raise AssertionError(f"{arguments} is answered with {answer}")
+
+
 def foreign_keys():
     for key, secret in ((os.environ["AWS_ACCESS_KEY_ID"], "wrong"), ("AKIDUNKNOWN", os.environ["AWS_SECRET_ACCESS_KEY"])):
         stranger = connect(aws_access_key_id=key, aws_secret_access_key=secret)
@@ -188,4 +207,10 @@ if __name__ == "__main__":
     activity()
     errors(made)
     catalogue(made)
+    absent(made)
+    # What Debian's boto3 does not know, the other clients call.
+    known = set(sfn.meta.service_model.operation_names)
+    newer = {name for name in known if "Alias" in name or "Version" in name}
+    newer |= {"RedriveExecution", "TestState", "ValidateStateMachineDefinition"}
+    assert known - newer <= called, known - newer - called
     foreign_keys()
