@@ -256,6 +256,18 @@ func (l *Limits) setting() setting {
 			"express":  number(&l.Express, 1, 1_000_000),
 			"memory":   size(&l.Memory),
 			"drain":    duration(&l.Drain, 0, 24*time.Hour),
+			"quotas":   oneOf(&l.Quotas, QuotasAWS, QuotasLifted),
+			"throttle": named(&l.Throttle, rate),
 		})
 	}
+}
+
+func rate(d *decoder, n *yaml.Node, at string) Rate {
+	var r Rate
+	before := len(d.problems)
+	d.object(n, at, map[string]setting{"per_second": number(&r.PerSecond, 1, 1_000_000), "burst": number(&r.Burst, 1, 1_000_000)})
+	if (r.PerSecond == 0 || r.Burst == 0) && len(d.problems) == before {
+		d.problem(n, at, "needs per_second and burst")
+	}
+	return r
 }

@@ -26,6 +26,8 @@ const (
 // engine, which the service stands on, asks it for the machines that nested
 // executions name.
 type Catalog struct {
+	StrictAWS bool // definitions are taken in JSON alone; set before the first use
+
 	store    store.Store
 	registry *integration.Registry
 
@@ -178,7 +180,11 @@ const goneTime = time.Second
 // check reads a definition and refuses one that can't run here. It returns its
 // comment, which describes the machine.
 func (c *Catalog) check(text string, kind api.StateMachineType) (comment string, err error) {
-	definition, diagnostics := asl.Parse([]byte(text))
+	parse := asl.Parse
+	if c.StrictAWS {
+		parse = asl.ParseJSON
+	}
+	definition, diagnostics := parse([]byte(text))
 	if message := asl.Render(diagnostics); message != "" {
 		return "", api.Errorf(api.CodeInvalidDefinition, "%s", message)
 	}

@@ -25,7 +25,7 @@ func (s *Service) request(m *machineDoc, name, given, trace *string) (engine.Sta
 		r.Trace = *trace
 	}
 	var err error
-	r.Input, err = input(given)
+	r.Input, err = input(given, s.MaxInput)
 	return r, err
 }
 

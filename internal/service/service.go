@@ -17,6 +17,7 @@ import (
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 )
 
@@ -30,6 +31,8 @@ type Config struct {
 	Now     func() time.Time
 	NewUUID func() string // a version 4 UUID
 	Log     *slog.Logger
+
+	MaxInput int // bytes of an execution's input; 0: machine.AWSLimits'
 }
 
 // Service is the service. Its methods may be called by many at once.
@@ -42,6 +45,9 @@ var _ api.Service = (*Service)(nil)
 
 // New makes a service of parts that are open.
 func New(cfg Config) *Service {
+	if cfg.MaxInput == 0 {
+		cfg.MaxInput = machine.AWSLimits().Payload
+	}
 	return &Service{Config: cfg, tenant: engine.Tenant(cfg.Account, cfg.Region)}
 }
 
