@@ -81,6 +81,8 @@ type Limits struct {
 	Memory   int64         // bytes of executions kept in memory
 	Drain    time.Duration // how long calls under way may take when the server is stopped
 
+	Retention time.Duration // how long executions are kept once they have ended; 0: for ever
+
 	Quotas   string          // QuotasAWS or QuotasLifted; "": AWS's
 	Throttle map[string]Rate // by operation's name
 }
@@ -108,6 +110,6 @@ func Default() *Config {
 		Data:    "backstep-data",
 		Region:  "us-east-1",
 		Account: "123456789012",
-		Limits:  Limits{Drain: 30 * time.Second},
+		Limits:  Limits{Drain: 30 * time.Second, Retention: 90 * 24 * time.Hour},
 	}
 }

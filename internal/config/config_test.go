@@ -61,7 +61,7 @@ events: {webhook: "https://canary-5@example.com/hook", source: com.example.sagas
 http: {allow: ["api.bank.example.com:443", 10.0.0.0/8]}
 keys: &keys
   AKIDEXAMPLE: "${TOKEN}"
-limits: {requests: 512, polls: 100, calls: 64, express: 8, memory: 512MiB, drain: 5s, quotas: lifted, throttle: {StartExecution: {per_second: 300, burst: 1300}}}
+limits: {requests: 512, polls: 100, calls: 64, express: 8, memory: 512MiB, drain: 5s, retention: 30d, quotas: lifted, throttle: {StartExecution: {per_second: 300, burst: 1300}}}
 `
 
 func TestLoad(t *testing.T) {
@@ -90,7 +90,7 @@ func TestLoad(t *testing.T) {
 		HTTP:   HTTP{Allow: []string{"api.bank.example.com:443", "10.0.0.0/8"}},
 		Keys:   map[string]Secret{"AKIDEXAMPLE": "canary-1"},
 		Limits: Limits{
-			Requests: 512, Polls: 100, Calls: 64, Express: 8, Memory: 512 << 20, Drain: 5 * time.Second,
+			Requests: 512, Polls: 100, Calls: 64, Express: 8, Memory: 512 << 20, Drain: 5 * time.Second, Retention: 720 * time.Hour,
 			Quotas: QuotasLifted, Throttle: map[string]Rate{"StartExecution": {PerSecond: 300, Burst: 1300}},
 		},
 	}
@@ -156,7 +156,7 @@ func TestRefused(t *testing.T) {
 		{"function:\n  A: {url: http://a}\n", "backstep.yaml:1: unknown key function; did you mean functions?"},
 		{"functions:\n  A: {url: http://a, Concurency: 3}\n", "backstep.yaml:2: unknown key functions.A.Concurency; did you mean concurrency?"},
 		{"http:\n  allowed: []\n", "backstep.yaml:2: unknown key http.allowed; did you mean allow?"},
-		{"limits: {zzzzzz: 1}\n", "backstep.yaml:1: unknown key limits.zzzzzz; there are calls, drain, express, memory, polls, quotas, requests, throttle"},
+		{"limits: {zzzzzz: 1}\n", "backstep.yaml:1: unknown key limits.zzzzzz; there are calls, drain, express, memory, polls, quotas, requests, retention, throttle"},
 		{"region: a\nregion: b\n", "backstep.yaml:2: region stands here again, after line 1"},
 		{"logs: here\n", "backstep.yaml:1: logs must be cloudwatch, stdout, off, or {file: PATH}"},
 		{"logs: {}\n", "backstep.yaml:1: logs needs a file"},

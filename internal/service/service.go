@@ -5,8 +5,9 @@
 //
 // Read service.go, then catalog.go (state machines as documents), machine.go,
 // execution.go, history.go, activity.go, tag.go, page.go (next tokens),
-// deletion.go (what goes on after a DeleteStateMachine), report.go (who is told
-// of what executions do) with logevent.go and statuschange.go.
+// deletion.go (what goes on after a DeleteStateMachine), retention.go (what
+// becomes of old executions), report.go (who is told of what executions do) with
+// logevent.go and statuschange.go.
 package service
 
 import (
@@ -32,7 +33,8 @@ type Config struct {
 	NewUUID func() string // a version 4 UUID
 	Log     *slog.Logger
 
-	MaxInput int // bytes of an execution's input; 0: machine.AWSLimits'
+	MaxInput  int           // bytes of an execution's input; 0: machine.AWSLimits'
+	Retention time.Duration // how long executions are kept once they have ended; 0: for ever
 }
 
 // Service is the service. Its methods may be called by many at once.
