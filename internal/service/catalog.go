@@ -33,7 +33,7 @@ type Catalog struct {
 
 	mu   sync.Mutex
 	read map[store.DocKey]*machineDoc // decoded, at most keepDocs of them
-	logs map[store.DocKey]logSetting  // of the machines whose executions run, at most keepDocs
+	logs map[machineName]logSetting   // of the machines whose executions run, at most keepDocs
 }
 
 // keepDocs bounds the decoded documents that are kept.
@@ -41,7 +41,7 @@ const keepDocs = 4096
 
 // NewCatalog is the catalog of a store, for tasks that the registry serves.
 func NewCatalog(st store.Store, registry *integration.Registry) *Catalog {
-	return &Catalog{store: st, registry: registry, read: make(map[store.DocKey]*machineDoc), logs: make(map[store.DocKey]logSetting)}
+	return &Catalog{store: st, registry: registry, read: make(map[store.DocKey]*machineDoc), logs: make(map[machineName]logSetting)}
 }
 
 // machineDoc is a state machine as it is kept.

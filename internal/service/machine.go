@@ -60,7 +60,7 @@ func (s *Service) put(ctx context.Context, m *machineDoc, definitions ...store.D
 	if err != nil {
 		return err
 	}
-	defer s.Catalog.forget(s.machineKey(m.Name))
+	defer s.Catalog.forget(machineName{s.Account, s.Region, m.Name})
 	return s.commitDoc(ctx, store.Doc{DocKey: s.machineKey(m.Name), Body: body}, m.rev, definitions...)
 }
 
