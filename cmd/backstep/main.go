@@ -58,8 +58,12 @@ func version() string {
 
 // validate checks a definition against all that AWS has, whatever a server of
 // ours is told to serve.
-func validate(text []byte, express bool) []cli.Finding {
-	definition, diagnostics := asl.Parse(text)
+func validate(text []byte, express, strict bool) []cli.Finding {
+	parse := asl.Parse
+	if strict {
+		parse = asl.ParseJSON
+	}
+	definition, diagnostics := parse(text)
 	if asl.Render(diagnostics) == "" {
 		diagnostics = append(diagnostics, asl.Check(definition, asl.Rules{Express: express, Distributed: true, Serves: asl.OnAWS})...)
 	}

@@ -48,6 +48,7 @@ func TestMisuse(t *testing.T) {
 		{name: "no DSN", args: []string{free, "--postgres", "over there"}, want: "open PostgreSQL: cannot parse", hint: "--postgres postgres://USER@HOST/DATABASE"},
 		{name: "no DSN, with a secret", args: []string{free, "--postgres", "postgres://me:canary@host:port/db"}, want: "invalid port", hint: "--postgres postgres://USER@HOST/DATABASE"},
 		{name: "no PostgreSQL", args: []string{free, "--postgres", "postgres://me:canary@127.0.0.1:1/db"}, want: "connection refused", hint: "--postgres postgres://USER@HOST/DATABASE"},
+		{name: "a rate of no operation", args: []string{free, "--data", t.TempDir()}, file: "limits: {throttle: {StartExecutions: {per_second: 1, burst: 1}}}\n", want: "StartExecutions, which is no operation"},
 		{name: "two stores", args: []string{free, "--data", "x", "--postgres", "y"}, want: "--data and --postgres can't be used together", hint: "see backstep serve --help"},
 		{name: "unknown flag", args: []string{"--lisen", address}, want: "unknown flag --lisen", hint: `did you mean "--listen"`},
 	} {

@@ -21,6 +21,7 @@ import (
 	httptask "github.com/backstep/backstep/internal/integration/http"
 	"github.com/backstep/backstep/internal/integration/lambda"
 	"github.com/backstep/backstep/internal/integration/sns"
+	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/server"
 	"github.com/backstep/backstep/internal/service"
 	"github.com/backstep/backstep/internal/store"
@@ -39,6 +40,10 @@ func settings(flags cli.Serve) (*config.Config, error) {
 			*to = flag
 		}
 	}
+	if flags.Limits != "" {
+		c.Limits.Quotas = flags.Limits
+	}
+	c.StrictAWS = c.StrictAWS || flags.Strict
 	switch {
 	case flags.Postgres != "":
 		c.Postgres, c.Data = config.Secret(flags.Postgres), ""
@@ -108,27 +113,49 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 		return nil, &cli.UsageError{Err: err}
 	}
 	catalog := service.NewCatalog(h.store, registry)
+	catalog.StrictAWS = c.StrictAWS
+	quotas := quotasOf(c)
 	limits := engine.DefaultLimits()
 	override(&limits.Calls, c.Limits.Calls)
 	override(&limits.Express, c.Limits.Express)
 	override(&limits.CachedBytes, c.Limits.Memory)
 	h.engine, err = engine.Open(context.WithoutCancel(ctx), engine.Config{
 		Store: h.store, Registry: registry, Machines: catalog.Machine, Gone: catalog.Gone, Tell: h.reports.reporter(catalog, log).Tell,
-		Log: log, Exclusive: c.Postgres == "", Limits: limits, StrictAWS: c.StrictAWS,
+		Log: log, Exclusive: c.Postgres == "", Limits: limits, Quotas: quotas, StrictAWS: c.StrictAWS,
 	})
 	if err != nil {
 		return nil, err
 	}
 	h.service = service.New(service.Config{
 		Store: h.store, Engine: h.engine, Catalog: catalog, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID, Log: log,
+		MaxInput: quotas.Payload, Retention: c.Limits.Retention,
 	})
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), engineMetrics{h.engine}, reportMetrics{h.reports})
 	h.server, err = server.New(server.Config{
 		Service: h.service, Keys: secrets(c.Keys), Region: c.Region, Hosts: c.Hosts, Ready: h.ready, Metrics: metrics, Log: log,
-		MaxCalls: c.Limits.Requests, MaxPolls: c.Limits.Polls,
+		MaxCalls: c.Limits.Requests, MaxPolls: c.Limits.Polls, MaxPayload: quotas.Payload, Rates: ratesOf(c),
 	})
-	return h, err
+	if err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
+	return h, nil
+}
+
+// quotasOf are the quotas that executions keep.
+func quotasOf(c *config.Config) machine.Limits {
+	if c.Limits.Quotas == config.QuotasLifted {
+		return machine.LiftedLimits()
+	}
+	return machine.AWSLimits()
+}
+
+func ratesOf(c *config.Config) map[string]server.Rate {
+	rates := make(map[string]server.Rate, len(c.Limits.Throttle))
+	for name, r := range c.Limits.Throttle {
+		rates[name] = server.Rate{PerSecond: float64(r.PerSecond), Burst: r.Burst}
+	}
+	return rates
 }
 
 func openStore(ctx context.Context, c *config.Config, log *slog.Logger) (store.Store, string, error) {

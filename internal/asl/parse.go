@@ -30,7 +30,13 @@ type node struct {
 
 // Parse reads a definition in JSON or YAML. Text that begins with a brace is
 // JSON. Where the diagnostics hold an error there is no Definition.
-func Parse(text []byte) (*Definition, []Diagnostic) {
+func Parse(text []byte) (*Definition, []Diagnostic) { return parse(text, readYAML) }
+
+// ParseJSON is Parse for what AWS takes: JSON alone.
+func ParseJSON(text []byte) (*Definition, []Diagnostic) { return parse(text, readJSON) }
+
+// parse reads what is no JSON at first sight by other.
+func parse(text []byte, other func(string) (*node, *Diagnostic)) (*Definition, []Diagnostic) {
 	d := &Definition{Text: string(text)}
 	var problem *Diagnostic
 	trimmed := strings.TrimLeft(d.Text, " \t\r\n")
@@ -40,7 +46,7 @@ func Parse(text []byte) (*Definition, []Diagnostic) {
 	case trimmed[0] == '{' || trimmed[0] == '[' || trimmed[0] == '"':
 		d.root, problem = readJSON(d.Text)
 	default:
-		d.root, problem = readYAML(d.Text)
+		d.root, problem = other(d.Text)
 	}
 	if problem == nil && d.root.kind != value.Object {
 		problem = refusal(SchemaValidationFailed, "Expected value of type [OBJECT]", d.root)

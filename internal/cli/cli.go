@@ -43,7 +43,8 @@ type Tools struct {
 	// Serve runs a server until the context ends, and drains it.
 	Serve func(context.Context, Serve) error
 	// Validate reads a definition and tells what is wrong with it.
-	Validate func(text []byte, express bool) []Finding
+	// strict: as AWS would.
+	Validate func(text []byte, express, strict bool) []Finding
 }
 
 // Finding is something wrong with a definition.

@@ -72,8 +72,12 @@ func (function) Call(ctx context.Context, t integration.Task) (value.Text, error
 }
 
 // validate checks a definition by the language itself.
-func validate(text []byte, express bool) []cli.Finding {
-	definition, diagnostics := asl.Parse(text)
+func validate(text []byte, express, strict bool) []cli.Finding {
+	parse := asl.Parse
+	if strict {
+		parse = asl.ParseJSON
+	}
+	definition, diagnostics := parse(text)
 	if asl.Render(diagnostics) == "" {
 		diagnostics = append(diagnostics, asl.Check(definition, asl.Rules{Express: express, Distributed: true, Serves: asl.OnAWS})...)
 	}

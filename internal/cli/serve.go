@@ -6,6 +6,8 @@ type Serve struct {
 	Data     string `help:"Folder of the embedded store; made when it is not there." env:"BACKSTEP_DATA" type:"path" xor:"store" placeholder:"DIR (./backstep-data)"`
 	Postgres string `help:"Keep everything in this PostgreSQL database instead." env:"BACKSTEP_POSTGRES" xor:"store" placeholder:"DSN"`
 	Config   string `help:"Configuration: functions, topics, connections, keys, limits." env:"BACKSTEP_CONFIG" type:"path" placeholder:"FILE"`
+	Limits   string `help:"aws: AWS's quotas hold; lifted: larger ones do." env:"BACKSTEP_LIMITS" enum:",aws,lifted" default:"" placeholder:"aws|lifted"`
+	Strict   bool   `name:"strict-aws" help:"Be AWS and nothing more." env:"BACKSTEP_STRICT_AWS"`
 	LogLevel string `help:"debug, info, warn or error." env:"BACKSTEP_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
 
 	// Region and Account are the global flags, "" where they were not given.

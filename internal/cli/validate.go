@@ -10,6 +10,7 @@ import (
 type Validate struct {
 	Files   []string `arg:"" name:"file" help:"Definitions in JSON or YAML; - is standard input."`
 	Express bool     `help:"Check them as EXPRESS state machines."`
+	Strict  bool     `name:"strict-aws" help:"Refuse what AWS would refuse, YAML among it."`
 }
 
 // Help is the long help of validate.
@@ -38,7 +39,7 @@ func (v *Validate) Run(s *session) error {
 			return &UsageError{err}
 		}
 		c := checked{File: file, Valid: true, Findings: []Finding{}}
-		for _, f := range s.Tools.Validate(text, v.Express) {
+		for _, f := range s.Tools.Validate(text, v.Express, v.Strict) {
 			c.Findings = append(c.Findings, f)
 			c.Valid = c.Valid && f.Severity != "ERROR"
 		}

@@ -80,7 +80,22 @@ type Limits struct {
 	Express  int           // express executions at once
 	Memory   int64         // bytes of executions kept in memory
 	Drain    time.Duration // how long calls under way may take when the server is stopped
+
+	Retention time.Duration // how long executions are kept once they have ended; 0: for ever
+
+	Quotas   string          // QuotasAWS or QuotasLifted; "": AWS's
+	Throttle map[string]Rate // by operation's name
 }
+
+// The sets of quotas that executions keep.
+const (
+	QuotasAWS    = "aws"
+	QuotasLifted = "lifted"
+)
+
+// Rate is how often an operation may be called: Burst times at once, PerSecond
+// times a second in the long run.
+type Rate struct{ PerSecond, Burst int }
 
 // Endpoints are servers of AWS's protocols that the environment names, as it
 // does for AWS's own clients: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL_SNS,
@@ -95,6 +110,6 @@ func Default() *Config {
 		Data:    "backstep-data",
 		Region:  "us-east-1",
 		Account: "123456789012",
-		Limits:  Limits{Drain: 30 * time.Second},
+		Limits:  Limits{Drain: 30 * time.Second, Retention: 90 * 24 * time.Hour},
 	}
 }

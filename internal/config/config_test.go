@@ -61,7 +61,7 @@ events: {webhook: "https://canary-5@example.com/hook", source: com.example.sagas
 http: {allow: ["api.bank.example.com:443", 10.0.0.0/8]}
 keys: &keys
   AKIDEXAMPLE: "${TOKEN}"
-limits: {requests: 512, polls: 100, calls: 64, express: 8, memory: 512MiB, drain: 5s}
+limits: {requests: 512, polls: 100, calls: 64, express: 8, memory: 512MiB, drain: 5s, retention: 30d, quotas: lifted, throttle: {StartExecution: {per_second: 300, burst: 1300}}}
 `
 
 func TestLoad(t *testing.T) {
@@ -89,7 +89,10 @@ func TestLoad(t *testing.T) {
 		Events: Events{Webhook: "https://canary-5@example.com/hook", Source: "com.example.sagas"},
 		HTTP:   HTTP{Allow: []string{"api.bank.example.com:443", "10.0.0.0/8"}},
 		Keys:   map[string]Secret{"AKIDEXAMPLE": "canary-1"},
-		Limits: Limits{Requests: 512, Polls: 100, Calls: 64, Express: 8, Memory: 512 << 20, Drain: 5 * time.Second},
+		Limits: Limits{
+			Requests: 512, Polls: 100, Calls: 64, Express: 8, Memory: 512 << 20, Drain: 5 * time.Second, Retention: 720 * time.Hour,
+			Quotas: QuotasLifted, Throttle: map[string]Rate{"StartExecution": {PerSecond: 300, Burst: 1300}},
+		},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %#v\nwant %#v", got, want)
@@ -153,7 +156,7 @@ func TestRefused(t *testing.T) {
 		{"function:\n  A: {url: http://a}\n", "backstep.yaml:1: unknown key function; did you mean functions?"},
 		{"functions:\n  A: {url: http://a, Concurency: 3}\n", "backstep.yaml:2: unknown key functions.A.Concurency; did you mean concurrency?"},
 		{"http:\n  allowed: []\n", "backstep.yaml:2: unknown key http.allowed; did you mean allow?"},
-		{"limits: {zzzzzz: 1}\n", "backstep.yaml:1: unknown key limits.zzzzzz; there are calls, drain, express, memory, polls, requests"},
+		{"limits: {zzzzzz: 1}\n", "backstep.yaml:1: unknown key limits.zzzzzz; there are calls, drain, express, memory, polls, quotas, requests, retention, throttle"},
 		{"region: a\nregion: b\n", "backstep.yaml:2: region stands here again, after line 1"},
 		{"logs: here\n", "backstep.yaml:1: logs must be cloudwatch, stdout, off, or {file: PATH}"},
 		{"logs: {}\n", "backstep.yaml:1: logs needs a file"},
@@ -170,6 +173,9 @@ func TestRefused(t *testing.T) {
 		{"hosts: a\n", "backstep.yaml:1: hosts must be a list"},
 		{"hosts: [[a]]\n", "backstep.yaml:1: hosts[0] must be a single value"},
 		{"strict_aws: maybe\n", "backstep.yaml:1: strict_aws must be true or false"},
+		{"limits: {quotas: none}\n", "backstep.yaml:1: limits.quotas must be aws or lifted"},
+		{"limits: {throttle: {StartExecution: {burst: 1}}}\n", "backstep.yaml:1: limits.throttle.StartExecution needs per_second and burst"},
+		{"limits: {throttle: {StartExecution: {burst: 0}}}\n", "backstep.yaml:1: limits.throttle.StartExecution.burst must be a whole number from 1"},
 		{"limits: {calls: 0}\n", "backstep.yaml:1: limits.calls must be a whole number from 1 to 1000000"},
 		{"limits: {memory: 512}\n", "backstep.yaml:1: limits.memory is no size, such as 256KiB, 512MiB or 2GB"},
 		{"limits: {drain: 30}\n", "backstep.yaml:1: limits.drain is no duration, such as 250ms, 30s, 1h30m or 7d"},

@@ -155,6 +155,17 @@ func truth(to *bool) setting {
 	}
 }
 
+// oneOf reads one of some words.
+func oneOf(to *string, words ...string) setting {
+	return func(d *decoder, n *yaml.Node, path string) {
+		v, ok := d.scalar(n, path)
+		if ok && !slices.Contains(words, v) {
+			d.problem(n, path, "must be %s", strings.Join(words, " or "))
+		}
+		*to = v
+	}
+}
+
 func number(to *int, least, most int) setting {
 	return func(d *decoder, n *yaml.Node, path string) {
 		v, ok := d.scalar(n, path)

@@ -250,12 +250,25 @@ func connection(d *decoder, n *yaml.Node, at string) Connection {
 func (l *Limits) setting() setting {
 	return func(d *decoder, n *yaml.Node, path string) {
 		d.object(n, path, map[string]setting{
-			"requests": number(&l.Requests, 1, 1_000_000),
-			"polls":    number(&l.Polls, 1, 1_000_000),
-			"calls":    number(&l.Calls, 1, 1_000_000),
-			"express":  number(&l.Express, 1, 1_000_000),
-			"memory":   size(&l.Memory),
-			"drain":    duration(&l.Drain, 0, 24*time.Hour),
+			"requests":  number(&l.Requests, 1, 1_000_000),
+			"polls":     number(&l.Polls, 1, 1_000_000),
+			"calls":     number(&l.Calls, 1, 1_000_000),
+			"express":   number(&l.Express, 1, 1_000_000),
+			"memory":    size(&l.Memory),
+			"drain":     duration(&l.Drain, 0, 24*time.Hour),
+			"retention": duration(&l.Retention, 0, 3650*24*time.Hour),
+			"quotas":    oneOf(&l.Quotas, QuotasAWS, QuotasLifted),
+			"throttle":  named(&l.Throttle, rate),
 		})
 	}
+}
+
+func rate(d *decoder, n *yaml.Node, at string) Rate {
+	var r Rate
+	before := len(d.problems)
+	d.object(n, at, map[string]setting{"per_second": number(&r.PerSecond, 1, 1_000_000), "burst": number(&r.Burst, 1, 1_000_000)})
+	if (r.PerSecond == 0 || r.Burst == 0) && len(d.problems) == before {
+		d.problem(n, at, "needs per_second and burst")
+	}
+	return r
 }

@@ -147,33 +147,39 @@ func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *mach
 	}
 	at := len(w.bytes)
 	w.bytes = item.append(w.bytes)
+	eachList(s, id, func(k store.IndexKey, byStatus string) {
+		w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
+		if byStatus == "" {
+			return
+		}
+		name := k.Value
+		k.Index, k.Value = byStatus, StatusValue(name, h.Status)
+		w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
+		if was != 0 && was != h.Status {
+			k.Value = StatusValue(name, was)
+			w.b.DropIndex = append(w.b.DropIndex, k)
+		}
+	})
+}
+
+// eachList visits the lists that an execution is in: its place in each, and the
+// index that lists the same by status, "" for none.
+func eachList(s *machine.Start, id store.ID, visit func(k store.IndexKey, byStatus string)) {
 	k := store.IndexKey{Tenant: Tenant(s.Account, s.Region), Start: s.At, ID: id}
 	switch {
 	case s.IsRun():
 		k.Index, k.Value = IndexMapRuns, s.Parent.ID.String()
-		w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: w.body(at)})
+		visit(k, "")
 	case s.Map != nil:
 		k.Index, k.Value = IndexChildren, s.Parent.ID.String()
-		w.listed(k, IndexChildren, was, h.Status, w.body(at))
+		visit(k, IndexChildren)
 	default:
 		for _, name := range [...]string{s.Machine, qualified(s.Version), qualified(s.Alias)} {
 			if name != "" {
 				k.Index, k.Value = IndexMachine, name
-				w.listed(k, IndexStatus, was, h.Status, w.body(at))
+				visit(k, IndexStatus)
 			}
 		}
-	}
-}
-
-// listed puts an execution into a list, and into the one of its status there.
-func (w *writer) listed(k store.IndexKey, byStatus string, was, is machine.Status, body []byte) {
-	w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: body})
-	name := k.Value
-	k.Index, k.Value = byStatus, StatusValue(name, is)
-	w.b.Index = append(w.b.Index, store.Index{IndexKey: k, Body: body})
-	if was != 0 && was != is {
-		k.Value = StatusValue(name, was)
-		w.b.DropIndex = append(w.b.DropIndex, k)
 	}
 }
 

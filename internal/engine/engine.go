@@ -9,7 +9,8 @@
 // delta as rows, and back), tell.go (what others hear of a turn), cache.go (what
 // is in memory), call.go and dispatch.go (what jobs send out), activity.go,
 // nested.go, maprun.go and inbox.go (the jobs that are no calls), timers.go and
-// alarms.go, lease.go, wait.go, express.go, and run.go (what turns it all).
+// alarms.go, lease.go, wait.go, express.go, forget.go, and run.go (what turns it
+// all).
 //
 // # Driving it without a goroutine
 //

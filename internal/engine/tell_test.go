@@ -41,6 +41,17 @@ func (h *hearsay) tell(t *Telling) {
 	}
 }
 
+// holdTexts holds the payloads that were told against those that are kept.
+func (h *hearsay) holdTexts(r *rig, id store.ID, arn string) {
+	r.t.Helper()
+	for ref, text := range h.texts[arn] {
+		kept, err := r.session.Payloads(context.Background(), id, []uint32{uint32(ref)})
+		if err != nil || string(kept[0]) != text {
+			r.t.Errorf("payload %d was told as %q, and is %q, %v", ref, text, kept, err)
+		}
+	}
+}
+
 // What is told of an execution is its history, whole and in order, with the
 // payloads that it refers to.
 func TestTellsTheHistory(t *testing.T) {
@@ -59,18 +70,42 @@ func TestTellsTheHistory(t *testing.T) {
 	if got, want := story(h.events[arn]), story(w.history(id)); got != want {
 		t.Errorf("told  %s\nkept  %s", got, want)
 	}
-	for ref, text := range h.texts[arn] {
-		kept, err := w.session.Payloads(context.Background(), id, []uint32{uint32(ref)})
-		if err != nil || string(kept[0]) != text {
-			t.Errorf("payload %d was told as %q, and is %q, %v", ref, text, kept, err)
-		}
-	}
+	h.holdTexts(w.rig, id, arn)
 	if want := []machine.Status{machine.Running, machine.Succeeded}; !slices.Equal(h.statuses[arn], want) {
 		t.Errorf("told of %v", h.statuses[arn])
 	}
 	if len(h.events) != 2 {
 		t.Errorf("told of %d executions", len(h.events))
 	}
+}
+
+// A new process has the payloads at hand that the next events refer to, wherever
+// the execution stands.
+func TestTellsAfterRestarts(t *testing.T) {
+	h := newHearsay()
+	w := newWorld(t)
+	adjust := w.adjust
+	w.adjust = func(c *Config) { adjust(c); c.Tell = h.tell }
+	w.open()
+	id := w.start(w.parent, "a", `{"x":1}`).ID
+	for range 100 {
+		w.open()
+		w.settle()
+		w.open()
+		w.outside()
+		w.settle()
+		w.open()
+		w.pass(6 * time.Second)
+	}
+	start, head, err := w.engine.Execution(context.Background(), id)
+	if err != nil || head.Status != machine.Succeeded {
+		t.Fatalf("it is %v, %v: %s", head.Status, err, story(w.history(id)))
+	}
+	arn := start.ExecutionARN()
+	if got, want := story(h.events[arn]), story(w.history(id)); got != want {
+		t.Errorf("told  %s\nkept  %s", got, want)
+	}
+	h.holdTexts(w.rig, id, arn)
 }
 
 // Nothing is told before it is durable, and nothing twice, whatever becomes of

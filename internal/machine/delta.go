@@ -96,6 +96,13 @@ func AWSLimits() Limits {
 	return Limits{Payload: 262144, Events: 25000, Variable: 262144, Variables: 10 << 20, InlineMap: 40, Children: 10_000, EntriesTurn: 500}
 }
 
+// LiftedLimits are for who runs executions that the service would not: four
+// times its payloads and variables, forty times its history, twenty-five times
+// as many items at once.
+func LiftedLimits() Limits {
+	return Limits{Payload: 1 << 20, Events: 1_000_000, Variable: 1 << 20, Variables: 40 << 20, InlineMap: 1000, EntriesTurn: 500}
+}
+
 // Request is all that a dispatcher needs to know of a job: what to call, with
 // what, under which name.
 type Request struct {

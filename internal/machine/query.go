@@ -221,7 +221,7 @@ func (sc *scope) selection(s *asl.Selection) (datum, *fault) {
 // JSON, is a failure.
 func (sc *scope) query(q *asl.QueryExpr) (value.Value, *fault) {
 	sc.asking = q.Expression
-	v, err := q.Expression.Eval(jsonata.Env{Vars: sc, Now: sc.turn.head.Now, Chance: &sc.turn.chance})
+	v, err := q.Expression.Eval(jsonata.Env{Vars: sc, Now: sc.turn.head.Now, Chance: &sc.turn.chance, Budget: jsonata.Budget{Output: sc.turn.env.Limits.Payload}})
 	var failed *jsonata.Error
 	switch {
 	case errors.Is(err, jsonata.ErrFunction):

@@ -27,15 +27,17 @@ const contentType = "application/x-amz-json-1.0"
 type route struct {
 	api.Operation
 	constraints constraints
-	polls       bool // answers early when the server is about to stop
+	polls       bool    // answers early when the server is about to stop
+	bucket      *bucket // nil: it may be called as often as anybody likes
 }
 
-func newRoutes() map[string]*route {
+// newRoutes are the routes of all operations, whose payloads may be as long as the API says or maxPayload does.
+func newRoutes(maxPayload int64) map[string]*route {
 	routes := make(map[string]*route, len(api.Operations))
 	for _, o := range api.Operations {
 		routes[o.Target] = &route{
 			Operation:   o,
-			constraints: constraintsOf(o.Input),
+			constraints: constraintsOf(o.Input).lift(maxPayload),
 			polls:       o.Name == "GetActivityTask" || o.Name == "WaitExecution",
 		}
 	}
@@ -96,6 +98,9 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, rt *route, id str
 	}
 	in, err := s.readInput(w, r, rt)
 	if err != nil {
+		return nil, err
+	}
+	if err := rt.bucket.take(); err != nil {
 		return nil, err
 	}
 	return s.perform(r.Context(), rt, in, id)

@@ -50,6 +50,19 @@ func constraintsOf(t reflect.Type) constraints {
 	return all
 }
 
+// apiPayload is how long the API lets an input or output be, in characters.
+const apiPayload = 262_144
+
+// lift lets inputs and outputs be longer, where the API's bound is less.
+func (cs constraints) lift(most int64) constraints {
+	for i := range cs {
+		if c := &cs[i]; c.secret && c.max == apiPayload {
+			c.max = max(c.max, most)
+		}
+	}
+	return cs
+}
+
 func (c *constraint) readTag(tag string) {
 	for word := range strings.SplitSeq(tag, ",") {
 		switch word {

@@ -1,10 +1,10 @@
 // Package server is the protocol over HTTP: AWS JSON 1.0 at POST /, with authentication, limits, health and metrics.
 //
 // It takes an [api.Service] and knows nothing of how that does its work: no rule of an operation is decided here. What it refuses before the
-// service is asked is the form of a request (decode.go, constraint.go), who may send it (origin.go, signature.go), and how many may be under way
-// at once.
+// service is asked is the form of a request (decode.go, constraint.go), who may send it (origin.go, signature.go), how often (throttle.go), and
+// how many may be under way at once.
 //
-// Read server.go first, then call.go, decode.go, constraint.go, origin.go, signature.go, metrics.go.
+// Read server.go first, then call.go, decode.go, constraint.go, origin.go, signature.go, throttle.go, metrics.go.
 package server
 
 import (
@@ -33,10 +33,13 @@ type Config struct {
 	Metrics prometheus.Gatherer // shown at /metrics besides the server's own; may be nil
 	Console http.Handler        // gets what is not the API's; may be nil
 	Log     *slog.Logger        // nil: nothing is logged
-	Now     func() time.Time    // the clock that signatures are held against; nil: time.Now
+	Now     func() time.Time    // the clock that signatures and rates are held against; nil: time.Now
 
 	MaxCalls int // calls under way at once, 1,024 where 0; beyond it ThrottlingException
 	MaxPolls int // calls that wait for something at once, 10,000 where 0; beyond it ThrottlingException
+
+	Rates      map[string]Rate // by operation's name; beyond it ThrottlingException, and nothing is done
+	MaxPayload int             // characters of an input or output, where more than the API's 262,144
 }
 
 // What is not for configuration.
@@ -78,7 +81,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		service: c.Service,
-		routes:  newRoutes(),
+		routes:  newRoutes(int64(c.MaxPayload)),
 		hosts:   c.Hosts,
 		sites:   http.NewCrossOriginProtection(),
 		ready:   c.Ready,
@@ -94,12 +97,15 @@ func New(c Config) (*Server, error) {
 	if s.ready == nil {
 		s.ready = func() error { return nil }
 	}
+	now := c.Now
+	if now == nil {
+		now = time.Now
+	}
 	if len(c.Keys) > 0 {
-		now := c.Now
-		if now == nil {
-			now = time.Now
-		}
 		s.verifier = newVerifier(c.Keys, c.Region, now)
+	}
+	if err := throttle(s.routes, c.Rates, now); err != nil {
+		return nil, err
 	}
 	s.metrics = newMetrics(s, c.Metrics)
 	s.draining, s.drain = context.WithCancel(context.Background())

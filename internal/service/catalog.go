@@ -28,12 +28,14 @@ const (
 // the service because the engine, which the service stands on, asks it for the
 // machines that nested executions name.
 type Catalog struct {
+	StrictAWS bool // definitions are taken in JSON alone; set before the first use
+
 	store    store.Store
 	registry *integration.Registry
 
 	mu   sync.Mutex
-	read map[store.DocKey]decoded    // at most keepDocs of them
-	logs map[store.DocKey]logSetting // of the machines whose executions run, at most keepDocs
+	read map[store.DocKey]decoded   // at most keepDocs of them
+	logs map[machineName]logSetting // of the machines whose executions run, at most keepDocs
 }
 
 // decoded is a document that was read before.
@@ -48,7 +50,7 @@ const keepDocs = 4096
 
 // NewCatalog is the catalog of a store, for tasks that the registry serves.
 func NewCatalog(st store.Store, registry *integration.Registry) *Catalog {
-	return &Catalog{store: st, registry: registry, read: make(map[store.DocKey]decoded), logs: make(map[store.DocKey]logSetting)}
+	return &Catalog{store: st, registry: registry, read: make(map[store.DocKey]decoded), logs: make(map[machineName]logSetting)}
 }
 
 // revision is what an update of a state machine may change, and what a version

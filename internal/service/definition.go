@@ -24,7 +24,11 @@ func (c *Catalog) serves(service, action string, p asl.Pattern) bool {
 
 // check reads a definition and refuses one that can't run here.
 func (c *Catalog) check(text string, kind api.StateMachineType) error {
-	definition, diagnostics := asl.Parse([]byte(text))
+	parse := asl.Parse
+	if c.StrictAWS {
+		parse = asl.ParseJSON
+	}
+	definition, diagnostics := parse([]byte(text))
 	if message := asl.Render(diagnostics); message != "" {
 		return api.Errorf(api.CodeInvalidDefinition, "%s", message)
 	}

@@ -40,6 +40,7 @@ func (s *Service) finishDeletion(ctx context.Context, m *machineDoc) error {
 	err = s.Store.Commit(ctx, &store.Batch{
 		ExpectDocs: []store.ExpectDoc{{DocKey: s.machineKey(m.Name), Rev: m.rev}},
 		DropDocs:   []store.DocKey{s.machineKey(m.Name)},
+		Docs:       []store.Doc{{DocKey: s.remainsKey(m.Name), Rev: 1}}, // its executions are kept as long as others
 	})
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrUnknown) {
 		return nil
@@ -71,12 +72,22 @@ func (s *Service) dropOwned(ctx context.Context, m *machineDoc) (more bool, err 
 	return more, err
 }
 
-// Run finishes deletions until ctx ends. It goes through the machines once at
-// the start, for what a former process left, and whenever one was marked.
+// Run finishes deletions, and takes executions away that are kept no longer,
+// until ctx ends.
 func (s *Service) Run(ctx context.Context) {
+	var retiring retirement
 	for {
 		if err := s.deletions(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Warn("deletions of state machines are held up", "cause", err)
+		}
+		for range retireSteps {
+			more, err := s.retire(ctx, &retiring)
+			if err != nil && ctx.Err() == nil {
+				s.Log.Warn("executions that are kept no longer can't be taken away", "cause", err)
+			}
+			if !more || err != nil {
+				break
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -46,7 +46,7 @@ func (s *Service) request(m engine.Machine, name, given, trace *string) (engine.
 		r.Trace = *trace
 	}
 	var err error
-	r.Input, err = input(given)
+	r.Input, err = input(given, s.MaxInput)
 	return r, err
 }
 

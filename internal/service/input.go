@@ -11,16 +11,14 @@ import (
 	"github.com/backstep/backstep/internal/value"
 )
 
-// maxInput is the size of an execution's input, in bytes of UTF-8.
-const maxInput = 262144
-
-// input checks an execution's input; none is {}.
-func input(given *string) (value.Text, error) {
+// input checks an execution's input, which may have that many bytes of UTF-8;
+// none is {}.
+func input(given *string, most int) (value.Text, error) {
 	if given == nil {
 		return value.Checked("{}"), nil
 	}
-	if len(*given) > maxInput {
-		return value.Text{}, api.InvalidExecutionInput(fmt.Sprintf("The input has %d bytes, more than the %d that are allowed.", len(*given), maxInput))
+	if len(*given) > most {
+		return value.Text{}, api.InvalidExecutionInput(fmt.Sprintf("The input has %d bytes, more than the %d that are allowed.", len(*given), most))
 	}
 	text, err := value.Check(*given)
 	if err != nil {

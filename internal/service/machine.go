@@ -69,7 +69,7 @@ func (s *Service) putWith(ctx context.Context, m *machineDoc, b *store.Batch) er
 	if m.rev == 0 {
 		rev = uint64(m.Created)
 	}
-	defer s.Catalog.forget(key)
+	defer s.Catalog.forget(machineName{s.Account, s.Region, m.Name})
 	b.ExpectDocs = append(b.ExpectDocs, store.ExpectDoc{DocKey: key, Rev: m.rev})
 	b.Docs = append(b.Docs, store.Doc{DocKey: key, Rev: rev, Body: body})
 	return s.Store.Commit(ctx, b)

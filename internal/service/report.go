@@ -54,9 +54,7 @@ func (r *Reporter) Tell(t *engine.Telling) {
 
 // log tells of a turn's events as far as the machine's level takes them.
 func (r *Reporter) log(t *engine.Telling) {
-	s := r.config.Catalog.logging(store.DocKey{
-		Tenant: engine.Tenant(t.Start.Account, t.Start.Region), Kind: kindMachine, Name: t.Start.Machine,
-	})
+	s := r.config.Catalog.logging(machineName{t.Start.Account, t.Start.Region, t.Start.Machine})
 	if s.level == api.LogLevelOff {
 		return
 	}
@@ -77,6 +75,9 @@ func (r *Reporter) log(t *engine.Telling) {
 	}
 }
 
+// machineName names a machine among all.
+type machineName struct{ account, region, name string }
+
 // logSetting is how a machine logs, until it is to be read again.
 type logSetting struct {
 	level api.LogLevel
@@ -94,7 +95,7 @@ const (
 
 // logging is how a machine logs as it is now. A machine that is not there, and
 // one that the store does not tell of at once, logs nothing.
-func (c *Catalog) logging(key store.DocKey) logSetting {
+func (c *Catalog) logging(key machineName) logSetting {
 	now := time.Now()
 	c.mu.Lock()
 	s, known := c.logs[key]
@@ -104,7 +105,7 @@ func (c *Catalog) logging(key store.DocKey) logSetting {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), logTime)
 	defer cancel()
-	m, err := c.machine(ctx, key.Tenant, key.Name)
+	m, err := c.machine(ctx, engine.Tenant(key.account, key.region), key.name)
 	switch {
 	case err == nil:
 		s = settingOf(m.Logging)
@@ -122,7 +123,7 @@ func (c *Catalog) logging(key store.DocKey) logSetting {
 }
 
 // forget has a machine read again by who asks next.
-func (c *Catalog) forget(key store.DocKey) {
+func (c *Catalog) forget(key machineName) {
 	c.mu.Lock()
 	delete(c.logs, key)
 	c.mu.Unlock()

@@ -6,8 +6,9 @@
 // Read service.go, then catalog.go (state machines as documents), machine.go,
 // definition.go (what may be created), version.go, alias.go, execution.go,
 // redrive.go, maprun.go, history.go, activity.go, tag.go, page.go (next tokens),
-// deletion.go (what goes on after a DeleteStateMachine), report.go (who is told
-// of what executions do) with logevent.go and statuschange.go.
+// deletion.go (what goes on after a DeleteStateMachine), retention.go (what
+// becomes of old executions), report.go (who is told of what executions do) with
+// logevent.go and statuschange.go.
 package service
 
 import (
@@ -18,6 +19,7 @@ import (
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 )
 
@@ -31,6 +33,9 @@ type Config struct {
 	Now     func() time.Time
 	NewUUID func() string // a version 4 UUID
 	Log     *slog.Logger
+
+	MaxInput  int           // bytes of an execution's input; 0: machine.AWSLimits'
+	Retention time.Duration // how long executions are kept once they have ended; 0: for ever
 }
 
 // Service is the service. Its methods may be called by many at once.
@@ -43,6 +48,9 @@ var _ api.Service = (*Service)(nil)
 
 // New makes a service of parts that are open.
 func New(cfg Config) *Service {
+	if cfg.MaxInput == 0 {
+		cfg.MaxInput = machine.AWSLimits().Payload
+	}
 	return &Service{Config: cfg, tenant: engine.Tenant(cfg.Account, cfg.Region)}
 }
 

@@ -1,0 +1,108 @@
+package service_test
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/service"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// watched is a store that counts how often all lists were gone through.
+type watched struct {
+	store.Store
+	rounds atomic.Int64
+}
+
+func (w *watched) Docs(ctx context.Context, tenant, kind, after string, limit int) ([]store.Doc, error) {
+	docs, err := w.Store.Docs(ctx, tenant, kind, after, limit)
+	if kind == "remains" && len(docs) == 0 {
+		w.rounds.Add(1)
+	}
+	return docs, err
+}
+
+// old is the service of a house that keeps ended executions for a day, with a
+// clock that is ahead. Its Run runs until the test ends.
+type old struct {
+	*service.Service
+	watched
+	ahead atomic.Int64 // hours
+}
+
+func grow(t *testing.T, h *house, hours int64) *old {
+	t.Helper()
+	o := &old{watched: watched{Store: h.store}}
+	o.ahead.Store(hours)
+	c := h.service.Config
+	c.Store, c.Retention, c.Log = &o.watched, 24*time.Hour, slog.New(slog.DiscardHandler)
+	c.Now = func() time.Time { return time.Now().Add(time.Duration(o.ahead.Load()) * time.Hour) }
+	o.Service = service.New(c)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); o.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return o
+}
+
+// until waits for something.
+func until(t *testing.T, what string, yes func() bool) {
+	t.Helper()
+	for range 20_000 {
+		if yes() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("waited too long for %s", what)
+}
+
+// Executions that ended longer ago than they are kept are taken away, those of
+// deleted machines too; before that they are not, and what runs stays, however
+// old it is.
+func TestRetention(t *testing.T) {
+	h := newHouse(t)
+	deleted := create(t, h.service, "D", passing)
+	last := start(t, h.service, deleted, "last", "{}")
+	await(t, h.service, last)
+	if _, err := h.service.DeleteStateMachine(t.Context(), &api.DeleteStateMachineInput{StateMachineArn: deleted}); err != nil {
+		t.Fatal(err)
+	}
+	m := create(t, h.service, "M", failing)
+	ended := start(t, h.service, m, "ended", `{"a":1}`)
+	await(t, h.service, ended)
+	runs := start(t, h.service, create(t, h.service, "S", sleeping), "runs", "{}")
+
+	o := grow(t, h, 23)
+	there := func(execution string) bool {
+		t.Helper()
+		_, err := o.DescribeExecution(t.Context(), &api.DescribeExecutionInput{ExecutionArn: execution})
+		if err != nil && api.CodeOf(err) != api.CodeExecutionDoesNotExist {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	until(t, "a round", func() bool { return o.rounds.Load() > 0 })
+	if !there(ended) || !there(last) {
+		t.Error("executions are gone before their time")
+	}
+	o.ahead.Store(25)
+	rounds := o.rounds.Load()
+	until(t, "another round", func() bool { return o.rounds.Load() > rounds })
+	if there(ended) || there(last) || !there(runs) {
+		t.Errorf("there are still %v %v; there is %v", there(ended), there(last), there(runs))
+	}
+	list, err := o.ListExecutions(t.Context(), &api.ListExecutionsInput{StateMachineArn: &m})
+	if err != nil || len(list.Executions) != 0 {
+		t.Errorf("there are %+v, %v", list, err)
+	}
+	docs, err := h.store.Docs(t.Context(), engine.Tenant(account, region), "remains", "", 9)
+	if err != nil || len(docs) != 0 {
+		t.Errorf("for the deleted machine there stands %+v, %v", docs, err)
+	}
+}
