@@ -146,6 +146,8 @@ func TestWording(t *testing.T) {
 		{api.ActivityDoesNotExist("a"), "ActivityDoesNotExist: Activity Does Not Exist: 'a'"},
 		{api.TaskTimedOut(), "TaskTimedOut: Task Timed Out: 'Provided task does not exist anymore'"},
 		{api.ResourceNotFound("a"), "ResourceNotFound: Resource not found: 'a'"},
+		{api.ReferenceNotFound("a"), "ResourceNotFound: Request references a resource that does not exist."},
+		{api.InvalidRouting("%d wrong", 2), "ValidationException: 2 wrong"},
 		{api.Validation("%d wrong", 2), "ValidationException: 2 wrong"},
 	} {
 		if c.err.Error() != c.want {

@@ -63,10 +63,26 @@ func newMachine(name, text string, express bool) *stateMachine {
 func (m *stateMachine) activityOf(state string) string { return m.activities[state] }
 
 func (m *stateMachine) engine() engine.Machine {
-	return engine.Machine{
+	e := engine.Machine{
 		Account: account, Region: region, Name: m.name, Definition: m.hash,
 		RoleARN: "arn:aws:iam::" + account + ":role/r", Express: m.express,
 	}
+	if m.qualified() {
+		e.Version, e.Alias = m.arn+":1", m.arn+":live"
+	}
+	return e
+}
+
+// qualified says whether the machine is started by an alias: about half of them
+// are.
+func (m *stateMachine) qualified() bool { return m.hash[0]%2 == 1 }
+
+// lists are the names under which the machine's executions are listed.
+func (m *stateMachine) lists() []string {
+	if m.qualified() {
+		return []string{m.name, engine.QualifiedName(m.name, "1"), engine.QualifiedName(m.name, "live")}
+	}
+	return []string{m.name}
 }
 
 // prepare makes the world's state machines, and what its callers want.
