@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -82,6 +84,7 @@ type house struct {
 	lambda  *lambda.Handler
 	sns     *sns.Handler
 	http    *httptask.Handler
+	aws     *aws.Handlers
 	engine  *engine.Engine
 	service *service.Service
 	server  *server.Server
@@ -176,11 +179,32 @@ func (h *house) integrations(ctx context.Context) (*integration.Registry, error)
 	if h.http, err = httptask.New(httptask.Config{Allow: c.HTTP.Allow, Connections: connections, StrictAWS: c.StrictAWS, Region: c.Region}); err != nil {
 		return nil, err
 	}
+	h.aws = aws.New(aws.Config{Region: c.Region, Lookup: os.LookupEnv, Self: self(c), StrictAWS: c.StrictAWS})
 	r := new(integration.Registry)
 	r.Add("lambda", "invoke", h.lambda, integration.RequestResponse, integration.WaitForTaskToken)
 	r.Add("sns", "publish", h.sns, integration.RequestResponse, integration.WaitForTaskToken)
 	r.Add("http", "invoke", h.http, integration.RequestResponse)
+	h.aws.Register(r)
 	return r, nil
+}
+
+// self is this server as tasks that call Step Functions reach it: on its own
+// machine, with one of its keys. A server whose port the system chooses is not
+// known before it listens.
+func self(c *config.Config) aws.Self {
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil || port == "0" {
+		return aws.Self{}
+	}
+	if address := net.ParseIP(host); host == "" || address != nil && address.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	at := aws.Self{URL: "http://" + net.JoinHostPort(host, port)}
+	for _, id := range slices.Sorted(maps.Keys(c.Keys)) {
+		at.KeyID, at.Secret = id, string(c.Keys[id])
+		break
+	}
+	return at
 }
 
 // ready says whether starts are taken.
@@ -229,6 +253,9 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 
 // close closes what is open, from the roof down.
 func (h *house) close(ctx context.Context) error {
+	if h.aws != nil {
+		h.aws.Close()
+	}
 	if h.http != nil {
 		h.http.Close()
 	}
