@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 // element is an element of XML, without its namespaces.
 type element struct {
 	name     string
-	text     string
+	text     []byte
 	children []*element
 	attrs    []xml.Attr
 }
@@ -27,7 +28,7 @@ func parseXML(body []byte) (*element, error) {
 	if len(body) == 0 {
 		return nil, nil
 	}
-	d := xml.NewDecoder(strings.NewReader(string(body)))
+	d := xml.NewDecoder(bytes.NewReader(body))
 	top := new(element)
 	open := []*element{top}
 	for {
@@ -50,7 +51,7 @@ func parseXML(body []byte) (*element, error) {
 		case xml.EndElement:
 			open = open[:len(open)-1]
 		case xml.CharData:
-			last.text += string(token)
+			last.text = append(last.text, token...)
 		}
 	}
 }
@@ -82,7 +83,7 @@ func (e *element) all(name string) []*element {
 // content is the text of the first child of that name, "" where there is none.
 func (e *element) content(name string) string {
 	if c := e.child(name); c != nil {
-		return strings.TrimSpace(c.text)
+		return strings.TrimSpace(string(c.text))
 	}
 	return ""
 }
@@ -111,8 +112,8 @@ func (d *decoder) xmlBody(body []byte, payload *member, out *value.Builder) erro
 func (d *decoder) bare(root *element, out *value.Builder) {
 	s := d.operation.Output.shape
 	for i := range s.Members {
-		if m := &s.Members[i]; m.wire() == root.name && len(root.children) == 0 && root.text != "" {
-			out.Set(d.style.name(m), d.scalar(root.text, m))
+		if m := &s.Members[i]; m.wire() == root.name && len(root.children) == 0 && len(root.text) > 0 {
+			out.Set(d.style.name(m), d.scalar(string(root.text), m))
 		}
 	}
 }
@@ -184,7 +185,7 @@ func (d *decoder) xml(e *element, m *member) value.Value {
 	case mapKind:
 		return d.entries(e.children, s)
 	}
-	return d.scalar(e.text, m)
+	return d.scalar(string(e.text), m)
 }
 
 func (d *decoder) entries(found []*element, s *shape) value.Value {

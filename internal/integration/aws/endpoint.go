@@ -67,7 +67,7 @@ func (e endpoint) address(m *model, r *request) (*url.URL, error) {
 	path := r.path
 	if !e.named {
 		u.Host = r.prefix + u.Host
-		if bucket, rest, _ := strings.Cut(path[1:], "/"); m.S3 && hostBucket.MatchString(bucket) {
+		if bucket, rest, _ := strings.Cut(path[1:], "/"); m.ID == "S3" && hostBucket.MatchString(bucket) {
 			u.Host, path = bucket+"."+u.Host, "/"+rest
 		}
 	}

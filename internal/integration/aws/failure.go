@@ -86,7 +86,7 @@ func (c *call) read(a *integration.Answer) (r refused) {
 	if legacy, _, _ := strings.Cut(a.Header.Get("X-Amzn-Query-Error"), ";"); c.model.Compatible {
 		r.legacy = legacy
 	}
-	if r.code == "" && c.model.S3 && a.Status == http.StatusNotFound {
+	if r.code == "" && c.model.ID == "S3" && a.Status == http.StatusNotFound {
 		r.code = missing(c.operation)
 	}
 	return r

@@ -21,7 +21,7 @@ type model struct {
 	Host       string                `json:"host,omitempty"`
 	Region     string                `json:"region,omitempty"` // that signs, where Host is the same for all regions
 	Signing    string                `json:"signing"`          // the service's name in signatures
-	S3         bool                  `json:"s3,omitempty"`     // signs and names buckets as S3 does
+	S3         bool                  `json:"s3,omitempty"`     // signs as S3 does
 	Operations map[string]*operation `json:"ops"`              // by action: "listSecrets"
 	Shapes     []*shape              `json:"shapes"`
 	Errors     []fault               `json:"errors,omitempty"`

@@ -293,7 +293,7 @@ func (b *builder) oneHeader(m *member, v value.Value) error {
 			if err != nil {
 				return err
 			}
-			if strings.Contains(text, ",") && m.shape.Item.shape.Kind == stringKind {
+			if strings.ContainsAny(text, `,"`) && m.shape.Item.shape.Kind == stringKind {
 				text = `"` + strings.ReplaceAll(text, `"`, `\"`) + `"`
 			}
 			texts = append(texts, text)

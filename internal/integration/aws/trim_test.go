@@ -175,7 +175,7 @@ func trim(api value.Value) *model {
 	if m.Signing == "" {
 		m.Signing = m.Prefix
 	}
-	m.S3 = m.ID == "S3"
+	m.S3 = strings.HasPrefix(text("signatureVersion"), "s3")
 	m.Namespace = text("xmlNamespace") + meta.Get("xmlNamespace").Get("uri").AsString()
 	t := &trimmer{shapes: api.Get("shapes"), model: m, index: map[string]string{}}
 	faults := map[string]bool{}
