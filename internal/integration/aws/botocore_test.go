@@ -5,10 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -21,6 +23,8 @@ import (
 	"github.com/backstep/backstep/internal/value"
 )
 
+var seed = flag.Uint64("botocore.seed", 1, "which operations are compared with botocore, and with what values")
+
 // botocore is AWS's client for Python, asked what it makes of a call.
 type botocore struct {
 	t     *testing.T
@@ -31,6 +35,7 @@ type botocore struct {
 func startBotocore(t *testing.T) *botocore {
 	t.Helper()
 	command := exec.Command("python3", "testdata/ask_botocore.py")
+	command.Stderr = os.Stderr
 	stdin, _ := command.StdinPipe()
 	stdout, _ := command.StdoutPipe()
 	if err := command.Start(); err != nil {
@@ -138,7 +143,8 @@ func (g *generator) value(m *member, depth int) (sdk, api value.Value) {
 		for i := range s.Members {
 			field := &s.Members[i]
 			wanted := depth == 0 && g.full || field.In == inPath || field.Token || g.chance.IntN(4+2*depth) < 3
-			if !wanted || depth > 4 && field.shape.Kind != stringKind {
+			if !wanted || strings.HasPrefix(field.Name, "SSECustomerKey") || // botocore makes keys of texts
+				depth > 4 && field.shape.Kind != stringKind {
 				continue
 			}
 			x, y := g.value(field, depth+1)
@@ -195,7 +201,7 @@ func (g *generator) value(m *member, depth int) (sdk, api value.Value) {
 func TestRequestsAreBotocores(t *testing.T) {
 	python := startBotocore(t)
 	compared, services, protocols, skipped := 0, map[string]bool{}, map[string]int{}, map[string]int{}
-	drawn(t, 1, 6, func(chance *rand.Rand, service string, m *model, o *operation) {
+	drawn(t, *seed, 6, func(chance *rand.Rand, service string, m *model, o *operation) {
 		if service == "cloudsearchdomain" || service == "iotdeviceadvisor" {
 			return // botocore sends the GETs of the one as POSTs, and knows of a later API of the other
 		}
@@ -237,7 +243,8 @@ func compareRequests(t *testing.T, what string, m *model, o *operation, got *req
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.method != want.Method || address.EscapedPath() != theirs.EscapedPath() || address.Query().Encode() != theirs.Query().Encode() {
+	path := func(u *url.URL) string { return strings.TrimRight(u.EscapedPath(), "/") } // a later API may have lost a slash
+	if got.method != want.Method || path(address) != path(theirs) || address.Query().Encode() != theirs.Query().Encode() {
 		t.Errorf("%s: %s %s, want %s %s", what, got.method, address, want.Method, want.URL)
 	}
 	for i := range o.Input.shape.Members {
@@ -253,17 +260,19 @@ func compareRequests(t *testing.T, what string, m *model, o *operation, got *req
 	if a, b := canonical(m, got.body), canonical(m, string(body)); a != b {
 		t.Errorf("%s: body\n%s\nwant\n%s", what, a, b)
 	}
-	address.Host = theirs.Host // S3 Control puts the account before it
-	compareSignatures(t, what, m, got.method, address, body, want)
+	compareSignatures(t, what, m, got.method, theirs, body, want)
 }
 
-// compareSignatures signs a request of botocore's body and signed headers at
-// botocore's time, which must give botocore's signature.
+// compareSignatures signs botocore's own request at its time and for its region,
+// which must give its signature. It leaves out what ours has no need of: bodies
+// that are not signed, headers that net/http writes, and the services that S3
+// is elsewhere (Outposts, Express).
 func compareSignatures(t *testing.T, what string, m *model, method string, address *url.URL, body []byte, want opinion) {
 	t.Helper()
 	_, names, signed := strings.Cut(want.Headers["authorization"], "SignedHeaders=")
-	if !signed {
-		return // the operation takes no signature, or one that ours is not
+	place := strings.Split(want.Headers["authorization"], "/")
+	if !signed || place[3] != m.Signing || strings.Contains(names, "content-length") || want.Headers["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD" {
+		return
 	}
 	names, _, _ = strings.Cut(names, ",")
 	r := &http.Request{Method: method, URL: address, Host: address.Host, Header: http.Header{}}
@@ -277,7 +286,7 @@ func compareSignatures(t *testing.T, what string, m *model, method string, addre
 		t.Fatal(err)
 	}
 	signer := newSigner(credentials.NewStaticCredentialsProvider("key", "secret", ""), "us-east-1", func() time.Time { return at })
-	if err := signer.sign(r, string(body), scope{service: m.Signing, region: first(m.Region, "us-east-1"), s3: m.S3}); err != nil {
+	if err := signer.sign(r, string(body), scope{service: m.Signing, region: place[2], s3: m.S3}); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.Header.Get("Authorization"); got != want.Headers["authorization"] {
@@ -299,6 +308,9 @@ func canonical(m *model, body string) string {
 			return outline(e)
 		}
 		return body
+	}
+	if body == "" {
+		return "{}" // a later API may have members for the body
 	}
 	text, err := value.Check(body)
 	if err != nil {
@@ -326,7 +338,7 @@ func outline(e *element) string {
 func TestAnswersAreBotocores(t *testing.T) {
 	python := startBotocore(t)
 	compared, services, protocols, skipped := 0, map[string]bool{}, map[string]int{}, map[string]int{}
-	drawn(t, 2, 6, func(chance *rand.Rand, service string, m *model, o *operation) {
+	drawn(t, *seed, 6, func(chance *rand.Rand, service string, m *model, o *operation) {
 		g := &generator{chance: chance, full: true}
 		_, api := g.value(&o.Output, 0)
 		answer, err := answerOf(m, o, api)
@@ -432,7 +444,7 @@ func answerOf(m *model, o *operation, result value.Value) (*integration.Answer, 
 func TestErrorsAreBotocores(t *testing.T) {
 	python := startBotocore(t)
 	compared, protocols := 0, map[string]int{}
-	drawn(t, 3, 1, func(chance *rand.Rand, service string, m *model, o *operation) {
+	drawn(t, *seed, 1, func(chance *rand.Rand, service string, m *model, o *operation) {
 		code := "SomethingElse"
 		if len(m.Errors) > 0 {
 			code = m.Errors[chance.IntN(len(m.Errors))].code()

@@ -121,4 +121,7 @@ for line in sys.stdin:
         out = {"skip": f"unknown to this botocore: {e}"}
     except Exception as e:
         out = {"skip": "failed: " + repr(e)}
-    print(json.dumps(out), flush=True)
+    try:
+        print(json.dumps(out), flush=True)
+    except TypeError as e:
+        print(json.dumps({"skip": "no JSON: " + repr(e)}), flush=True)
