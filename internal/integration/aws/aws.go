@@ -11,8 +11,8 @@
 // Read aws.go (the handlers) and client.go (one call), then request.go and
 // encode.go (from parameters to HTTP), decode.go and decodexml.go (from HTTP to
 // results), failure.go (errors), model.go, catalog.go and name.go (what a
-// service is), endpoint.go and signer.go (where requests go, and for whom), and
-// optimised.go, gateway.go and emr.go.
+// service is), endpoint.go, signer.go and role.go (where requests go, and for
+// whom), and optimised.go, gateway.go and emr.go.
 package aws
 
 import (

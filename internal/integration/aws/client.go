@@ -18,7 +18,8 @@ type client struct {
 	http      *integration.Client
 	endpoints endpoints
 	signer    func() (*Signer, error) // with the credentials of AWS's own clients
-	self      *Signer                 // of requests to this server
+	roles     roles
+	self      *Signer // of requests to this server
 	region    string
 	strict    bool
 }
@@ -108,7 +109,7 @@ func (c *call) request(ctx context.Context, made *request) (*http.Request, error
 	}
 	signer := c.client.self
 	if !at.self {
-		signer, err = c.client.signer()
+		signer, err = c.client.signerOf(ctx, c.task)
 	}
 	if err == nil {
 		err = signer.sign(r, made.body, scope{service: c.model.Signing, region: at.region, s3: c.model.S3})

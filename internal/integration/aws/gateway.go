@@ -199,9 +199,12 @@ func (g *gateway) request(ctx context.Context, in *invocation) (*http.Request, e
 	if !in.signed {
 		return r, nil
 	}
-	signer, err := g.client.signer()
+	signer, err := g.client.signerOf(ctx, in.task)
 	if err == nil {
 		err = signer.sign(r, in.body, scope{service: "execute-api", region: g.client.region})
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("API %s: %w", in.host, ctx.Err())
 	}
 	if err != nil {
 		return nil, gatewayWords.clientError("Unable to sign the request: "+err.Error(), integration.EffectNone)
