@@ -57,6 +57,7 @@ type question struct {
 	Status    int               `json:"status,omitempty"`
 	Headers   map[string]string `json:"headers,omitempty"`
 	Body      string            `json:"body"`
+	Read      json.RawMessage   `json:"read,omitempty"` // what was read of it here
 }
 
 // opinion is what botocore says.
@@ -64,6 +65,7 @@ type opinion struct {
 	Missing, Skip, Method, URL, Body string
 	Headers                          map[string]string
 	Parsed                           json.RawMessage
+	Known                            json.RawMessage // of what was read here, the members that botocore knows of
 }
 
 func (b *botocore) ask(service string, m *model, o *operation, q question) opinion {
@@ -232,6 +234,8 @@ func TestRequestsAreBotocores(t *testing.T) {
 // ours sends MD5.
 var checksums = []string{"x-amz-sdk-checksum-algorithm", "Content-MD5"}
 
+var unquoted = strings.NewReplacer(`"`, "", `\`, "")
+
 func compareRequests(t *testing.T, what string, m *model, o *operation, got *request, want opinion) {
 	t.Helper()
 	address, err := (endpoint{url: "http://127.0.0.1:1", named: true}).address(m, got)
@@ -249,8 +253,16 @@ func compareRequests(t *testing.T, what string, m *model, o *operation, got *req
 	}
 	for i := range o.Input.shape.Members {
 		field := &o.Input.shape.Members[i]
-		if name := field.wire(); field.In == inHeader && !slices.Contains(checksums, name) && got.header.Get(name) != want.Headers[strings.ToLower(name)] {
-			t.Errorf("%s: %s: %q, want %q", what, name, got.header.Get(name), want.Headers[strings.ToLower(name)])
+		name := field.wire()
+		ours, theirs := got.header.Get(name), want.Headers[strings.ToLower(name)]
+		switch field.shape.Kind {
+		case booleanKind:
+			theirs = strings.ToLower(theirs) // an older botocore writes Python's True
+		case listKind:
+			ours, theirs = unquoted.Replace(ours), unquoted.Replace(theirs) // and quotes nothing
+		}
+		if field.In == inHeader && !slices.Contains(checksums, name) && ours != theirs {
+			t.Errorf("%s: %s: %q, want %q", what, name, ours, theirs)
 		}
 	}
 	if target := want.Headers["x-amz-target"]; got.header.Get("X-Amz-Target") != target {
@@ -350,21 +362,22 @@ func TestAnswersAreBotocores(t *testing.T) {
 		for name := range answer.Header {
 			headers[name] = answer.Header.Get(name)
 		}
-		want := python.ask(service, m, o, question{Status: 200, Headers: headers, Body: base64.StdEncoding.EncodeToString(answer.Body)})
-		if want.Skip != "" {
-			skipped[want.Skip]++
-			return
-		}
 		got, err := decode(m, o, answer, sdkStyle)
 		if err != nil {
 			t.Errorf("%s:%s: %v", service, o.Name, err)
 			return
 		}
+		read := original(got.Object(), &o.Output)
+		want := python.ask(service, m, o, question{
+			Status: 200, Headers: headers, Body: base64.StdEncoding.EncodeToString(answer.Body), Read: json.RawMessage(read.Text().String())})
+		if want.Skip != "" {
+			skipped[want.Skip]++
+			return
+		}
 		compared++
 		services[service] = true
 		protocols[m.Protocol]++
-		read := original(got.Object(), &o.Output)
-		if theirs := value.Checked(string(want.Parsed)).Decode(); !value.Equal(theirs, read) {
+		if theirs := value.Checked(string(want.Parsed)).Decode(); !value.Equal(theirs, value.Checked(string(want.Known)).Decode()) {
 			t.Errorf("%s:%s: read %s, botocore %s, out of %s", service, o.Name, read.Text(), theirs.Text(), answer.Body)
 		}
 	})

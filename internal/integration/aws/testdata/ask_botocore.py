@@ -27,10 +27,17 @@ def client_of(ask):
                 clients[ask["id"]] = session.create_client(
                     name, region_name="us-east-1", endpoint_url="http://127.0.0.1:1",
                     aws_access_key_id="key", aws_secret_access_key="secret",
-                    config=botocore.config.Config(parameter_validation=False, inject_host_prefix=False, retries={"max_attempts": 0},
-                                                  request_checksum_calculation="when_required", s3={"addressing_style": "path"}))
+                    config=config())
                 break
     return clients[ask["id"]]
+
+
+def config():
+    settings = {"parameter_validation": False, "inject_host_prefix": False, "retries": {"max_attempts": 0}, "s3": {"addressing_style": "path"}}
+    try:
+        return botocore.config.Config(request_checksum_calculation="when_required", **settings)
+    except TypeError:  # an older one sends no checksums of its own accord
+        return botocore.config.Config(**settings)
 
 
 def typed(value, shape):
@@ -43,6 +50,20 @@ def typed(value, shape):
     if kind == "map":
         return {name: typed(each, shape.value) for name, each in value.items()}
     return value.encode() if kind == "blob" else value
+
+
+def known_of(value, shape):
+    """What of a value the shape knows of."""
+    kind = shape.type_name if shape is not None else "none"
+    if kind == "none":
+        return {}
+    if kind == "structure":
+        return {name: known_of(each, shape.members[name]) for name, each in value.items() if name in shape.members}
+    if kind == "list":
+        return [known_of(each, shape.member) for each in value]
+    if kind == "map":
+        return {name: known_of(each, shape.value) for name, each in value.items()}
+    return value
 
 
 def plain(value):
@@ -103,7 +124,8 @@ def read(client, model, ask):
     if output is not None and output.serialization.get("payload") and output.members[output.serialization["payload"]].type_name in ("blob", "string") and ask["status"] < 300:
         import io
         answer["body"] = io.BytesIO(body) if model.has_streaming_output else body
-    return {"parsed": plain(botocore.parsers.create_parser(ask["protocol"]).parse(answer, output))}
+    out = {"known": known_of(ask["read"], output)} if "read" in ask else {}
+    return out | {"parsed": plain(botocore.parsers.create_parser(ask["protocol"]).parse(answer, output))}
 
 
 for line in sys.stdin:
