@@ -66,6 +66,7 @@ func serve(ctx context.Context, flags cli.Serve) error {
 	if err != nil {
 		return &cli.UsageError{Err: fmt.Errorf("%w: name another address by --listen", err)}
 	}
+	c.Listen = listener.Addr().String()
 	h, err := open(ctx, c, log)
 	if err != nil {
 		listener.Close()
@@ -189,14 +190,13 @@ func (h *house) integrations(ctx context.Context) (*integration.Registry, error)
 }
 
 // self is this server as tasks that call Step Functions reach it: on its own
-// machine, with one of its keys. A server whose port the system chooses is not
-// known before it listens.
+// machine, with one of its keys.
 func self(c *config.Config) aws.Self {
 	host, port, err := net.SplitHostPort(c.Listen)
-	if err != nil || port == "0" {
+	if err != nil {
 		return aws.Self{}
 	}
-	if address := net.ParseIP(host); host == "" || address != nil && address.IsUnspecified() {
+	if address := net.ParseIP(host); address.IsUnspecified() {
 		host = "127.0.0.1"
 	}
 	at := aws.Self{URL: "http://" + net.JoinHostPort(host, port)}
