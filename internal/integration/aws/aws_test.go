@@ -292,9 +292,9 @@ func TestTheSameStepHasTheSameToken(t *testing.T) {
 		}
 		return value.Checked(c.body).Decode().Get("clientToken").AsString()
 	}
-	first, again, other := sent("aaaa-1", `{}`), sent("aaaa-1", `{}`), sent("aaaa-2", `{}`)
-	if len(first) != 36 || first != again || first == other {
-		t.Errorf("tokens %q, %q, %q", first, again, other)
+	first, again, other, changed := sent("aaaa-1", `{}`), sent("aaaa-1", `{}`), sent("aaaa-2", `{}`), sent("aaaa-1", `{"Group":"g"}`)
+	if len(first) != 36 || first != again || first == other || first == changed {
+		t.Errorf("tokens %q, %q, %q, %q", first, again, other, changed)
 	}
 	if got := sent("aaaa-1", `{"ClientToken":"mine"}`); got != "mine" {
 		t.Errorf("token %q in the place of the definition's", got)

@@ -80,9 +80,10 @@ func (c *call) result(v value.Value) (value.Text, error) {
 }
 
 // token is an idempotency token that stays the same however often the step is
-// sent, so that the service takes it once.
+// sent with the same parameters, so that the service takes it once. Services
+// refuse a token that comes again with others.
 func (c *call) token() string {
-	sum := sha256.Sum256([]byte("client token\x00" + c.task.StepID))
+	sum := sha256.Sum256([]byte("client token\x00" + c.task.StepID + "\x00" + c.task.Request.String()))
 	return integration.UUID([16]byte(sum[:16]), 4)
 }
 

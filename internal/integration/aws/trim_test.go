@@ -161,7 +161,6 @@ type trimmer struct {
 	shapes value.Value
 	model  *model
 	index  map[string]string // by shape: what members call it
-	event  map[string]bool   // by shape: a stream of events is in it
 }
 
 func trim(api value.Value) *model {
