@@ -53,8 +53,9 @@ bench: build ## five-step sagas beside the machine's own limits (DURATION=8s, PO
 	go build -o bin/rig-bench ./rig/bench
 	bin/rig-bench -backstep bin/backstep -duration $(or $(DURATION),8s) -postgres "$(POSTGRES)"
 
-generate: ## docs/api.md, docs/compatibility.md
+generate: ## docs/api.md, docs/compatibility.md, the models of AWS's services
 	go test ./api -run '^TestManual$$' -update
+	go test ./internal/integration/aws -run '^TestModels$$' -update
 	go test . -run '^TestCompatibility$$' -update
 
 sim: ## the engine in simulated worlds (EXECUTIONS=200000, SEED=1)

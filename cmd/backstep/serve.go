@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -69,6 +71,7 @@ func serve(ctx context.Context, flags cli.Serve) error {
 	if err != nil {
 		return &cli.UsageError{Err: fmt.Errorf("%w: name another address by --listen", err)}
 	}
+	c.Listen = listener.Addr().String()
 	h, err := open(ctx, c, log)
 	if err != nil {
 		listener.Close()
@@ -88,6 +91,7 @@ type house struct {
 	sns     *sns.Handler
 	http    *httptask.Handler
 	reports *reports
+	aws     *aws.Handlers
 	engine  *engine.Engine
 	service *service.Service
 	server  *server.Server
@@ -207,11 +211,31 @@ func (h *house) integrations(ctx context.Context) (*integration.Registry, error)
 	if h.http, err = httptask.New(httptask.Config{Allow: c.HTTP.Allow, Connections: connections, StrictAWS: c.StrictAWS, Region: c.Region}); err != nil {
 		return nil, err
 	}
+	h.aws = aws.New(aws.Config{Region: c.Region, Lookup: os.LookupEnv, Self: self(c), StrictAWS: c.StrictAWS})
 	r := new(integration.Registry)
 	r.Add("lambda", "invoke", h.lambda, integration.RequestResponse, integration.WaitForTaskToken)
 	r.Add("sns", "publish", h.sns, integration.RequestResponse, integration.WaitForTaskToken)
 	r.Add("http", "invoke", h.http, integration.RequestResponse)
+	h.aws.Register(r)
 	return r, nil
+}
+
+// self is this server as tasks that call Step Functions reach it: on its own
+// machine, with one of its keys.
+func self(c *config.Config) aws.Self {
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return aws.Self{}
+	}
+	if address := net.ParseIP(host); address.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	at := aws.Self{URL: "http://" + net.JoinHostPort(host, port)}
+	for _, id := range slices.Sorted(maps.Keys(c.Keys)) {
+		at.KeyID, at.Secret = id, string(c.Keys[id])
+		break
+	}
+	return at
 }
 
 // ready says whether starts are taken.
@@ -269,6 +293,9 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 func (h *house) close(ctx context.Context) error {
 	if h.reports != nil {
 		h.reports.close()
+	}
+	if h.aws != nil {
+		h.aws.Close()
 	}
 	if h.http != nil {
 		h.http.Close()

@@ -4,8 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/backstep/backstep/internal/value"
 )
@@ -47,27 +49,33 @@ func (m Metadata) RequestID() string { return m.Header.Get(RequestIDHeader) }
 
 // Set adds both members to a result.
 func (m Metadata) Set(b *value.Builder) {
-	names := make([]string, 0, len(m.Header))
-	for name := range m.Header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	all, first := value.NewBuilder(len(names)), value.NewBuilder(len(names))
-	for _, name := range names {
-		values := make([]value.Value, len(m.Header[name]))
-		for i, v := range m.Header[name] {
-			values[i] = value.NewString(v)
-		}
-		all.Set(spelled(name), value.NewArray(values))
-		first.Set(spelled(name), value.NewString(m.Header.Get(name)))
+	first := value.NewBuilder(len(m.Header))
+	for _, name := range HeaderNames(m.Header) {
+		first.Set(spelled(name), value.NewString(strings.ToValidUTF8(m.Header.Get(name), "\uFFFD")))
 	}
 	b.Set("SdkHttpMetadata", value.NewObject(
-		value.Member{Name: "AllHttpHeaders", Value: all.Object()},
+		value.Member{Name: "AllHttpHeaders", Value: HeaderLists(m.Header)},
 		value.Member{Name: "HttpHeaders", Value: first.Object()},
 		value.Member{Name: "HttpStatusCode", Value: value.NewInt(int64(m.Status))}))
 	b.Set("SdkResponseMetadata", value.NewObject(
 		value.Member{Name: "RequestId", Value: value.NewString(m.RequestID())}))
 }
+
+// HeaderLists is headers as results have them: a list of values for each name.
+func HeaderLists(h http.Header) value.Value {
+	all := value.NewBuilder(len(h))
+	for _, name := range HeaderNames(h) {
+		values := make([]value.Value, len(h[name]))
+		for i, v := range h[name] {
+			values[i] = value.NewString(strings.ToValidUTF8(v, "\uFFFD"))
+		}
+		all.Set(spelled(name), value.NewArray(values))
+	}
+	return all.Object()
+}
+
+// HeaderNames is the names of headers, in order.
+func HeaderNames(h http.Header) []string { return slices.Sorted(maps.Keys(h)) }
 
 // spelled is a header's name as AWS spells it where that is not Go's way.
 func spelled(name string) string {

@@ -43,6 +43,26 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
+// choosy is a handler that does one action alone.
+type choosy string
+
+func (choosy) Call(context.Context, Task) (value.Text, error) { return value.Text{}, nil }
+func (c choosy) Chooses(service, action string) bool          { return service+":"+action == string(c) }
+
+func TestHandlersChoose(t *testing.T) {
+	var r Registry
+	r.Add("aws-sdk:*", "*", choosy("aws-sdk:s3:getObject"), RequestResponse)
+	r.Add("aws-sdk:*", "putObject", handler("other"), RequestResponse)
+	for action, want := range map[string]Handler{"getObject": choosy("aws-sdk:s3:getObject"), "putObject": handler("other"), "moveObject": nil} {
+		if got := r.Find("aws-sdk:s3", action, RequestResponse); got != want {
+			t.Errorf("%s: got %v, want %v", action, got, want)
+		}
+	}
+	if r.Serves("aws-sdk:s3", "getObject", WaitForTaskToken) {
+		t.Error("a pattern is served that nobody was added for")
+	}
+}
+
 func TestErrorsAreCut(t *testing.T) {
 	long := NewError(strings.Repeat("n", MaxName+1), strings.Repeat("ü", MaxCause)+"x", EffectNamed)
 	if len(long.Name) != MaxName || utf8.RuneCountInString(long.Cause) != MaxCause || !utf8.ValidString(long.Cause) {

@@ -1,6 +1,9 @@
 package integration
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Registry finds the handler of a resource. It is filled before the engine
 // starts and not changed afterwards; look-ups may be made by many at once.
@@ -12,6 +15,12 @@ type kind struct {
 	service, action string // action "*": all of the service
 	patterns        []Pattern
 	handler         Handler
+}
+
+// Chooser is a [Handler] that does not do every action of the services it was
+// added for, and says itself which. It is asked by many at once.
+type Chooser interface {
+	Chooses(service, action string) bool
 }
 
 // Add lets handler serve an action of a service ("*": all actions) in the
@@ -30,10 +39,11 @@ func (r *Registry) Find(service, action string, p Pattern) Handler {
 		if k.action != action && k.action != "*" {
 			continue
 		}
-		for _, served := range k.patterns {
-			if served == p {
-				return k.handler
-			}
+		if chooser, ok := k.handler.(Chooser); ok && !chooser.Chooses(service, action) {
+			continue
+		}
+		if slices.Contains(k.patterns, p) {
+			return k.handler
 		}
 	}
 	return nil

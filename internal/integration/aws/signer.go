@@ -1,7 +1,3 @@
-// Package aws is where Backstep is a client of AWS: how its requests are
-// signed. It refuses to know any one service.
-//
-// Read signer.go.
 package aws
 
 import (
@@ -43,10 +39,26 @@ func newSigner(credentials aws.CredentialsProvider, region string, now func() ti
 
 // Sign signs a request of that body for a service ("lambda", "sns").
 func (s *Signer) Sign(r *http.Request, body []byte, service string) error {
+	return s.sign(r, string(body), scope{service: service, region: s.region})
+}
+
+// scope is what a signature holds for: a service in a region. S3 signs paths as
+// they are and is told the body's hash.
+type scope struct {
+	service, region string
+	s3              bool
+}
+
+func (s *Signer) sign(r *http.Request, body string, in scope) error {
 	credentials, err := s.credentials.Retrieve(r.Context())
 	if err != nil {
 		return fmt.Errorf("credentials for AWS: %w", err)
 	}
-	sum := sha256.Sum256(body)
-	return s.v4.SignHTTP(r.Context(), credentials, r, hex.EncodeToString(sum[:]), service, s.region, s.now())
+	sum := sha256.Sum256([]byte(body))
+	hash := hex.EncodeToString(sum[:])
+	if in.s3 {
+		r.Header.Set("X-Amz-Content-Sha256", hash)
+	}
+	plain := func(o *v4.SignerOptions) { o.DisableURIPathEscaping = in.s3 }
+	return s.v4.SignHTTP(r.Context(), credentials, r, hash, in.service, in.region, s.now(), plain)
 }
