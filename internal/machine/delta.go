@@ -68,6 +68,9 @@ type Env struct {
 	Limits       Limits
 	StrictAWS    bool // the context object holds nothing that AWS's does not
 
+	// Trial is set where one state is tried out alone.
+	Trial *Trial
+
 	// Gone tells of an activity that there is none of that ARN; nil: all are there.
 	Gone func(activity string) bool
 }

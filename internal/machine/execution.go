@@ -15,8 +15,8 @@
 // fault.go), redrive.go (how one that failed goes on), query.go (expressions and
 // how their failures are worded), context.go and assign.go. At the edges:
 // event.go, request.go and child.go (what a job asks, and what a nested
-// execution tells), token.go, arn.go, and the records on disk: codec.go,
-// rows.go, group.go.
+// execution tells), token.go, arn.go, trial.go (one state alone), and the
+// records on disk: codec.go, rows.go, group.go.
 package machine
 
 import (

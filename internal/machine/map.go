@@ -9,12 +9,16 @@ import (
 // for the next one.
 func (t *turn) mapping(sc *scope) *fault {
 	f, s := sc.frame, sc.state
-	if s.Map.Distributed {
+	m := t.mock()
+	if s.Map.Distributed && m == nil {
 		panic("a distributed Map has no frames: " + s.Name)
 	}
 	items, fl := sc.items()
 	if fl != nil {
 		return fl
+	}
+	if m != nil {
+		return t.mockedMap(sc, m, items)
 	}
 	atOnce, given, fl := sc.integer(&s.Map.MaxConcurrency, 0)
 	if fl != nil {

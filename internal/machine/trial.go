@@ -1,0 +1,159 @@
+package machine
+
+import (
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// Trial is what one state is tried out with, alone: what stands for the world
+// around it, and who is shown what it makes on its way.
+type Trial struct {
+	Mock    *Mock       // nil: the state does its work
+	Context value.Value // stands for the context object
+
+	Show   func(Stage, value.Text) // each stage as often as it is reached: the last counts
+	Failed func(Failure)           // the state's work failed, whatever becomes of that
+}
+
+// Mock stands for the work of a Task, a Parallel or a Map: a result, or a
+// failure.
+type Mock struct {
+	Result  value.Text
+	Failure *Failure
+}
+
+// Stage is a point on a state's way, by its name in the API's InspectionData.
+type Stage string
+
+// The stages, and what errorDetails tells.
+const (
+	AfterInputPath             Stage = "afterInputPath"
+	AfterParameters            Stage = "afterParameters"
+	AfterArguments             Stage = "afterArguments"
+	AfterItemsPath             Stage = "afterItemsPath"
+	AfterItemSelector          Stage = "afterItemSelector"
+	Result                     Stage = "result"
+	AfterResultSelector        Stage = "afterResultSelector"
+	AfterResultPath            Stage = "afterResultPath"
+	MaxConcurrency             Stage = "maxConcurrency"
+	ToleratedFailureCount      Stage = "toleratedFailureCount"
+	ToleratedFailurePercentage Stage = "toleratedFailurePercentage"
+	RetryIndex                 Stage = "retryIndex"
+	RetryBackoff               Stage = "retryBackoffIntervalSeconds"
+	CatchIndex                 Stage = "catchIndex"
+)
+
+// errThreshold is the failure of a distributed Map too many of whose items
+// failed.
+const errThreshold = "States.ExceedToleratedFailureThreshold"
+
+// OnTrial is an execution in which one state of the program, that of the name,
+// is about to do its work, with so many attempts behind it as the retries used
+// tell. It goes on by the message that Fired the job 1.
+func OnTrial(s Start, state string, input value.Text, variables []value.Member, retries []uint32) *Execution {
+	h := Head{Status: Running, Now: s.At, LastEvent: 2, Entries: 1, LastPayload: 1, LastJob: 1, Input: 1}
+	root := &Frame{State: state, Phase: Retrying, Input: 1, Entry: 1, Entered: s.At, EnteredEvent: 2, Prev: 2, Retries: retries, Job: 1}
+	texts := map[Ref]value.Text{1: input}
+	for _, v := range variables {
+		h.LastPayload++
+		texts[h.LastPayload] = v.Value.Text()
+		h.Variables += texts[h.LastPayload].Len()
+		root.Variables = append(root.Variables, Binding{v.Name, h.LastPayload})
+	}
+	x := Restore(s, h, []*Frame{root}, []*Job{{ID: 1, Kind: Timer, State: state, Entry: 1, Due: s.At}})
+	x.Payloads = texts
+	return x
+}
+
+// show tells who tries the state out what it has made.
+func (sc *scope) show(at Stage, d datum) {
+	tr := sc.turn.env.Trial
+	switch {
+	case tr == nil:
+	case d.ref != 0:
+		tr.Show(at, sc.turn.text(d.ref))
+	default:
+		tr.Show(at, d.tree.Text())
+	}
+}
+
+func (sc *scope) showInt(at Stage, n int64) {
+	if sc.turn.env.Trial != nil {
+		sc.show(at, datum{tree: value.NewInt(n)})
+	}
+}
+
+// mock is what stands for the state's work; nil: nothing does.
+func (t *turn) mock() *Mock {
+	if t.env.Trial == nil {
+		return nil
+	}
+	return t.env.Trial.Mock
+}
+
+// mocked ends the state's work by what stands for it.
+func (t *turn) mocked(sc *scope, m *Mock) *fault {
+	if m.Failure != nil {
+		fl := given(m.Failure)
+		fl.fatal = fl.Error != nil && *fl.Error == errRuntime
+		fl.timeout = fl.Error != nil && *fl.Error == errTimeout
+		return fl
+	}
+	t.complete(sc.frame, sc.state, datum{ref: t.payload(m.Result, value.Value{})})
+	return nil
+}
+
+// mockedMap ends a Map's work by what stands for it, with all that comes before
+// the items shown.
+func (t *turn) mockedMap(sc *scope, m *Mock, items datum) *fault {
+	s := sc.state
+	for _, q := range []struct {
+		at   Stage
+		from *asl.Quantity
+		none int64 // shown where the field is absent; below 0: nothing is
+	}{
+		{MaxConcurrency, &s.Map.MaxConcurrency, 0},
+		{ToleratedFailureCount, &s.Map.ToleratedFailureCount, -1},
+		{ToleratedFailurePercentage, &s.Map.ToleratedFailurePercentage, -1},
+	} {
+		n, given, fl := sc.integer(q.from, 0)
+		if fl != nil {
+			return fl
+		}
+		if !given {
+			n = q.none
+		}
+		if n >= 0 {
+			sc.showInt(q.at, n)
+		}
+	}
+	if s.Language == asl.JSONPath {
+		sc.show(AfterItemsPath, items)
+	}
+	if s.Map.ItemSelector != nil {
+		made, fl := t.selected(sc, items)
+		if fl != nil {
+			return fl
+		}
+		sc.show(AfterItemSelector, datum{tree: value.NewArray(made)})
+	}
+	return t.mocked(sc, m)
+}
+
+// selected is what the ItemSelector makes of each item.
+func (t *turn) selected(sc *scope, items datum) ([]value.Value, *fault) {
+	all := t.look(&items)
+	made := make([]value.Value, all.Len())
+	for i := range made {
+		it := item{index: i, value: all.At(i)}
+		if all.Kind() == value.Object {
+			it.key, it.keyed = all.NameAt(i), true
+		}
+		in, fl := t.selectItem(sc.frame, sc.state, &it, sc.before)
+		if fl != nil {
+			return nil, fl
+		}
+		made[i] = t.look(&in)
+	}
+	return made, nil
+}
