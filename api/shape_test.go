@@ -33,6 +33,7 @@ var awsShapes = map[string][2]any{
 	"RedriveExecution":                 {sfn.RedriveExecutionInput{}, sfn.RedriveExecutionOutput{}},
 	"GetExecutionHistory":              {sfn.GetExecutionHistoryInput{}, sfn.GetExecutionHistoryOutput{}},
 	"DescribeStateMachineForExecution": {sfn.DescribeStateMachineForExecutionInput{}, sfn.DescribeStateMachineForExecutionOutput{}},
+	"TestState":                        {sfn.TestStateInput{}, sfn.TestStateOutput{}},
 	"CreateActivity":                   {sfn.CreateActivityInput{}, sfn.CreateActivityOutput{}},
 	"DescribeActivity":                 {sfn.DescribeActivityInput{}, sfn.DescribeActivityOutput{}},
 	"DeleteActivity":                   {sfn.DeleteActivityInput{}, sfn.DeleteActivityOutput{}},

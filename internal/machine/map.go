@@ -13,6 +13,9 @@ func (t *turn) mapping(sc *scope) *fault {
 	if s.Map.Distributed && m == nil {
 		panic("a distributed Map has no frames: " + s.Name)
 	}
+	if m != nil && !m.Read.IsZero() {
+		return t.mockedMap(sc, m, datum{tree: m.Read.Decode()})
+	}
 	items, fl := sc.items()
 	if fl != nil {
 		return fl

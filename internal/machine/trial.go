@@ -20,6 +20,8 @@ type Trial struct {
 type Mock struct {
 	Result  value.Text
 	Failure *Failure
+	Lost    int64      // how many of a Map's items failed
+	Read    value.Text // what a Map's ItemReader has read; zero: the Map goes through what it has
 }
 
 // Stage is a point on a state's way, by its name in the API's InspectionData.
@@ -38,6 +40,7 @@ const (
 	MaxConcurrency             Stage = "maxConcurrency"
 	ToleratedFailureCount      Stage = "toleratedFailureCount"
 	ToleratedFailurePercentage Stage = "toleratedFailurePercentage"
+	ItemCount                  Stage = "itemCount" // the API has none
 	RetryIndex                 Stage = "retryIndex"
 	RetryBackoff               Stage = "retryBackoffIntervalSeconds"
 	CatchIndex                 Stage = "catchIndex"
@@ -107,26 +110,11 @@ func (t *turn) mocked(sc *scope, m *Mock) *fault {
 // the items shown.
 func (t *turn) mockedMap(sc *scope, m *Mock, items datum) *fault {
 	s := sc.state
-	for _, q := range []struct {
-		at   Stage
-		from *asl.Quantity
-		none int64 // shown where the field is absent; below 0: nothing is
-	}{
-		{MaxConcurrency, &s.Map.MaxConcurrency, 0},
-		{ToleratedFailureCount, &s.Map.ToleratedFailureCount, -1},
-		{ToleratedFailurePercentage, &s.Map.ToleratedFailurePercentage, -1},
-	} {
-		n, given, fl := sc.integer(q.from, 0)
-		if fl != nil {
-			return fl
-		}
-		if !given {
-			n = q.none
-		}
-		if n >= 0 {
-			sc.showInt(q.at, n)
-		}
+	most, _, fl := sc.integer(&s.Map.MaxConcurrency, 0)
+	if fl != nil {
+		return fl
 	}
+	sc.showInt(MaxConcurrency, most)
 	if s.Language == asl.JSONPath {
 		sc.show(AfterItemsPath, items)
 	}
@@ -137,7 +125,39 @@ func (t *turn) mockedMap(sc *scope, m *Mock, items datum) *fault {
 		}
 		sc.show(AfterItemSelector, datum{tree: value.NewArray(made)})
 	}
+	count := int64(t.look(&items).Len())
+	sc.showInt(ItemCount, count)
+	tolerates, fl := sc.tolerates(m.Lost, count)
+	if fl != nil {
+		return fl
+	}
+	if s.Map.Distributed && !tolerates {
+		return newFault(errThreshold, "The specified tolerated failure threshold was exceeded")
+	}
 	return t.mocked(sc, m)
+}
+
+// tolerates reports whether a Map goes on although so many of its items failed.
+func (sc *scope) tolerates(lost, items int64) (bool, *fault) {
+	fields := sc.state.Map
+	most, counted, fl := sc.integer(&fields.ToleratedFailureCount, 0)
+	if fl != nil {
+		return false, fl
+	}
+	if counted {
+		sc.showInt(ToleratedFailureCount, most)
+	}
+	percent, shared, fl := sc.integer(&fields.ToleratedFailurePercentage, 0)
+	if fl != nil {
+		return false, fl
+	}
+	if shared {
+		sc.showInt(ToleratedFailurePercentage, percent)
+	}
+	if !counted && !shared {
+		return lost == 0, nil
+	}
+	return (!counted || lost <= most) && (!shared || lost*100 <= percent*items), nil
 }
 
 // selected is what the ItemSelector makes of each item.

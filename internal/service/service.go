@@ -5,7 +5,7 @@
 //
 // Read service.go, then catalog.go (state machines as documents), machine.go,
 // execution.go, redrive.go, history.go, activity.go, tag.go, page.go (next tokens),
-// deletion.go (what goes on after a DeleteStateMachine).
+// teststate.go and trial.go (one state alone), deletion.go (what goes on after a DeleteStateMachine).
 package service
 
 import (
