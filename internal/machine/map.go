@@ -70,6 +70,7 @@ func (sc *scope) items() (datum, *fault) {
 	if fl != nil {
 		return in, fl
 	}
+	sc.show(AfterInputPath, in)
 	items, fl := sc.with(in).selection(s.Map.ItemsPath)
 	if fl == nil && !iterable(t.look(&items)) {
 		path := "$"

@@ -23,7 +23,7 @@ func (t *turn) raise(sc *scope, fl *fault) {
 	if fl.event == 0 {
 		fl.event = f.Prev
 	}
-	if tr := t.env.Trial; tr != nil {
+	if tr := t.env.Trial; tr != nil && tr.State == s.Name {
 		tr.Failed(fl.Failure)
 	}
 	if !fl.fatal && t.retry(sc, fl) {
@@ -76,6 +76,7 @@ func (t *turn) retry(sc *scope, fl *fault) bool {
 	if i < 0 {
 		return false
 	}
+	sc.showInt(RetryIndex, int64(i))
 	used := make([]uint32, len(s.Retry))
 	copy(used, f.Retries)
 	if int64(used[i]) >= s.Retry[i].MaxAttempts {
@@ -84,7 +85,6 @@ func (t *turn) retry(sc *scope, fl *fault) bool {
 	t.prune(f)
 	delay := t.delay(&s.Retry[i], used[i])
 	used[i]++
-	sc.showInt(RetryIndex, int64(i))
 	sc.showInt(RetryBackoff, delay/1000)
 	f.Retries, f.Phase, f.Prev = used, Retrying, fl.event
 	f.Job = t.open(Job{Kind: Timer, Frame: f.ID, State: s.Name, Entry: f.Entry, Due: t.head.Now + delay})

@@ -8,6 +8,7 @@ import (
 // Trial is what one state is tried out with, alone: what stands for the world
 // around it, and who is shown what it makes on its way.
 type Trial struct {
+	State   string      // its name; what it leads to is not shown
 	Mock    *Mock       // nil: the state does its work
 	Context value.Value // stands for the context object
 
@@ -72,7 +73,7 @@ func OnTrial(s Start, state string, input value.Text, variables []value.Member, 
 func (sc *scope) show(at Stage, d datum) {
 	tr := sc.turn.env.Trial
 	switch {
-	case tr == nil:
+	case tr == nil || tr.State != sc.state.Name:
 	case d.ref != 0:
 		tr.Show(at, sc.turn.text(d.ref))
 	default:
@@ -131,13 +132,14 @@ func (t *turn) mockedMap(sc *scope, m *Mock, items datum) *fault {
 	if fl != nil {
 		return fl
 	}
-	if s.Map.Distributed && !tolerates {
+	if m.Failure == nil && !tolerates {
 		return newFault(errThreshold, "The specified tolerated failure threshold was exceeded")
 	}
 	return t.mocked(sc, m)
 }
 
-// tolerates reports whether a Map goes on although so many of its items failed.
+// tolerates reports whether a Map goes on although so many of its items failed:
+// one that says nothing of it does.
 func (sc *scope) tolerates(lost, items int64) (bool, *fault) {
 	fields := sc.state.Map
 	most, counted, fl := sc.integer(&fields.ToleratedFailureCount, 0)
@@ -153,9 +155,6 @@ func (sc *scope) tolerates(lost, items int64) (bool, *fault) {
 	}
 	if shared {
 		sc.showInt(ToleratedFailurePercentage, percent)
-	}
-	if !counted && !shared {
-		return lost == 0, nil
 	}
 	return (!counted || lost <= most) && (!shared || lost*100 <= percent*items), nil
 }

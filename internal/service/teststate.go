@@ -115,7 +115,7 @@ func (tr *trial) env() machine.Env {
 		Now: tr.start.At, Seed: sha256.Sum256([]byte(tr.tester.NewUUID() + tr.tester.NewUUID())), TokenKey: []byte(tr.start.Name),
 		Limits: machine.AWSLimits(),
 		Trial: &machine.Trial{
-			Mock: tr.mock, Context: tr.context,
+			State: tr.state.Name, Mock: tr.mock, Context: tr.context,
 			Show:   func(at machine.Stage, text value.Text) { tr.seen[at] = text },
 			Failed: func(f machine.Failure) { tr.failed = f },
 		},
@@ -199,7 +199,7 @@ func (tr *trial) fits() error {
 	case items < 0 || tr.mock == nil:
 	case tr.mock.Lost > items:
 		return api.Validation("Map iteration failure count must be less than or equal to the number of Map iterations")
-	case tr.mock.Failure == nil && tr.left != nil && !tr.isCaught() && writerOf(tr.state) == nil && int64(tr.mock.Result.Decode().Len()) != items-tr.mock.Lost:
+	case tr.mock.Failure == nil && tr.mock.Lost == 0 && writerOf(tr.state) == nil && int64(tr.mock.Result.Decode().Len()) != items:
 		return api.Validation("Input array does not equal the mocked result array's size.")
 	}
 	return nil
@@ -260,6 +260,9 @@ func (tr *trial) inspection() *api.InspectionData {
 	}
 	details := api.InspectionErrorDetails{
 		CatchIndex: tr.count(machine.CatchIndex), RetryIndex: tr.count(machine.RetryIndex), RetryBackoffIntervalSeconds: tr.count(machine.RetryBackoff),
+	}
+	if details.CatchIndex != nil {
+		details.RetryIndex = nil // which has no retry left
 	}
 	if details.CatchIndex != nil || details.RetryIndex != nil {
 		d.ErrorDetails = &details

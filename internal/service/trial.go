@@ -2,6 +2,7 @@ package service
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strings"
 
 	"github.com/backstep/backstep/api"
@@ -56,8 +57,10 @@ func (t *Tester) trial(in *api.TestStateInput) (*trial, error) {
 		tr.context = tr.usual(in.RoleArn)
 		return tr, nil
 	}
-	tr.context, err = object("context", in.Context)
-	return tr, err
+	if tr.context, err = object("context", in.Context); err != nil {
+		return nil, err
+	}
+	return tr, tr.fitting(tr.context)
 }
 
 // tested is the state to be tried out, and its machine's query language.
@@ -173,6 +176,9 @@ func targets(state value.Value) []string {
 // mayTry refuses what can't be tried out in this way, as the service does.
 func mayTry(s *asl.State, in *api.TestStateInput) error {
 	grouped := s.Type == asl.Parallel || s.Type == asl.Map
+	if name := needsMock(in); name != "" && in.Mock == nil {
+		return api.Validation("TestState does not support %s when a mock is not specified.", name)
+	}
 	switch {
 	case in.Mock == nil && grouped:
 		return api.Errorf(api.CodeInvalidDefinition, "TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]")
@@ -180,8 +186,6 @@ func mayTry(s *asl.State, in *api.TestStateInput) error {
 		return api.Validation("State type '%s' is not supported when a mock is specified", s.Type)
 	case in.Mock != nil && in.RevealSecrets:
 		return api.Validation("TestState does not support RevealSecrets when a mock is specified.")
-	case in.Mock == nil && in.Context != nil:
-		return api.Validation("Context can only be specified when a mock is specified")
 	case in.RoleArn != nil:
 		if err := checkRole(*in.RoleArn); err != nil {
 			return err
@@ -199,6 +203,26 @@ func mayTry(s *asl.State, in *api.TestStateInput) error {
 		return api.Validation("RoleArn must be specified when testing a Task state")
 	}
 	return nil
+}
+
+// needsMock is a member of the request that makes no sense without a mock, "":
+// there is none.
+func needsMock(in *api.TestStateInput) string {
+	c := in.StateConfiguration
+	if c == nil {
+		c = &api.TestStateConfiguration{}
+	}
+	switch {
+	case c.MapIterationFailureCount != nil:
+		return "MapIterationFailureCount"
+	case c.MapItemReaderData != nil:
+		return "MapItemReaderData"
+	case c.ErrorCausedByState != nil:
+		return "ErrorCausedByState"
+	case in.Context != nil:
+		return "Context"
+	}
+	return ""
 }
 
 // mockOf is what stands for the state's work; nil: nothing.
@@ -300,6 +324,34 @@ func (tr *trial) configure(state value.Value, in *api.TestStateInput) error {
 			return api.Validation("MapItemReaderData must be a JSON array or object")
 		}
 		tr.mock.Read = text
+	}
+	return nil
+}
+
+// inContext are the members that a context object may have, and theirs.
+var inContext = map[string][]string{
+	"Execution":    {"Id", "Input", "Name", "RedriveCount", "RedriveTime", "RoleArn", "StartTime"},
+	"Map":          {"Item"},
+	"State":        {"EnteredTime", "Name", "RetryCount"},
+	"StateMachine": {"Id", "Name"},
+	"Task":         {"Token"},
+}
+
+// fitting refuses a context object that the state could not have.
+func (tr *trial) fitting(given value.Value) error {
+	for name, part := range given.Members() {
+		may, known := inContext[name]
+		if !known {
+			return api.Validation("Invalid Context object provided: Field '%s' is not allowed", name)
+		}
+		for member := range part.Members() {
+			if !slices.Contains(may, member) {
+				return api.Validation("Invalid Context object provided: Field '%s' is not allowed", member)
+			}
+		}
+	}
+	if given.Has("Task") && (tr.state.Task == nil || tr.state.Task.Resource.Pattern == asl.RequestResponse && tr.state.Task.Resource.Kind != asl.Activity) {
+		return api.Validation("Invalid Context object provided: Context object contains 'Task' when state is not a Task state with a '.sync' or '.waitForTaskToken' service integration pattern")
 	}
 	return nil
 }
