@@ -157,7 +157,7 @@ func (tr *trial) await(ctx context.Context, env machine.Env, j *machine.Job) (ma
 	}
 	call := ctx
 	if j.Deadline != machine.Never {
-		within, cancel := context.WithDeadline(ctx, time.UnixMilli(j.Deadline))
+		within, cancel := context.WithTimeout(ctx, time.UnixMilli(j.Deadline).Sub(tr.tester.Now()))
 		defer cancel()
 		call = within
 	}

@@ -1,0 +1,111 @@
+package service_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/service"
+	"github.com/backstep/backstep/internal/value"
+)
+
+var update = flag.Bool("update", false, "write what the trials expect anew")
+
+// function is every task of the trials: it answers its payload, fails as that
+// asks, or never answers.
+func function(ctx context.Context, t integration.Task) (value.Text, error) {
+	payload := t.Request.Decode().Get("Payload")
+	if payload.Get("hang").AsBool() {
+		<-ctx.Done()
+		return value.Text{}, ctx.Err()
+	}
+	if name := payload.Get("fail").AsString(); name != "" {
+		return value.Text{}, &integration.Error{Name: name, Cause: "as asked", Effect: integration.EffectNamed}
+	}
+	return value.NewObject(value.Member{Name: "Payload", Value: payload}).Text(), nil
+}
+
+type called func(context.Context, integration.Task) (value.Text, error)
+
+func (c called) Call(ctx context.Context, t integration.Task) (value.Text, error) { return c(ctx, t) }
+
+func newTester() *service.Tester {
+	registry := new(integration.Registry)
+	registry.Add("lambda", "invoke", called(function), integration.RequestResponse)
+	uuids := 0
+	return &service.Tester{
+		Registry: registry, Account: account, Region: region,
+		Now: func() time.Time { return time.UnixMilli(1_800_000_000_000) },
+		NewUUID: func() string {
+			uuids++
+			return fmt.Sprintf("00000000-0000-4000-8000-%012d", uuids)
+		},
+	}
+}
+
+// TestTrials runs testdata/teststate.txtar. A section is a request, named by
+// what it shows; its answer, or the error, stands in it behind a line of "=".
+// What definition and input hold is JSON there, not a text.
+func TestTrials(t *testing.T) {
+	const path = "testdata/teststate.txtar"
+	archive, err := txtar.ParseFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range archive.Files {
+		request, want, _ := strings.Cut(string(f.Data), "=\n")
+		got := try(t, request)
+		if got != want && !*update {
+			t.Errorf("%s:\n%s\nwant\n%s", f.Name, got, want)
+		}
+		archive.Files[i].Data = []byte(request + "=\n" + got)
+	}
+	if *update {
+		if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// try tries one request, and tells the answer as text.
+func try(t *testing.T, request string) string {
+	t.Helper()
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(request), &members); err != nil {
+		t.Fatal(request, err)
+	}
+	for _, name := range []string{"definition", "input", "variables", "context"} {
+		if text, there := members[name]; there && text[0] != '"' {
+			members[name], _ = json.Marshal(string(text))
+		}
+	}
+	whole, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := new(api.TestStateInput)
+	if err := json.Unmarshal(whole, in); err != nil {
+		t.Fatal(err)
+	}
+	out, err := newTester().TestState(t.Context(), in)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(out); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
