@@ -11,7 +11,7 @@
 //     a text, or the value of a number; either end may be open), `each=min..max` (of each text in a list), `ascii`, `secret` (the value is
 //     not repeated in an error message). Enumerations list their values by the method Values.
 //
-// Read service.go first, then table.go, the nouns (machine.go, execution.go, history.go, activity.go, tag.go), and errors.go, arn.go,
+// Read service.go first, then table.go, the nouns (machine.go, execution.go, history.go, teststate.go, activity.go, tag.go), and errors.go, arn.go,
 // time.go.
 package api
 

@@ -3,7 +3,7 @@
 // logic.
 //
 // Read main.go (the command line), serve.go (the parts of a server and the order
-// in which they start and stop), metrics.go.
+// in which they start and stop), teststate.go, metrics.go.
 package main
 
 import (
@@ -36,8 +36,9 @@ func run(ctx context.Context, args []string) int {
 		Connect: func(endpoint, region string) (api.Service, error) {
 			return client.New(client.Config{Endpoint: endpoint, Region: region})
 		},
-		Serve:    serve,
-		Validate: validate,
+		Serve:     serve,
+		Validate:  validate,
+		TestState: testState,
 	})
 }
 

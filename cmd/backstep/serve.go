@@ -229,6 +229,12 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 
 // close closes what is open, from the roof down.
 func (h *house) close(ctx context.Context) error {
+	h.closeTasks(ctx)
+	return h.store.Close()
+}
+
+// closeTasks closes the kinds of tasks.
+func (h *house) closeTasks(ctx context.Context) {
 	if h.http != nil {
 		h.http.Close()
 	}
@@ -238,7 +244,6 @@ func (h *house) close(ctx context.Context) error {
 	if h.lambda != nil {
 		h.lambda.Close(ctx)
 	}
-	return h.store.Close()
 }
 
 func connection(n config.Connection) httptask.Connection {
