@@ -114,7 +114,7 @@ func TestSDKCatchesTypedErrors(t *testing.T) {
 	if _, err := client.TagResource(ctx, &sfn.TagResourceInput{ResourceArn: aws.String("x"), Tags: []types.Tag{}}); !errors.As(err, &missing) || *missing.ResourceName != "x" {
 		t.Errorf("ResourceNotFound comes as %v", err)
 	}
-	if _, err := client.RedriveExecution(ctx, &sfn.RedriveExecutionInput{ExecutionArn: aws.String("x")}); !errors.As(err, &named) || named.ErrorCode() != "UnknownOperationException" {
+	if _, err := client.UpdateMapRun(ctx, &sfn.UpdateMapRunInput{MapRunArn: aws.String("x")}); !errors.As(err, &named) || named.ErrorCode() != "UnknownOperationException" {
 		t.Errorf("an operation that is not offered comes as %v", err)
 	}
 }
