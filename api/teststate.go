@@ -3,7 +3,7 @@ package api
 // InspectionLevel says how much TestState tells.
 type InspectionLevel string
 
-// The inspection levels: the outcome; the data at each stage, too; on AWS also what an HTTP task sends and gets, here the same as DEBUG.
+// The inspection levels: the outcome; the data at each stage, too; and what an HTTP task sends and gets.
 const (
 	InspectionLevelInfo  InspectionLevel = "INFO"
 	InspectionLevelDebug InspectionLevel = "DEBUG"
@@ -111,7 +111,7 @@ type InspectionData struct {
 	MaxConcurrency             *int32                  `json:"maxConcurrency,omitzero"`
 }
 
-// InspectionDataRequest is what an HTTP task sent. No answer has one yet.
+// InspectionDataRequest is what an HTTP task sent.
 type InspectionDataRequest struct {
 	Protocol *string `json:"protocol,omitzero"`
 	Method   *string `json:"method,omitzero"`
@@ -120,7 +120,7 @@ type InspectionDataRequest struct {
 	Body     *string `json:"body,omitzero"`
 }
 
-// InspectionDataResponse is what an HTTP task got. No answer has one yet.
+// InspectionDataResponse is what an HTTP task got.
 type InspectionDataResponse struct {
 	Protocol      *string `json:"protocol,omitzero"`
 	StatusCode    *string `json:"statusCode,omitzero"`

@@ -175,12 +175,14 @@ func asked(registry *integration.Registry, env machine.Env, p *asl.Program, x *m
 }
 
 // CallOnce makes the call that a job asks for, for whoever turns an execution
-// without an engine, and gives what came of it as a message. It ends with ctx.
-func CallOnce(ctx context.Context, registry *integration.Registry, env machine.Env, p *asl.Program, x *machine.Execution, j *machine.Job) (machine.Message, error) {
+// without an engine, and gives what came of it as a message. Watch is shown
+// what an HTTP task sends and gets. It ends with ctx.
+func CallOnce(ctx context.Context, registry *integration.Registry, env machine.Env, p *asl.Program, x *machine.Execution, j *machine.Job, watch func(integration.Exchange)) (machine.Message, error) {
 	task, handler, err := asked(registry, env, p, x, j)
 	if err != nil {
 		return machine.Message{}, err
 	}
+	task.Watch = watch
 	output, err := invoke(ctx, handler, *task)
 	return answer(j.ID, task, output, err), nil
 }

@@ -41,12 +41,12 @@ func (t *turn) fixedContext() value.Value {
 		b := value.NewBuilder(7)
 		b.Set("Id", value.NewString(s.ExecutionARN()))
 		b.Set("Input", t.tree(t.head.Input))
-		b.Set("StartTime", Timestamp(s.At))
+		b.Set("StartTime", timestamp(s.At))
 		b.Set("Name", value.NewString(s.Name))
 		b.Set("RoleArn", value.NewString(s.RoleARN))
 		b.Set("RedriveCount", value.NewInt(int64(t.head.Redrives)))
 		if t.head.Redriven != 0 {
-			b.Set("RedriveTime", Timestamp(t.head.Redriven))
+			b.Set("RedriveTime", timestamp(t.head.Redriven))
 		}
 		t.context = value.NewObject(
 			member("Execution", b.Object()),
@@ -62,7 +62,7 @@ func (t *turn) fixedContext() value.Value {
 func (sc *scope) stateContext() value.Value {
 	b := value.NewBuilder(3)
 	b.Set("Name", value.NewString(sc.state.Name))
-	b.Set("EnteredTime", Timestamp(sc.frame.Entered))
+	b.Set("EnteredTime", timestamp(sc.frame.Entered))
 	switch sc.state.Type {
 	case asl.Task, asl.Parallel, asl.Map:
 		b.Set("RetryCount", value.NewInt(int64(sc.frame.attempt()-1)))
@@ -144,8 +144,8 @@ func (t *turn) item(items Ref, index int) item {
 	return it
 }
 
-// Timestamp is a time (UTC ms) as the context object shows it.
-func Timestamp(ms int64) value.Value {
+// timestamp is a time as the context object shows it.
+func timestamp(ms int64) value.Value {
 	return value.NewString(time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z"))
 }
 

@@ -20,7 +20,7 @@ func (t *turn) pass(sc *scope) *fault {
 	}
 	if !s.Pass.Result.IsAbsent() {
 		in = datum{tree: s.Pass.Result}
-		sc.show(Result, in)
+		sc.show(WorkResult, in)
 	} else {
 		sc.show(AfterInputPath, chosen)
 		sc.show(AfterParameters, in)
@@ -35,7 +35,7 @@ func (t *turn) complete(f *Frame, s *asl.State, result datum) {
 	sc.result, sc.over = result, true
 	var fl *fault
 	if s.Type == asl.Task {
-		sc.show(Result, result)
+		sc.show(WorkResult, result)
 	}
 	if s.Language == asl.JSONata {
 		fl = t.outcome(sc, s.Output, s.Assign, result, s.Next)

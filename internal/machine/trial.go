@@ -9,42 +9,38 @@ import (
 // around it, and who is shown what it makes on its way.
 type Trial struct {
 	State   string      // its name; what it leads to is not shown
-	Mock    *Mock       // nil: the state does its work
 	Context value.Value // stands for the context object
 
-	Show   func(Stage, value.Text) // each stage as often as it is reached: the last counts
-	Failed func(Failure)           // the state's work failed, whatever becomes of that
-}
-
-// Mock stands for the work of a Task, a Parallel or a Map: a result, or a
-// failure.
-type Mock struct {
+	// Mocked says that Failure, or else Result, stands for the work of a Task, a
+	// Parallel or a Map.
+	Mocked  bool
 	Result  value.Text
 	Failure *Failure
 	Lost    int64      // how many of a Map's items failed
 	Read    value.Text // what a Map's ItemReader has read; zero: the Map goes through what it has
+
+	Show   func(stage string, v value.Text) // each as often as it is reached: the last counts
+	Failed func(Failure)                    // the state's work failed, whatever becomes of that
 }
 
-// Stage is a point on a state's way, by its name in the API's InspectionData.
-type Stage string
-
-// The stages, and what errorDetails tells.
+// The stages that are shown, by their names in the API's InspectionData, and
+// what its errorDetails tell.
 const (
-	AfterInputPath             Stage = "afterInputPath"
-	AfterParameters            Stage = "afterParameters"
-	AfterArguments             Stage = "afterArguments"
-	AfterItemsPath             Stage = "afterItemsPath"
-	AfterItemSelector          Stage = "afterItemSelector"
-	Result                     Stage = "result"
-	AfterResultSelector        Stage = "afterResultSelector"
-	AfterResultPath            Stage = "afterResultPath"
-	MaxConcurrency             Stage = "maxConcurrency"
-	ToleratedFailureCount      Stage = "toleratedFailureCount"
-	ToleratedFailurePercentage Stage = "toleratedFailurePercentage"
-	ItemCount                  Stage = "itemCount" // the API has none
-	RetryIndex                 Stage = "retryIndex"
-	RetryBackoff               Stage = "retryBackoffIntervalSeconds"
-	CatchIndex                 Stage = "catchIndex"
+	AfterInputPath             = "afterInputPath"
+	AfterParameters            = "afterParameters"
+	AfterArguments             = "afterArguments"
+	AfterItemsPath             = "afterItemsPath"
+	AfterItemSelector          = "afterItemSelector"
+	WorkResult                 = "result"
+	AfterResultSelector        = "afterResultSelector"
+	AfterResultPath            = "afterResultPath"
+	MaxConcurrency             = "maxConcurrency"
+	ToleratedFailureCount      = "toleratedFailureCount"
+	ToleratedFailurePercentage = "toleratedFailurePercentage"
+	ItemCount                  = "itemCount" // the API has none
+	RetryIndex                 = "retryIndex"
+	RetryBackoff               = "retryBackoffIntervalSeconds"
+	CatchIndex                 = "catchIndex"
 )
 
 // errThreshold is the failure of a distributed Map too many of whose items
@@ -54,7 +50,7 @@ const errThreshold = "States.ExceedToleratedFailureThreshold"
 // OnTrial is an execution in which one state of the program, that of the name,
 // is about to do its work, with so many attempts behind it as the retries used
 // tell. It goes on by the message that Fired the job 1.
-func OnTrial(s Start, state string, input value.Text, variables []value.Member, retries []uint32) *Execution {
+func (s Start) OnTrial(state string, input value.Text, variables []value.Member, retries []uint32) *Execution {
 	h := Head{Status: Running, Now: s.At, LastEvent: 2, Entries: 1, LastPayload: 1, LastJob: 1, Input: 1}
 	root := &Frame{State: state, Phase: Retrying, Input: 1, Entry: 1, Entered: s.At, EnteredEvent: 2, Prev: 2, Retries: retries, Job: 1}
 	texts := map[Ref]value.Text{1: input}
@@ -70,7 +66,7 @@ func OnTrial(s Start, state string, input value.Text, variables []value.Member, 
 }
 
 // show tells who tries the state out what it has made.
-func (sc *scope) show(at Stage, d datum) {
+func (sc *scope) show(at string, d datum) {
 	tr := sc.turn.env.Trial
 	switch {
 	case tr == nil || tr.State != sc.state.Name:
@@ -81,22 +77,22 @@ func (sc *scope) show(at Stage, d datum) {
 	}
 }
 
-func (sc *scope) showInt(at Stage, n int64) {
+func (sc *scope) showInt(at string, n int64) {
 	if sc.turn.env.Trial != nil {
 		sc.show(at, datum{tree: value.NewInt(n)})
 	}
 }
 
 // mock is what stands for the state's work; nil: nothing does.
-func (t *turn) mock() *Mock {
-	if t.env.Trial == nil {
+func (t *turn) mock() *Trial {
+	if t.env.Trial == nil || !t.env.Trial.Mocked {
 		return nil
 	}
-	return t.env.Trial.Mock
+	return t.env.Trial
 }
 
 // mocked ends the state's work by what stands for it.
-func (t *turn) mocked(sc *scope, m *Mock) *fault {
+func (t *turn) mocked(sc *scope, m *Trial) *fault {
 	if m.Failure != nil {
 		fl := given(m.Failure)
 		fl.fatal = fl.Error != nil && *fl.Error == errRuntime
@@ -109,7 +105,7 @@ func (t *turn) mocked(sc *scope, m *Mock) *fault {
 
 // mockedMap ends a Map's work by what stands for it, with all that comes before
 // the items shown.
-func (t *turn) mockedMap(sc *scope, m *Mock, items datum) *fault {
+func (t *turn) mockedMap(sc *scope, m *Trial, items datum) *fault {
 	s := sc.state
 	most, _, fl := sc.integer(&s.Map.MaxConcurrency, 0)
 	if fl != nil {

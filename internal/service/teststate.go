@@ -3,7 +3,10 @@ package service
 import (
 	"context"
 	"crypto/sha256"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/backstep/backstep/api"
@@ -66,23 +69,25 @@ type trial struct {
 	start     machine.Start
 	input     value.Text
 	variables []value.Member
-	context   value.Value
-	mock      *machine.Mock
+	trial     machine.Trial
 	retried   uint32 // retries that the retrier concerned has behind it
 	retries   []uint32
 
 	x      *machine.Execution
 	texts  map[machine.Ref]value.Text
-	seen   map[machine.Stage]value.Text
+	seen   map[string]value.Text
 	failed machine.Failure // the last
 	left   *machine.Event  // by which the state was left
 	next   string          // the state that it leads to, or ""
+
+	exchange *integration.Exchange // of an HTTP task; nil: there was none
 }
 
 // run takes the state to its end, or to where it would be retried.
 func (tr *trial) run(ctx context.Context) error {
-	tr.seen, tr.failed, tr.left, tr.next = map[machine.Stage]value.Text{}, machine.Failure{}, nil, ""
-	tr.x = machine.OnTrial(tr.start, tr.state.Name, tr.input, tr.variables, tr.retries)
+	tr.seen, tr.failed, tr.left, tr.next = map[string]value.Text{}, machine.Failure{}, nil, ""
+	tr.exchange = nil
+	tr.x = tr.start.OnTrial(tr.state.Name, tr.input, tr.variables, tr.retries)
 	tr.texts = map[machine.Ref]value.Text{}
 	for ref, text := range tr.x.Payloads {
 		tr.texts[ref] = text
@@ -114,11 +119,7 @@ func (tr *trial) env() machine.Env {
 	return machine.Env{
 		Now: tr.start.At, Seed: sha256.Sum256([]byte(tr.tester.NewUUID() + tr.tester.NewUUID())), TokenKey: []byte(tr.start.Name),
 		Limits: machine.AWSLimits(),
-		Trial: &machine.Trial{
-			State: tr.state.Name, Mock: tr.mock, Context: tr.context,
-			Show:   func(at machine.Stage, text value.Text) { tr.seen[at] = text },
-			Failed: func(f machine.Failure) { tr.failed = f },
-		},
+		Trial:  &tr.trial,
 	}
 }
 
@@ -161,7 +162,7 @@ func (tr *trial) await(ctx context.Context, env machine.Env, j *machine.Job) (ma
 		defer cancel()
 		call = within
 	}
-	m, err := engine.CallOnce(call, tr.tester.Registry, env, tr.program, tr.x, j)
+	m, err := engine.CallOnce(call, tr.tester.Registry, env, tr.program, tr.x, j, func(x integration.Exchange) { tr.exchange = &x })
 	switch {
 	case err != nil:
 		return m, err
@@ -183,7 +184,7 @@ func (tr *trial) outOfTime() machine.Message {
 // retrier is the index of the retrier that took the error, -1: none did.
 func (tr *trial) retrier() int { return int(tr.number(machine.RetryIndex, -1)) }
 
-func (tr *trial) number(at machine.Stage, otherwise int64) int64 {
+func (tr *trial) number(at string, otherwise int64) int64 {
 	if text, there := tr.seen[at]; there {
 		n, _ := text.Decode().AsInt()
 		return n
@@ -196,10 +197,10 @@ func (tr *trial) number(at machine.Stage, otherwise int64) int64 {
 func (tr *trial) fits() error {
 	items := tr.number(machine.ItemCount, -1)
 	switch {
-	case items < 0 || tr.mock == nil:
-	case tr.mock.Lost > items:
+	case items < 0 || !tr.trial.Mocked:
+	case tr.trial.Lost > items:
 		return api.Validation("Map iteration failure count must be less than or equal to the number of Map iterations")
-	case tr.mock.Failure == nil && tr.mock.Lost == 0 && writerOf(tr.state) == nil && int64(tr.mock.Result.Decode().Len()) != items:
+	case tr.trial.Failure == nil && tr.trial.Lost == 0 && writerOf(tr.state) == nil && int64(tr.trial.Result.Decode().Len()) != items:
 		return api.Validation("Input array does not equal the mocked result array's size.")
 	}
 	return nil
@@ -236,6 +237,9 @@ func (tr *trial) answer(in *api.TestStateInput) *api.TestStateOutput {
 	if in.InspectionLevel == api.InspectionLevelDebug || in.InspectionLevel == api.InspectionLevelTrace {
 		out.InspectionData = tr.inspection()
 	}
+	if x := tr.exchange; x != nil && in.InspectionLevel == api.InspectionLevelTrace {
+		out.InspectionData.Request, out.InspectionData.Response = sent(x, in.RevealSecrets), got(x)
+	}
 	return out
 }
 
@@ -243,9 +247,9 @@ func (tr *trial) answer(in *api.TestStateInput) *api.TestStateOutput {
 func (tr *trial) inspection() *api.InspectionData {
 	input := tr.input.String()
 	d := &api.InspectionData{Input: &input, Variables: tr.assigned()}
-	for at, to := range map[machine.Stage]**string{
+	for at, to := range map[string]**string{
 		machine.AfterInputPath: &d.AfterInputPath, machine.AfterParameters: &d.AfterParameters, machine.AfterArguments: &d.AfterArguments,
-		machine.AfterItemsPath: &d.AfterItemsPath, machine.AfterItemSelector: &d.AfterItemSelector, machine.Result: &d.Result,
+		machine.AfterItemsPath: &d.AfterItemsPath, machine.AfterItemSelector: &d.AfterItemSelector, machine.WorkResult: &d.Result,
 		machine.AfterResultSelector: &d.AfterResultSelector, machine.AfterResultPath: &d.AfterResultPath,
 	} {
 		if text, there := tr.seen[at]; there {
@@ -270,7 +274,7 @@ func (tr *trial) inspection() *api.InspectionData {
 	return d
 }
 
-func (tr *trial) count(at machine.Stage) *int32 {
+func (tr *trial) count(at string) *int32 {
 	n := int32(tr.number(at, -1))
 	if n < 0 {
 		return nil
@@ -294,4 +298,38 @@ func (tr *trial) assigned() *string {
 	}
 	text := b.Object().Text().String()
 	return &text
+}
+
+// sent is what an HTTP task sent, its credentials only if they are asked for.
+func sent(x *integration.Exchange, reveal bool) *api.InspectionDataRequest {
+	r := x.Request
+	header := r.Header.Clone()
+	if !reveal {
+		for _, name := range x.Secrets {
+			header.Del(name)
+		}
+	}
+	url, headers := r.URL.String(), listed(header)
+	return &api.InspectionDataRequest{Protocol: &r.URL.Scheme, Method: &r.Method, Url: &url, Headers: &headers, Body: optional(x.Body)}
+}
+
+// got is what an HTTP task got; nil: nothing came.
+func got(x *integration.Exchange) *api.InspectionDataResponse {
+	a := x.Answer
+	if a == nil {
+		return nil
+	}
+	status, headers, body := strconv.Itoa(a.Status), listed(a.Header), string(a.Body)
+	return &api.InspectionDataResponse{
+		Protocol: &x.Request.URL.Scheme, StatusCode: &status, StatusMessage: &a.Reason, Headers: &headers, Body: &body,
+	}
+}
+
+// listed are headers as one text: "[a: 1, b: 2]".
+func listed(header map[string][]string) string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		lines = append(lines, strings.ToLower(name)+": "+strings.Join(header[name], ","))
+	}
+	return "[" + strings.Join(lines, ", ") + "]"
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -34,6 +35,19 @@ func function(ctx context.Context, t integration.Task) (value.Text, error) {
 	return value.NewObject(value.Member{Name: "Payload", Value: payload}).Text(), nil
 }
 
+// bank is every HTTP service of the trials.
+func bank(_ context.Context, t integration.Task) (value.Text, error) {
+	r, err := http.NewRequest("POST", "https://bank.test/debit", nil)
+	if err != nil {
+		return value.Text{}, err
+	}
+	r.Header = http.Header{"X-Key": {"canary"}, "Accept": {"a", "b"}}
+	t.Watch(integration.Exchange{Request: r, Body: "{}", Secrets: []string{"X-Key"}, Answer: &integration.Answer{
+		Status: 200, Reason: "OK", Header: http.Header{"Content-Type": {"text/plain"}}, Body: []byte("done"),
+	}})
+	return value.Checked(`{"StatusCode":200}`), nil
+}
+
 type called func(context.Context, integration.Task) (value.Text, error)
 
 func (c called) Call(ctx context.Context, t integration.Task) (value.Text, error) { return c(ctx, t) }
@@ -41,6 +55,7 @@ func (c called) Call(ctx context.Context, t integration.Task) (value.Text, error
 func newTester() *service.Tester {
 	registry := new(integration.Registry)
 	registry.Add("lambda", "invoke", called(function), integration.RequestResponse)
+	registry.Add("http", "invoke", called(bank), integration.RequestResponse)
 	uuids := 0
 	return &service.Tester{
 		Registry: registry, Account: account, Region: region,

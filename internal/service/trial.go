@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/asl"
@@ -26,10 +27,15 @@ func (t *Tester) trial(in *api.TestStateInput) (*trial, error) {
 		return nil, err
 	}
 	tr.state = tr.program.Flow.Start
+	tr.trial = machine.Trial{
+		State:  tr.state.Name,
+		Show:   func(at string, text value.Text) { tr.seen[at] = text },
+		Failed: func(f machine.Failure) { tr.failed = f },
+	}
 	if err := mayTry(tr.state, in); err != nil {
 		return nil, err
 	}
-	if tr.mock, err = mockOf(tr.state, in); err != nil {
+	if err := tr.mock(in.Mock); err != nil {
 		return nil, err
 	}
 	if err := tr.configure(state, in); err != nil {
@@ -54,13 +60,13 @@ func (t *Tester) trial(in *api.TestStateInput) (*trial, error) {
 		tr.start.RoleARN = *in.RoleArn
 	}
 	if in.Context == nil {
-		tr.context = tr.usual(in.RoleArn)
+		tr.trial.Context = tr.usual(in.RoleArn)
 		return tr, nil
 	}
-	if tr.context, err = object("context", in.Context); err != nil {
+	if tr.trial.Context, err = object("context", in.Context); err != nil {
 		return nil, err
 	}
-	return tr, tr.fitting(tr.context)
+	return tr, tr.fitting(tr.trial.Context)
 }
 
 // tested is the state to be tried out, and its machine's query language.
@@ -225,36 +231,38 @@ func needsMock(in *api.TestStateInput) string {
 	return ""
 }
 
-// mockOf is what stands for the state's work; nil: nothing.
-func mockOf(s *asl.State, in *api.TestStateInput) (*machine.Mock, error) {
+// mock puts what stands for the state's work.
+func (tr *trial) mock(m *api.MockInput) (err error) {
+	s := tr.state
+	tr.trial.Mocked = m != nil
 	switch {
-	case in.Mock == nil:
-		return nil, nil
-	case in.Mock.Result != nil && in.Mock.ErrorOutput != nil:
-		return nil, api.Validation("A test mock should have only one of the following fields: [result, errorOutput].")
-	case in.Mock.ErrorOutput != nil:
-		return &machine.Mock{Failure: &machine.Failure{Error: in.Mock.ErrorOutput.Error, Cause: in.Mock.ErrorOutput.Cause}}, nil
-	case in.Mock.Result == nil:
-		return nil, api.Validation("A test mock must have one of the following fields: [result, errorOutput].")
+	case m == nil:
+		return nil
+	case m.Result != nil && m.ErrorOutput != nil:
+		return api.Validation("A test mock should have only one of the following fields: [result, errorOutput].")
+	case m.ErrorOutput != nil:
+		tr.trial.Failure = &machine.Failure{Error: m.ErrorOutput.Error, Cause: m.ErrorOutput.Cause}
+		return nil
+	case m.Result == nil:
+		return api.Validation("A test mock must have one of the following fields: [result, errorOutput].")
 	}
-	text, err := value.Check(*in.Mock.Result)
-	if err != nil {
-		return nil, api.Validation("Mocked result must be valid JSON")
+	if tr.trial.Result, err = value.Check(*m.Result); err != nil {
+		return api.Validation("Mocked result must be valid JSON")
 	}
-	result := text.Decode()
+	result := tr.trial.Result.Decode()
 	switch {
 	case s.Task != nil:
-		err = shaped(&s.Task.Resource, result, in.Mock.FieldValidationMode)
+		return shaped(&s.Task.Resource, result, m.FieldValidationMode)
 	case s.Type == asl.Map && writerOf(s) != nil:
 		if result.Kind() != value.Object {
-			err = api.Validation("Mocked result must be a JSON object.")
+			return api.Validation("Mocked result must be a JSON object.")
 		}
 	case result.Kind() != value.Array:
-		err = api.Validation("Mocked result must be an array.")
+		return api.Validation("Mocked result must be an array.")
 	case s.Parallel != nil && result.Len() != len(s.Parallel.Branches):
-		err = api.Validation("Mocked result must contain the same number of items as number of Parallel branches.")
+		return api.Validation("Mocked result must contain the same number of items as number of Parallel branches.")
 	}
-	return &machine.Mock{Result: text}, err
+	return nil
 }
 
 // field is a member of what an API answers.
@@ -305,7 +313,7 @@ func (tr *trial) configure(state value.Value, in *api.TestStateInput) error {
 		tr.retried = uint32(*c.RetrierRetryCount)
 	}
 	if name := c.ErrorCausedByState; name != nil {
-		if tr.mock == nil || tr.mock.Failure == nil || within(state, *name).IsAbsent() {
+		if tr.trial.Failure == nil || within(state, *name).IsAbsent() {
 			return api.Validation("ErrorCausedByState must be a state within the tested Map or Parallel state, whose error is mocked")
 		}
 	}
@@ -316,14 +324,14 @@ func (tr *trial) configure(state value.Value, in *api.TestStateInput) error {
 		return api.Validation("MapIterationFailureCount and MapItemReaderData are only supported for Map states")
 	}
 	if c.MapIterationFailureCount != nil {
-		tr.mock.Lost = int64(*c.MapIterationFailureCount)
+		tr.trial.Lost = int64(*c.MapIterationFailureCount)
 	}
 	if c.MapItemReaderData != nil {
 		text, err := value.Check(*c.MapItemReaderData)
 		if err != nil || text.Decode().Kind() != value.Array && text.Decode().Kind() != value.Object {
 			return api.Validation("MapItemReaderData must be a JSON array or object")
 		}
-		tr.mock.Read = text
+		tr.trial.Read = text
 	}
 	return nil
 }
@@ -371,7 +379,7 @@ func object(name string, given *string) (value.Value, error) {
 // usual is the context object where none is given.
 func (tr *trial) usual(role *string) value.Value {
 	text := func(name, s string) value.Member { return value.Member{Name: name, Value: value.NewString(s)} }
-	now := machine.Timestamp(tr.start.At)
+	now := value.NewString(time.UnixMilli(tr.start.At).UTC().Format("2006-01-02T15:04:05.000Z"))
 	prefix := strings.TrimSuffix(tr.start.MachineARN(), "stateMachine:"+tr.start.Machine)
 	roleARN := value.Member{Name: "RoleArn", Value: value.NewNull()}
 	if role != nil {
