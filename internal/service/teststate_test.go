@@ -124,3 +124,19 @@ func try(t *testing.T, request string) string {
 	}
 	return b.String()
 }
+
+// testState tries a state out as callers do.
+func testState(t *testing.T, h *house, svc api.Service) {
+	calls := h.calls.Load()
+	out, err := svc.TestState(t.Context(), &api.TestStateInput{
+		Definition: failing, StateName: ptr("T"), RoleArn: ptr(role), Input: ptr(`{"x":1}`), InspectionLevel: api.InspectionLevelDebug,
+	})
+	if err != nil || out.Status != api.TestExecutionStatusSucceeded || *out.Output != `{"Payload":{"x":1},"StatusCode":200}` || *out.InspectionData.Result != *out.Output {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if n := h.calls.Load() - calls; n != 1 {
+		t.Errorf("the task was called %d times", n)
+	}
+	_, err = svc.TestState(t.Context(), &api.TestStateInput{Definition: failing, StateName: ptr("Nobody")})
+	refused(t, err, api.CodeValidation, "State not found in definition")
+}
