@@ -103,12 +103,6 @@ curl -s http://127.0.0.1:8083/ -H 'Content-Type: application/x-amz-json-1.0' \
 		fmt.Fprintf(&m.text, "\n## %s\n\n%s", m.shapes[i].Name(), m.comments[m.shapes[i].Name()])
 		m.members(m.shapes[i], "")
 	}
-	m.text.WriteString("\n# Operations of AWS that are not offered yet\n\nThey answer `UnknownOperationException`.\n\n")
-	for _, name := range api.AWSOperations {
-		if !slices.ContainsFunc(api.Operations, func(o api.Operation) bool { return o.Name == name }) {
-			fmt.Fprintf(&m.text, "- %s\n", name)
-		}
-	}
 	return m.text.String()
 }
 

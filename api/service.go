@@ -12,8 +12,8 @@
 //     list has), `ascii`, `alias` (an alias's name), `secret` (the value is not repeated in an error message). Enumerations list their
 //     values by the method Values.
 //
-// Read service.go first, then table.go, the nouns (machine.go, definition.go, version.go, alias.go, execution.go, history.go, activity.go,
-// tag.go), and errors.go, arn.go, time.go.
+// Read service.go first, then table.go, the nouns (machine.go, definition.go, version.go, alias.go, execution.go, history.go, teststate.go,
+// activity.go, tag.go), and errors.go, arn.go, time.go.
 package api
 
 import "context"
@@ -174,6 +174,18 @@ type Service interface {
 	//
 	// Errors: ExecutionDoesNotExist, InvalidArn.
 	DescribeStateMachineForExecution(context.Context, *DescribeStateMachineForExecutionInput) (*DescribeStateMachineForExecutionOutput, error)
+
+	// TestState tries out one state alone: a state by itself, or the one of stateName in a state machine. It answers what the state gives or how
+	// it fails, where it leads, and, with an inspectionLevel of DEBUG or TRACE, what the data was at each stage. Nothing is stored and nothing
+	// has a history. It may take five minutes.
+	//
+	// A Task without a mock is really called; a Wait really waits. An activity, a nested execution, a task with .sync or .waitForTaskToken, a
+	// Parallel and a Map need a mock, which stands for their work. A status of RETRIABLE says that a retrier takes the error with
+	// retrierRetryCount retries behind it, CAUGHT_ERROR that a catcher does; errorDetails says which one.
+	//
+	// Errors: InvalidDefinition; InvalidExecutionInput; InvalidArn (of the role); ValidationException for a mock, a context, variables or a
+	// configuration that don't fit the state, and for a Task without a mock and without roleArn.
+	TestState(context.Context, *TestStateInput) (*TestStateOutput, error)
 
 	// CreateActivity makes an activity: a queue of tasks from which workers take work by GetActivityTask. It is idempotent by name; the tags
 	// of a second call are ignored.

@@ -35,7 +35,8 @@ func TestShapesAreThoseOfAWS(t *testing.T) {
 		in, out := awsShapes(t, name)
 		i := slices.IndexFunc(api.Operations, func(o api.Operation) bool { return o.Target == api.TargetAWS+name })
 		if i < 0 {
-			continue // not offered
+			t.Errorf("%s is not offered", name)
+			continue
 		}
 		compareStructs(t, name+"Input", api.Operations[i].Input, in)
 		compareStructs(t, name+"Output", api.Operations[i].Output, out)

@@ -31,6 +31,7 @@ var Operations = []Operation{
 	op("RedriveExecution", Service.RedriveExecution),
 	op("GetExecutionHistory", Service.GetExecutionHistory),
 	op("DescribeStateMachineForExecution", Service.DescribeStateMachineForExecution),
+	op("TestState", Service.TestState),
 	op("CreateActivity", Service.CreateActivity),
 	op("DescribeActivity", Service.DescribeActivity),
 	op("DeleteActivity", Service.DeleteActivity),
@@ -108,7 +109,7 @@ func (o Operation) Call(ctx context.Context, s Service, in any) (any, error) {
 }
 
 // Long says that the operation may hold its answer back for long, waiting for something to happen: 60 seconds, or five minutes for
-// StartSyncExecution.
+// StartSyncExecution and TestState.
 func (o Operation) Long() bool {
-	return o.Name == "GetActivityTask" || o.Name == "WaitExecution" || o.Name == "StartSyncExecution"
+	return o.Name == "GetActivityTask" || o.Name == "WaitExecution" || o.Name == "StartSyncExecution" || o.Name == "TestState"
 }

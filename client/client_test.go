@@ -95,6 +95,9 @@ func (s script) GetExecutionHistory(ctx context.Context, in *api.GetExecutionHis
 func (s script) DescribeStateMachineForExecution(ctx context.Context, in *api.DescribeStateMachineForExecutionInput) (*api.DescribeStateMachineForExecutionOutput, error) {
 	return play[api.DescribeStateMachineForExecutionOutput](s, ctx, "DescribeStateMachineForExecution", in)
 }
+func (s script) TestState(ctx context.Context, in *api.TestStateInput) (*api.TestStateOutput, error) {
+	return play[api.TestStateOutput](s, ctx, "TestState", in)
+}
 func (s script) CreateActivity(ctx context.Context, in *api.CreateActivityInput) (*api.CreateActivityOutput, error) {
 	return play[api.CreateActivityOutput](s, ctx, "CreateActivity", in)
 }

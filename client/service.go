@@ -135,6 +135,11 @@ func (c *Client) DescribeStateMachineForExecution(ctx context.Context, in *api.D
 	return call[api.DescribeStateMachineForExecutionOutput](ctx, c, api.TargetAWS+"DescribeStateMachineForExecution", again, 0, in)
 }
 
+// TestState implements [api.Service].
+func (c *Client) TestState(ctx context.Context, in *api.TestStateInput) (*api.TestStateOutput, error) {
+	return call[api.TestStateOutput](ctx, c, api.TargetAWS+"TestState", once, syncPatience, in)
+}
+
 // CreateActivity implements [api.Service].
 func (c *Client) CreateActivity(ctx context.Context, in *api.CreateActivityInput) (*api.CreateActivityOutput, error) {
 	return call[api.CreateActivityOutput](ctx, c, api.TargetAWS+"CreateActivity", again, 0, in)

@@ -4,7 +4,7 @@
 //
 // Read main.go (the command line), serve.go (the parts of a server and the order
 // in which they start and stop), report.go (where logs and events go),
-// metrics.go.
+// teststate.go, metrics.go.
 package main
 
 import (
@@ -37,8 +37,9 @@ func run(ctx context.Context, args []string) int {
 		Connect: func(endpoint, region string) (api.Service, error) {
 			return client.New(client.Config{Endpoint: endpoint, Region: region})
 		},
-		Serve:    serve,
-		Validate: validate,
+		Serve:     serve,
+		Validate:  validate,
+		TestState: testState,
 	})
 }
 

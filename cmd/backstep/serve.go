@@ -294,6 +294,12 @@ func (h *house) close(ctx context.Context) error {
 	if h.reports != nil {
 		h.reports.close()
 	}
+	h.closeTasks(ctx)
+	return h.store.Close()
+}
+
+// closeTasks closes the kinds of tasks.
+func (h *house) closeTasks(ctx context.Context) {
 	if h.aws != nil {
 		h.aws.Close()
 	}
@@ -306,7 +312,6 @@ func (h *house) close(ctx context.Context) error {
 	if h.lambda != nil {
 		h.lambda.Close(ctx)
 	}
-	return h.store.Close()
 }
 
 func connection(n config.Connection) httptask.Connection {

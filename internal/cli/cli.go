@@ -45,6 +45,9 @@ type Tools struct {
 	// Validate reads a definition and tells what is wrong with it.
 	// strict: as AWS would.
 	Validate func(text []byte, express, strict bool) []Finding
+	// TestState tries one state out. Its error is an *api.Error where the request
+	// is refused.
+	TestState func(context.Context, TestState, *api.TestStateInput) (*api.TestStateOutput, error)
 }
 
 // Finding is something wrong with a definition.
@@ -75,6 +78,7 @@ type verbs struct {
 	Serve      Serve      `cmd:"" help:"Run a server."`
 	Demo       Demo       `cmd:"" help:"Run the order saga's seven scenarios on a server of its own."`
 	Validate   Validate   `cmd:"" help:"Check definitions without a server."`
+	TestState  TestState  `cmd:"" help:"Try one state out without a server."`
 	Start      Start      `cmd:"" help:"Start an execution."`
 	List       List       `cmd:"" help:"List state machines, or the executions of one."`
 	Show       Show       `cmd:"" help:"Show an execution: where it stands and the path it took."`

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/cli"
 	"github.com/backstep/backstep/internal/engine"
@@ -88,4 +89,17 @@ func validate(text []byte, express, strict bool) []cli.Finding {
 		})
 	}
 	return findings
+}
+
+// testState tries a state out with the function that is every task.
+func testState(ctx context.Context, _ cli.TestState, in *api.TestStateInput) (*api.TestStateOutput, error) {
+	registry := new(integration.Registry)
+	registry.Add("lambda", "invoke", function{}, integration.RequestResponse)
+	role := "arn:aws:iam::123456789012:role/r"
+	in.RoleArn = &role
+	t := service.Tester{
+		Registry: registry, Account: "123456789012", Region: "us-east-1", Now: time.Now,
+		NewUUID: func() string { return "00000000-0000-4000-8000-000000000000" },
+	}
+	return t.TestState(ctx, in)
 }

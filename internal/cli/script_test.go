@@ -97,7 +97,7 @@ func run(t *testing.T, house api.Service, line string, terminal bool) string {
 	args, stdin := split(t, line)
 	var stdout, stderr bytes.Buffer
 	tools := cli.Tools{
-		Stdin: stdin, Stdout: &stdout, Stderr: &stderr, Terminal: terminal, Version: "v1.2.3", Validate: validate,
+		Stdin: stdin, Stdout: &stdout, Stderr: &stderr, Terminal: terminal, Version: "v1.2.3", Validate: validate, TestState: testState,
 		Connect: func(endpoint, region string) (api.Service, error) {
 			if endpoint == client.DefaultEndpoint {
 				return house, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
@@ -153,11 +154,16 @@ func (e *Engine) task(k store.JobKey) (*integration.Task, integration.Handler, e
 	if j == nil || j.Kind != machine.Call || j.Submitted {
 		return nil, nil, nil
 	}
-	q, err := r.x.Request(e.env(), r.program, j.ID)
+	return asked(e.cfg.Registry, e.env(), r.program, r.x, j)
+}
+
+// asked is the task that a job asks for, and who does it; nil: nobody does.
+func asked(registry *integration.Registry, env machine.Env, p *asl.Program, x *machine.Execution, j *machine.Job) (*integration.Task, integration.Handler, error) {
+	q, err := x.Request(env, p, j.ID)
 	if err != nil {
 		return nil, nil, err
 	}
-	start := &r.x.Start
+	start := &x.Start
 	t := &integration.Task{
 		Resource: q.Resource.Text, Service: q.Resource.Service, Action: q.Resource.Action,
 		Pattern: integration.Pattern(q.Resource.Pattern), Request: q.Input, Token: q.Token,
@@ -168,11 +174,23 @@ func (e *Engine) task(k store.JobKey) (*integration.Task, integration.Handler, e
 	if action == "" && t.Service == "lambda" {
 		action = "invoke"
 	}
-	var handler integration.Handler
-	if e.cfg.Registry != nil {
-		handler = e.cfg.Registry.Find(t.Service, action, t.Pattern)
+	if registry == nil {
+		return t, nil, nil
 	}
-	return t, handler, nil
+	return t, registry.Find(t.Service, action, t.Pattern), nil
+}
+
+// CallOnce makes the call that a job asks for, for whoever turns an execution
+// without an engine, and gives what came of it as a message. Watch is shown
+// what an HTTP task sends and gets. It ends with ctx.
+func CallOnce(ctx context.Context, registry *integration.Registry, env machine.Env, p *asl.Program, x *machine.Execution, j *machine.Job, watch func(integration.Exchange)) (machine.Message, error) {
+	task, handler, err := asked(registry, env, p, x, j)
+	if err != nil {
+		return machine.Message{}, err
+	}
+	task.Watch = watch
+	output, err := invoke(ctx, handler, *task)
+	return answer(j.ID, task, output, err), nil
 }
 
 // invoke calls the handler. One that panics has failed.

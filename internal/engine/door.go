@@ -177,7 +177,7 @@ func (e *Engine) Redrive(ctx context.Context, id store.ID, token string) (int64,
 		if at, was = h.RedriveOf(token, now); was {
 			return false
 		}
-		reason = machine.NotRedrivable(&r.x.Start, h, e.cfg.Quotas, now)
+		reason = h.NotRedrivable(&r.x.Start, e.cfg.Quotas, now)
 		return reason == ""
 	}
 	t, err := e.turn(id, machine.Message{Kind: machine.Redrive, Token: token}, &rider{before: look})
@@ -195,7 +195,7 @@ func (e *Engine) Redrive(ctx context.Context, id store.ID, token string) (int64,
 // NotRedrivable says in the service's words why an execution can't be redriven
 // now, "" where it can.
 func (e *Engine) NotRedrivable(s *machine.Start, h *machine.Head) string {
-	return machine.NotRedrivable(s, h, e.cfg.Quotas, max(e.now(), h.Now))
+	return h.NotRedrivable(s, e.cfg.Quotas, max(e.now(), h.Now))
 }
 
 // Complete brings the answer of a callback task or of an activity's worker: an

@@ -24,7 +24,7 @@ type Telling struct {
 // NotRedrivable says in the service's words why the execution can't be redriven
 // as a head has it, "" where it can.
 func (t *Telling) NotRedrivable(h *machine.Head) string {
-	return machine.NotRedrivable(t.Start, h, t.quotas, h.Now)
+	return h.NotRedrivable(t.Start, t.quotas, h.Now)
 }
 
 // Text is a payload that an event of the turn, or the head, refers to. It is

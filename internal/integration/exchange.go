@@ -75,6 +75,14 @@ type Answer struct {
 	Resent bool
 }
 
+// Exchange is what was sent and what came back, for who watches.
+type Exchange struct {
+	Request *http.Request
+	Body    string   // that was sent
+	Secrets []string // names of the headers that credentials stand in
+	Answer  *Answer  // nil: none came
+}
+
 // Effect is what is known of the effect of a request that was answered with
 // its status, where that tells of a failure: none for 4xx but 408, unless it
 // was sent twice.

@@ -52,6 +52,9 @@ type Task struct {
 	RoleARN   string // of Credentials, or ""
 	Account   string
 	Region    string
+
+	// Watch is shown what an HTTP task sends and gets; nil: nobody watches.
+	Watch func(Exchange)
 }
 
 // Pattern is how a task's answer completes it.

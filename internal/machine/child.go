@@ -57,7 +57,7 @@ type Ending struct {
 func (x *Execution) Ending(l Limits) Ending {
 	return Ending{
 		Start: x.Start, Head: x.Head, Input: x.Payloads[x.Head.Input], Output: x.Payloads[x.Head.Output],
-		NotRedrivable: NotRedrivable(&x.Start, &x.Head, l, x.Head.Now),
+		NotRedrivable: x.Head.NotRedrivable(&x.Start, l, x.Head.Now),
 	}
 }
 

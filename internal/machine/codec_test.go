@@ -34,7 +34,7 @@ var (
 	}
 	fullJob = Job{
 		ID: 1, Kind: WriteResults, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
-		Deadline: never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true,
+		Deadline: Never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true,
 	}
 	fullEvents = []Event{
 		{ID: 41, Prev: 0, At: 1000, Type: MapIterationAborted, State: "s", In: 1, Out: 2, Error: textPointer("e"), Cause: textPointer(""),

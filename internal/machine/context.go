@@ -9,6 +9,9 @@ import (
 
 // Context is the context object: $$, and $states.context.
 func (sc *scope) Context() value.Value {
+	if tr := sc.turn.env.Trial; tr != nil {
+		return sc.tried(tr.Context)
+	}
 	if sc.context.IsAbsent() {
 		fixed := sc.turn.fixedContext()
 		b := value.NewBuilder(5)
@@ -20,6 +23,15 @@ func (sc *scope) Context() value.Value {
 		sc.context = b.Object()
 	}
 	return sc.context
+}
+
+// tried is the context object of a state that is tried out, with the item that
+// an ItemSelector is about to make.
+func (sc *scope) tried(given value.Value) value.Value {
+	if sc.item == nil || given.Kind() != value.Object {
+		return given
+	}
+	return given.With("Map", sc.mapContext())
 }
 
 // fixedContext is what no turn but a redrive changes.

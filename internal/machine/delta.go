@@ -55,7 +55,7 @@ type Job struct {
 	RoleARN string // of Credentials, or ""
 	Made    int64  // when, UTC ms
 
-	Deadline  int64 // when the attempt times out; never
+	Deadline  int64 // when the attempt times out; Never
 	Heartbeat int64 // ms that may pass between heartbeats; 0: any
 	Due       int64 // when the engine must look at it at the latest: at once for what is to be dispatched
 
@@ -72,6 +72,9 @@ type Env struct {
 	RestoreEpoch uint32
 	Limits       Limits
 	StrictAWS    bool // the context object holds nothing that AWS's does not
+
+	// Trial is set where one state is tried out alone.
+	Trial *Trial
 
 	// Gone tells of an activity that there is none of that ARN; nil: all are there.
 	Gone func(activity string) bool

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"github.com/backstep/backstep/internal/asl"
 )
 
 // succeed ends the frame well.
@@ -16,6 +18,9 @@ func (t *turn) succeed(sc *scope) *fault {
 
 // fail ends the frame by an error of its own.
 func (t *turn) fail(sc *scope) *fault {
+	if sc.state.Language == asl.JSONPath {
+		sc.show(AfterInputPath, sc.dollar)
+	}
 	name, fl := sc.line(&sc.state.Fail.Error)
 	if fl != nil {
 		return fl

@@ -19,8 +19,8 @@
 // fault.go), redrive.go (how one that failed goes on), query.go (expressions and
 // how their failures are worded), context.go and assign.go. At the edges:
 // event.go, request.go and child.go (what a job asks, and what a nested
-// execution tells), token.go, arn.go, and the records on disk: codec.go,
-// rows.go, group.go.
+// execution tells), token.go, arn.go, trial.go (one state alone), and the
+// records on disk: codec.go, rows.go, group.go.
 package machine
 
 import (
@@ -57,8 +57,8 @@ type FrameID uint32
 // JobID is the number of a job within its execution; 0 is none.
 type JobID uint32
 
-// never is the time of what does not come.
-const never int64 = 1<<63 - 1
+// Never is the time of what does not come.
+const Never int64 = 1<<63 - 1
 
 // Status is where an execution stands.
 type Status uint8

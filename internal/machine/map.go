@@ -9,12 +9,19 @@ import (
 // for the next one.
 func (t *turn) mapping(sc *scope) *fault {
 	f, s := sc.frame, sc.state
-	if s.Map.Distributed {
+	m := t.mock()
+	if s.Map.Distributed && m == nil {
 		return t.distributed(sc)
+	}
+	if m != nil && !m.Read.IsZero() {
+		return t.mockedMap(sc, m, datum{tree: m.Read.Decode()})
 	}
 	items, fl := sc.items()
 	if fl != nil {
 		return fl
+	}
+	if m != nil {
+		return t.mockedMap(sc, m, items)
 	}
 	atOnce, given, fl := sc.integer(&s.Map.MaxConcurrency, 0)
 	if fl != nil {
@@ -63,6 +70,7 @@ func (sc *scope) items() (datum, *fault) {
 	if fl != nil {
 		return in, fl
 	}
+	sc.show(AfterInputPath, in)
 	items, fl := sc.with(in).selection(s.Map.ItemsPath)
 	if fl == nil && !iterable(t.look(&items)) {
 		path := "$"

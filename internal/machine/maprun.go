@@ -203,7 +203,7 @@ func (t *turn) beginChild() *fault {
 	u.Items.Running++
 	u.Executions.Running++
 	t.open(Job{Kind: StartItem, State: s.Name, Entry: uint32(u.Children), Attempt: 1,
-		Request: t.payload(asked.Object().Text(), value.Value{}), Deadline: never, Due: t.head.Now})
+		Request: t.payload(asked.Object().Text(), value.Value{}), Deadline: Never, Due: t.head.Now})
 	return nil
 }
 

@@ -11,6 +11,9 @@ func (t *turn) parallel(sc *scope) *fault {
 	if !ok {
 		return tooLarge(s.Name)
 	}
+	if m := t.mock(); m != nil {
+		return t.mocked(sc, m)
+	}
 	f.Prev = t.event(Event{Type: ParallelStateStarted, Prev: f.Prev})
 	branches := s.Parallel.Branches
 	t.split(f, &Join{Count: len(branches)})

@@ -9,15 +9,23 @@ func (t *turn) pass(sc *scope) *fault {
 		return t.outcome(sc, s.Output, s.Assign, sc.dollar, s.Next)
 	}
 	in, fl := sc.selection(s.InputPath)
-	if fl == nil && s.Parameters != nil {
-		in, fl = sc.with(in).template(s.Parameters)
-	}
 	if fl != nil {
 		return fl
 	}
+	chosen := in
+	if s.Parameters != nil {
+		if in, fl = sc.with(in).template(s.Parameters); fl != nil {
+			return fl
+		}
+	}
 	if !s.Pass.Result.IsAbsent() {
 		in = datum{tree: s.Pass.Result}
+		sc.show(WorkResult, in)
+	} else {
+		sc.show(AfterInputPath, chosen)
+		sc.show(AfterParameters, in)
 	}
+	sc.show(AfterResultSelector, in)
 	return t.pathOutcome(sc, in)
 }
 
@@ -26,6 +34,9 @@ func (t *turn) complete(f *Frame, s *asl.State, result datum) {
 	sc := t.scope(f, s, f.Prev)
 	sc.result, sc.over = result, true
 	var fl *fault
+	if s.Type == asl.Task {
+		sc.show(WorkResult, result)
+	}
 	if s.Language == asl.JSONata {
 		fl = t.outcome(sc, s.Output, s.Assign, result, s.Next)
 	} else {
@@ -33,6 +44,7 @@ func (t *turn) complete(f *Frame, s *asl.State, result datum) {
 			result, fl = sc.with(result).template(s.ResultSelector)
 		}
 		if fl == nil {
+			sc.show(AfterResultSelector, result)
 			fl = t.pathOutcome(sc, result)
 		}
 	}
@@ -45,6 +57,9 @@ func (t *turn) complete(f *Frame, s *asl.State, result datum) {
 func (sc *scope) narrow() *fault {
 	in, fl := sc.selection(sc.state.InputPath)
 	sc.with(in)
+	if fl == nil && sc.state.Language == asl.JSONPath {
+		sc.show(AfterInputPath, in)
+	}
 	return fl
 }
 
@@ -74,10 +89,11 @@ func (t *turn) pathOutcome(sc *scope, result datum) *fault {
 		return fl
 	}
 	out, fl := sc.place(s.ResultPath, result)
-	if fl == nil {
-		out, fl = sc.with(out).selection(s.OutputPath)
-	}
 	if fl != nil {
+		return fl
+	}
+	sc.show(AfterResultPath, out)
+	if out, fl = sc.with(out).selection(s.OutputPath); fl != nil {
 		return fl
 	}
 	return t.exit(sc, out, bound, s.Next)

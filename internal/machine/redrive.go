@@ -17,7 +17,7 @@ const (
 
 // NotRedrivable says in the service's words why an execution can't be redriven
 // at now (UTC ms), "" where it can.
-func NotRedrivable(s *Start, h *Head, l Limits, now int64) string {
+func (h *Head) NotRedrivable(s *Start, l Limits, now int64) string {
 	switch {
 	case !h.Status.Ended():
 		return "Execution is RUNNING and cannot be redriven"
@@ -54,7 +54,7 @@ func (h *Head) RedriveOf(token string, now int64) (int64, bool) {
 // what was left stays as it is.
 func (t *turn) redrive(token string) bool {
 	h := &t.head
-	if _, again := h.RedriveOf(token, h.Now); again || NotRedrivable(&t.x.Start, h, t.env.Limits, h.Now) != "" {
+	if _, again := h.RedriveOf(token, h.Now); again || h.NotRedrivable(&t.x.Start, t.env.Limits, h.Now) != "" {
 		return false
 	}
 	failed := ""

@@ -23,7 +23,10 @@ func (t *turn) raise(sc *scope, fl *fault) {
 	if fl.event == 0 {
 		fl.event = f.Prev
 	}
-	if !fl.fatal && t.retry(f, s, fl) {
+	if tr := t.env.Trial; tr != nil && tr.State == s.Name {
+		tr.Failed(fl.Failure)
+	}
+	if !fl.fatal && t.retry(sc, fl) {
 		return
 	}
 	if failed := failedEvent(s.Type); failed != 0 && fl.within {
@@ -67,11 +70,13 @@ func (fl *fault) matches(names []string) bool {
 
 // retry sets the timer of another try, where the first retrier that names the
 // fault has one left.
-func (t *turn) retry(f *Frame, s *asl.State, fl *fault) bool {
+func (t *turn) retry(sc *scope, fl *fault) bool {
+	f, s := sc.frame, sc.state
 	i := slices.IndexFunc(s.Retry, func(r asl.Retrier) bool { return fl.matches(r.ErrorEquals) })
 	if i < 0 {
 		return false
 	}
+	sc.showInt(RetryIndex, int64(i))
 	used := make([]uint32, len(s.Retry))
 	copy(used, f.Retries)
 	if int64(used[i]) >= s.Retry[i].MaxAttempts {
@@ -80,6 +85,7 @@ func (t *turn) retry(f *Frame, s *asl.State, fl *fault) bool {
 	t.prune(f)
 	delay := t.delay(&s.Retry[i], used[i])
 	used[i]++
+	sc.showInt(RetryBackoff, delay/1000)
 	f.Retries, f.Phase, f.Prev = used, Retrying, fl.event
 	f.Job = t.open(Job{Kind: Timer, Frame: f.ID, State: s.Name, Entry: f.Entry, Due: t.head.Now + delay})
 	return true
@@ -106,6 +112,7 @@ func (t *turn) catch(sc *scope, fl *fault) bool {
 		return false
 	}
 	c := &s.Catch[i]
+	sc.showInt(CatchIndex, int64(i))
 	t.prune(sc.frame)
 	sc.frame.Prev = fl.event
 	told := datum{tree: fl.object()}

@@ -15,6 +15,9 @@ func (t *turn) task(sc *scope) *fault {
 	if fl != nil {
 		return fl
 	}
+	if m := t.mock(); m != nil {
+		return t.mocked(sc, m)
+	}
 	if r.Kind == asl.Activity && t.env.Gone != nil && t.env.Gone(r.Text) {
 		return sc.runtime("The activity " + r.Text + " does not exist.")
 	}
@@ -27,7 +30,7 @@ func (t *turn) task(sc *scope) *fault {
 	f.Prev = t.event(e)
 	f.Sends++
 	j := Job{Kind: jobKind(r.Kind), Frame: f.ID, State: s.Name, Entry: f.Entry, Attempt: f.Tried + f.attempt(), Send: f.Sends,
-		Request: plan.request, RoleARN: plan.role, Deadline: never, Due: t.head.Now}
+		Request: plan.request, RoleARN: plan.role, Deadline: Never, Due: t.head.Now}
 	if plan.timeout > 0 {
 		j.Deadline = t.head.Now + plan.timeout*1000
 	}
@@ -59,6 +62,9 @@ func (sc *scope) plan() (p plan, fl *fault) {
 		return p, fl
 	}
 	sc.with(in)
+	if s.Language == asl.JSONPath {
+		sc.show(AfterInputPath, in)
+	}
 	if p.timeout, fl = sc.seconds(&s.Task.TimeoutSeconds); fl != nil {
 		return p, fl
 	}
@@ -76,6 +82,11 @@ func (sc *scope) plan() (p plan, fl *fault) {
 		if in, fl = sc.template(s.Parameters); fl != nil {
 			return p, fl
 		}
+	}
+	if s.Language == asl.JSONPath {
+		sc.show(AfterParameters, in)
+	} else if s.Parameters != nil {
+		sc.show(AfterArguments, in)
 	}
 	var ok bool
 	if p.request, ok = t.number(&in, t.env.Limits.Payload); !ok {

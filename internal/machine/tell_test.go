@@ -89,7 +89,7 @@ func (s *script) jobLine(j *Job) string {
 	if j.RoleARN != "" {
 		out += " role " + j.RoleARN
 	}
-	if j.Deadline != never && j.Deadline != 0 {
+	if j.Deadline != Never && j.Deadline != 0 {
 		out += " deadline " + s.after(j.Deadline)
 	}
 	if j.Heartbeat != 0 {
@@ -107,7 +107,7 @@ func (s *script) jobLine(j *Job) string {
 
 // after is a time by the distance from the start.
 func (s *script) after(ms int64) string {
-	if ms == never {
+	if ms == Never {
 		return "never"
 	}
 	return (time.Duration(ms-scriptStart) * time.Millisecond).String()

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,10 +72,6 @@ func (s *Server) route(r *http.Request) (*route, error) {
 	}
 	if rt := s.routes[targets[0]]; rt != nil {
 		return rt, nil
-	}
-	name, ours := strings.CutPrefix(targets[0], api.TargetAWS)
-	if ours && slices.Contains(api.AWSOperations, name) {
-		return nil, api.Errorf(api.CodeUnknownOperation, "The operation %s is not offered by this server yet.", name)
 	}
 	return nil, api.Errorf(api.CodeUnknownOperation, "The operation %.100q is unknown.", targets[0])
 }

@@ -37,7 +37,6 @@ func TestMisuse(t *testing.T) {
 		{name: "our prefix for AWS's operation", target: "Backstep.StartExecution", body: good, status: 400, answer: "UnknownOperationException"},
 		{name: "AWS's prefix for ours", target: "AWSStepFunctions.WaitExecution", body: good, status: 400, answer: "unknown"},
 		{name: "10 KiB of target", target: strings.Repeat("x", 10<<10), body: good, status: 400, answer: "UnknownOperationException"},
-		{name: "of AWS, not offered", target: "AWSStepFunctions.TestState", body: `{}`, status: 400, answer: "TestState is not offered by this server yet"},
 
 		{name: "no content type", target: start, body: good, change: set("Content-Type", ""), status: 400, answer: "application/x-amz-json-1.0"},
 		{name: "a form's content type", target: start, body: good, change: set("Content-Type", "text/plain"), status: 400, answer: "application/x-amz-json-1.0"},

@@ -119,6 +119,7 @@ func TestProtocol(t *testing.T) {
 		{"stop", stop},
 		{"redrive", redrive},
 		{"what is not redriven", notRedriven},
+		{"test of a state", testState},
 		{"express", express},
 		{"callbacks", callbacks},
 		{"activities", activities},

@@ -6,9 +6,9 @@
 // Read service.go, then catalog.go (state machines as documents), machine.go,
 // definition.go (what may be created), version.go, alias.go, execution.go,
 // redrive.go, maprun.go, history.go, activity.go, tag.go, page.go (next tokens),
-// deletion.go (what goes on after a DeleteStateMachine), retention.go (what
-// becomes of old executions), report.go (who is told of what executions do) with
-// logevent.go and statuschange.go.
+// teststate.go and trial.go (one state alone), deletion.go (what goes on after a
+// DeleteStateMachine), retention.go (what becomes of old executions), report.go
+// (who is told of what executions do) with logevent.go and statuschange.go.
 package service
 
 import (

@@ -15,7 +15,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/backstep/backstep/internal/integration"
@@ -93,10 +95,29 @@ func (h *Handler) Call(ctx context.Context, t integration.Task) (value.Text, err
 		client = h.plain
 	}
 	answer, err := client.Exchange(request.WithContext(inner), integration.MaxResult)
+	if t.Watch != nil {
+		t.Watch(h.exchange(t, request, answer))
+	}
 	if err != nil {
 		return value.Text{}, h.failure(ctx, request.URL.Host, err)
 	}
 	return result(t, answer)
+}
+
+// exchange is what was sent and what came back.
+func (h *Handler) exchange(t integration.Task, r *http.Request, a *integration.Answer) integration.Exchange {
+	x := integration.Exchange{Request: r, Secrets: []string{"Authorization"}, Answer: a}
+	arn := connectionARN(t.Request.Decode())
+	for _, name := range []string{arn, connectionName(arn)} {
+		if c, known := h.connections[name]; known && c.Header != "" {
+			x.Secrets = append(x.Secrets, c.Header)
+		}
+	}
+	if body, err := r.GetBody(); err == nil {
+		sent, _ := io.ReadAll(body) // of a text in memory
+		x.Body = string(sent)
+	}
+	return x
 }
 
 // failure is an exchange without an answer as the caller is told it.

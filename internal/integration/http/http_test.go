@@ -262,3 +262,31 @@ func TestTimeouts(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Who watches is shown what was sent and what came back, and which headers hold
+// credentials.
+func TestWatching(t *testing.T) {
+	h, url := service(t, Config{}, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Answer", "yes")
+		w.WriteHeader(http.StatusTeapot)
+		io.WriteString(w, "short and stout")
+	})
+	arn := "arn:aws:events:us-east-1:123456789012:connection/bank/1"
+	h.connections = map[string]Connection{arn: {Hosts: []string{strings.TrimPrefix(url, "http://")}, Header: "X-Key", Key: "canary"}}
+	watched := task(`{"ApiEndpoint":"` + url + `/tea","Method":"POST","RequestBody":{"cups":2},"Authentication":{"ConnectionArn":"` + arn + `"}}`)
+	var seen []integration.Exchange
+	watched.Watch = func(x integration.Exchange) { seen = append(seen, x) }
+	if _, err := h.Call(t.Context(), watched); err == nil {
+		t.Error("a teapot made coffee")
+	}
+	if len(seen) != 1 {
+		t.Fatalf("%d exchanges were seen", len(seen))
+	}
+	x := seen[0]
+	if x.Request.URL.String() != url+"/tea" || x.Request.Header.Get("X-Key") != "canary" || x.Body != `{"cups":2}` || strings.Join(x.Secrets, " ") != "Authorization X-Key" {
+		t.Errorf("sent: %+v", x)
+	}
+	if x.Answer.Status != http.StatusTeapot || x.Answer.Header.Get("X-Answer") != "yes" || string(x.Answer.Body) != "short and stout" {
+		t.Errorf("got: %+v", x.Answer)
+	}
+}

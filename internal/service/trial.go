@@ -1,0 +1,408 @@
+package service
+
+import (
+	"crypto/sha256"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// onTrial is the name of a state while it is tried out, as the service has it.
+const onTrial = "StateName"
+
+// trial checks what is asked for, and prepares it.
+func (t *Tester) trial(in *api.TestStateInput) (*trial, error) {
+	state, language, err := tested(in)
+	if err != nil {
+		return nil, err
+	}
+	tr := &trial{tester: t}
+	if tr.program, err = t.compile(state, language, in.Mock != nil); err != nil {
+		return nil, err
+	}
+	tr.state = tr.program.Flow.Start
+	tr.trial = machine.Trial{
+		State:  tr.state.Name,
+		Show:   func(at string, text value.Text) { tr.seen[at] = text },
+		Failed: func(f machine.Failure) { tr.failed = f },
+	}
+	if err := mayTry(tr.state, in); err != nil {
+		return nil, err
+	}
+	if err := tr.mock(in.Mock); err != nil {
+		return nil, err
+	}
+	if err := tr.configure(state, in); err != nil {
+		return nil, err
+	}
+	if tr.input, err = input(in.Input, machine.AWSLimits().Payload); err != nil {
+		return nil, err
+	}
+	given, err := object("variables", in.Variables)
+	if err != nil {
+		return nil, err
+	}
+	for name, v := range given.Members() {
+		tr.variables = append(tr.variables, value.Member{Name: name, Value: v})
+	}
+	tr.start = machine.Start{
+		Account: t.Account, Region: t.Region, Machine: t.NewUUID(), Name: t.NewUUID(), Express: true, At: t.Now().UnixMilli(),
+	}
+	id := sha256.Sum256([]byte(tr.start.Name))
+	copy(tr.start.ID[:], id[:])
+	if in.RoleArn != nil {
+		tr.start.RoleARN = *in.RoleArn
+	}
+	if in.Context == nil {
+		tr.trial.Context = tr.usual(in.RoleArn)
+		return tr, nil
+	}
+	if tr.trial.Context, err = object("context", in.Context); err != nil {
+		return nil, err
+	}
+	return tr, tr.fitting(tr.trial.Context)
+}
+
+// tested is the state to be tried out, and its machine's query language.
+func tested(in *api.TestStateInput) (state, language value.Value, err error) {
+	text, err := value.Check(in.Definition)
+	if err != nil {
+		return state, language, api.InvalidDefinition("INVALID_JSON_DESCRIPTION: " + syntax(in.Definition, err))
+	}
+	root := text.Decode()
+	language = root.Get("QueryLanguage")
+	switch {
+	case root.Kind() != value.Object:
+		return state, language, api.InvalidDefinition("INVALID_JSON_DESCRIPTION: A state is a JSON object")
+	case in.StateName != nil:
+		if state = stateIn(root, *in.StateName); state.IsAbsent() {
+			return state, language, api.Validation("State not found in definition")
+		}
+		definition, problems := asl.Parse([]byte(in.Definition))
+		if asl.Render(problems) == "" {
+			problems = asl.Check(definition, asl.Rules{Distributed: true, Serves: asl.OnAWS})
+		}
+		if message := asl.Render(problems); message != "" {
+			return state, language, api.Errorf(api.CodeInvalidDefinition, "%s", message)
+		}
+		return state, language, nil
+	case root.Has("States"):
+		return state, language, api.Validation("StateName must be specified when the definition is a state machine")
+	}
+	return root, language, nil
+}
+
+// stateIn finds a state by its name, at any depth; absent: there is none.
+func stateIn(flow value.Value, name string) value.Value {
+	states := flow.Get("States")
+	if found := states.Get(name); found.Kind() == value.Object {
+		return found
+	}
+	for _, s := range states.Members() {
+		if found := within(s, name); !found.IsAbsent() {
+			return found
+		}
+	}
+	return value.Value{}
+}
+
+// within finds a state in the flows of a Parallel or a Map.
+func within(state value.Value, name string) value.Value {
+	flows := []value.Value{state.Get("ItemProcessor"), state.Get("Iterator")}
+	if branches := state.Get("Branches"); branches.Kind() == value.Array {
+		flows = append(flows, branches.Items()...)
+	}
+	for _, flow := range flows {
+		if found := stateIn(flow, name); !found.IsAbsent() {
+			return found
+		}
+	}
+	return value.Value{}
+}
+
+// compile makes the program around a state: what it leads to just ends.
+func (t *Tester) compile(state, language value.Value, mocked bool) (*asl.Program, error) {
+	states := value.NewBuilder(4)
+	states.Set(onTrial, state)
+	end := value.NewObject(value.Member{Name: "Type", Value: value.NewString("Succeed")})
+	for _, name := range targets(state) {
+		if !states.Object().Has(name) {
+			states.Set(name, end)
+		}
+	}
+	b := value.NewBuilder(3)
+	if !language.IsAbsent() {
+		b.Set("QueryLanguage", language)
+	}
+	b.Set("StartAt", value.NewString(onTrial))
+	b.Set("States", states.Object())
+	definition, problems := asl.Parse([]byte(b.Object().Text().String()))
+	if message := asl.Render(problems); message != "" {
+		return nil, api.Errorf(api.CodeInvalidDefinition, "%s", message)
+	}
+	rules := asl.Rules{Distributed: true, Serves: asl.OnAWS}
+	if !mocked {
+		rules.Serves = func(service, action string, p asl.Pattern) bool {
+			return service == "states" || p != asl.RequestResponse || t.Registry != nil && t.Registry.Serves(service, action, integration.Pattern(p))
+		}
+	}
+	program, err := asl.Compile(definition, rules)
+	if err != nil {
+		return nil, api.Errorf(api.CodeInvalidDefinition, "%s", err.Error())
+	}
+	return program, nil
+}
+
+// targets are the states that a state leads to.
+func targets(state value.Value) []string {
+	var names []string
+	add := func(v value.Value) {
+		if v.Kind() == value.String {
+			names = append(names, v.AsString())
+		}
+	}
+	add(state.Get("Next"))
+	add(state.Get("Default"))
+	for _, list := range []value.Value{state.Get("Choices"), state.Get("Catch")} {
+		if list.Kind() == value.Array {
+			for _, one := range list.Items() {
+				add(one.Get("Next"))
+			}
+		}
+	}
+	return names
+}
+
+// mayTry refuses what can't be tried out in this way, as the service does.
+func mayTry(s *asl.State, in *api.TestStateInput) error {
+	grouped := s.Type == asl.Parallel || s.Type == asl.Map
+	if name := needsMock(in); name != "" && in.Mock == nil {
+		return api.Validation("TestState does not support %s when a mock is not specified.", name)
+	}
+	switch {
+	case in.Mock == nil && grouped:
+		return api.Errorf(api.CodeInvalidDefinition, "TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]")
+	case in.Mock != nil && !grouped && s.Type != asl.Task:
+		return api.Validation("State type '%s' is not supported when a mock is specified", s.Type)
+	case in.Mock != nil && in.RevealSecrets:
+		return api.Validation("TestState does not support RevealSecrets when a mock is specified.")
+	case in.RoleArn != nil:
+		if err := checkRole(*in.RoleArn); err != nil {
+			return err
+		}
+	}
+	if s.Task == nil || in.Mock != nil {
+		return nil
+	}
+	switch r := &s.Task.Resource; {
+	case r.Kind == asl.Activity || r.Kind == asl.NestedExecution && r.Pattern == asl.RequestResponse:
+		return api.Validation("A mock must be specified to test a Task state with the resource %s", r.Text)
+	case r.Pattern != asl.RequestResponse:
+		return api.Errorf(api.CodeInvalidDefinition, "TestState API does not support '.sync' or '.waitForTaskToken' integration patterns.")
+	case in.RoleArn == nil:
+		return api.Validation("RoleArn must be specified when testing a Task state")
+	}
+	return nil
+}
+
+// needsMock is a member of the request that makes no sense without a mock, "":
+// there is none.
+func needsMock(in *api.TestStateInput) string {
+	c := in.StateConfiguration
+	if c == nil {
+		c = &api.TestStateConfiguration{}
+	}
+	switch {
+	case c.MapIterationFailureCount != nil:
+		return "MapIterationFailureCount"
+	case c.MapItemReaderData != nil:
+		return "MapItemReaderData"
+	case c.ErrorCausedByState != nil:
+		return "ErrorCausedByState"
+	case in.Context != nil:
+		return "Context"
+	}
+	return ""
+}
+
+// mock puts what stands for the state's work.
+func (tr *trial) mock(m *api.MockInput) (err error) {
+	s := tr.state
+	tr.trial.Mocked = m != nil
+	switch {
+	case m == nil:
+		return nil
+	case m.Result != nil && m.ErrorOutput != nil:
+		return api.Validation("A test mock should have only one of the following fields: [result, errorOutput].")
+	case m.ErrorOutput != nil:
+		tr.trial.Failure = &machine.Failure{Error: m.ErrorOutput.Error, Cause: m.ErrorOutput.Cause}
+		return nil
+	case m.Result == nil:
+		return api.Validation("A test mock must have one of the following fields: [result, errorOutput].")
+	}
+	if tr.trial.Result, err = value.Check(*m.Result); err != nil {
+		return api.Validation("Mocked result must be valid JSON")
+	}
+	result := tr.trial.Result.Decode()
+	switch {
+	case s.Task != nil:
+		return shaped(&s.Task.Resource, result, m.FieldValidationMode)
+	case s.Type == asl.Map && writerOf(s) != nil:
+		if result.Kind() != value.Object {
+			return api.Validation("Mocked result must be a JSON object.")
+		}
+	case result.Kind() != value.Array:
+		return api.Validation("Mocked result must be an array.")
+	case s.Parallel != nil && result.Len() != len(s.Parallel.Branches):
+		return api.Validation("Mocked result must contain the same number of items as number of Parallel branches.")
+	}
+	return nil
+}
+
+// field is a member of what an API answers.
+type field struct {
+	name     string
+	kind     value.Kind
+	required bool
+}
+
+// answers are those of the APIs that tasks of ours call, as far as a mock is held
+// against them; "sync" is what a nested execution ends with.
+var answers = map[string][]field{
+	"lambda:invoke":         {{"StatusCode", value.Number, false}, {"FunctionError", value.String, false}, {"LogResult", value.String, false}, {"ExecutedVersion", value.String, false}},
+	"sns:publish":           {{"MessageId", value.String, false}, {"SequenceNumber", value.String, false}},
+	"states:startExecution": {{"ExecutionArn", value.String, true}, {"StartDate", value.String, true}},
+	"sync": {{"ExecutionArn", value.String, true}, {"StateMachineArn", value.String, true}, {"Status", value.String, true},
+		{"StartDate", value.String, true}, {"Name", value.String, false}},
+}
+
+// shaped holds a mocked result against what the API would answer.
+func shaped(r *asl.Resource, result value.Value, mode api.MockResponseValidationMode) error {
+	fields := answers[r.Service+":"+r.Action]
+	switch {
+	case mode == api.MockResponseValidationModeNone || r.Pattern == asl.WaitForTaskToken:
+		return nil
+	case r.Kind == asl.NestedExecution && r.Pattern != asl.RequestResponse:
+		fields = answers["sync"]
+	}
+	for _, f := range fields {
+		v := result.Get(f.name)
+		switch {
+		case v.IsAbsent() && f.required && mode != api.MockResponseValidationModePresent:
+			return api.Validation("Mock result schema validation error: Required field '%s' is missing", f.name)
+		case !v.IsAbsent() && v.Kind() != f.kind:
+			return api.Validation("Mock result schema validation error: Field '%s' must be a %s", f.name, strings.ToLower(f.kind.String()))
+		}
+	}
+	return nil
+}
+
+// configure puts things as they stand when the state is tried out.
+func (tr *trial) configure(state value.Value, in *api.TestStateInput) error {
+	c := in.StateConfiguration
+	if c == nil {
+		return nil
+	}
+	if c.RetrierRetryCount != nil {
+		tr.retried = uint32(*c.RetrierRetryCount)
+	}
+	if name := c.ErrorCausedByState; name != nil {
+		if tr.trial.Failure == nil || within(state, *name).IsAbsent() {
+			return api.Validation("ErrorCausedByState must be a state within the tested Map or Parallel state, whose error is mocked")
+		}
+	}
+	if c.MapIterationFailureCount == nil && c.MapItemReaderData == nil {
+		return nil
+	}
+	if tr.state.Type != asl.Map {
+		return api.Validation("MapIterationFailureCount and MapItemReaderData are only supported for Map states")
+	}
+	if c.MapIterationFailureCount != nil {
+		tr.trial.Lost = int64(*c.MapIterationFailureCount)
+	}
+	if c.MapItemReaderData != nil {
+		text, err := value.Check(*c.MapItemReaderData)
+		if err != nil || text.Decode().Kind() != value.Array && text.Decode().Kind() != value.Object {
+			return api.Validation("MapItemReaderData must be a JSON array or object")
+		}
+		tr.trial.Read = text
+	}
+	return nil
+}
+
+// inContext are the members that a context object may have, and theirs.
+var inContext = map[string][]string{
+	"Execution":    {"Id", "Input", "Name", "RedriveCount", "RedriveTime", "RoleArn", "StartTime"},
+	"Map":          {"Item"},
+	"State":        {"EnteredTime", "Name", "RetryCount"},
+	"StateMachine": {"Id", "Name"},
+	"Task":         {"Token"},
+}
+
+// fitting refuses a context object that the state could not have.
+func (tr *trial) fitting(given value.Value) error {
+	for name, part := range given.Members() {
+		may, known := inContext[name]
+		if !known {
+			return api.Validation("Invalid Context object provided: Field '%s' is not allowed", name)
+		}
+		for member := range part.Members() {
+			if !slices.Contains(may, member) {
+				return api.Validation("Invalid Context object provided: Field '%s' is not allowed", member)
+			}
+		}
+	}
+	if given.Has("Task") && (tr.state.Task == nil || tr.state.Task.Resource.Pattern == asl.RequestResponse && tr.state.Task.Resource.Kind != asl.Activity) {
+		return api.Validation("Invalid Context object provided: Context object contains 'Task' when state is not a Task state with a '.sync' or '.waitForTaskToken' service integration pattern")
+	}
+	return nil
+}
+
+// object reads a JSON object; absent where none is given.
+func object(name string, given *string) (value.Value, error) {
+	if given == nil {
+		return value.Value{}, nil
+	}
+	text, err := value.Check(*given)
+	if err != nil || text.Decode().Kind() != value.Object {
+		return value.Value{}, api.Validation("The %s must be a JSON object", name)
+	}
+	return text.Decode(), nil
+}
+
+// usual is the context object where none is given.
+func (tr *trial) usual(role *string) value.Value {
+	text := func(name, s string) value.Member { return value.Member{Name: name, Value: value.NewString(s)} }
+	now := value.NewString(time.UnixMilli(tr.start.At).UTC().Format("2006-01-02T15:04:05.000Z"))
+	prefix := strings.TrimSuffix(tr.start.MachineARN(), "stateMachine:"+tr.start.Machine)
+	roleARN := value.Member{Name: "RoleArn", Value: value.NewNull()}
+	if role != nil {
+		roleARN = text("RoleArn", *role)
+	}
+	execution := value.NewObject(
+		text("Id", prefix+"express:"+tr.start.Machine+":"+tr.start.Name),
+		value.Member{Name: "Input", Value: tr.input.Decode()},
+		text("Name", tr.start.Name), roleARN,
+		value.Member{Name: "StartTime", Value: now},
+	)
+	state := value.NewBuilder(3)
+	state.Set("Name", value.NewString(onTrial))
+	state.Set("EnteredTime", now)
+	if tr.state.Retry != nil || tr.state.Task != nil || tr.state.Map != nil || tr.state.Parallel != nil {
+		state.Set("RetryCount", value.NewInt(int64(tr.retried)))
+	}
+	b := value.NewBuilder(4)
+	b.Set("Execution", execution)
+	b.Set("StateMachine", value.NewObject(text("Id", tr.start.MachineARN()), text("Name", tr.start.Machine)))
+	b.Set("State", state.Object())
+	if tr.state.Task != nil && (tr.state.Task.Resource.Kind == asl.Activity || tr.state.Task.Resource.Pattern == asl.WaitForTaskToken) {
+		b.Set("Task", value.NewObject(text("Token", tr.start.Name)))
+	}
+	return b.Object()
+}
