@@ -19,7 +19,9 @@ import (
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/integration/aws"
 	httptask "github.com/backstep/backstep/internal/integration/http"
+	"github.com/backstep/backstep/internal/integration/items"
 	"github.com/backstep/backstep/internal/integration/lambda"
+	"github.com/backstep/backstep/internal/integration/s3"
 	"github.com/backstep/backstep/internal/integration/sns"
 	"github.com/backstep/backstep/internal/server"
 	"github.com/backstep/backstep/internal/service"
@@ -82,6 +84,7 @@ type house struct {
 	lambda  *lambda.Handler
 	sns     *sns.Handler
 	http    *httptask.Handler
+	s3      *s3.Client
 	engine  *engine.Engine
 	service *service.Service
 	server  *server.Server
@@ -110,7 +113,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	override(&limits.CachedBytes, c.Limits.Memory)
 	h.engine, err = engine.Open(context.WithoutCancel(ctx), engine.Config{
 		Store: h.store, Registry: registry, Machines: catalog.Machine, Gone: catalog.Gone, Log: log, Exclusive: c.Postgres == "", Limits: limits,
-		StrictAWS: c.StrictAWS,
+		StrictAWS: c.StrictAWS, Items: items.Reader{Objects: h.buckets()},
 	})
 	if err != nil {
 		return nil, err
@@ -148,7 +151,7 @@ func openStore(ctx context.Context, c *config.Config, log *slog.Logger) (store.S
 func (h *house) integrations(ctx context.Context) (*integration.Registry, error) {
 	c := h.config
 	var signer *aws.Signer
-	if c.Endpoints.Lambda != "" || c.Endpoints.SNS != "" {
+	if c.Endpoints != (config.Endpoints{}) {
 		var err error
 		if signer, err = aws.NewSigner(ctx, c.Region); err != nil {
 			return nil, err
@@ -168,6 +171,9 @@ func (h *house) integrations(ctx context.Context) (*integration.Registry, error)
 		topics[name] = sns.Topic{Webhook: string(t.Webhook)}
 	}
 	h.sns = sns.New(sns.Config{Topics: topics, Endpoint: string(c.Endpoints.SNS), Signer: signer, StrictAWS: c.StrictAWS, Logger: h.log})
+	if c.Endpoints.S3 != "" {
+		h.s3 = s3.New(s3.Config{Endpoint: string(c.Endpoints.S3), Signer: signer})
+	}
 	connections := map[string]httptask.Connection{}
 	for name, n := range c.Connections {
 		connections[name] = connection(n)
@@ -181,6 +187,18 @@ func (h *house) integrations(ctx context.Context) (*integration.Registry, error)
 	r.Add("sns", "publish", h.sns, integration.RequestResponse, integration.WaitForTaskToken)
 	r.Add("http", "invoke", h.http, integration.RequestResponse)
 	return r, nil
+}
+
+// buckets are where distributed Maps read and write objects.
+func (h *house) buckets() items.Buckets {
+	b := items.Buckets{Folders: items.Folders{}}
+	for name, bucket := range h.config.Buckets {
+		b.Folders[name] = bucket.Folder
+	}
+	if h.s3 != nil {
+		b.Elsewhere = h.s3
+	}
+	return b
 }
 
 // ready says whether starts are taken.
@@ -237,6 +255,9 @@ func (h *house) close(ctx context.Context) error {
 	}
 	if h.lambda != nil {
 		h.lambda.Close(ctx)
+	}
+	if h.s3 != nil {
+		h.s3.Close()
 	}
 	return h.store.Close()
 }

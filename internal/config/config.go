@@ -26,6 +26,7 @@ type Config struct {
 	Topics      map[string]Topic
 	Connections map[string]Connection
 	HTTP        HTTP
+	Buckets     map[string]Bucket
 	Keys        map[string]Secret // by access key id
 	Limits      Limits
 	Endpoints   Endpoints
@@ -66,6 +67,10 @@ type Basic struct {
 	Password Secret
 }
 
+// Bucket is a bucket of objects that is a folder of this machine: what
+// distributed Maps read and write.
+type Bucket struct{ Folder string }
+
 // HTTP is what HTTP tasks may call: "host:port" or a CIDR each.
 type HTTP struct{ Allow []string }
 
@@ -81,8 +86,8 @@ type Limits struct {
 
 // Endpoints are servers of AWS's protocols that the environment names, as it
 // does for AWS's own clients: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL_SNS,
-// AWS_ENDPOINT_URL.
-type Endpoints struct{ Lambda, SNS URL }
+// AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL.
+type Endpoints struct{ Lambda, SNS, S3 URL }
 
 // Default is the configuration of a server that is told nothing.
 func Default() *Config {

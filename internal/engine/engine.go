@@ -58,6 +58,9 @@ type Clock interface{ Now() int64 }
 type Config struct {
 	Store    store.Store
 	Registry *integration.Registry // who does the tasks
+	// Items reads what the definition of a distributed Map has it read. nil:
+	// nothing can be read.
+	Items integration.ItemReader
 	// Programs finds a definition's program by its hash. nil: the store's text
 	// is compiled, and the last Limits.Programs of them are kept.
 	Programs func(ctx context.Context, hash store.Hash) (*asl.Program, error)

@@ -312,3 +312,76 @@ func TestUpdateRun(t *testing.T) {
 		t.Error("runs: ", r.runs(id))
 	}
 }
+
+// pages is a reader of numbers, two in a page, that fails as it is told.
+type pages struct {
+	most  int
+	fails func(cursor string) error
+}
+
+func (p *pages) Read(ctx context.Context, r integration.ItemRequest) (page integration.ItemPage, err error) {
+	if p.fails != nil {
+		err = p.fails(r.Cursor)
+	}
+	at := len(r.Cursor)
+	page.Items = value.NewArray([]value.Value{value.NewInt(int64(at + 1)), value.NewInt(int64(at + 2))})
+	page.Cursor = r.Cursor + ".."
+	page.Over = at+2 >= p.most
+	return page, err
+}
+
+const reads = `"ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k"},"ReaderConfig":{"InputType":"JSON"}},`
+
+// Items that are read come once each, over a crash at any commit and over
+// storage that fails for a time.
+func TestMapRunReads(t *testing.T) {
+	for n := 1; n < 100; n++ {
+		failures := 0
+		reader := &pages{most: 6, fails: func(cursor string) error {
+			if failures++; failures%2 == 1 {
+				return fmt.Errorf("for a time")
+			}
+			return nil
+		}}
+		r := newRig(t, echo, func(c *Config) { c.Items = reader })
+		id := r.start(r.define(each("EXPRESS", reads)), "a", `{}`).ID
+		session := r.session
+		session.CrashIn(n, n%2 == 0)
+		r.pass(time.Minute)
+		crashed := session.Crashed()
+		if crashed {
+			r.open()
+			r.pass(time.Minute)
+		}
+		session.CrashIn(0, false)
+		if h := r.head(id); h.Status != machine.Succeeded || r.output(id).Text().String() != `[1,2,3,4,5,6]` {
+			t.Fatalf("crash at %d: %s", n, story(r.history(id)))
+		}
+		r.tidy()
+		if !crashed {
+			return
+		}
+	}
+}
+
+func TestMapRunCannotRead(t *testing.T) {
+	for want, fails := range map[string]func(string) error{
+		"never":                   func(string) error { return fmt.Errorf("never") },
+		"no such key":             func(string) error { return integration.NewError("S3.NoSuchKey", "no such key", integration.EffectNone) },
+		"the reader panicked: oh": func(string) error { panic("oh") },
+	} {
+		r := newRig(t, echo, func(c *Config) { c.Items = &pages{fails: fails} })
+		id := r.start(r.define(each("STANDARD", reads)), "a", `{}`).ID
+		r.pass(time.Minute)
+		if h := r.head(id); h.Status != machine.Failed || *h.Error != "States.ItemReaderFailed" || *h.Cause != want {
+			t.Errorf("%s: %+v, %s", want, h, story(r.history(id)))
+		}
+		r.tidy()
+	}
+	r := newRig(t, echo, nil)
+	id := r.start(r.define(each("STANDARD", reads)), "a", `{}`).ID
+	r.settle()
+	if h := r.head(id); h.Status != machine.Failed || *h.Cause != "Items can't be read here" {
+		t.Errorf("%+v", h)
+	}
+}

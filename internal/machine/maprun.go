@@ -3,6 +3,7 @@ package machine
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
@@ -84,6 +85,8 @@ func (t *turn) takeRun(m Message) bool {
 		return true
 	case j.Kind == StartItem && m.Kind == JobFailed:
 		return t.stillborn(j)
+	case j.Kind == ReadItems:
+		return t.wasRead(j, m)
 	}
 	return false
 }
@@ -120,6 +123,7 @@ func (t *turn) beginRun(m Message) bool {
 		root.Join.Count = t.tree(root.Join.Items).Len()
 	}
 	t.head.Run.Read = root.Join.Count
+	t.head.Run.Over = !plan.Has("ItemReader")
 	t.frames.put(root.ID, root)
 	return true
 }
@@ -144,6 +148,9 @@ func (t *turn) advance() {
 		switch most := t.env.Limits.EntriesTurn; {
 		case t.peek(0).Job != 0 || u.Executions.Running >= t.childrenAtOnce():
 			return
+		case u.Taken == join.Count && !u.Over:
+			t.readOn()
+			return
 		case u.Taken == join.Count && u.Executions.Running == 0:
 			t.conclude()
 			return
@@ -159,6 +166,68 @@ func (t *turn) advance() {
 	}
 }
 
+// readOn asks for the next page of items.
+func (t *turn) readOn() {
+	t.frame(0).Job = t.open(Job{Kind: ReadItems, State: t.x.Start.Map.State, Deadline: Never, Due: t.head.Now})
+}
+
+// wasRead takes a page of items: what is left of the one before comes first.
+func (t *turn) wasRead(j *Job, m Message) bool {
+	switch m.Kind {
+	case JobSucceeded:
+	case JobFailed:
+		return t.endRun(Failed, given(m.Failure))
+	default:
+		return false
+	}
+	t.jobs.put(j.ID, nil)
+	page := m.Output.Decode()
+	u, f := t.account(), t.frame(0)
+	f.Job = 0
+	items := page.Get("Items")
+	u.Read += items.Len()
+	if left := f.Join.Count - u.Taken; left > 0 {
+		items = joined(t.tree(f.Join.Items), u.Taken, items)
+	}
+	u.Cursor = page.Get("Cursor").AsString()
+	u.Over = page.Get("Over").AsBool()
+	u.Taken = 0
+	f.Join.Count, f.Join.Items = items.Len(), 0
+	if f.Join.Count > 0 {
+		f.Join.Items = t.payload(items.Text(), items)
+	}
+	if u.tooMany() {
+		t.endRun(Failed, newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
+	}
+	return true
+}
+
+// joined is what is left of a page, and the next one, both of them arrays or
+// both objects.
+func joined(page value.Value, from int, next value.Value) value.Value {
+	if page.Kind() == value.Array {
+		return value.NewArray(append(slices.Clone(page.Items()[from:]), next.Items()...))
+	}
+	b := value.NewBuilder(page.Len() - from + next.Len())
+	for i := from; i < page.Len(); i++ {
+		b.Set(page.NameAt(i), page.At(i))
+	}
+	for name, v := range next.Members() {
+		b.Set(name, v)
+	}
+	return b.Object()
+}
+
+// Reading is the ItemReader that a ReadItems job reads by, and the cursor; false
+// where the job is over.
+func (x *Execution) Reading(job JobID) (source value.Value, cursor string, ok bool) {
+	j := x.Jobs[job]
+	if j == nil || j.Kind != ReadItems {
+		return source, "", false
+	}
+	return x.Payloads[x.Head.Input].Decode().Get("ItemReader"), x.Head.Run.Cursor, true
+}
+
 // childrenAtOnce is how many children may be under way.
 func (t *turn) childrenAtOnce() int {
 	n, most := t.head.Run.MaxConcurrency, t.env.Limits.Children
@@ -171,40 +240,94 @@ func (t *turn) childrenAtOnce() int {
 	return n
 }
 
-// beginChild makes the job of the next child.
+// beginChild makes the job of the next child. Where it is for a batch that is not
+// full and there are more items, they are read first.
 func (t *turn) beginChild() *fault {
 	f := t.frame(0)
 	s := t.distributedMap(f.State)
 	u := t.account()
 	t.remember(f.Join.Items)
-	it := t.item(f.Join.Items, u.Taken)
-	it.index = u.Begun
-	in, fl := t.selectItem(f, s, &it, 0)
+	asked := value.NewBuilder(5)
+	asked.Set("Index", value.NewInt(int64(u.Begun)))
+	count, input, fl := 1, value.Value{}, (*fault)(nil)
+	if batcher := t.tree(t.head.Input).Get("ItemBatcher"); batcher.IsAbsent() {
+		input, fl = t.single(f, s, asked)
+	} else {
+		var full bool
+		if count, input, full, fl = t.batch(f, s, batcher); fl == nil && !full && !u.Over {
+			t.readOn()
+			return nil
+		}
+		asked.Set("Batch", value.NewBool(true))
+	}
+	if most := t.env.Limits.Payload; fl == nil && most > 0 && !input.Fits(most) {
+		fl = tooLarge(s.Name)
+	}
 	if fl != nil {
 		return fl
 	}
-	input := t.look(&in)
-	if most := t.env.Limits.Payload; most > 0 && !input.Fits(most) {
-		return tooLarge(s.Name)
-	}
-	asked := value.NewBuilder(5)
-	asked.Set("Index", value.NewInt(int64(it.index)))
-	asked.Set("Count", value.NewInt(1))
+	asked.Set("Count", value.NewInt(int64(count)))
 	asked.Set("Input", input)
+	u.Taken += count
+	u.Begun += count
+	u.Children++
+	u.Items.Running += count
+	u.Executions.Running++
+	t.open(Job{Kind: StartItem, State: s.Name, Entry: uint32(u.Children), Attempt: 1,
+		Request: t.payload(asked.Object().Text(), value.Value{}), Deadline: Never, Due: t.head.Now})
+	return nil
+}
+
+// single is the input of the next item's own child, and what else the child is
+// told of the item.
+func (t *turn) single(f *Frame, s *asl.State, asked *value.Builder) (value.Value, *fault) {
+	it := t.item(f.Join.Items, t.head.Run.Taken)
+	it.index = t.head.Run.Begun
+	in, fl := t.selectItem(f, s, &it, 0)
+	if fl != nil {
+		return value.Value{}, fl
+	}
 	if it.keyed {
 		asked.Set("Key", value.NewString(it.key))
 	}
 	if it.keyed || s.Map.ItemSelector != nil {
 		asked.Set("Value", it.value)
 	}
-	u.Taken++
-	u.Begun++
-	u.Children++
-	u.Items.Running++
-	u.Executions.Running++
-	t.open(Job{Kind: StartItem, State: s.Name, Entry: uint32(u.Children), Attempt: 1,
-		Request: t.payload(asked.Object().Text(), value.Value{}), Deadline: Never, Due: t.head.Now})
-	return nil
+	return t.look(&in), nil
+}
+
+// batch is the input of a child for the next items: as many as the batcher
+// allows, one at least. It is not full where the items at hand have run out.
+func (t *turn) batch(f *Frame, s *asl.State, batcher value.Value) (count int, input value.Value, full bool, fl *fault) {
+	u := t.head.Run
+	most, limited := batcher.Get("MaxItemsPerBatch").AsInt()
+	bytes := t.env.Limits.Payload
+	if n, given := batcher.Get("MaxInputBytesPerBatch").AsInt(); given && (bytes == 0 || n < int64(bytes)) {
+		bytes = int(n)
+	}
+	b := value.NewBuilder(2)
+	if fixed := batcher.Get("BatchInput"); !fixed.IsAbsent() {
+		b.Set("BatchInput", fixed)
+	}
+	b.Set("Items", value.NewArray(nil))
+	size := len(b.Object().Append(nil))
+	var items []value.Value
+	for !full && u.Taken+len(items) < f.Join.Count {
+		it := t.item(f.Join.Items, u.Taken+len(items))
+		it.index = u.Begun + len(items)
+		in, fl := t.selectItem(f, s, &it, 0)
+		if fl != nil {
+			return 0, input, false, fl
+		}
+		v := t.look(&in)
+		size += v.Text().Len() + min(len(items), 1)
+		if full = bytes > 0 && size > bytes && len(items) > 0; !full {
+			items = append(items, v)
+			full = limited && int64(len(items)) >= most
+		}
+	}
+	b.Set("Items", value.NewArray(items))
+	return len(items), b.Object(), full, nil
 }
 
 // answered takes note of children that have ended.

@@ -42,6 +42,17 @@ func (s *script) item(number string) *Job {
 	return nil
 }
 
+// reading is the job that reads.
+func (s *script) reading() JobID {
+	for id, j := range s.x.Jobs {
+		if j.Kind == ReadItems {
+			return id
+		}
+	}
+	s.t.Fatal("nothing is read")
+	return 0
+}
+
 // endings are children, by their numbers, that have come to that.
 func (s *script) endings(numbers, status, output string) (all []Ending) {
 	for _, number := range strings.Split(numbers, ",") {

@@ -139,6 +139,7 @@ func (s *script) compile(text string) {
 // starts it, and
 //
 //	end N,… STATUS [OUTPUT]  child N         update NAME=n …
+//	reads                    read PAGE       unread [ERROR [CAUSE]]
 func (s *script) command(line string) string {
 	verb, rest, _ := strings.Cut(line, " ")
 	target, rest2, _ := strings.Cut(rest, " ")
@@ -192,6 +193,14 @@ func (s *script) command(line string) string {
 		do(Message{Kind: Answered, Endings: s.endings(target, status, output)})
 	case "child":
 		return s.child(target)
+	case "read":
+		do(Message{Kind: JobSucceeded, Job: s.reading(), Output: s.text(rest)})
+	case "unread":
+		name, cause, given := strings.Cut(rest, " ")
+		do(Message{Kind: JobFailed, Job: s.reading(), Failure: failure(name, cause, given)})
+	case "reads":
+		source, cursor, _ := s.x.Reading(s.reading())
+		return source.Text().String() + " after " + cursor + "\n"
 	case "update":
 		do(Message{Kind: Updated, Update: s.limits(rest)})
 	case "gone":

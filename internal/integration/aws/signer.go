@@ -48,5 +48,10 @@ func (s *Signer) Sign(r *http.Request, body []byte, service string) error {
 		return fmt.Errorf("credentials for AWS: %w", err)
 	}
 	sum := sha256.Sum256(body)
-	return s.v4.SignHTTP(r.Context(), credentials, r, hex.EncodeToString(sum[:]), service, s.region, s.now())
+	hash, isS3 := hex.EncodeToString(sum[:]), service == "s3" // which signs paths as they are, and is told the body's hash
+	if isS3 {
+		r.Header.Set("X-Amz-Content-Sha256", hash)
+	}
+	return s.v4.SignHTTP(r.Context(), credentials, r, hash, service, s.region, s.now(),
+		func(o *v4.SignerOptions) { o.DisableURIPathEscaping = isS3 })
 }
