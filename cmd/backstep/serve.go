@@ -113,7 +113,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	override(&limits.CachedBytes, c.Limits.Memory)
 	h.engine, err = engine.Open(context.WithoutCancel(ctx), engine.Config{
 		Store: h.store, Registry: registry, Machines: catalog.Machine, Gone: catalog.Gone, Log: log, Exclusive: c.Postgres == "", Limits: limits,
-		StrictAWS: c.StrictAWS, Items: items.Reader{Objects: h.buckets()},
+		StrictAWS: c.StrictAWS, Items: items.Reader{Objects: h.buckets()}, Objects: h.buckets(),
 	})
 	if err != nil {
 		return nil, err

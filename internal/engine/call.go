@@ -28,7 +28,7 @@ func (e *Engine) launch(s *shard, r *resident, j *machine.Job) {
 	switch j.Kind {
 	case machine.Call:
 		lane = taskOf(r, j).Service
-	case machine.ReadItems:
+	case machine.ReadItems, machine.WriteResults:
 		lane = objectsLane
 	}
 	if !e.dispatcher.send(&errand{key: k, do: do, kept: true, must: r.volatile.Load()}, lane) {
@@ -65,7 +65,7 @@ func (e *Engine) adopt(row *store.Job, now int64) bool {
 	switch j.Kind {
 	case machine.Call:
 		lane = adoptedLane
-	case machine.ReadItems:
+	case machine.ReadItems, machine.WriteResults:
 		lane = objectsLane
 	}
 	return e.dispatcher.send(&errand{key: row.JobKey, do: do, kept: true, resend: j.Kind == machine.Call}, lane)
@@ -75,7 +75,7 @@ func (e *Engine) adopt(row *store.Job, now int64) bool {
 // yet whom they go to.
 const adoptedLane = "?"
 
-// objectsLane is where the readings of a map run's items go.
+// objectsLane is where a map run's readings and writings go.
 const objectsLane = "s3"
 
 // errandOf is what a job asks to be done now; nil: nothing but to wait.
@@ -97,6 +97,8 @@ func errandOf(j *machine.Job) func(*Engine, *errand) {
 		return (*Engine).halt
 	case j.Kind == machine.ReadItems:
 		return (*Engine).readItems
+	case j.Kind == machine.WriteResults:
+		return (*Engine).writeResults
 	}
 	return nil
 }

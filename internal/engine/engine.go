@@ -7,8 +7,8 @@
 // Read engine.go (what it is given), errors.go (what it refuses), door.go (how
 // things come in), turn.go (message → delta → commit), batch.go and rows.go (a
 // delta as rows, and back), cache.go (what is in memory), call.go and
-// dispatch.go (what jobs send out), activity.go, nested.go, maprun.go and
-// inbox.go (the jobs that are no calls), timers.go and alarms.go, lease.go, wait.go,
+// dispatch.go (what jobs send out), activity.go, nested.go, maprun.go,
+// objects.go and inbox.go (the jobs that are no calls), timers.go and alarms.go, lease.go, wait.go,
 // express.go, and run.go (what turns it all).
 //
 // # Driving it without a goroutine
@@ -61,6 +61,9 @@ type Config struct {
 	// Items reads what the definition of a distributed Map has it read. nil:
 	// nothing can be read.
 	Items integration.ItemReader
+	// Objects are where the results of a distributed Map are written. nil:
+	// nothing can be written.
+	Objects integration.Objects
 	// Programs finds a definition's program by its hash. nil: the store's text
 	// is compiled, and the last Limits.Programs of them are kept.
 	Programs func(ctx context.Context, hash store.Hash) (*asl.Program, error)

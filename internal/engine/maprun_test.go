@@ -385,3 +385,84 @@ func TestMapRunCannotRead(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 }
+
+// shelf keeps objects in memory.
+type shelf struct {
+	integration.Objects
+	objects map[string]string
+	fails   func() error
+}
+
+func (s *shelf) Put(ctx context.Context, o integration.Object, body []byte) error {
+	if s.fails != nil {
+		if err := s.fails(); err != nil {
+			return err
+		}
+	}
+	if was, there := s.objects[o.Bucket+"/"+o.Key]; there && was != string(body) {
+		return integration.NewError("Mixed", "the same key is written with another text", integration.EffectNone)
+	}
+	s.objects[o.Bucket+"/"+o.Key] = string(body)
+	return nil
+}
+
+const writes = `"ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket":"b","Prefix":"out"},` +
+	`"WriterConfig":{"Transformation":"COMPACT","OutputType":"JSON"}},`
+
+// Results are written once each, over a crash at any commit and over storage
+// that fails for a time.
+func TestMapRunWrites(t *testing.T) {
+	for n := 1; n < 100; n++ {
+		failures := 0
+		kept := &shelf{objects: map[string]string{}, fails: func() error {
+			if failures++; failures == 1 {
+				return fmt.Errorf("for a time")
+			}
+			return nil
+		}}
+		r := newRig(t, echo, func(c *Config) { c.Objects = kept })
+		id := r.start(r.define(each("STANDARD", writes)), "a", fiveItems).ID
+		session := r.session
+		session.CrashIn(n, n%2 == 0)
+		r.pass(time.Minute)
+		crashed := session.Crashed()
+		if crashed {
+			r.open()
+			r.pass(time.Minute)
+		}
+		session.CrashIn(0, false)
+		if h := r.head(id); h.Status != machine.Succeeded {
+			t.Fatalf("crash at %d: %s", n, story(r.history(id)))
+		}
+		run := machine.ID(r.runs(id)[0])
+		key := r.output(id).Get("ResultWriterDetails").Get("Key").AsString()
+		manifest := value.Checked(kept.objects["b/"+key]).Decode()
+		file := manifest.Get("ResultFiles").Get("SUCCEEDED").At(0).Get("Key").AsString()
+		if kept.objects["b/"+file] != fiveItems || len(kept.objects) != 2 || !strings.HasPrefix(key, "out/") {
+			t.Errorf("crash at %d: run %s wrote %v", n, run, kept.objects)
+		}
+		if u := r.head(store.ID(run)).Run; u.Items.Written != 5 {
+			t.Errorf("counts %+v", u)
+		}
+		r.tidy()
+		if !crashed {
+			return
+		}
+	}
+}
+
+func TestMapRunCannotWrite(t *testing.T) {
+	for want, objects := range map[string]integration.Objects{
+		"Results can't be written here": nil,
+		"never":                         &shelf{fails: func() error { return fmt.Errorf("never") }},
+		"no bucket":                     &shelf{fails: func() error { return integration.NewError("S3.NoSuchBucket", "no bucket", integration.EffectNone) }},
+	} {
+		r := newRig(t, echo, func(c *Config) { c.Objects = objects })
+		id := r.start(r.define(each("EXPRESS", writes)), "a", fiveItems).ID
+		r.pass(time.Minute)
+		if h := r.head(id); h.Status != machine.Failed || *h.Error != "States.ResultWriterFailed" || *h.Cause != want {
+			t.Errorf("%s: %+v, %s", want, h, story(r.history(id)))
+		}
+		r.tidy()
+	}
+}

@@ -14,7 +14,8 @@
 // goes out), apply.go, step.go (the loop) and turn.go (what one Step has changed
 // so far); then a file per state type, named as in package asl: pass.go,
 // task.go, choice.go, wait.go, parallel.go, map.go, end.go; distributed.go is what
-// a distributed Map asks for, maprun.go what the run then does. Beside them stand
+// a distributed Map asks for, maprun.go what the run then does, and
+// results.go with what its children came to. Beside them stand
 // join.go (the frames beneath a Parallel or Map), retry.go (what becomes of a
 // fault.go), query.go (expressions and how their failures are worded),
 // context.go and assign.go. At the edges: event.go, request.go and child.go

@@ -27,7 +27,8 @@ type Run struct {
 	Begun    int    // of those, how many a child was made for
 	Taken    int    // of the items at hand, how many of them
 	Children int    // so far: the last child's number
-	Bytes    int    // of all results
+	Bytes    int    // of all results, or of those that are still to be written
+	Writes   int    // of results, so far
 	Cursor   string // where the reader goes on; "": it has not begun
 	Over     bool   // no more items come in
 }
@@ -87,6 +88,8 @@ func (t *turn) takeRun(m Message) bool {
 		return t.stillborn(j)
 	case j.Kind == ReadItems:
 		return t.wasRead(j, m)
+	case j.Kind == WriteResults:
+		return t.wrote(j, m)
 	}
 	return false
 }
@@ -147,6 +150,9 @@ func (t *turn) advance() {
 		u, join := t.account(), t.peek(0).Join
 		switch most := t.env.Limits.EntriesTurn; {
 		case t.peek(0).Job != 0 || u.Executions.Running >= t.childrenAtOnce():
+			return
+		case u.Bytes >= flushBytes && t.exports():
+			t.write(false)
 			return
 		case u.Taken == join.Count && !u.Over:
 			t.readOn()
@@ -339,9 +345,7 @@ func (t *turn) answered(endings []Ending) (changed bool) {
 			continue
 		}
 		changed = true
-		if n.Head.Status == Succeeded {
-			t.keep(j.Entry, n.Output)
-		}
+		t.keep(j, n)
 		t.settle(j, n.Start.Map.Item.Count, n.Head.Status)
 	}
 	return changed
@@ -378,18 +382,6 @@ func (u *Run) tooMany() bool {
 	return u.ToleratedPercentage >= 0 && u.Over && u.Read > 0 && float64(lost)*100 > u.ToleratedPercentage*float64(u.Read)
 }
 
-// keep keeps a child's output for the run's. What can't become part of it, since
-// all together are over the limit, is not kept: the run will fail by it.
-func (t *turn) keep(number uint32, output value.Text) {
-	u := t.account()
-	u.Bytes = min(u.Bytes+output.Len()+1, 1<<30)
-	if most := t.env.Limits.Payload; most > 0 && u.Bytes >= most+1 {
-		return
-	}
-	t.frames.put(FrameID(number), &Frame{ID: FrameID(number), Kind: Item, Phase: Ended, State: t.x.Start.Map.State,
-		Result: t.payload(output, value.Value{})})
-}
-
 // updated changes the run's limits.
 func (t *turn) updated(to *Update) bool {
 	u := t.account()
@@ -409,22 +401,25 @@ func (t *turn) updated(to *Update) bool {
 }
 
 // conclude ends the run well: what its children gave, in the order of the items,
-// is its output.
+// is its output, or is written first.
 func (t *turn) conclude() {
 	u := t.account()
-	if most := t.env.Limits.Payload; most > 0 && u.Bytes+1 > most {
+	switch most := t.env.Limits.Payload; {
+	case t.exports():
+		t.write(true)
+		return
+	case most > 0 && u.Bytes+1 > most:
 		t.endRun(Failed, tooLarge(t.x.Start.Map.State))
 		return
 	}
 	text := make([]byte, 0, u.Bytes+2)
 	text = append(text, '[')
-	for number := 1; number <= u.Children; number++ {
-		if child := t.peek(FrameID(number)); child != nil {
-			if len(text) > 1 {
-				text = append(text, ',')
-			}
-			text = append(text, t.text(child.Result).String()...)
+	for _, child := range t.gathered() {
+		result := among(t.text(child.Result).String(), true, t.writer())
+		if len(text) > 1 && result != "" {
+			text = append(text, ',')
 		}
+		text = append(text, result...)
 	}
 	u.Items.Written, u.Executions.Written = u.Items.Succeeded, u.Executions.Succeeded
 	t.head.Output = t.payload(value.Checked(string(append(text, ']'))), value.Value{})

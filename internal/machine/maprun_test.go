@@ -42,15 +42,25 @@ func (s *script) item(number string) *Job {
 	return nil
 }
 
-// reading is the job that reads.
-func (s *script) reading() JobID {
+// jobOf is the job of that kind.
+func (s *script) jobOf(kind JobKind) JobID {
 	for id, j := range s.x.Jobs {
-		if j.Kind == ReadItems {
+		if j.Kind == kind {
 			return id
 		}
 	}
-	s.t.Fatal("nothing is read")
+	s.t.Fatal("no job of the kind ", jobNames[kind])
 	return 0
+}
+
+// results are the files that are to be written.
+func (s *script) results() string {
+	files, _, _ := s.x.Results(s.jobOf(WriteResults))
+	var b strings.Builder
+	for _, f := range files {
+		fmt.Fprintf(&b, "%s/%s\n%s\n", f.Bucket, f.Key, f.Body)
+	}
+	return b.String()
 }
 
 // endings are children, by their numbers, that have come to that.

@@ -47,7 +47,7 @@ func (u *Run) append(b []byte) []byte {
 
 // numbers are the counts of the run, in the order of its record.
 func (u *Run) numbers() []*int {
-	all := []*int{&u.Read, &u.Begun, &u.Taken, &u.Children, &u.Bytes}
+	all := []*int{&u.Read, &u.Begun, &u.Taken, &u.Children, &u.Bytes, &u.Writes}
 	for _, c := range []*counts{&u.Items, &u.Executions} {
 		all = append(all, &c.Running, &c.Succeeded, &c.Failed, &c.TimedOut, &c.Aborted, &c.Written)
 	}
