@@ -426,8 +426,8 @@ func (t *turn) conclude() {
 	t.endRun(Succeeded, &fault{})
 }
 
-// endRun ends the run. Its parent hears of it, but for a parent who wanted it
-// so; children that are under way are stopped.
+// endRun ends the run. Its parent hears of it, who may have wanted it so; children
+// that are under way are stopped.
 func (t *turn) endRun(as Status, fl *fault) bool {
 	u := t.account()
 	u.Items.Aborted += u.Items.Running
@@ -435,9 +435,7 @@ func (t *turn) endRun(as Status, fl *fault) bool {
 	u.Items.Running, u.Executions.Running = 0, 0
 	t.head.Status, t.head.Stop = as, t.head.Now
 	t.head.Error, t.head.Cause = fl.Error, fl.Cause
-	if as != Aborted {
-		t.open(Job{Kind: Tell, Request: t.head.Output, Due: t.head.Now})
-	}
+	t.open(Job{Kind: Tell, Request: t.head.Output, Due: t.head.Now})
 	return true
 }
 
