@@ -451,6 +451,47 @@ func TestMapRunWrites(t *testing.T) {
 	}
 }
 
+// A run that fails writes what it has before its Map hears of it.
+func TestMapRunFailsAndWrites(t *testing.T) {
+	for n := 0; n < 40; n++ {
+		kept := &shelf{objects: map[string]string{}}
+		r := newRig(t, func(ctx context.Context, task integration.Task) (value.Text, error) {
+			if n, _ := task.Request.Decode().Get("n").AsInt(); n == 3 {
+				return value.Text{}, integration.NewError("Three", "is bad", integration.EffectNone)
+			}
+			return task.Request, nil
+		}, func(c *Config) { c.Objects = kept })
+		id := r.start(r.define(strings.Replace(each("STANDARD", writes), `"MaxConcurrency":2`, `"MaxConcurrency":1`, 1)), "a", fiveItems).ID
+		session := r.session
+		session.CrashIn(n, n%2 == 0)
+		r.pass(time.Minute)
+		crashed := session.Crashed()
+		if crashed {
+			r.open()
+			r.pass(time.Minute)
+		}
+		session.CrashIn(0, false)
+		if h := r.head(id); h.Status != machine.Failed || *h.Error != "States.ExceedToleratedFailureThreshold" {
+			t.Fatalf("crash at %d: %s", n, story(r.history(id)))
+		}
+		var names []string
+		for key, text := range kept.objects {
+			names = append(names, key[strings.LastIndexByte(key, '/')+1:])
+			if strings.Contains(key, "SUCCEEDED_0") && text != `[1,2]` {
+				t.Errorf("crash at %d: written %s", n, text)
+			}
+		}
+		slices.Sort(names)
+		if want := []string{"FAILED_0.json", "SUCCEEDED_0.json", "manifest.json"}; !slices.Equal(names, want) {
+			t.Errorf("crash at %d: written %v", n, names)
+		}
+		r.tidy()
+		if n > 0 && !crashed {
+			return
+		}
+	}
+}
+
 func TestMapRunCannotWrite(t *testing.T) {
 	for want, objects := range map[string]integration.Objects{
 		"Results can't be written here": nil,

@@ -3,6 +3,7 @@ package machine
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"maps"
 	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -31,6 +32,7 @@ type Run struct {
 	Writes   int    // of results, so far
 	Cursor   string // where the reader goes on; "": it has not begun
 	Over     bool   // no more items come in
+	Failing  bool   // the run has failed, and what it has is still to be written
 }
 
 // counts are items or children by what became of them.
@@ -143,6 +145,12 @@ func (t *turn) account() *Run {
 	return t.head.Run
 }
 
+// plan is what the run was told by its Map's state.
+func (t *turn) plan() value.Value {
+	t.remember(t.head.Input)
+	return t.tree(t.head.Input)
+}
+
 // advance begins children until enough are under way, and ends the run after
 // the last of them. After so many in one turn it hands over.
 func (t *turn) advance() {
@@ -150,6 +158,9 @@ func (t *turn) advance() {
 		u, join := t.account(), t.peek(0).Join
 		switch most := t.env.Limits.EntriesTurn; {
 		case t.peek(0).Job != 0 || u.Executions.Running >= t.childrenAtOnce():
+			return
+		case u.Failing:
+			t.write(true)
 			return
 		case u.Bytes >= flushBytes && t.exports():
 			t.write(false)
@@ -167,7 +178,7 @@ func (t *turn) advance() {
 			return
 		}
 		if fl := t.beginChild(); fl != nil {
-			t.endRun(Failed, fl)
+			t.failRun(fl)
 		}
 	}
 }
@@ -182,7 +193,7 @@ func (t *turn) wasRead(j *Job, m Message) bool {
 	switch m.Kind {
 	case JobSucceeded:
 	case JobFailed:
-		return t.endRun(Failed, given(m.Failure))
+		return t.failRun(given(m.Failure))
 	default:
 		return false
 	}
@@ -202,8 +213,8 @@ func (t *turn) wasRead(j *Job, m Message) bool {
 	if f.Join.Count > 0 {
 		f.Join.Items = t.payload(items.Text(), items)
 	}
-	if u.tooMany() {
-		t.endRun(Failed, newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
+	if u.tooMany() && !u.Failing {
+		t.failRun(newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
 	}
 	return true
 }
@@ -256,7 +267,7 @@ func (t *turn) beginChild() *fault {
 	asked := value.NewBuilder(5)
 	asked.Set("Index", value.NewInt(int64(u.Begun)))
 	count, input, fl := 1, value.Value{}, (*fault)(nil)
-	if batcher := t.tree(t.head.Input).Get("ItemBatcher"); batcher.IsAbsent() {
+	if batcher := t.plan().Get("ItemBatcher"); batcher.IsAbsent() {
 		input, fl = t.single(f, s, asked)
 	} else {
 		var full bool
@@ -367,8 +378,8 @@ func (t *turn) settle(j *Job, items int, as Status) {
 	u.Executions.Running--
 	*u.Items.of(as) += items
 	*u.Executions.of(as)++
-	if u.tooMany() {
-		t.endRun(Failed, newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
+	if u.tooMany() && !u.Failing {
+		t.failRun(newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
 	}
 }
 
@@ -394,8 +405,8 @@ func (t *turn) updated(to *Update) bool {
 	if to.ToleratedPercentage != nil {
 		u.ToleratedPercentage = *to.ToleratedPercentage
 	}
-	if u.tooMany() {
-		t.endRun(Failed, newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
+	if u.tooMany() && !u.Failing {
+		t.failRun(newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
 	}
 	return true
 }
@@ -426,13 +437,48 @@ func (t *turn) conclude() {
 	t.endRun(Succeeded, &fault{})
 }
 
-// endRun ends the run. Its parent hears of it, who may have wanted it so; children
-// that are under way are stopped.
-func (t *turn) endRun(as Status, fl *fault) bool {
+// failRun fails the run. Where results are written, what there is of them is
+// written first; the children that are under way are stopped at once.
+func (t *turn) failRun(fl *fault) bool {
+	if !t.exports() {
+		return t.endRun(Failed, fl)
+	}
+	u := t.account()
+	u.Failing = true
+	t.head.Error, t.head.Cause = fl.Error, fl.Cause
+	root := t.frame(0)
+	for _, id := range t.openJobs() {
+		if j := t.peekJob(id); j.Kind != WriteResults && j.Kind != Halt {
+			t.halt(id)
+			t.jobs.put(id, nil)
+		}
+	}
+	if j := t.peekJob(root.Job); j == nil {
+		root.Job = 0
+	}
+	t.abortRunning()
+	return true
+}
+
+// openJobs are the numbers of the jobs that are open, in order.
+func (t *turn) openJobs() []JobID {
+	all := slices.AppendSeq(slices.Clone(t.jobs.keys), maps.Keys(t.x.Jobs))
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(id JobID) bool { return t.peekJob(id) == nil })
+}
+
+// abortRunning counts the children that are under way as aborted.
+func (t *turn) abortRunning() {
 	u := t.account()
 	u.Items.Aborted += u.Items.Running
 	u.Executions.Aborted += u.Executions.Running
 	u.Items.Running, u.Executions.Running = 0, 0
+}
+
+// endRun ends the run. Its parent hears of it, who may have wanted it so; children
+// that are under way are stopped.
+func (t *turn) endRun(as Status, fl *fault) bool {
+	t.abortRunning()
 	t.head.Status, t.head.Stop = as, t.head.Now
 	t.head.Error, t.head.Cause = fl.Error, fl.Cause
 	t.open(Job{Kind: Tell, Request: t.head.Output, Due: t.head.Now})

@@ -21,7 +21,7 @@ import (
 const flushBytes = 1 << 20
 
 // writer is the ResultWriter, absent where the Map has none.
-func (t *turn) writer() value.Value { return t.tree(t.head.Input).Get("ResultWriter") }
+func (t *turn) writer() value.Value { return t.plan().Get("ResultWriter") }
 
 // exports reports whether results go to a bucket.
 func (t *turn) exports() bool { return t.writer().Has("Resource") }
@@ -123,7 +123,10 @@ func (t *turn) wrote(j *Job, m Message) bool {
 		t.frames.put(child.ID, nil)
 	}
 	root.Result = t.payload(m.Output, value.Value{})
-	if asked.Get("Last").AsBool() {
+	switch last := asked.Get("Last").AsBool(); {
+	case last && u.Failing:
+		t.endRun(Failed, &fault{Failure: Failure{t.head.Error, t.head.Cause}})
+	case last:
 		manifest := m.Output.Decode()
 		t.head.Output = t.payload(value.NewObject(
 			member("MapRunArn", value.NewString(t.x.Start.MapRunARN())),

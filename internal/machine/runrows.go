@@ -42,7 +42,8 @@ func (u *Run) append(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(*n))
 	}
 	b = appendText(b, u.Cursor)
-	return appendFlag(b, u.Over)
+	b = appendFlag(b, u.Over)
+	return appendFlag(b, u.Failing)
 }
 
 // numbers are the counts of the run, in the order of its record.
@@ -61,5 +62,6 @@ func (r *reader) run() *Run {
 	}
 	u.Cursor = r.text()
 	u.Over = r.flag()
+	u.Failing = r.flag()
 	return u
 }
