@@ -86,7 +86,7 @@ func checkConfig(t *testing.T, path, text string) {
 func checkDefinition(t *testing.T, path, text string) {
 	definition, diagnostics := asl.Parse([]byte(text))
 	if asl.Render(diagnostics) == "" {
-		diagnostics = append(diagnostics, asl.Check(definition, asl.Rules{Serves: asl.OnAWS})...)
+		diagnostics = append(diagnostics, asl.Check(definition, asl.Rules{Distributed: true, Serves: asl.OnAWS})...)
 	}
 	if len(diagnostics) > 0 {
 		t.Errorf("%s: %s\n%s", path, asl.Render(diagnostics), text)

@@ -21,7 +21,9 @@ import (
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/integration/aws"
 	httptask "github.com/backstep/backstep/internal/integration/http"
+	"github.com/backstep/backstep/internal/integration/items"
 	"github.com/backstep/backstep/internal/integration/lambda"
+	"github.com/backstep/backstep/internal/integration/s3"
 	"github.com/backstep/backstep/internal/integration/sns"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/server"
@@ -92,6 +94,7 @@ type house struct {
 	http    *httptask.Handler
 	reports *reports
 	aws     *aws.Handlers
+	s3      *s3.Client
 	engine  *engine.Engine
 	service *service.Service
 	server  *server.Server
@@ -126,6 +129,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	h.engine, err = engine.Open(context.WithoutCancel(ctx), engine.Config{
 		Store: h.store, Registry: registry, Machines: catalog.Machine, Gone: catalog.Gone, Tell: h.reports.reporter(catalog, log).Tell,
 		Log: log, Exclusive: c.Postgres == "", Limits: limits, Quotas: quotas, StrictAWS: c.StrictAWS,
+		Items: items.Reader{Objects: h.buckets()}, Objects: h.buckets(),
 	})
 	if err != nil {
 		return nil, err
@@ -183,7 +187,7 @@ func openStore(ctx context.Context, c *config.Config, log *slog.Logger) (store.S
 func (h *house) integrations(ctx context.Context) (*integration.Registry, error) {
 	c := h.config
 	var signer *aws.Signer
-	if c.Endpoints.Lambda != "" || c.Endpoints.SNS != "" {
+	if c.Endpoints != (config.Endpoints{}) {
 		var err error
 		if signer, err = aws.NewSigner(ctx, c.Region); err != nil {
 			return nil, err
@@ -203,6 +207,9 @@ func (h *house) integrations(ctx context.Context) (*integration.Registry, error)
 		topics[name] = sns.Topic{Webhook: string(t.Webhook)}
 	}
 	h.sns = sns.New(sns.Config{Topics: topics, Endpoint: string(c.Endpoints.SNS), Signer: signer, StrictAWS: c.StrictAWS, Logger: h.log})
+	if c.Endpoints.S3 != "" {
+		h.s3 = s3.New(s3.Config{Endpoint: string(c.Endpoints.S3), Signer: signer})
+	}
 	connections := map[string]httptask.Connection{}
 	for name, n := range c.Connections {
 		connections[name] = connection(n)
@@ -236,6 +243,18 @@ func self(c *config.Config) aws.Self {
 		break
 	}
 	return at
+}
+
+// buckets are where distributed Maps read and write objects.
+func (h *house) buckets() items.Buckets {
+	b := items.Buckets{Folders: items.Folders{}}
+	for name, bucket := range h.config.Buckets {
+		b.Folders[name] = bucket.Folder
+	}
+	if h.s3 != nil {
+		b.Elsewhere = h.s3
+	}
+	return b
 }
 
 // ready says whether starts are taken.
@@ -311,6 +330,9 @@ func (h *house) closeTasks(ctx context.Context) {
 	}
 	if h.lambda != nil {
 		h.lambda.Close(ctx)
+	}
+	if h.s3 != nil {
+		h.s3.Close()
 	}
 }
 

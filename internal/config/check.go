@@ -29,6 +29,11 @@ func (c *Config) Check() error {
 		}
 		checkURL(say, "topics."+name+".webhook", c.Topics[name].Webhook)
 	}
+	for _, name := range sorted(c.Buckets) {
+		if !isName(name, 63, "-.") {
+			say("buckets.%s is no name of a bucket: letters, digits, - and .", name)
+		}
+	}
 	for _, id := range sorted(c.Keys) {
 		if !isName(id, 128, "-_") || c.Keys[id] == "" {
 			say("keys.%s must be an access key id of letters and digits, and its secret not empty", id)
@@ -37,6 +42,7 @@ func (c *Config) Check() error {
 	c.checkReports(say)
 	checkURL(say, "AWS_ENDPOINT_URL_LAMBDA or AWS_ENDPOINT_URL", c.Endpoints.Lambda)
 	checkURL(say, "AWS_ENDPOINT_URL_SNS or AWS_ENDPOINT_URL", c.Endpoints.SNS)
+	checkURL(say, "AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL", c.Endpoints.S3)
 	if problems != nil {
 		return &Error{problems}
 	}

@@ -29,6 +29,7 @@ type Config struct {
 	Logs        Logs
 	Events      Events
 	HTTP        HTTP
+	Buckets     map[string]Bucket
 	Keys        map[string]Secret // by access key id
 	Limits      Limits
 	Endpoints   Endpoints
@@ -69,6 +70,10 @@ type Basic struct {
 	Password Secret
 }
 
+// Bucket is a bucket of objects that is a folder of this machine: what
+// distributed Maps read and write.
+type Bucket struct{ Folder string }
+
 // HTTP is what HTTP tasks may call: "host:port" or a CIDR each.
 type HTTP struct{ Allow []string }
 
@@ -100,8 +105,8 @@ type Rate struct{ PerSecond, Burst int }
 // Endpoints are servers of AWS's protocols that the environment names, as it
 // does for AWS's own clients: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL_SNS,
 // AWS_ENDPOINT_URL_CLOUDWATCH_LOGS, AWS_ENDPOINT_URL_EVENTBRIDGE,
-// AWS_ENDPOINT_URL.
-type Endpoints struct{ Lambda, SNS, Logs, EventBridge URL }
+// AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL.
+type Endpoints struct{ Lambda, SNS, Logs, EventBridge, S3 URL }
 
 // Default is the configuration of a server that is told nothing.
 func Default() *Config {

@@ -58,6 +58,7 @@ connections:
   mail: {hosts: ["mail.internal:8080"], basic: {username: me, password: canary-3}}
 logs: {file: executions.log}
 events: {webhook: "https://canary-5@example.com/hook", source: com.example.sagas}
+buckets: {orders: {folder: data/orders}, other: {folder: /srv/other}}
 http: {allow: ["api.bank.example.com:443", 10.0.0.0/8]}
 keys: &keys
   AKIDEXAMPLE: "${TOKEN}"
@@ -85,10 +86,11 @@ func TestLoad(t *testing.T) {
 			"bank": {Hosts: []string{"api.bank.example.com"}, APIKey: APIKey{Header: "X-Api-Key", Value: "canary-1"}},
 			"mail": {Hosts: []string{"mail.internal:8080"}, Basic: Basic{Username: "me", Password: "canary-3"}},
 		},
-		Logs:   Logs{To: LogsFile, File: dir + "/executions.log"},
-		Events: Events{Webhook: "https://canary-5@example.com/hook", Source: "com.example.sagas"},
-		HTTP:   HTTP{Allow: []string{"api.bank.example.com:443", "10.0.0.0/8"}},
-		Keys:   map[string]Secret{"AKIDEXAMPLE": "canary-1"},
+		Logs:    Logs{To: LogsFile, File: dir + "/executions.log"},
+		Events:  Events{Webhook: "https://canary-5@example.com/hook", Source: "com.example.sagas"},
+		Buckets: map[string]Bucket{"orders": {Folder: dir + "/data/orders"}, "other": {Folder: "/srv/other"}},
+		HTTP:    HTTP{Allow: []string{"api.bank.example.com:443", "10.0.0.0/8"}},
+		Keys:    map[string]Secret{"AKIDEXAMPLE": "canary-1"},
 		Limits: Limits{
 			Requests: 512, Polls: 100, Calls: 64, Express: 8, Memory: 512 << 20, Drain: 5 * time.Second, Retention: 720 * time.Hour,
 			Quotas: QuotasLifted, Throttle: map[string]Rate{"StartExecution": {PerSecond: 300, Burst: 1300}},
@@ -142,7 +144,7 @@ func TestDefaults(t *testing.T) {
 func TestEndpoints(t *testing.T) {
 	env := map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:4574", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://127.0.0.1:4586"}
 	c, err := Load("", func(name string) (string, bool) { v, set := env[name]; return v, set })
-	if err != nil || c.Endpoints != (Endpoints{Lambda: "http://127.0.0.1:4574", SNS: "http://127.0.0.1:4566", Logs: "http://127.0.0.1:4586", EventBridge: "http://127.0.0.1:4566"}) {
+	if err != nil || c.Endpoints != (Endpoints{Lambda: "http://127.0.0.1:4574", SNS: "http://127.0.0.1:4566", Logs: "http://127.0.0.1:4586", EventBridge: "http://127.0.0.1:4566", S3: "http://127.0.0.1:4566"}) {
 		t.Errorf("got %+v, %v", c, err)
 	}
 	env["AWS_ENDPOINT_URL"] = "4566"
@@ -188,6 +190,8 @@ func TestRefused(t *testing.T) {
 		{"functions:\n  A: {url: http://a, env: {B: c}}\n", "backstep.yaml:2: functions.A has an env, which only a command takes"},
 		{"functions:\n  A: {command: [a], timeout: 16m}\n", "backstep.yaml:2: functions.A.timeout must be from 1ms to 15m0s"},
 		{"functions:\n  A: {command: [a], concurrency: many}\n", "backstep.yaml:2: functions.A.concurrency must be a whole number from 1 to 10000"},
+		{"buckets:\n  a: {}\n", "backstep.yaml:2: buckets.a needs a folder"},
+		{"buckets:\n  a_b: {folder: a}\n", "backstep.yaml: buckets.a_b is no name of a bucket"},
 		{"functions:\n  A b: {url: http://a}\n", "backstep.yaml: functions.A b is no name of a function"},
 		{"functions:\n  A: {url: a.example}\n", "backstep.yaml: functions.A.url must be an address that begins with http:// or https://"},
 		{"topics: {A: mail}\n", "backstep.yaml:1: topics.A must be log, or {webhook: URL}"},

@@ -28,7 +28,7 @@ func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
 func Load(path string, lookup func(string) (string, bool)) (*Config, error) {
 	c := Default()
 	c.Endpoints = Endpoints{
-		Lambda: endpoint(lookup, "LAMBDA"), SNS: endpoint(lookup, "SNS"),
+		Lambda: endpoint(lookup, "LAMBDA"), SNS: endpoint(lookup, "SNS"), S3: endpoint(lookup, "S3"),
 		Logs: endpoint(lookup, "CLOUDWATCH_LOGS"), EventBridge: endpoint(lookup, "EVENTBRIDGE"),
 	}
 	if path == "" {
@@ -145,8 +145,9 @@ func (c *Config) settings(folder string) map[string]setting {
 		"http": func(d *decoder, n *yaml.Node, path string) {
 			d.object(n, path, map[string]setting{"allow": list(&c.HTTP.Allow)})
 		},
-		"keys":   secrets(&c.Keys),
-		"limits": c.Limits.setting(),
+		"buckets": named(&c.Buckets, func(d *decoder, n *yaml.Node, at string) Bucket { return bucket(d, n, at, folder) }),
+		"keys":    secrets(&c.Keys),
+		"limits":  c.Limits.setting(),
 	}
 }
 
@@ -218,6 +219,20 @@ func topic(d *decoder, n *yaml.Node, at string) Topic {
 		d.problem(n, at, "needs a webhook")
 	}
 	return t
+}
+
+func bucket(d *decoder, n *yaml.Node, at, folder string) Bucket {
+	var b Bucket
+	before := len(d.problems)
+	d.object(n, at, map[string]setting{"folder": text(&b.Folder)})
+	switch {
+	case len(d.problems) > before:
+	case b.Folder == "":
+		d.problem(n, at, "needs a folder")
+	case !filepath.IsAbs(b.Folder):
+		b.Folder = filepath.Join(folder, b.Folder)
+	}
+	return b
 }
 
 func connection(d *decoder, n *yaml.Node, at string) Connection {

@@ -26,8 +26,11 @@ func (e *Engine) launch(s *shard, r *resident, j *machine.Job) {
 		return
 	}
 	lane := turnsLane
-	if j.Kind == machine.Call {
+	switch j.Kind {
+	case machine.Call:
 		lane = taskOf(r, j).Service
+	case machine.ReadItems, machine.WriteResults:
+		lane = objectsLane
 	}
 	if !e.dispatcher.send(&errand{key: k, do: do, kept: true, must: r.volatile.Load()}, lane) {
 		s.readAgain()
@@ -60,8 +63,11 @@ func (e *Engine) adopt(row *store.Job, now int64) bool {
 		return true
 	}
 	lane := turnsLane
-	if j.Kind == machine.Call {
+	switch j.Kind {
+	case machine.Call:
 		lane = adoptedLane
+	case machine.ReadItems, machine.WriteResults:
+		lane = objectsLane
 	}
 	return e.dispatcher.send(&errand{key: row.JobKey, do: do, kept: true, resend: j.Kind == machine.Call}, lane)
 }
@@ -69,6 +75,9 @@ func (e *Engine) adopt(row *store.Job, now int64) bool {
 // adoptedLane is where calls go that were found on disk, where it is not known
 // yet whom they go to.
 const adoptedLane = "?"
+
+// objectsLane is where a map run's readings and writings go.
+const objectsLane = "s3"
 
 // errandOf is what a job asks to be done now; nil: nothing but to wait.
 func errandOf(j *machine.Job) func(*Engine, *errand) {
@@ -87,6 +96,10 @@ func errandOf(j *machine.Job) func(*Engine, *errand) {
 		return (*Engine).startItem
 	case j.Kind == machine.Halt:
 		return (*Engine).halt
+	case j.Kind == machine.ReadItems:
+		return (*Engine).readItems
+	case j.Kind == machine.WriteResults:
+		return (*Engine).writeResults
 	}
 	return nil
 }

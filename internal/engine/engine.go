@@ -8,9 +8,9 @@
 // things come in), turn.go (message → delta → commit), batch.go and rows.go (a
 // delta as rows, and back), tell.go (what others hear of a turn), cache.go (what
 // is in memory), call.go and dispatch.go (what jobs send out), activity.go,
-// nested.go, maprun.go and inbox.go (the jobs that are no calls), timers.go and
-// alarms.go, lease.go, wait.go, express.go, forget.go, and run.go (what turns it
-// all).
+// nested.go, maprun.go, objects.go and inbox.go (the jobs that are no calls),
+// timers.go and alarms.go, lease.go, wait.go, express.go, forget.go, and run.go
+// (what turns it all).
 //
 // # Driving it without a goroutine
 //
@@ -59,6 +59,12 @@ type Clock interface{ Now() int64 }
 type Config struct {
 	Store    store.Store
 	Registry *integration.Registry // who does the tasks
+	// Items reads what the definition of a distributed Map has it read. nil:
+	// nothing can be read.
+	Items integration.ItemReader
+	// Objects are where the results of a distributed Map are written. nil:
+	// nothing can be written.
+	Objects integration.Objects
 	// Programs finds a definition's program by its hash. nil: the store's text
 	// is compiled, and the last Limits.Programs of them are kept.
 	Programs func(ctx context.Context, hash store.Hash) (*asl.Program, error)

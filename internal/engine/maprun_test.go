@@ -312,3 +312,198 @@ func TestUpdateRun(t *testing.T) {
 		t.Error("runs: ", r.runs(id))
 	}
 }
+
+// pages is a reader of numbers, two in a page, that fails as it is told.
+type pages struct {
+	most  int
+	fails func(cursor string) error
+}
+
+func (p *pages) Read(ctx context.Context, r integration.ItemRequest) (page integration.ItemPage, err error) {
+	if p.fails != nil {
+		err = p.fails(r.Cursor)
+	}
+	at := len(r.Cursor)
+	page.Items = value.NewArray([]value.Value{value.NewInt(int64(at + 1)), value.NewInt(int64(at + 2))})
+	page.Cursor = r.Cursor + ".."
+	page.Over = at+2 >= p.most
+	return page, err
+}
+
+const reads = `"ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k"},"ReaderConfig":{"InputType":"JSON"}},`
+
+// Items that are read come once each, over a crash at any commit and over
+// storage that fails for a time.
+func TestMapRunReads(t *testing.T) {
+	for n := 1; n < 100; n++ {
+		failures := 0
+		reader := &pages{most: 6, fails: func(cursor string) error {
+			if failures++; failures%2 == 1 {
+				return fmt.Errorf("for a time")
+			}
+			return nil
+		}}
+		r := newRig(t, echo, func(c *Config) { c.Items = reader })
+		id := r.start(r.define(each("EXPRESS", reads)), "a", `{}`).ID
+		session := r.session
+		session.CrashIn(n, n%2 == 0)
+		r.pass(time.Minute)
+		crashed := session.Crashed()
+		if crashed {
+			r.open()
+			r.pass(time.Minute)
+		}
+		session.CrashIn(0, false)
+		if h := r.head(id); h.Status != machine.Succeeded || r.output(id).Text().String() != `[1,2,3,4,5,6]` {
+			t.Fatalf("crash at %d: %s", n, story(r.history(id)))
+		}
+		r.tidy()
+		if !crashed {
+			return
+		}
+	}
+}
+
+func TestMapRunCannotRead(t *testing.T) {
+	for want, fails := range map[string]func(string) error{
+		"never":                   func(string) error { return fmt.Errorf("never") },
+		"no such key":             func(string) error { return integration.NewError("S3.NoSuchKey", "no such key", integration.EffectNone) },
+		"the reader panicked: oh": func(string) error { panic("oh") },
+	} {
+		r := newRig(t, echo, func(c *Config) { c.Items = &pages{fails: fails} })
+		id := r.start(r.define(each("STANDARD", reads)), "a", `{}`).ID
+		r.pass(time.Minute)
+		if h := r.head(id); h.Status != machine.Failed || *h.Error != "States.ItemReaderFailed" || *h.Cause != want {
+			t.Errorf("%s: %+v, %s", want, h, story(r.history(id)))
+		}
+		r.tidy()
+	}
+	r := newRig(t, echo, nil)
+	id := r.start(r.define(each("STANDARD", reads)), "a", `{}`).ID
+	r.settle()
+	if h := r.head(id); h.Status != machine.Failed || *h.Cause != "Items can't be read here" {
+		t.Errorf("%+v", h)
+	}
+}
+
+// shelf keeps objects in memory.
+type shelf struct {
+	integration.Objects
+	objects map[string]string
+	fails   func() error
+}
+
+func (s *shelf) Put(ctx context.Context, o integration.Object, body []byte) error {
+	if s.fails != nil {
+		if err := s.fails(); err != nil {
+			return err
+		}
+	}
+	if was, there := s.objects[o.Bucket+"/"+o.Key]; there && was != string(body) {
+		return integration.NewError("Mixed", "the same key is written with another text", integration.EffectNone)
+	}
+	s.objects[o.Bucket+"/"+o.Key] = string(body)
+	return nil
+}
+
+const writes = `"ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket":"b","Prefix":"out"},` +
+	`"WriterConfig":{"Transformation":"COMPACT","OutputType":"JSON"}},`
+
+// Results are written once each, over a crash at any commit and over storage
+// that fails for a time.
+func TestMapRunWrites(t *testing.T) {
+	for n := 1; n < 100; n++ {
+		failures := 0
+		kept := &shelf{objects: map[string]string{}, fails: func() error {
+			if failures++; failures == 1 {
+				return fmt.Errorf("for a time")
+			}
+			return nil
+		}}
+		r := newRig(t, echo, func(c *Config) { c.Objects = kept })
+		id := r.start(r.define(each("STANDARD", writes)), "a", fiveItems).ID
+		session := r.session
+		session.CrashIn(n, n%2 == 0)
+		r.pass(time.Minute)
+		crashed := session.Crashed()
+		if crashed {
+			r.open()
+			r.pass(time.Minute)
+		}
+		session.CrashIn(0, false)
+		if h := r.head(id); h.Status != machine.Succeeded {
+			t.Fatalf("crash at %d: %s", n, story(r.history(id)))
+		}
+		run := machine.ID(r.runs(id)[0])
+		key := r.output(id).Get("ResultWriterDetails").Get("Key").AsString()
+		manifest := value.Checked(kept.objects["b/"+key]).Decode()
+		file := manifest.Get("ResultFiles").Get("SUCCEEDED").At(0).Get("Key").AsString()
+		if kept.objects["b/"+file] != fiveItems || len(kept.objects) != 2 || !strings.HasPrefix(key, "out/") {
+			t.Errorf("crash at %d: run %s wrote %v", n, run, kept.objects)
+		}
+		if u := r.head(store.ID(run)).Run; u.Items.Written != 5 {
+			t.Errorf("counts %+v", u)
+		}
+		r.tidy()
+		if !crashed {
+			return
+		}
+	}
+}
+
+// A run that fails writes what it has before its Map hears of it.
+func TestMapRunFailsAndWrites(t *testing.T) {
+	for n := 0; n < 40; n++ {
+		kept := &shelf{objects: map[string]string{}}
+		r := newRig(t, func(ctx context.Context, task integration.Task) (value.Text, error) {
+			if n, _ := task.Request.Decode().Get("n").AsInt(); n == 3 {
+				return value.Text{}, integration.NewError("Three", "is bad", integration.EffectNone)
+			}
+			return task.Request, nil
+		}, func(c *Config) { c.Objects = kept })
+		id := r.start(r.define(strings.Replace(each("STANDARD", writes), `"MaxConcurrency":2`, `"MaxConcurrency":1`, 1)), "a", fiveItems).ID
+		session := r.session
+		session.CrashIn(n, n%2 == 0)
+		r.pass(time.Minute)
+		crashed := session.Crashed()
+		if crashed {
+			r.open()
+			r.pass(time.Minute)
+		}
+		session.CrashIn(0, false)
+		if h := r.head(id); h.Status != machine.Failed || *h.Error != "States.ExceedToleratedFailureThreshold" {
+			t.Fatalf("crash at %d: %s", n, story(r.history(id)))
+		}
+		var names []string
+		for key, text := range kept.objects {
+			names = append(names, key[strings.LastIndexByte(key, '/')+1:])
+			if strings.Contains(key, "SUCCEEDED_0") && text != `[1,2]` {
+				t.Errorf("crash at %d: written %s", n, text)
+			}
+		}
+		slices.Sort(names)
+		if want := []string{"FAILED_0.json", "SUCCEEDED_0.json", "manifest.json"}; !slices.Equal(names, want) {
+			t.Errorf("crash at %d: written %v", n, names)
+		}
+		r.tidy()
+		if n > 0 && !crashed {
+			return
+		}
+	}
+}
+
+func TestMapRunCannotWrite(t *testing.T) {
+	for want, objects := range map[string]integration.Objects{
+		"Results can't be written here": nil,
+		"never":                         &shelf{fails: func() error { return fmt.Errorf("never") }},
+		"no bucket":                     &shelf{fails: func() error { return integration.NewError("S3.NoSuchBucket", "no bucket", integration.EffectNone) }},
+	} {
+		r := newRig(t, echo, func(c *Config) { c.Objects = objects })
+		id := r.start(r.define(each("EXPRESS", writes)), "a", fiveItems).ID
+		r.pass(time.Minute)
+		if h := r.head(id); h.Status != machine.Failed || *h.Error != "States.ResultWriterFailed" || *h.Cause != want {
+			t.Errorf("%s: %+v, %s", want, h, story(r.history(id)))
+		}
+		r.tidy()
+	}
+}

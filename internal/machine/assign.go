@@ -26,12 +26,12 @@ func (t *turn) variable(f *Frame, name string) Ref {
 
 // assignment evaluates an Assign: its variables in order of name. They are not
 // set before the state is left.
-func (sc *scope) assignment(a *asl.Assignment) ([]Binding, *fault) {
+func (sc *scope) assignment(a *asl.Assignment) ([]binding, *fault) {
 	if a == nil || len(a.Variables) == 0 {
 		return nil, nil
 	}
 	limits := &sc.turn.env.Limits
-	bound := make([]Binding, len(a.Variables))
+	bound := make([]binding, len(a.Variables))
 	size := 0
 	for i := range a.Variables {
 		v := &a.Variables[i]
@@ -46,18 +46,18 @@ func (sc *scope) assignment(a *asl.Assignment) ([]Binding, *fault) {
 		if !ok || limits.Variable > 0 && size > limits.Variable {
 			return nil, sc.overVariables("The variables of one Assign", limits.Variable)
 		}
-		bound[i] = Binding{v.Name, ref}
+		bound[i] = binding{v.Name, ref}
 	}
 	total := sc.turn.head.Variables + size
 	for _, b := range sc.frame.Variables {
-		if slices.ContainsFunc(bound, func(n Binding) bool { return n.Name == b.Name }) {
+		if slices.ContainsFunc(bound, func(n binding) bool { return n.Name == b.Name }) {
 			total -= sc.turn.text(b.Value).Len()
 		}
 	}
 	if limits.Variables > 0 && total > limits.Variables {
 		return nil, sc.overVariables("The variables of the execution", limits.Variables)
 	}
-	slices.SortFunc(bound, func(a, b Binding) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(bound, func(a, b binding) int { return strings.Compare(a.Name, b.Name) })
 	return bound, nil
 }
 
@@ -68,11 +68,11 @@ func (sc *scope) overVariables(what string, limit int) *fault {
 }
 
 // assign sets variables in the frame; both lists are in order of name.
-func (t *turn) assign(f *Frame, bound []Binding) {
+func (t *turn) assign(f *Frame, bound []binding) {
 	if len(bound) == 0 {
 		return
 	}
-	all := make([]Binding, 0, len(f.Variables)+len(bound))
+	all := make([]binding, 0, len(f.Variables)+len(bound))
 	old := f.Variables
 	for _, b := range bound {
 		for len(old) > 0 && old[0].Name < b.Name {

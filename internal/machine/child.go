@@ -7,19 +7,19 @@ import (
 	"github.com/backstep/backstep/internal/value"
 )
 
-// Birth is what a nested execution is started with.
-type Birth struct {
+// birth is what a nested execution is started with.
+type birth struct {
 	MachineARN string // of the machine, of a version or of an alias; "" where none was given
 	Name       string // given, or that of the attempt: a request sent again finds what runs already
 	Input      value.Text
 	Trace      string
 }
 
-// Birth reads the request of a Child job. The error says why its Input, given
+// birth reads the request of a Child job. The error says why its Input, given
 // as a text, is no JSON.
-func (r *Request) Birth() (Birth, error) {
+func (r *Request) Birth() (birth, error) {
 	asked := r.Input.Decode()
-	b := Birth{
+	b := birth{
 		MachineARN: asked.Get("StateMachineArn").AsString(),
 		Name:       asked.Get("Name").AsString(),
 		Trace:      asked.Get("TraceHeader").AsString(),

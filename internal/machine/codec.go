@@ -53,7 +53,7 @@ func appendFlag(b []byte, is bool) []byte {
 	return append(b, 0)
 }
 
-func appendBindings(b []byte, all []Binding) []byte {
+func appendBindings(b []byte, all []binding) []byte {
 	b = binary.AppendUvarint(b, uint64(len(all)))
 	for _, v := range all {
 		b = appendText(b, v.Name)
@@ -180,14 +180,14 @@ func (r *reader) upTo(last uint8) uint8 {
 
 func (r *reader) flag() bool { return r.upTo(1) == 1 }
 
-func (r *reader) bindings() []Binding {
+func (r *reader) bindings() []binding {
 	n := r.length()
 	if n == 0 {
 		return nil
 	}
-	all := make([]Binding, 0, min(n, 64))
+	all := make([]binding, 0, min(n, 64))
 	for range n {
-		all = append(all, Binding{r.text(), Ref(r.uint32())})
+		all = append(all, binding{r.text(), Ref(r.uint32())})
 		if r.err != nil {
 			return nil
 		}

@@ -25,11 +25,11 @@ var (
 		Error: textPointer("e"), Cause: textPointer(""), Timeout: 10, Redrives: 11, Variables: 12,
 		Kept: true, Redriven: 13, Tokens: []redriveToken{{"t", 14}, {"u", 15}},
 		Run: &Run{MaxConcurrency: 13, ToleratedCount: -14, ToleratedPercentage: 15.5, Items: counts{16, 17, 18, 19, 20, 21},
-			Executions: counts{22, 23, 24, 25, 26, 27}, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Cursor: "c", Over: true},
+			Executions: counts{22, 23, 24, 25, 26, 27}, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Writes: 33, Cursor: "c", Over: true, Failing: true},
 	}
 	fullFrame = Frame{
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
-		Prev: 8, Variables: []Binding{{"a", 9}, {"b", math.MaxUint32}}, Retries: []uint32{10, 0}, Tried: 20, Sends: 11, Unknown: true, Job: 12,
+		Prev: 8, Variables: []binding{{"a", 9}, {"b", math.MaxUint32}}, Retries: []uint32{10, 0}, Tried: 20, Sends: 11, Unknown: true, Job: 12,
 		Join: &Join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18}, Result: 19,
 	}
 	fullJob = Job{
@@ -39,7 +39,7 @@ var (
 	fullEvents = []Event{
 		{ID: 41, Prev: 0, At: 1000, Type: MapIterationAborted, State: "s", In: 1, Out: 2, Error: textPointer("e"), Cause: textPointer(""),
 			Resource: "r", ResourceType: "t", Timeout: 3, Heartbeat: 4, Worker: "w", Location: "l", RoleARN: "a", Index: 5, Length: 6,
-			Assigned: []Binding{{"x", 7}}},
+			Assigned: []binding{{"x", 7}}},
 		{ID: 42, Prev: 41, At: 999, Type: WaitStateExited},
 	}
 )

@@ -17,7 +17,7 @@ type Event struct {
 	RoleARN      string
 	Index        int // of an item
 	Length       int // of a Map
-	Assigned     []Binding
+	Assigned     []binding
 }
 
 // EventType is one of AWS's history event types. Its numbers stand in stored

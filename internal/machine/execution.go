@@ -14,7 +14,8 @@
 // goes out), apply.go, step.go (the loop) and turn.go (what one Step has changed
 // so far); then a file per state type, named as in package asl: pass.go,
 // task.go, choice.go, wait.go, parallel.go, map.go, end.go; distributed.go is what
-// a distributed Map asks for, maprun.go what the run then does. Beside them stand
+// a distributed Map asks for, maprun.go what the run then does, and
+// results.go with what its children came to. Beside them stand
 // join.go (the frames beneath a Parallel or Map), retry.go (what becomes of a
 // fault.go), redrive.go (how one that failed goes on), query.go (expressions and
 // how their failures are worded), context.go and assign.go. At the edges:
@@ -195,13 +196,13 @@ func Restore(s Start, h Head, frames []*Frame, jobs []*Job) *Execution {
 	return x
 }
 
-// FrameKind is what a frame runs.
-type FrameKind uint8
+// frameKind is what a frame runs.
+type frameKind uint8
 
 // The root runs the machine, the others a branch of a Parallel or an item of an
 // inline Map.
 const (
-	Root FrameKind = iota
+	Root frameKind = iota
 	Branch
 	Item
 )
@@ -226,7 +227,7 @@ const (
 type Frame struct {
 	ID     FrameID
 	Parent FrameID // of the root: 0, as is its own
-	Kind   FrameKind
+	Kind   frameKind
 	Index  int // which branch or item
 
 	State        string // where it stands, by name
@@ -236,7 +237,7 @@ type Frame struct {
 	Entered      int64  // when, UTC ms
 	EnteredEvent int64
 	Prev         int64     // the last event of this thread, which the next one names
-	Variables    []Binding // assigned in this frame's flow, in order of name
+	Variables    []binding // assigned in this frame's flow, in order of name
 	Retries      []uint32  // used so far, per retrier of the state
 	Tried        uint32    // attempts of this entry before the last redrive
 	Sends        uint32    // calls of this step so far
@@ -257,8 +258,8 @@ type Join struct {
 	Items  Ref     // of a Map: the array or object it goes through
 }
 
-// Binding is a variable and its value.
-type Binding struct {
+// binding is a variable and its value.
+type binding struct {
 	Name  string
 	Value Ref
 }

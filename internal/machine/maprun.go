@@ -3,6 +3,8 @@ package machine
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"maps"
+	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
@@ -26,9 +28,11 @@ type Run struct {
 	Begun    int    // of those, how many a child was made for
 	Taken    int    // of the items at hand, how many of them
 	Children int    // so far: the last child's number
-	Bytes    int    // of all results
+	Bytes    int    // of all results, or of those that are still to be written
+	Writes   int    // of results, so far
 	Cursor   string // where the reader goes on; "": it has not begun
 	Over     bool   // no more items come in
+	Failing  bool   // the run has failed, and what it has is still to be written
 }
 
 // counts are items or children by what became of them.
@@ -84,6 +88,10 @@ func (t *turn) takeRun(m Message) bool {
 		return true
 	case j.Kind == StartItem && m.Kind == JobFailed:
 		return t.stillborn(j)
+	case j.Kind == ReadItems:
+		return t.wasRead(j, m)
+	case j.Kind == WriteResults:
+		return t.wrote(j, m)
 	}
 	return false
 }
@@ -113,13 +121,14 @@ func (t *turn) beginRun(m Message) bool {
 		root.Input = t.payload(m.Run.Input, value.Value{})
 	}
 	for _, v := range m.Run.Variables {
-		root.Variables = append(root.Variables, Binding{v.Name, t.payload(v.Value, value.Value{})})
+		root.Variables = append(root.Variables, binding{v.Name, t.payload(v.Value, value.Value{})})
 	}
 	if !m.Run.Items.IsZero() {
 		root.Join.Items = t.payload(m.Run.Items, value.Value{})
 		root.Join.Count = t.tree(root.Join.Items).Len()
 	}
 	t.head.Run.Read = root.Join.Count
+	t.head.Run.Over = !plan.Has("ItemReader")
 	t.frames.put(root.ID, root)
 	return true
 }
@@ -136,6 +145,12 @@ func (t *turn) account() *Run {
 	return t.head.Run
 }
 
+// plan is what the run was told by its Map's state.
+func (t *turn) plan() value.Value {
+	t.remember(t.head.Input)
+	return t.tree(t.head.Input)
+}
+
 // advance begins children until enough are under way, and ends the run after
 // the last of them. After so many in one turn it hands over.
 func (t *turn) advance() {
@@ -143,6 +158,15 @@ func (t *turn) advance() {
 		u, join := t.account(), t.peek(0).Join
 		switch most := t.env.Limits.EntriesTurn; {
 		case t.peek(0).Job != 0 || u.Executions.Running >= t.childrenAtOnce():
+			return
+		case u.Failing:
+			t.write(true)
+			return
+		case u.Bytes >= flushBytes && t.exports():
+			t.write(false)
+			return
+		case u.Taken == join.Count && !u.Over:
+			t.readOn()
 			return
 		case u.Taken == join.Count && u.Executions.Running == 0:
 			t.conclude()
@@ -154,9 +178,71 @@ func (t *turn) advance() {
 			return
 		}
 		if fl := t.beginChild(); fl != nil {
-			t.endRun(Failed, fl)
+			t.failRun(fl)
 		}
 	}
+}
+
+// readOn asks for the next page of items.
+func (t *turn) readOn() {
+	t.frame(0).Job = t.open(Job{Kind: ReadItems, State: t.x.Start.Map.State, Deadline: Never, Due: t.head.Now})
+}
+
+// wasRead takes a page of items: what is left of the one before comes first.
+func (t *turn) wasRead(j *Job, m Message) bool {
+	switch m.Kind {
+	case JobSucceeded:
+	case JobFailed:
+		return t.failRun(given(m.Failure))
+	default:
+		return false
+	}
+	t.jobs.put(j.ID, nil)
+	page := m.Output.Decode()
+	u, f := t.account(), t.frame(0)
+	f.Job = 0
+	items := page.Get("Items")
+	u.Read += items.Len()
+	if left := f.Join.Count - u.Taken; left > 0 {
+		items = joined(t.tree(f.Join.Items), u.Taken, items)
+	}
+	u.Cursor = page.Get("Cursor").AsString()
+	u.Over = page.Get("Over").AsBool()
+	u.Taken = 0
+	f.Join.Count, f.Join.Items = items.Len(), 0
+	if f.Join.Count > 0 {
+		f.Join.Items = t.payload(items.Text(), items)
+	}
+	if u.tooMany() && !u.Failing {
+		t.failRun(newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
+	}
+	return true
+}
+
+// joined is what is left of a page, and the next one, both of them arrays or
+// both objects.
+func joined(page value.Value, from int, next value.Value) value.Value {
+	if page.Kind() == value.Array {
+		return value.NewArray(append(slices.Clone(page.Items()[from:]), next.Items()...))
+	}
+	b := value.NewBuilder(page.Len() - from + next.Len())
+	for i := from; i < page.Len(); i++ {
+		b.Set(page.NameAt(i), page.At(i))
+	}
+	for name, v := range next.Members() {
+		b.Set(name, v)
+	}
+	return b.Object()
+}
+
+// Reading is the ItemReader that a ReadItems job reads by, and the cursor; false
+// where the job is over.
+func (x *Execution) Reading(job JobID) (source value.Value, cursor string, ok bool) {
+	j := x.Jobs[job]
+	if j == nil || j.Kind != ReadItems {
+		return source, "", false
+	}
+	return x.Payloads[x.Head.Input].Decode().Get("ItemReader"), x.Head.Run.Cursor, true
 }
 
 // childrenAtOnce is how many children may be under way.
@@ -171,40 +257,94 @@ func (t *turn) childrenAtOnce() int {
 	return n
 }
 
-// beginChild makes the job of the next child.
+// beginChild makes the job of the next child. Where it is for a batch that is not
+// full and there are more items, they are read first.
 func (t *turn) beginChild() *fault {
 	f := t.frame(0)
 	s := t.distributedMap(f.State)
 	u := t.account()
 	t.remember(f.Join.Items)
-	it := t.item(f.Join.Items, u.Taken)
-	it.index = u.Begun
-	in, fl := t.selectItem(f, s, &it, 0)
+	asked := value.NewBuilder(5)
+	asked.Set("Index", value.NewInt(int64(u.Begun)))
+	count, input, fl := 1, value.Value{}, (*fault)(nil)
+	if batcher := t.plan().Get("ItemBatcher"); batcher.IsAbsent() {
+		input, fl = t.single(f, s, asked)
+	} else {
+		var full bool
+		if count, input, full, fl = t.batch(f, s, batcher); fl == nil && !full && !u.Over {
+			t.readOn()
+			return nil
+		}
+		asked.Set("Batch", value.NewBool(true))
+	}
+	if most := t.env.Limits.Payload; fl == nil && most > 0 && !input.Fits(most) {
+		fl = tooLarge(s.Name)
+	}
 	if fl != nil {
 		return fl
 	}
-	input := t.look(&in)
-	if most := t.env.Limits.Payload; most > 0 && !input.Fits(most) {
-		return tooLarge(s.Name)
-	}
-	asked := value.NewBuilder(5)
-	asked.Set("Index", value.NewInt(int64(it.index)))
-	asked.Set("Count", value.NewInt(1))
+	asked.Set("Count", value.NewInt(int64(count)))
 	asked.Set("Input", input)
+	u.Taken += count
+	u.Begun += count
+	u.Children++
+	u.Items.Running += count
+	u.Executions.Running++
+	t.open(Job{Kind: StartItem, State: s.Name, Entry: uint32(u.Children), Attempt: 1,
+		Request: t.payload(asked.Object().Text(), value.Value{}), Deadline: Never, Due: t.head.Now})
+	return nil
+}
+
+// single is the input of the next item's own child, and what else the child is
+// told of the item.
+func (t *turn) single(f *Frame, s *asl.State, asked *value.Builder) (value.Value, *fault) {
+	it := t.item(f.Join.Items, t.head.Run.Taken)
+	it.index = t.head.Run.Begun
+	in, fl := t.selectItem(f, s, &it, 0)
+	if fl != nil {
+		return value.Value{}, fl
+	}
 	if it.keyed {
 		asked.Set("Key", value.NewString(it.key))
 	}
 	if it.keyed || s.Map.ItemSelector != nil {
 		asked.Set("Value", it.value)
 	}
-	u.Taken++
-	u.Begun++
-	u.Children++
-	u.Items.Running++
-	u.Executions.Running++
-	t.open(Job{Kind: StartItem, State: s.Name, Entry: uint32(u.Children), Attempt: 1,
-		Request: t.payload(asked.Object().Text(), value.Value{}), Deadline: Never, Due: t.head.Now})
-	return nil
+	return t.look(&in), nil
+}
+
+// batch is the input of a child for the next items: as many as the batcher
+// allows, one at least. It is not full where the items at hand have run out.
+func (t *turn) batch(f *Frame, s *asl.State, batcher value.Value) (count int, input value.Value, full bool, fl *fault) {
+	u := t.head.Run
+	most, limited := batcher.Get("MaxItemsPerBatch").AsInt()
+	bytes := t.env.Limits.Payload
+	if n, given := batcher.Get("MaxInputBytesPerBatch").AsInt(); given && (bytes == 0 || n < int64(bytes)) {
+		bytes = int(n)
+	}
+	b := value.NewBuilder(2)
+	if fixed := batcher.Get("BatchInput"); !fixed.IsAbsent() {
+		b.Set("BatchInput", fixed)
+	}
+	b.Set("Items", value.NewArray(nil))
+	size := len(b.Object().Append(nil))
+	var items []value.Value
+	for !full && u.Taken+len(items) < f.Join.Count {
+		it := t.item(f.Join.Items, u.Taken+len(items))
+		it.index = u.Begun + len(items)
+		in, fl := t.selectItem(f, s, &it, 0)
+		if fl != nil {
+			return 0, input, false, fl
+		}
+		v := t.look(&in)
+		size += v.Text().Len() + min(len(items), 1)
+		if full = bytes > 0 && size > bytes && len(items) > 0; !full {
+			items = append(items, v)
+			full = limited && int64(len(items)) >= most
+		}
+	}
+	b.Set("Items", value.NewArray(items))
+	return len(items), b.Object(), full, nil
 }
 
 // answered takes note of children that have ended.
@@ -216,9 +356,7 @@ func (t *turn) answered(endings []Ending) (changed bool) {
 			continue
 		}
 		changed = true
-		if n.Head.Status == Succeeded {
-			t.keep(j.Entry, n.Output)
-		}
+		t.keep(j, n)
 		t.settle(j, n.Start.Map.Item.Count, n.Head.Status)
 	}
 	return changed
@@ -240,8 +378,8 @@ func (t *turn) settle(j *Job, items int, as Status) {
 	u.Executions.Running--
 	*u.Items.of(as) += items
 	*u.Executions.of(as)++
-	if u.tooMany() {
-		t.endRun(Failed, newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
+	if u.tooMany() && !u.Failing {
+		t.failRun(newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
 	}
 }
 
@@ -253,18 +391,6 @@ func (u *Run) tooMany() bool {
 		return true
 	}
 	return u.ToleratedPercentage >= 0 && u.Over && u.Read > 0 && float64(lost)*100 > u.ToleratedPercentage*float64(u.Read)
-}
-
-// keep keeps a child's output for the run's. What can't become part of it, since
-// all together are over the limit, is not kept: the run will fail by it.
-func (t *turn) keep(number uint32, output value.Text) {
-	u := t.account()
-	u.Bytes = min(u.Bytes+output.Len()+1, 1<<30)
-	if most := t.env.Limits.Payload; most > 0 && u.Bytes >= most+1 {
-		return
-	}
-	t.frames.put(FrameID(number), &Frame{ID: FrameID(number), Kind: Item, Phase: Ended, State: t.x.Start.Map.State,
-		Result: t.payload(output, value.Value{})})
 }
 
 // updated changes the run's limits.
@@ -279,48 +405,84 @@ func (t *turn) updated(to *Update) bool {
 	if to.ToleratedPercentage != nil {
 		u.ToleratedPercentage = *to.ToleratedPercentage
 	}
-	if u.tooMany() {
-		t.endRun(Failed, newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
+	if u.tooMany() && !u.Failing {
+		t.failRun(newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
 	}
 	return true
 }
 
 // conclude ends the run well: what its children gave, in the order of the items,
-// is its output.
+// is its output, or is written first.
 func (t *turn) conclude() {
 	u := t.account()
-	if most := t.env.Limits.Payload; most > 0 && u.Bytes+1 > most {
+	switch most := t.env.Limits.Payload; {
+	case t.exports():
+		t.write(true)
+		return
+	case most > 0 && u.Bytes+1 > most:
 		t.endRun(Failed, tooLarge(t.x.Start.Map.State))
 		return
 	}
 	text := make([]byte, 0, u.Bytes+2)
 	text = append(text, '[')
-	for number := 1; number <= u.Children; number++ {
-		if child := t.peek(FrameID(number)); child != nil {
-			if len(text) > 1 {
-				text = append(text, ',')
-			}
-			text = append(text, t.text(child.Result).String()...)
+	for _, child := range t.gathered() {
+		result := among(t.text(child.Result).String(), true, t.writer())
+		if len(text) > 1 && result != "" {
+			text = append(text, ',')
 		}
+		text = append(text, result...)
 	}
 	u.Items.Written, u.Executions.Written = u.Items.Succeeded, u.Executions.Succeeded
 	t.head.Output = t.payload(value.Checked(string(append(text, ']'))), value.Value{})
 	t.endRun(Succeeded, &fault{})
 }
 
-// endRun ends the run. Its parent hears of it, but for a parent who wanted it
-// so; children that are under way are stopped.
-func (t *turn) endRun(as Status, fl *fault) bool {
+// failRun fails the run. Where results are written, what there is of them is
+// written first; the children that are under way are stopped at once.
+func (t *turn) failRun(fl *fault) bool {
+	if !t.exports() {
+		return t.endRun(Failed, fl)
+	}
+	u := t.account()
+	u.Failing = true
+	t.head.Error, t.head.Cause = fl.Error, fl.Cause
+	root := t.frame(0)
+	for _, id := range t.openJobs() {
+		if j := t.peekJob(id); j.Kind != WriteResults && j.Kind != Halt {
+			t.halt(id)
+			t.jobs.put(id, nil)
+		}
+	}
+	if j := t.peekJob(root.Job); j == nil {
+		root.Job = 0
+	}
+	t.abortRunning()
+	return true
+}
+
+// openJobs are the numbers of the jobs that are open, in order.
+func (t *turn) openJobs() []JobID {
+	all := slices.AppendSeq(slices.Clone(t.jobs.keys), maps.Keys(t.x.Jobs))
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(id JobID) bool { return t.peekJob(id) == nil })
+}
+
+// abortRunning counts the children that are under way as aborted.
+func (t *turn) abortRunning() {
 	u := t.account()
 	u.Items.Aborted += u.Items.Running
 	u.Executions.Aborted += u.Executions.Running
 	u.Items.Running, u.Executions.Running = 0, 0
+}
+
+// endRun ends the run. Its parent hears of it, who may have wanted it so; children
+// that are under way are stopped.
+func (t *turn) endRun(as Status, fl *fault) bool {
+	t.abortRunning()
 	t.over = true
 	t.head.Status, t.head.Stop = as, t.head.Now
 	t.head.Error, t.head.Cause = fl.Error, fl.Cause
-	if as != Aborted {
-		t.open(Job{Kind: Tell, Request: t.head.Output, Due: t.head.Now})
-	}
+	t.open(Job{Kind: Tell, Request: t.head.Output, Due: t.head.Now})
 	return true
 }
 

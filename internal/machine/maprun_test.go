@@ -42,11 +42,33 @@ func (s *script) item(number string) *Job {
 	return nil
 }
 
+// jobOf is the job of that kind.
+func (s *script) jobOf(kind JobKind) JobID {
+	for id, j := range s.x.Jobs {
+		if j.Kind == kind {
+			return id
+		}
+	}
+	s.t.Fatal("no job of the kind ", jobNames[kind])
+	return 0
+}
+
+// results are the files that are to be written.
+func (s *script) results() string {
+	files, _, _ := s.x.Results(s.jobOf(WriteResults))
+	var b strings.Builder
+	for _, f := range files {
+		fmt.Fprintf(&b, "%s/%s\n%s\n", f.Bucket, f.Key, f.Body)
+	}
+	return b.String()
+}
+
 // endings are children, by their numbers, that have come to that.
 func (s *script) endings(numbers, status, output string) (all []Ending) {
 	for _, number := range strings.Split(numbers, ",") {
 		start, input := s.x.Child(s.p, s.item(number).ID)
 		n := Ending{Start: *start, Head: Head{Status: Status(slices.Index(statusNames[:], status))}, Input: input}
+		n.NotRedrivable = n.Head.NotRedrivable(start, AWSLimits(), 0)
 		if n.Head.Status == Succeeded {
 			n.Output = s.text(output)
 		}

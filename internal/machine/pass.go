@@ -134,7 +134,7 @@ func (t *turn) outcome(sc *scope, output *asl.Template, assign *asl.Assignment, 
 }
 
 // exit leaves the state, if its output is within the limit.
-func (t *turn) exit(sc *scope, out datum, bound []Binding, next *asl.State) *fault {
+func (t *turn) exit(sc *scope, out datum, bound []binding, next *asl.State) *fault {
 	ref, ok := t.number(&out, t.env.Limits.Payload)
 	if !ok {
 		fl := tooLarge(sc.state.Name)

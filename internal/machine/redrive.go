@@ -25,6 +25,8 @@ func (h *Head) NotRedrivable(s *Start, l Limits, now int64) string {
 		return "Execution is SUCCEEDED and cannot be redriven"
 	case l.full(h):
 		return "Execution history event limit exceeded"
+	case s.Map != nil:
+		return "Execution was started by a Map Run and cannot be redriven on its own"
 	case !h.Kept: // it ended under a version that knew no redrives
 		return "Execution was started before the launch of RedriveExecution"
 	case now >= s.At+longestLife:

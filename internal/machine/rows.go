@@ -145,7 +145,7 @@ func DecodeFrame(b []byte) (*Frame, error) {
 	f := &Frame{
 		ID:           FrameID(r.uint32()),
 		Parent:       FrameID(r.uint32()),
-		Kind:         FrameKind(r.upTo(uint8(Item))),
+		Kind:         frameKind(r.upTo(uint8(Item))),
 		Index:        r.number(),
 		Phase:        Phase(r.upTo(uint8(Ended))),
 		Input:        Ref(r.uint32()),

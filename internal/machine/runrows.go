@@ -42,12 +42,13 @@ func (u *Run) append(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(*n))
 	}
 	b = appendText(b, u.Cursor)
-	return appendFlag(b, u.Over)
+	b = appendFlag(b, u.Over)
+	return appendFlag(b, u.Failing)
 }
 
 // numbers are the counts of the run, in the order of its record.
 func (u *Run) numbers() []*int {
-	all := []*int{&u.Read, &u.Begun, &u.Taken, &u.Children, &u.Bytes}
+	all := []*int{&u.Read, &u.Begun, &u.Taken, &u.Children, &u.Bytes, &u.Writes}
 	for _, c := range []*counts{&u.Items, &u.Executions} {
 		all = append(all, &c.Running, &c.Succeeded, &c.Failed, &c.TimedOut, &c.Aborted, &c.Written)
 	}
@@ -61,5 +62,6 @@ func (r *reader) run() *Run {
 	}
 	u.Cursor = r.text()
 	u.Over = r.flag()
+	u.Failing = r.flag()
 	return u
 }

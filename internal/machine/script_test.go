@@ -139,6 +139,8 @@ func (s *script) compile(text string) {
 // starts it, and
 //
 //	end N,… STATUS [OUTPUT]  child N         update NAME=n …
+//	reads                    read PAGE       unread [ERROR [CAUSE]]
+//	results                  wrote           unwritten [ERROR [CAUSE]]
 func (s *script) command(line string) string {
 	verb, rest, _ := strings.Cut(line, " ")
 	target, rest2, _ := strings.Cut(rest, " ")
@@ -194,6 +196,22 @@ func (s *script) command(line string) string {
 		do(Message{Kind: Answered, Endings: s.endings(target, status, output)})
 	case "child":
 		return s.child(target)
+	case "read":
+		do(Message{Kind: JobSucceeded, Job: s.jobOf(ReadItems), Output: s.text(rest)})
+	case "unread":
+		name, cause, given := strings.Cut(rest, " ")
+		do(Message{Kind: JobFailed, Job: s.jobOf(ReadItems), Failure: failure(name, cause, given)})
+	case "reads":
+		source, cursor, _ := s.x.Reading(s.jobOf(ReadItems))
+		return source.Text().String() + " after " + cursor + "\n"
+	case "results":
+		return s.results()
+	case "wrote":
+		_, done, _ := s.x.Results(s.jobOf(WriteResults))
+		do(done)
+	case "unwritten":
+		name, cause, given := strings.Cut(rest, " ")
+		do(Message{Kind: JobFailed, Job: s.jobOf(WriteResults), Failure: failure(name, cause, given)})
 	case "update":
 		do(Message{Kind: Updated, Update: s.limits(rest)})
 	case "gone":

@@ -185,7 +185,7 @@ func (t *turn) work(f *Frame, s *asl.State, before int64) {
 
 // leave lets the frame leave its state for the next one, or end where there is
 // none. The output was kept within the limits.
-func (t *turn) leave(sc *scope, out Ref, assigned []Binding, next *asl.State) {
+func (t *turn) leave(sc *scope, out Ref, assigned []binding, next *asl.State) {
 	f := sc.frame
 	f.Prev = t.event(Event{Type: exited(sc.state.Type), Prev: f.Prev, State: sc.state.Name, Out: out, Assigned: assigned})
 	t.assign(f, assigned)

@@ -54,7 +54,7 @@ func (s Start) OnTrial(state string, input value.Text, variables []value.Member,
 		h.LastPayload++
 		texts[h.LastPayload] = v.Value.Text()
 		h.Variables += texts[h.LastPayload].Len()
-		root.Variables = append(root.Variables, Binding{v.Name, h.LastPayload})
+		root.Variables = append(root.Variables, binding{v.Name, h.LastPayload})
 	}
 	x := Restore(s, h, []*Frame{root}, []*Job{{ID: 1, Kind: Timer, State: state, Entry: 1, Due: s.At}})
 	x.Payloads = texts

@@ -20,6 +20,10 @@ func (b *book) audit(l *life, t *turned) {
 	if l.head.Now < t.was.Now {
 		w.fail("I10", l.id, "its time ran backwards")
 	}
+	if l.start.IsRun() {
+		b.auditRun(l)
+		return
+	}
 	for _, j := range t.closed {
 		b.notEarly(l, t, j)
 		if j.Kind == machine.Child {
@@ -49,9 +53,43 @@ func (b *book) audit(l *life, t *turned) {
 	}
 }
 
-// afterEnd is what may still change of one that has ended: its parent was told.
+// outlives reports whether a job goes on after the end: who is told of it, and who
+// is to be stopped.
+func outlives(j *machine.Job) bool { return j.Kind == machine.Tell || j.Kind == machine.Halt }
+
+// auditRun holds that a map run has lost no item: what it says is under way is
+// what it has jobs for.
+func (b *book) auditRun(l *life) {
+	u, open := l.head.Run, 0
+	for _, j := range l.jobs {
+		if j.Kind == machine.StartItem {
+			open++
+		}
+	}
+	begun := u.Items.Running + u.Items.Succeeded + u.Items.Failed + u.Items.TimedOut + u.Items.Aborted
+	switch {
+	case l.head.Status.Ended():
+		b.atRest(l)
+		if l.head.Status == machine.Succeeded && (u.Begun != u.Read || u.Items.Running > 0) {
+			b.w.failf("I9", l.id, "a map run ends well, of %d items it has begun %d, and %d are under way", u.Read, u.Begun, u.Items.Running)
+		}
+		if b.w.saw(mapRunOver); l.head.Status == machine.Aborted {
+			b.w.saw(mapRunStopped)
+		}
+	case open != u.Executions.Running:
+		b.w.failf("I9", l.id, "a map run counts %d children, and has %d jobs", u.Executions.Running, open)
+	case open == 0 && l.frames[0].Job == 0:
+		b.w.fail("I9", l.id, "a map run waits for nothing")
+	}
+	if begun != u.Begun {
+		b.w.failf("I9", l.id, "a map run has begun %d items, and accounts for %d", u.Begun, begun)
+	}
+}
+
+// afterEnd is what may still change of one that has ended: its parent was told,
+// or who goes on for nobody was stopped.
 func (b *book) afterEnd(l *life, t *turned) {
-	told := len(t.closed) == 1 && t.closed[0].Kind == machine.Tell && len(t.opened) == 0
+	told := len(t.closed) == 1 && outlives(t.closed[0]) && len(t.opened) == 0
 	if !told || len(t.batch.Events) > 0 || l.head.Status != t.was.Status {
 		b.w.fail("I2", l.id, "it changes after its end")
 	}
@@ -64,7 +102,7 @@ func (b *book) atRest(l *life) {
 		b.w.failf("I9", l.id, "it has ended as %v, and has %d frames: kept %v", l.head.Status, len(l.frames), l.head.Kept)
 	}
 	for _, j := range l.jobs {
-		if j.Kind != machine.Tell {
+		if !outlives(j) {
 			b.w.failf("I9", l.id, "it has ended, and job %d of kind %d is open", j.ID, j.Kind)
 		}
 	}
@@ -87,6 +125,9 @@ func (l *life) idle(f *machine.Frame) string {
 			return "works, and has no job"
 		}
 	case machine.Joining:
+		if j != nil && j.Kind == machine.StartRun && j.Frame == f.ID {
+			return ""
+		}
 		return l.unjoined(f)
 	case machine.Ended:
 		if f.Job != 0 {
@@ -125,6 +166,8 @@ func (l *life) unjoined(f *machine.Frame) string {
 func (l *life) stray(j *machine.Job) string {
 	switch {
 	case j.ID == l.head.Timeout && j.Kind == machine.Timer:
+		return ""
+	case j.Kind == machine.Halt: // of a branch that was aborted
 		return ""
 	case j.Kind == machine.Tell:
 		return "tells of an end that has not come"

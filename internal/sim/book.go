@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"strings"
+
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 )
@@ -148,7 +150,7 @@ func (b *book) born(row *store.Execution) *life {
 		return nil
 	}
 	l := &life{
-		id: row.ID, start: start, stateOf: w.byARN[start.MachineARN()],
+		id: row.ID, start: start, stateOf: w.machineOf(&start),
 		frames: map[machine.FrameID]*machine.Frame{}, jobs: map[machine.JobID]*machine.Job{},
 		tries: map[uint32]uint32{},
 	}
@@ -170,6 +172,12 @@ func (b *book) born(row *store.Execution) *life {
 		b.kids[k] = l.id
 	}
 	return l
+}
+
+// machineOf is the machine that an execution runs, whole or a part of it.
+func (w *world) machineOf(start *machine.Start) *stateMachine {
+	arn, _, _ := strings.Cut(start.MachineARN(), "/")
+	return w.byARN[arn]
 }
 
 // dropped enters the end of an express execution's record.

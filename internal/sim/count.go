@@ -59,6 +59,8 @@ const (
 	redriven
 	redriveAgain
 	redriveRefused
+	mapRunOver
+	mapRunStopped
 	situationKinds = iota
 )
 
@@ -74,6 +76,7 @@ var SituationNames = [situationKinds]string{
 	"name taken", "start refused for now", "parent heard of its child", "child outlived its parent", "nested start refused",
 	"express execution ran", "express execution ran again", "express execution answered at once", "express execution left by its caller", "saga done", "saga undone", "debit after its refund refused",
 	"effect whose answer was lost", "timer beyond the window", "history full", "redriven", "redrive asked for again", "redrive refused",
+	"map run ended", "map run stopped",
 }
 
 func (w *world) saw(s situation) { w.out.Situations[s]++ }

@@ -61,7 +61,7 @@ func (w *world) stuck(l *life, j *machine.Job) string {
 			return fmt.Sprintf("the timer of %d has not fired", relative(j.Due))
 		}
 		return ""
-	case machine.Tell, machine.Resume:
+	case machine.Tell, machine.Resume, machine.Halt:
 		if since(j.Made, patience) {
 			return "nobody did it"
 		}
@@ -83,7 +83,7 @@ func (w *world) stuck(l *life, j *machine.Job) string {
 		if since(j.Made, callPatience) && w.tasks.flying[machine.StepID(l.start.ID, j.Entry)] == 0 {
 			return "nobody makes the call"
 		}
-	case j.Kind == machine.Child:
+	case j.Kind == machine.Child, j.Kind == machine.StartRun, j.Kind == machine.StartItem:
 		return w.childStuck(l, j, since)
 	}
 	return ""
@@ -164,10 +164,31 @@ func (w *world) checkLists() {
 		}
 	}
 	for _, l := range w.book.order {
-		if n := listed[l.id]; n != due[l.start.Machine] && !l.start.Express || n != 0 && l.start.Express {
-			w.failf("I12", l.id, "%s stands %d times in lists", l.start.Name, n)
+		n, want := listed[l.id], due[l.start.Machine]
+		switch {
+		case l.start.Express:
+			want = 0
+		case l.start.IsRun():
+			n, want = w.stands(l, engine.IndexMapRuns, l.start.Parent.ID.String()), 1
+		case l.start.Map != nil:
+			run := l.start.Parent.ID.String()
+			n, want = w.stands(l, engine.IndexChildren, run)+w.stands(l, engine.IndexChildren, engine.StatusValue(run, l.head.Status)), 2
+		}
+		if n != want {
+			w.failf("I12", l.id, "%s stands %d times in lists, not %d times", l.start.Name, n, want)
 		}
 	}
+}
+
+// stands is how often a life stands in a list.
+func (w *world) stands(l *life, index, of string) int {
+	n := 0
+	for _, row := range w.list(index, of) {
+		if row.ID == l.id {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *world) list(index, of string) []store.Index {

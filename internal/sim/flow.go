@@ -210,5 +210,22 @@ func (f *flow) mapping(jsonata bool) string {
 	if g.c.once(2) {
 		text += fmt.Sprintf(`"MaxConcurrency":%d,`, g.c.between(1, 4))
 	}
+	if !g.express && g.c.once(3) {
+		return text + f.distributed() + f.onward() + `}`
+	}
 	return text + `"ItemProcessor":{` + g.flow(f.depth+1, "") + `},` + f.onward() + `}`
+}
+
+// distributed makes what a distributed Map has of its own. Its children see no
+// variables.
+func (f *flow) distributed() string {
+	g := f.g
+	visible := g.variable
+	g.variable = false
+	defer func() { g.variable = visible }()
+	text := ""
+	if g.c.once(3) {
+		text = fmt.Sprintf(`"ToleratedFailurePercentage":%d,`, pick(g.c, 20, 50, 100))
+	}
+	return text + `"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},` + g.flow(f.depth+1, "") + `},`
 }

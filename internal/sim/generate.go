@@ -36,7 +36,7 @@ func newMachine(name, text string, express bool) *stateMachine {
 	if len(problems) > 0 {
 		panic("a generated definition is refused: " + asl.Render(problems) + text)
 	}
-	program, err := asl.Compile(d, asl.Rules{Express: express})
+	program, err := asl.Compile(d, asl.Rules{Express: express, Distributed: true})
 	if err != nil {
 		panic("a generated definition is refused: " + err.Error() + text)
 	}

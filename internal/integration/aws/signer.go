@@ -39,7 +39,7 @@ func newSigner(credentials aws.CredentialsProvider, region string, now func() ti
 
 // Sign signs a request of that body for a service ("lambda", "sns").
 func (s *Signer) Sign(r *http.Request, body []byte, service string) error {
-	return s.sign(r, string(body), scope{service: service, region: s.region})
+	return s.sign(r, string(body), scope{service: service, region: s.region, s3: service == "s3"})
 }
 
 // scope is what a signature holds for: a service in a region. S3 signs paths as

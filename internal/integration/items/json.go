@@ -1,0 +1,215 @@
+package items
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/backstep/backstep/internal/value"
+)
+
+// json reads the elements of an array or the members of an object: of the whole
+// document, or of what ItemsPointer points to in it.
+func (p *reading) json() error {
+	in, done, err := p.stream()
+	if err != nil {
+		return p.final(err)
+	}
+	defer done()
+	d := document{in}
+	if p.Bracket == "" {
+		if err := d.enter(p.config.Get("ItemsPointer").AsString()); err != nil {
+			return p.final(err)
+		}
+		c, err := d.next()
+		if err != nil {
+			return p.final(err)
+		}
+		if c != '[' && c != '{' {
+			return failed("Attempting to map over non-iterable node.")
+		}
+		p.Bracket, p.At = string(c), in.at
+	}
+	if p.Bracket == "{" {
+		p.names = []string{}
+	}
+	for !p.full() {
+		in.allowed.renew()
+		more, err := d.another(p.Bracket)
+		if err != nil {
+			return p.final(err)
+		}
+		if !more {
+			p.over = true
+			return nil
+		}
+		if p.Bracket == "{" {
+			name, err := d.name()
+			if err != nil {
+				return p.final(err)
+			}
+			p.names = append(p.names, name)
+		}
+		text, err := d.value()
+		if err != nil {
+			return p.final(err)
+		}
+		p.take(text.Decode(), text.Len())
+		p.At = in.at
+	}
+	return nil
+}
+
+// document is a JSON document that is read from its front, and never held as a
+// whole.
+type document struct{ in *buffered }
+
+// next is the next byte that is no space.
+func (d document) next() (byte, error) {
+	for {
+		c, err := d.in.ReadByte()
+		if errors.Is(err, io.EOF) {
+			return 0, errors.New("the JSON document ends too early")
+		}
+		if err != nil || c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+			return c, err
+		}
+		d.in.allowed.left++ // spaces are nobody's bytes
+	}
+}
+
+// another comes to the next element of what was opened by that bracket; false
+// at its end. It also takes the comma before the element.
+func (d document) another(open string) (bool, error) {
+	c, err := d.next()
+	if err == nil && c == ',' {
+		return true, nil
+	}
+	if err != nil || open == "[" && c == ']' || open == "{" && c == '}' {
+		return false, err
+	}
+	return true, d.in.UnreadByte()
+}
+
+// name reads a member's name and the colon.
+func (d document) name() (string, error) {
+	text, err := d.value()
+	if err != nil {
+		return "", err
+	}
+	c, err := d.next()
+	if v := text.Decode(); err == nil && v.Kind() == value.String && c == ':' {
+		return v.AsString(), nil
+	}
+	if err == nil {
+		err = errors.New("the JSON document has a member without a name")
+	}
+	return "", err
+}
+
+// value reads a whole value.
+func (d document) value() (value.Text, error) {
+	var text []byte
+	err := d.scan(func(c byte) error {
+		if text = append(text, c); len(text) > maxItem {
+			return errTooLong
+		}
+		return nil
+	})
+	if err != nil {
+		return value.Text{}, err
+	}
+	return value.Check(string(text))
+}
+
+// skip passes over a value, however long it is.
+func (d document) skip() error {
+	return d.scan(func(byte) error {
+		d.in.allowed.renew()
+		return nil
+	})
+}
+
+// scan gives the bytes of a value to each.
+func (d document) scan(each func(byte) error) error {
+	c, err := d.next()
+	if err != nil {
+		return err
+	}
+	depth, inText, escaped := 0, false, false
+	for {
+		switch {
+		case inText && escaped:
+			escaped = false
+		case inText && c == '\\':
+			escaped = true
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '[' || c == '{':
+			depth++
+		case c == ']' || c == '}':
+			depth--
+		}
+		if err := each(c); err != nil {
+			return err
+		}
+		if depth <= 0 && !inText && (c == '"' || c == ']' || c == '}') {
+			return nil
+		}
+		if c, err = d.in.ReadByte(); errors.Is(err, io.EOF) && depth == 0 && !inText {
+			return nil
+		} else if err != nil {
+			return endedEarly(err)
+		}
+		if depth == 0 && !inText && strings.IndexByte(",]}: \t\r\n", c) >= 0 {
+			return d.in.UnreadByte()
+		}
+	}
+}
+
+func endedEarly(err error) error {
+	if errors.Is(err, io.EOF) {
+		return errors.New("the JSON document ends too early")
+	}
+	return err
+}
+
+// enter goes to what a JSON Pointer points to.
+func (d document) enter(pointer string) error {
+	if pointer == "" {
+		return nil
+	}
+	unescape := strings.NewReplacer("~1", "/", "~0", "~")
+	for _, step := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
+		if err := d.step(unescape.Replace(step)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step goes to the member of that name.
+func (d document) step(name string) error {
+	if c, err := d.next(); err != nil {
+		return err
+	} else if c != '{' {
+		return failed("ItemsPointer points to nothing: there is no object with a member %q", name)
+	}
+	for {
+		more, err := d.another("{")
+		if err != nil {
+			return err
+		}
+		if !more {
+			return failed("ItemsPointer points to nothing: there is no member %q", name)
+		}
+		found, err := d.name()
+		if err != nil || found == name {
+			return err
+		}
+		if err := d.skip(); err != nil {
+			return err
+		}
+	}
+}
