@@ -18,6 +18,7 @@ const (
 	retirePage  = 1000 // executions in one step
 	retireAt    = 16   // at once, so that they share the store's syncs
 	retireRest  = 10 * time.Minute
+	retireSoon  = time.Minute // where some were another node's, which may have let go of them
 )
 
 // retirement is how far the executions have been gone through that may be too
@@ -26,6 +27,7 @@ type retirement struct {
 	kind    int             // of retiredKinds
 	machine string          // whose list it is at, or was last
 	after   *store.IndexKey // the row it came to; nil: the list is done
+	passed  bool            // some were passed over in this round: their shards are not this node's
 	next    time.Time       // when to go on
 }
 
@@ -37,13 +39,13 @@ var retiredKinds = [...]string{kindMachine, kindRemains}
 // than executions are kept, and takes away those that also ended then. It
 // reports whether there is more to do at once.
 func (s *Service) retire(ctx context.Context, r *retirement) (more bool, err error) {
-	if s.Retention <= 0 || s.Now().Before(r.next) {
+	if s.Retention <= 0 || s.Now().Before(r.next) || s.Engine.Load().Shards == 0 {
 		return false, nil
 	}
 	before := s.Now().Add(-s.Retention).UnixMilli()
 	if r.after == nil {
 		if more, err = s.nextList(ctx, r, before); err != nil || !more {
-			r.next = s.Now().Add(retireRest)
+			r.rest(s.Now())
 			return false, err
 		}
 	}
@@ -53,15 +55,26 @@ func (s *Service) retire(ctx context.Context, r *retirement) (more bool, err err
 	if err != nil {
 		return false, err
 	}
-	if err := s.forget(ctx, rows, before); err != nil {
+	passed, err := s.forget(ctx, rows, before)
+	if err != nil {
 		return false, err
 	}
+	r.passed = r.passed || passed
 	if len(rows) == retirePage {
 		r.after = &rows[len(rows)-1].IndexKey
 		return true, nil
 	}
 	r.after = nil
 	return true, s.endRemains(ctx, r)
+}
+
+// rest ends a round.
+func (r *retirement) rest(now time.Time) {
+	r.next = now.Add(retireRest)
+	if r.passed {
+		r.next = now.Add(retireSoon)
+	}
+	r.passed = false
 }
 
 // nextList goes on to the next machine's list, and begins anew after the last,
@@ -84,20 +97,23 @@ func (s *Service) nextList(ctx context.Context, r *retirement, before int64) (bo
 }
 
 // forget takes those of the executions away that ended at or before that time.
-// What is another node's is left to it.
-func (s *Service) forget(ctx context.Context, rows []store.Index, ended int64) error {
+// What is another node's is left to it, and passed is true.
+func (s *Service) forget(ctx context.Context, rows []store.Index, ended int64) (passed bool, failed error) {
 	var workers sync.WaitGroup
 	var mu sync.Mutex
-	var failed error
 	todo := make(chan store.ID)
 	for range retireAt {
 		workers.Go(func() {
 			for id := range todo {
-				if _, err := s.Engine.Forget(ctx, id, ended); err != nil && !errors.Is(err, engine.ErrNotReady) {
-					mu.Lock()
+				_, err := s.Engine.Forget(ctx, id, ended)
+				mu.Lock()
+				switch {
+				case errors.Is(err, engine.ErrNotReady):
+					passed = true
+				case err != nil:
 					failed = err
-					mu.Unlock()
 				}
+				mu.Unlock()
 			}
 		})
 	}
@@ -108,7 +124,7 @@ func (s *Service) forget(ctx context.Context, rows []store.Index, ended int64) e
 	}
 	close(todo)
 	workers.Wait()
-	return failed
+	return passed, failed
 }
 
 // remains stands for a machine that is gone, as long as there are executions of

@@ -3,14 +3,17 @@ package service_test
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/service"
 	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/storetest"
 )
 
 // watched is a store that counts how often all lists were gone through.
@@ -105,4 +108,47 @@ func TestRetention(t *testing.T) {
 	if err != nil || len(docs) != 0 {
 		t.Errorf("for the deleted machine there stands %+v, %v", docs, err)
 	}
+}
+
+// A node that owns no shard yet passes no execution over: it waits until it
+// does.
+func TestRetentionWaitsForLeases(t *testing.T) {
+	c := service.Config{
+		Store: storetest.NewMemory(storetest.MemoryOptions{}).Open(), Account: account, Region: region, Now: time.Now,
+		NewUUID: func() string { return "00000000-0000-4000-8000-000000000001" }, Log: slog.New(slog.DiscardHandler),
+	}
+	c.Catalog = service.NewCatalog(c.Store, new(integration.Registry))
+	node := func() *engine.Engine {
+		e, err := engine.Open(t.Context(), engine.Config{Store: c.Store, Exclusive: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(e.Close)
+		return e
+	}
+	c.Engine = node()
+	if err := c.Engine.Renew(time.Now().UnixMilli()); err != nil {
+		t.Fatal(err)
+	}
+	first := service.New(c)
+	x := start(t, first, create(t, first, "M", passing), "x", "{}")
+	late := node()
+	asked := make(chan struct{})
+	c.Engine, c.Retention = late, 24*time.Hour
+	day := time.Now().Add(25 * time.Hour) // it stands: a rest would never be over
+	var once sync.Once
+	c.Now = func() time.Time { once.Do(func() { close(asked) }); return day }
+	s := service.New(c)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); s.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	<-asked
+	if err := late.Renew(time.Now().UnixMilli()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the execution to be gone", func() bool {
+		_, err := s.DescribeExecution(t.Context(), &api.DescribeExecutionInput{ExecutionArn: x})
+		return api.CodeOf(err) == api.CodeExecutionDoesNotExist
+	})
 }
