@@ -103,7 +103,7 @@ func AWSLimits() Limits {
 // times its payloads and variables, forty times its history, twenty-five times
 // as many items at once.
 func LiftedLimits() Limits {
-	return Limits{Payload: 1 << 20, Events: 1_000_000, Variable: 1 << 20, Variables: 40 << 20, InlineMap: 1000, EntriesTurn: 500}
+	return Limits{Payload: 1 << 20, Events: 1_000_000, Variable: 1 << 20, Variables: 40 << 20, InlineMap: 1000, Children: 10_000, EntriesTurn: 500}
 }
 
 // Request is all that a dispatcher needs to know of a job: what to call, with
