@@ -49,9 +49,9 @@ packages:
 clean: ## take away what was built
 	rm -rf bin
 
-bench: build ## five-step sagas beside the machine's own limits (DURATION=8s, POSTGRES=DSN)
+bench: build ## five-step sagas beside the machine's own limits and the least a server can be (DURATION=8s, ROUNDS=1, POSTGRES=DSN)
 	go build -o bin/rig-bench ./rig/bench
-	bin/rig-bench -backstep bin/backstep -duration $(or $(DURATION),8s) -postgres "$(POSTGRES)"
+	bin/rig-bench -backstep bin/backstep -duration $(or $(DURATION),8s) -rounds $(or $(ROUNDS),1) -postgres "$(POSTGRES)"
 
 generate: ## docs/api.md, docs/compatibility.md, the models of AWS's services
 	go test ./api -run '^TestManual$$' -update

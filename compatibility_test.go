@@ -232,7 +232,7 @@ func choiceOperators() []string {
 // The reasons that several rows share.
 const (
 	noVersions = "versions and aliases are not made yet"
-	noMapRuns  = "distributed maps do not run yet"
+	noMapRuns  = "a redrive of a distributed Map begins a new map run"
 	notStarted = "a task that can't be started is told by its Failed event"
 	asRuntime  = "told as `States.Runtime`, as AWS tells it"
 )
@@ -257,5 +257,5 @@ var unproven = map[string]string{
 	"States.IntrinsicFailure":     asRuntime,
 	"States.NoChoiceMatched":      asRuntime,
 	"States.ParameterPathFailure": asRuntime,
-	"States.Permissions":          "there are no roles to take",
+	"States.Permissions":          "who may do what is for the services that are called to say",
 }
