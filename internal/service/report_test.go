@@ -264,4 +264,13 @@ func TestStatusChanges(t *testing.T) {
 			t.Errorf("%s: told %.300q, not %s", c.execution, details, c.in)
 		}
 	}
+	out, err := h.service.RedriveExecution(t.Context(), &api.RedriveExecutionInput{ExecutionArn: bad})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, h.service, bad)
+	date := fmt.Sprintf(`"redriveCount":1,"redriveDate":%d,`, int64(out.RedriveDate))
+	if details := h.reports.details(bad); len(details) != 4 || !strings.Contains(details[2], date) || !strings.Contains(details[3], date) {
+		t.Errorf("after a redrive: told %q, not %s", details, date)
+	}
 }

@@ -61,6 +61,9 @@ func statusChange(t *engine.Telling, head *machine.Head) journal.StatusChange {
 	if head.Status.Ended() {
 		d.StopDate = &head.Stop
 	}
+	if head.Redriven != 0 {
+		d.RedriveDate = &head.Redriven
+	}
 	d.Error, d.Cause = head.Error, head.Cause
 	d.data(t, head)
 	return journal.StatusChange{
