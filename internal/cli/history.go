@@ -28,11 +28,7 @@ Examples:
 
 // Run prints them.
 func (v *History) Run(s *session) error {
-	svc, err := s.service()
-	if err != nil {
-		return err
-	}
-	arn, err := s.executionARN(v.Execution)
+	svc, arn, err := s.execution(v.Execution)
 	if err != nil {
 		return err
 	}

@@ -27,11 +27,7 @@ Examples:
 
 // Run redrives it.
 func (v *Redrive) Run(s *session) error {
-	svc, err := s.service()
-	if err != nil {
-		return err
-	}
-	arn, err := s.executionARN(v.Execution)
+	svc, arn, err := s.execution(v.Execution)
 	if err != nil {
 		return err
 	}

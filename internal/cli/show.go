@@ -21,11 +21,7 @@ func (Show) Help() string {
 
 // Run shows it.
 func (v *Show) Run(s *session) error {
-	svc, err := s.service()
-	if err != nil {
-		return err
-	}
-	arn, err := s.executionARN(v.Execution)
+	svc, arn, err := s.execution(v.Execution)
 	if err != nil {
 		return err
 	}

@@ -23,11 +23,7 @@ Example:
 
 // Run stops it.
 func (v *Stop) Run(s *session) error {
-	svc, err := s.service()
-	if err != nil {
-		return err
-	}
-	arn, err := s.executionARN(v.Execution)
+	svc, arn, err := s.execution(v.Execution)
 	if err != nil {
 		return err
 	}

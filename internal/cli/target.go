@@ -50,3 +50,14 @@ func executionName(arn string) string {
 	}
 	return parts[6]
 }
+
+// execution connects to the server, and is the ARN of an execution that somebody
+// named.
+func (s *session) execution(name string) (api.Service, string, error) {
+	svc, err := s.service()
+	if err != nil {
+		return nil, "", err
+	}
+	arn, err := s.executionARN(name)
+	return svc, arn, err
+}
