@@ -115,10 +115,13 @@ func (sc *scope) with(d datum) *scope {
 }
 
 // template is what a template makes of the scope. One that is a whole text of
-// the execution gives that text, untouched.
+// the execution gives that text, untouched, and a member of one is cut out of it.
 func (sc *scope) template(t *asl.Template) (datum, *fault) {
 	if d := sc.whole(t); d.ref != 0 || !d.tree.IsAbsent() {
 		return d, nil
+	}
+	if text := sc.within(t); !text.IsZero() {
+		return datum{text: text}, nil
 	}
 	v, fl := sc.build(t)
 	return datum{tree: v}, fl
@@ -145,6 +148,39 @@ func (sc *scope) whole(t *asl.Template) datum {
 		return sc.result
 	}
 	return datum{ref: sc.turn.variable(sc.frame, text[1:])} // no variable has the name of what is more than its name
+}
+
+// within is the text of the member of a state's input or result that a query
+// names and does nothing else with. There is none where an evaluation would
+// give anything but that text: of what stands in an array, of an array, of a
+// number, of what would be spelled anew.
+func (sc *scope) within(t *asl.Template) value.Text {
+	if t.Query == nil || len(t.Query.Members) < 2 {
+		return value.Text{}
+	}
+	d := sc.result
+	if t.Query.Members[0] == "input" {
+		d = datum{ref: sc.frame.Input}
+	} else if t.Query.Members[0] != "result" {
+		return value.Text{}
+	}
+	if d.ref == 0 {
+		return value.Text{}
+	}
+	text := sc.turn.text(d.ref)
+	for _, name := range t.Query.Members[1:] {
+		var found value.Text
+		for n, member := range text.Members() {
+			if n == name {
+				found = member
+			}
+		}
+		text = found
+	}
+	if kind := text.Kind(); kind != value.Object && kind != value.String || !text.IsNormal() {
+		return value.Text{}
+	}
+	return text
 }
 
 // composed is template for who needs the text alone: an object of constants and

@@ -188,26 +188,35 @@ func (in *invocation) clientContext(strict bool) string {
 	if strict {
 		return ascii(in.client.Text().String())
 	}
-	custom := in.client.Get("custom")
-	all := value.NewBuilder(custom.Len() + 8)
-	for _, h := range in.task.Headers() {
-		all.Set(h.Name, value.NewString(h.Value))
+	merged := `{"custom":` + in.told() + `}`
+	if !in.client.IsAbsent() {
+		all := value.Checked(in.told()).Decode()
+		for name, v := range in.client.Get("custom").Members() {
+			all = all.With(name, v)
+		}
+		merged = ascii(in.client.With("custom", all).Text().String())
 	}
-	for name, v := range custom.Members() {
-		all.Set(name, v)
-	}
-	merged := ascii(in.client.With("custom", all.Object()).Text().String())
 	if base64.StdEncoding.EncodedLen(len(merged)) > maxClientContext {
 		return ascii(in.client.Text().String())
 	}
 	return merged
 }
 
+// told is what participants are told, as the text of an object. It is ASCII.
+func (in *invocation) told() string {
+	text := append(make([]byte, 0, 512), '{')
+	for i, h := range in.task.Headers() {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(value.AppendString(text, h.Name), ':')
+		text = value.AppendString(text, h.Value)
+	}
+	return string(append(text, '}'))
+}
+
 // ascii is JSON text with everything beyond ASCII escaped, fit for a header.
 func ascii(text string) string {
-	if strings.IndexFunc(text, func(r rune) bool { return r >= 0x80 }) < 0 {
-		return text
-	}
 	var out strings.Builder
 	for i, r := range text {
 		if r < 0x80 {
