@@ -52,9 +52,10 @@ func (r *Reporter) Tell(t *engine.Telling) {
 	}
 }
 
-// log tells of a turn's events as far as the machine's level takes them.
+// log tells of a turn's events as far as the level of what runs takes them.
 func (r *Reporter) log(t *engine.Telling) {
-	s := r.config.Catalog.logging(machineName{t.Start.Account, t.Start.Region, t.Start.Machine})
+	from := originOf(t.Start)
+	s := r.config.Catalog.logging(from)
 	if s.level == api.LogLevelOff {
 		return
 	}
@@ -70,15 +71,12 @@ func (r *Reporter) log(t *engine.Telling) {
 			if w == nil {
 				w = newLogWriter(t, s.data)
 			}
-			r.config.Log(journal.LogEvent{Group: s.group, Machine: t.Start.Machine, At: e.At, Text: w.text(e)})
+			r.config.Log(journal.LogEvent{Group: s.group, Machine: from.machine, At: e.At, Text: w.text(e)})
 		}
 	}
 }
 
-// machineName names a machine among all.
-type machineName struct{ account, region, name string }
-
-// logSetting is how a machine logs, until it is to be read again.
+// logSetting is how an origin logs, until it is to be read again.
 type logSetting struct {
 	level api.LogLevel
 	data  bool
@@ -93,22 +91,27 @@ const (
 	logTime  = time.Second
 )
 
-// logging is how a machine logs as it is now. A machine that is not there, and
-// one that the store does not tell of at once, logs nothing.
-func (c *Catalog) logging(key machineName) logSetting {
+// logging is how executions of an origin log: as the version says that they
+// were started by, or else as their state machine says by now. A version that is
+// gone leaves it to its state machine. What is not there, and what the store
+// does not tell of at once, logs nothing.
+func (c *Catalog) logging(o origin) logSetting {
 	now := time.Now()
 	c.mu.Lock()
-	s, known := c.logs[key]
+	s, known := c.logs[o]
 	c.mu.Unlock()
 	if known && now.Before(s.until) {
 		return s
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), logTime)
 	defer cancel()
-	m, err := c.machine(ctx, engine.Tenant(key.account, key.region), key.name)
+	r, err := c.revision(ctx, o)
+	if errors.Is(err, store.ErrNotFound) && o.version != "" {
+		r, err = c.revision(ctx, origin{account: o.account, region: o.region, machine: o.machine})
+	}
 	switch {
 	case err == nil:
-		s = settingOf(m.Logging)
+		s = settingOf(r.Logging)
 	case errors.Is(err, store.ErrNotFound) || !known:
 		s = settingOf(nil)
 	}
@@ -118,14 +121,15 @@ func (c *Catalog) logging(key machineName) logSetting {
 	if len(c.logs) >= keepDocs {
 		clear(c.logs)
 	}
-	c.logs[key] = s
+	c.logs[o] = s
 	return s
 }
 
-// forget has a machine read again by who asks next.
-func (c *Catalog) forget(key machineName) {
+// forget has a state machine read again by who asks next. A version never
+// changes.
+func (c *Catalog) forget(o origin) {
 	c.mu.Lock()
-	delete(c.logs, key)
+	delete(c.logs, o)
 	c.mu.Unlock()
 }
 
