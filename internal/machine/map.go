@@ -76,7 +76,8 @@ func (sc *scope) items() (datum, *fault) {
 	sc.show(AfterInputPath, in)
 	items, fl := sc.with(in).selection(s.Map.ItemsPath)
 	if path, whole := itemsPath(s.Map.ItemsPath); fl == nil && (whole || !iterable(t.look(&items))) {
-		fl = sc.runtime("Reference path \"" + path + "\" must point to array.")
+		fl = newFault(errRuntime, bounded("Reference path \""+path+"\" must point to array.", maxCause)) // alone: where it happened is not told
+		fl.fatal = true
 	}
 	return items, fl
 }

@@ -237,7 +237,7 @@ func TestLogsOfAMapRun(t *testing.T) {
 		for _, line := range h.reports.log(group) {
 			if strings.Contains(line, x) {
 				own = append(own, line)
-			} else if strings.Contains(line, kind+"/Ours:") {
+			} else if strings.Contains(line, kind+"/Ours:") && strings.Contains(line, `","map_run_arn":"arn:aws:states:us-east-1:123456789012:mapRun:`+kind+"/Ours:") {
 				children = append(children, line)
 			}
 		}
