@@ -77,7 +77,35 @@ is none, the row says why. How the language runs is told in [The language](langu
 		}
 		fmt.Fprintf(&m.text, "\n## %s\n\n%s %d of %d.\n\n| | proven by |\n|---|---|\n%s", s.title, s.intro, proven, len(s.names), rows)
 	}
+	m.recordings()
 	return m.text.String()
+}
+
+// recordings tells which answers of the real service, as they were recorded, are
+// not given here, and why.
+func (m *matrix) recordings() {
+	const path = "rig/recordings.toml"
+	list, err := os.ReadFile(path)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	entry := regexp.MustCompile(`(?s)\[\[differs\]\]\nwhere = "([^"\n]+)"\nwhy = "([^"\n]+)"\n.*?cases = \[\n(.*?)\]\n`)
+	entries := entry.FindAllSubmatch(list, -1)
+	if n := strings.Count(string(list), "\n[[differs]]\n"); len(entries) != n || n == 0 {
+		m.t.Fatalf("%s: %d of %d entries can be read", path, len(entries), n)
+	}
+	m.text.WriteString(`
+## Recordings
+
+` + "`make conformance`" + ` asks the server what AWS was asked when its answers were recorded, 605 cases, and compares. All are answered as recorded but these, which
+` + "`" + path + "`" + ` names one by one. ` + "`make conformance ARGS=--mended`" + ` takes the causes away, where they can be, and compares what is left of these cases.
+
+| cases | where | why |
+|---|---|---|
+`)
+	for _, e := range entries {
+		fmt.Fprintf(&m.text, "| %d | %s | %s |\n", strings.Count(string(e[3]), "\n"), e[1], e[2])
+	}
 }
 
 func (m *matrix) sections() []section {
