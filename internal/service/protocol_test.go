@@ -52,7 +52,7 @@ func (h *house) Call(ctx context.Context, t integration.Task) (value.Text, error
 	return value.NewObject(value.Member{Name: "Payload", Value: payload}, value.Member{Name: "StatusCode", Value: value.NewInt(200)}).Text(), nil
 }
 
-func newHouse(t *testing.T, with ...func(*service.Config)) *house {
+func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{store: storetest.NewMemory(storetest.MemoryOptions{}).Open(), tokens: make(chan string, 16)}
 	registry := new(integration.Registry)
@@ -74,14 +74,10 @@ func newHouse(t *testing.T, with ...func(*service.Config)) *house {
 		time.Sleep(time.Millisecond)
 	}
 	uuids := atomic.Int64{}
-	c := service.Config{
+	h.service = service.New(service.Config{
 		Store: h.store, Engine: e, Catalog: catalog, Account: account, Region: region, Now: time.Now,
 		NewUUID: func() string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", uuids.Add(1)) },
-	}
-	for _, change := range with {
-		change(&c)
-	}
-	h.service = service.New(c)
+	})
 	return h
 }
 
@@ -274,9 +270,6 @@ func badMachines(t *testing.T, h *house, svc api.Service) {
 		{api.CreateStateMachineInput{Name: "M", Definition: passing, RoleArn: role, VersionDescription: ptr("v")}, api.CodeValidation, "Version description can only be set when publish is true"},
 		{api.CreateStateMachineInput{Name: "M", Definition: passing, RoleArn: role, LoggingConfiguration: &api.LoggingConfiguration{Level: api.LogLevelAll}}, api.CodeInvalidLoggingConfiguration, "Log Destination"},
 		{api.CreateStateMachineInput{Name: "M", Definition: passing, RoleArn: role, LoggingConfiguration: &api.LoggingConfiguration{Destinations: []api.LogDestination{{}}}}, api.CodeInvalidLoggingConfiguration, "Log Destination"},
-		{api.CreateStateMachineInput{Name: "M", Definition: passing, RoleArn: role, LoggingConfiguration: &api.LoggingConfiguration{Destinations: []api.LogDestination{
-			{CloudWatchLogsLogGroup: &api.CloudWatchLogsLogGroup{LogGroupArn: ptr("arn:aws:logs:us-east-1:123456789012:log-group:/g")}},
-		}}}, api.CodeInvalidLoggingConfiguration, "Log Group ARN must be provided with '*' qualifier."},
 		{api.CreateStateMachineInput{Name: "M", Definition: passing, RoleArn: role, EncryptionConfiguration: &api.EncryptionConfiguration{Type: api.EncryptionTypeCustomerManagedKmsKey}}, api.CodeInvalidEncryptionConfiguration, "kmsKeyId"},
 	} {
 		_, err := svc.CreateStateMachine(t.Context(), &c.in)

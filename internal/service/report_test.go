@@ -251,16 +251,17 @@ func TestLogsOfAMapRun(t *testing.T) {
 // anybody knows.
 func TestLogGroups(t *testing.T) {
 	var asked []string
-	h := newHouse(t, func(c *service.Config) {
-		c.LogGroup = func(_ context.Context, name string) (bool, error) {
-			asked = append(asked, name)
-			if name == "/silent" {
-				return false, errors.New("no answer")
-			}
-			return name == "/there", nil
+	h := newHouse(t)
+	h.service.LogGroup = func(_ context.Context, name string) (bool, error) {
+		asked = append(asked, name)
+		if name == "/silent" {
+			return false, errors.New("no answer")
 		}
-	})
+		return name == "/there", nil
+	}
 	missing := "Invalid Logging Configuration: Log Destination not found."
+	unqualified := logTo("/there", api.LogLevelAll, false)
+	*unqualified.Destinations[0].CloudWatchLogsLogGroup.LogGroupArn = "arn:aws:logs:us-east-1:123456789012:log-group:/there"
 	arn := create(t, h.service, "M", passing)
 	for i, c := range []struct {
 		logging *api.LoggingConfiguration
@@ -270,6 +271,7 @@ func TestLogGroups(t *testing.T) {
 		{logTo("/silent", api.LogLevelError, false), ""},
 		{logTo("/gone", api.LogLevelOff, false), ""},
 		{logTo("/gone", api.LogLevelFatal, false), missing},
+		{unqualified, "Invalid Logging Configuration: Log Group ARN must be provided with '*' qualifier."},
 	} {
 		_, created := h.service.CreateStateMachine(t.Context(), &api.CreateStateMachineInput{
 			Name: fmt.Sprint("M", i), Definition: passing, RoleArn: role, LoggingConfiguration: c.logging,
