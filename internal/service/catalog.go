@@ -35,9 +35,10 @@ type Catalog struct {
 	store    store.Store
 	registry *integration.Registry
 
-	mu   sync.Mutex
-	read map[store.DocKey]decoded // at most keepDocs of them
-	logs map[origin]logSetting    // of what runs, at most keepDocs
+	mu      sync.Mutex
+	read    map[store.DocKey]decoded // at most keepDocs of them
+	logs    map[origin]logSetting    // of what runs, at most keepDocs
+	changes uint64                   // how often a state machine was changed
 }
 
 // decoded is a document that was read before.

@@ -67,9 +67,9 @@ type logWriter struct {
 	teller   teller
 }
 
-// newLogWriter has the payloads of the turn's events at hand where data is to
-// be told.
-func newLogWriter(t *engine.Telling, data bool) *logWriter {
+// newLogWriter has the payloads of a turn's events at hand where data is to be
+// told.
+func newLogWriter(t *engine.Telling, events []machine.Event, data bool) *logWriter {
 	w := &logWriter{
 		arn: t.Start.ExecutionARN(), redrives: strconv.Itoa(t.Head.Redrives),
 		teller: teller{start: t.Start, data: data, texts: map[machine.Ref]string{}, cut: map[machine.Ref]bool{}},
@@ -80,7 +80,7 @@ func newLogWriter(t *engine.Telling, data bool) *logWriter {
 	if !data {
 		return w
 	}
-	refs(t.Events, func(r machine.Ref) {
+	refs(events, func(r machine.Ref) {
 		if _, have := w.teller.texts[r]; r != 0 && !have {
 			w.teller.texts[r], w.teller.cut[r] = reported(t.Text(r).String())
 		}
@@ -163,6 +163,8 @@ func escaped(text string) int {
 			n++
 		case b < 0x20:
 			n += 5
+		case b == 0xE2 && i+2 < len(text) && (text[i:i+3] == "\u2028" || text[i:i+3] == "\u2029"):
+			n += 3
 		}
 	}
 	return n

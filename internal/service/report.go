@@ -11,6 +11,7 @@ import (
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/journal"
+	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 )
 
@@ -42,7 +43,7 @@ func NewReporter(c ReporterConfig) *Reporter {
 
 // Tell tells of a turn, as engine's Config.Tell.
 func (r *Reporter) Tell(t *engine.Telling) {
-	if r.config.Change != nil && !t.Start.Express {
+	if r.config.Change != nil && !t.Start.Express && !t.Start.IsRun() {
 		for _, change := range statusChanges(t) {
 			r.config.Change(change)
 		}
@@ -65,14 +66,18 @@ func (r *Reporter) log(t *engine.Telling) {
 		})
 		return
 	}
-	var w *logWriter
-	for i := range t.Events {
-		if e := &t.Events[i]; takes(s.level, e.Type) {
-			if w == nil {
-				w = newLogWriter(t, s.data)
-			}
-			r.config.Log(journal.LogEvent{Group: s.group, Machine: from.machine, At: e.At, Text: w.text(e)})
+	var taken []machine.Event
+	for _, e := range t.Events {
+		if takes(s.level, e.Type) {
+			taken = append(taken, e)
 		}
+	}
+	if len(taken) == 0 {
+		return
+	}
+	w := newLogWriter(t, taken, s.data)
+	for i := range taken {
+		r.config.Log(journal.LogEvent{Group: s.group, Machine: from.machine, At: taken[i].At, Text: w.text(&taken[i])})
 	}
 }
 
@@ -99,6 +104,7 @@ func (c *Catalog) logging(o origin) logSetting {
 	now := time.Now()
 	c.mu.Lock()
 	s, known := c.logs[o]
+	read := c.changes
 	c.mu.Unlock()
 	if known && now.Before(s.until) {
 		return s
@@ -118,6 +124,9 @@ func (c *Catalog) logging(o origin) logSetting {
 	s.until = now.Add(logFresh)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.changes != read { // what was read may be what was before
+		return s
+	}
 	if len(c.logs) >= keepDocs {
 		clear(c.logs)
 	}
@@ -130,6 +139,7 @@ func (c *Catalog) logging(o origin) logSetting {
 func (c *Catalog) forget(o origin) {
 	c.mu.Lock()
 	delete(c.logs, o)
+	c.changes++
 	c.mu.Unlock()
 }
 

@@ -247,6 +247,28 @@ func TestLogsOfAMapRun(t *testing.T) {
 	}
 }
 
+// A map run is no execution: its status is nobody's business but its Map's.
+func TestStatusChangesOfAMapRun(t *testing.T) {
+	h := newHouse(t)
+	x := start(t, h.service, create(t, h.service, "M", each("STANDARD", "")), "x", `[1]`)
+	await(t, h.service, x)
+	runs, err := h.service.ListMapRuns(t.Context(), &api.ListMapRunsInput{ExecutionArn: x})
+	if err != nil || len(runs.MapRuns) != 1 {
+		t.Fatalf("map runs: %+v, %v", runs, err)
+	}
+	_, run, _ := strings.Cut(runs.MapRuns[0].MapRunArn, "/")
+	h.reports.mu.Lock()
+	defer h.reports.mu.Unlock()
+	for _, c := range h.reports.changed {
+		if strings.HasSuffix(c.Execution, run) {
+			t.Errorf("told %s", c.Detail)
+		}
+	}
+	if n := len(h.reports.changed); n != 4 {
+		t.Errorf("%d changes were told of an execution and a child", n)
+	}
+}
+
 // A configuration that logs to a group that is not there is refused, where
 // anybody knows.
 func TestLogGroups(t *testing.T) {
