@@ -33,17 +33,23 @@ func (t *turn) scope(f *Frame, s *asl.State, before int64) *scope {
 	return &scope{turn: t, frame: f, state: s, before: before, dollar: datum{ref: f.Input}}
 }
 
-// datum is a text of the execution, a tree that may become one, or both. So a
-// text that nobody changes keeps its number and its spelling.
+// datum is a text of the execution, a text or a tree that may become one, or
+// several of these. So a text that nobody changes keeps its number and its
+// spelling.
 type datum struct {
 	ref  Ref
+	text value.Text
 	tree value.Value
 }
 
 // look is the datum's tree.
 func (t *turn) look(d *datum) value.Value {
-	if d.tree.IsAbsent() && d.ref != 0 {
+	switch {
+	case !d.tree.IsAbsent():
+	case d.ref != 0:
 		d.tree = t.tree(d.ref)
+	default:
+		d.tree = d.text.Decode()
 	}
 	return d.tree
 }
@@ -54,10 +60,16 @@ func (t *turn) number(d *datum, limit int) (ref Ref, ok bool) {
 	if d.ref != 0 {
 		return d.ref, limit == 0 || t.text(d.ref).Len() <= limit
 	}
-	if limit > 0 && !d.tree.Fits(limit) {
+	if d.text.IsZero() {
+		if limit > 0 && !d.tree.Fits(limit) {
+			return 0, false
+		}
+		d.text = d.tree.Text()
+	}
+	if limit > 0 && d.text.Len() > limit {
 		return 0, false
 	}
-	d.ref = t.payload(d.tree.Text(), d.tree)
+	d.ref = t.payload(d.text, d.tree)
 	return d.ref, true
 }
 
@@ -133,6 +145,64 @@ func (sc *scope) whole(t *asl.Template) datum {
 		return sc.result
 	}
 	return datum{ref: sc.turn.variable(sc.frame, text[1:])} // no variable has the name of what is more than its name
+}
+
+// composed is template for who needs the text alone: an object of constants and
+// of whole texts goes together without a look into these. Where an expression is
+// to be evaluated, a text spelled anew, or all is too long, it is template.
+func (sc *scope) composed(t *asl.Template) (datum, *fault) {
+	if t.Object == nil {
+		return sc.template(t)
+	}
+	size, ok := sc.size(t)
+	if most := sc.turn.env.Limits.Payload; !ok || most > 0 && size > most {
+		return sc.template(t)
+	}
+	return datum{text: value.Checked(string(sc.compose(make([]byte, 0, size), t)))}, nil
+}
+
+// size is about how many bytes a template of constants and whole texts makes.
+func (sc *scope) size(t *asl.Template) (bytes int, ok bool) {
+	const little = 32 // of a constant or a name
+	switch {
+	case t.Path != nil || t.Query != nil:
+		d := sc.whole(t)
+		if d.ref == 0 {
+			return 0, false
+		}
+		text := sc.turn.text(d.ref)
+		return text.Len(), text.IsNormal()
+	case t.IsArray():
+		return 0, false
+	}
+	bytes = little
+	for i := range t.Object {
+		n, ok := sc.size(t.Object[i].Value)
+		if !ok {
+			return 0, false
+		}
+		bytes += little + n
+	}
+	return bytes, true
+}
+
+// compose adds the text of a template that has a size.
+func (sc *scope) compose(dst []byte, t *asl.Template) []byte {
+	switch {
+	case t.Path != nil || t.Query != nil:
+		return append(dst, sc.turn.text(sc.whole(t).ref).String()...)
+	case t.Object == nil:
+		return t.Constant.Append(dst)
+	}
+	dst = append(dst, '{')
+	for i := range t.Object {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(value.AppendString(dst, t.Object[i].Name), ':')
+		dst = sc.compose(dst, t.Object[i].Value)
+	}
+	return append(dst, '}')
 }
 
 func (sc *scope) build(t *asl.Template) (value.Value, *fault) {

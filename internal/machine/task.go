@@ -79,7 +79,7 @@ func (sc *scope) plan() (p plan, fl *fault) {
 		p.role = *role
 	}
 	if s.Parameters != nil {
-		if in, fl = sc.template(s.Parameters); fl != nil {
+		if in, fl = sc.composed(s.Parameters); fl != nil {
 			return p, fl
 		}
 	}

@@ -211,6 +211,21 @@ func FuzzText(f *testing.F) {
 		}
 		compare(t, s, v, theirs)
 		again := v.Text()
+		if text.IsNormal() && text != again {
+			t.Fatalf("%q is said to be normal, and is written %s", s, again)
+		}
+		last := map[string]value.Value{}
+		for name, member := range text.Members() {
+			last[name] = member.Decode()
+		}
+		for name, member := range v.Members() {
+			if text.Kind() != v.Kind() || !value.Equal(last[name], member) {
+				t.Fatalf("%q: the member %q is %v", s, name, last[name])
+			}
+		}
+		if len(last) != v.Len() && v.Kind() == value.Object {
+			t.Fatalf("%q has %d members", s, len(last))
+		}
 		if !v.Fits(again.Len()) || v.Fits(again.Len()-1) {
 			t.Fatalf("%q: %s is not counted right", s, again)
 		}

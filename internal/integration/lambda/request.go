@@ -54,7 +54,7 @@ func (h *Handler) read(t integration.Task) (*invocation, error) {
 		in.payload = t.Request.String()
 		return in, nil
 	}
-	parameters := t.Request.Decode()
+	parameters, given := parametersOf(t.Request)
 	if problem := check(parameters); problem != "" {
 		return nil, integration.BadParameters(t, problem)
 	}
@@ -63,7 +63,7 @@ func (h *Handler) read(t integration.Task) (*invocation, error) {
 		in.function.qualifier = q
 	}
 	var ok bool
-	if in.payload, ok = payload(parameters.Get("Payload")); !ok {
+	if in.payload, ok = payload(given); !ok {
 		return nil, serviceError(http.StatusBadRequest, "InvalidRequestContentException",
 			"Could not parse request body into json: the Payload is a text that is no JSON", in.id, integration.EffectNone)
 	}
@@ -75,20 +75,38 @@ func (h *Handler) read(t integration.Task) (*invocation, error) {
 	return in, nil
 }
 
+// parametersOf reads the parameters of lambda:invoke, and the payload apart: its
+// text goes on as it is.
+func parametersOf(request value.Text) (parameters value.Value, payload value.Text) {
+	if request.Kind() != value.Object {
+		return request.Decode(), payload
+	}
+	b := value.NewBuilder(4)
+	for name, text := range request.Members() {
+		if name == "Payload" {
+			payload = text
+		} else {
+			b.Set(name, text.Decode())
+		}
+	}
+	return b.Object(), payload
+}
+
 // payload is what the function is given: {} where nothing is stated, or null. A
-// text is taken as JSON itself, as the service does.
-func payload(v value.Value) (text string, ok bool) {
-	switch v.Kind() {
+// string is taken as JSON itself, as the service does.
+func payload(given value.Text) (text string, ok bool) {
+	switch given.Kind() {
 	case value.Absent, value.Null:
 		return "{}", true
 	case value.String:
-		_, err := value.Check(v.AsString())
-		return v.AsString(), err == nil
+		s := given.Decode().AsString()
+		_, err := value.Check(s)
+		return s, err == nil
 	}
-	return v.Text().String(), true
+	return given.String(), true
 }
 
-var parameterNames = []string{"ClientContext", "FunctionName", "InvocationType", "LogType", "Payload", "Qualifier"}
+var parameterNames = []string{"ClientContext", "FunctionName", "InvocationType", "LogType", "Qualifier"}
 
 // check tells what is wrong with the parameters of lambda:invoke, "" for
 // nothing.
@@ -100,7 +118,7 @@ func check(p value.Value) string {
 		if !slices.Contains(parameterNames, name) {
 			return "The field '" + name + "' is not supported by Step Functions"
 		}
-		if name != "Payload" && v.Kind() != value.String {
+		if v.Kind() != value.String {
 			return invalid(name)
 		}
 	}
@@ -187,6 +205,9 @@ func (in *invocation) clientContext(strict bool) string {
 
 // ascii is JSON text with everything beyond ASCII escaped, fit for a header.
 func ascii(text string) string {
+	if strings.IndexFunc(text, func(r rune) bool { return r >= 0x80 }) < 0 {
+		return text
+	}
 	var out strings.Builder
 	for i, r := range text {
 		if r < 0x80 {
