@@ -8,7 +8,7 @@ why. It ends 0 if exactly these differ.
 With --mended the causes are taken away (a fake answers as the service it stands
 for, a path is not compared, a word is read as it was meant), and all cases must
 pass but those that nothing mends."""
-import json, os, re, sys, tempfile, threading, tomllib
+import json, os, re, sys, tempfile, threading, time, tomllib
 
 here = os.path.dirname(os.path.abspath(__file__))
 runner = os.path.abspath(sys.argv[1])
@@ -92,6 +92,18 @@ def mend_sns():
         return answer
 
     fakes.World.sns_Publish = publish_later
+
+
+def mend_sqs():
+    """A message is on its way for longer than the answer to who sent it."""
+    send = fakes.World.sqs_SendMessage
+
+    def send_later(s, p):
+        answer = send(s, p)
+        s._q(p)["msgs"][-1]["_at"] = time.time() + 0.1
+        return answer
+
+    fakes.World.sqs_SendMessage = send_later
 
 
 def mend_threads():
