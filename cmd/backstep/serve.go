@@ -136,7 +136,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	}
 	h.service = service.New(service.Config{
 		Store: h.store, Engine: h.engine, Catalog: catalog, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID, Log: log,
-		MaxInput: quotas.Payload, Retention: c.Limits.Retention,
+		LogGroup: h.reports.groups, MaxInput: quotas.Payload, Retention: c.Limits.Retention,
 	})
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), engineMetrics{h.engine}, reportMetrics{h.reports})

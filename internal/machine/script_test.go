@@ -156,9 +156,13 @@ func (s *script) command(line string) string {
 		do(Message{Kind: Begin, Output: s.text(rest)})
 	case "succeed":
 		do(Message{Kind: JobSucceeded, Job: s.job(target), Output: s.text(rest2)})
-	case "fail":
+	case "fail", "refuse":
 		name, cause, given := strings.Cut(rest2, " ")
-		do(Message{Kind: JobFailed, Job: s.job(target), Failure: failure(name, cause, given), Effect: EffectNamed})
+		effect := EffectNamed
+		if verb == "refuse" {
+			effect = EffectNone
+		}
+		do(Message{Kind: JobFailed, Job: s.job(target), Failure: failure(name, cause, given), Effect: effect})
 	case "submit":
 		do(Message{Kind: Submitted, Job: s.job(target), Output: s.text(rest2)})
 	case "take":

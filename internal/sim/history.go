@@ -49,7 +49,7 @@ var (
 	started   = these(machine.TaskStarted, machine.LambdaFunctionStarted, machine.ActivityStarted)
 	succeeded = these(machine.TaskSucceeded, machine.LambdaFunctionSucceeded, machine.ActivitySucceeded)
 	timedOut  = these(machine.TaskTimedOut, machine.LambdaFunctionTimedOut, machine.ActivityTimedOut)
-	failed    = these(machine.TaskFailed, machine.LambdaFunctionFailed, machine.ActivityFailed).and(timedOut)
+	failed    = these(machine.TaskFailed, machine.TaskSubmitFailed, machine.LambdaFunctionFailed, machine.ActivityFailed).and(timedOut)
 	outcome   = succeeded.and(failed)
 	terminal  = these(machine.ExecutionSucceeded, machine.ExecutionFailed, machine.ExecutionTimedOut, machine.ExecutionAborted)
 	split     = these(machine.ParallelStateStarted, machine.MapStateStarted)
@@ -97,6 +97,7 @@ var mayFollow = func() (m [63]*events) {
 	m[machine.MapStateStarted] = failing
 	m[machine.MapIterationStarted] = exited.and(these(machine.MapStateStarted))
 	m[machine.MapIterationSucceeded] = exited
+	m[machine.TaskSubmitFailed] = these(machine.TaskStarted)
 	m[machine.ParallelStateSucceeded] = exited
 	m[machine.MapStateSucceeded] = these(machine.MapIterationSucceeded, machine.MapStateStarted, machine.MapRunSucceeded)
 	m[machine.MapRunStarted] = these(machine.MapStateStarted)
@@ -271,7 +272,7 @@ func (b *book) account(l *life, e *machine.Event, h *happened) {
 		}
 	case e.Type == machine.TaskStateExited && e.Prev > 0 && failed[l.events[e.Prev-1].kind]:
 		w.saw(caught)
-	case e.Type == machine.TaskFailed && strings.HasPrefix(h.err, "StepFunctions."):
+	case failed[e.Type] && strings.HasPrefix(h.err, "StepFunctions."):
 		w.saw(childRefused)
 	case e.Type == machine.EvaluationFailed:
 		w.saw(evaluationFailed)

@@ -92,11 +92,11 @@ func parametersOf(request value.Text) (parameters value.Value, payload value.Tex
 	return b.Object(), payload
 }
 
-// payload is what the function is given: {} where nothing is stated. A string is
-// taken as JSON itself, as the service does.
+// payload is what the function is given: {} where nothing is stated, or null. A
+// string is taken as JSON itself, as the service does.
 func payload(given value.Text) (text string, ok bool) {
 	switch given.Kind() {
-	case value.Absent:
+	case value.Absent, value.Null:
 		return "{}", true
 	case value.String:
 		s := given.Decode().AsString()
