@@ -55,8 +55,8 @@ func TestAWSCLI(t *testing.T) {
 // comes with it: which ones depends on its age.
 func (a *awsCLI) known(t *testing.T) []string {
 	t.Helper()
-	text, err := exec.Command(debianPython, "-c", `import botocore.session; s = botocore.session.get_session().get_service_model("stepfunctions")
-from botocore import xform_name; print(*(xform_name(n, "-") for n in s.operation_names))`).Output()
+	text, err := exec.Command(debianPython, "-c", `import awscli.botocore.session; s = awscli.botocore.session.get_session().get_service_model("stepfunctions")
+from awscli.botocore import xform_name; print(*(xform_name(n, "-") for n in s.operation_names))`).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
