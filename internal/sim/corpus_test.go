@@ -97,10 +97,12 @@ var (
 	anyJob      = regexp.MustCompile(`"(arn:[^":]*:states:::[^"]*)\.sync(:2)?"`)
 )
 
-// ownResources makes activities those of the world's account, and has jobs of
-// other services than the world's own answer when they have begun.
+// ownResources makes activities those of the world's account, has jobs of other
+// services than the world's own answer when they have begun, and nested
+// executions that would call back be waited for: here they know no token.
 func ownResources(text string) string {
 	text = anyActivity.ReplaceAllString(text, `"`+arnActivity)
+	text = strings.ReplaceAll(text, ":states:startExecution.waitForTaskToken", ":states:startExecution.sync")
 	return anyJob.ReplaceAllStringFunc(text, func(resource string) string {
 		if strings.Contains(resource, ":states:startExecution") {
 			return resource
@@ -132,11 +134,15 @@ func corpusWorld(t *testing.T, seed uint64, text string) *world {
 	if compiles(text, true) {
 		w.machines = append(w.machines, newMachine("X", text, true))
 	}
-	b := &store.Batch{Definitions: []store.Definition{{Hash: w.machines[0].hash, Body: []byte(text)}}}
+	w.stranger = newMachine("C", `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":3,"Next":"P"},"P":{"Type":"Pass","End":true}}}`, false)
+	starters := len(w.machines)
+	w.machines = append(w.machines, w.stranger)
+	b := &store.Batch{Definitions: []store.Definition{{Hash: w.machines[0].hash, Body: []byte(text)}, {Hash: w.stranger.hash, Body: []byte(w.stranger.text)}}}
 	if err := w.reader.Commit(t.Context(), b); err != nil {
 		w.fail("L3", store.ID{}, err.Error())
 	}
-	for _, m := range w.machines {
+	w.byARN[w.stranger.arn] = w.stranger
+	for _, m := range w.machines[:starters] {
 		w.byARN[m.arn] = m
 		for i, input := range []string{guess.fitting(), guess.fitting(), pick(w.paths, `{}`, `[1,{"a":null}]`, `"text"`, `null`)} {
 			in := &intent{machine: m, name: "x" + strconv.Itoa(i), input: input, waits: i > 0}

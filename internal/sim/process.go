@@ -190,6 +190,9 @@ func (w *world) program(_ context.Context, hash store.Hash) (*asl.Program, error
 func (w *world) machine(_ context.Context, account, region, arn string, _ engine.Draw) (engine.Machine, error) {
 	m := w.byARN[arn]
 	if m == nil {
+		m = w.stranger
+	}
+	if m == nil {
 		return engine.Machine{}, integration.NewError("StepFunctions.StateMachineDoesNotExistException", "no such machine in this world: "+arn, integration.EffectNone)
 	}
 	return m.engine(), nil

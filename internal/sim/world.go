@@ -36,6 +36,7 @@ type world struct {
 
 	machines []*stateMachine
 	byARN    map[string]*stateMachine
+	stranger *stateMachine              // whom an unknown name means; nil: nobody
 	answers  func() (value.Text, error) // what participants answer
 	intents  []*intent
 	guests   map[string]int // express executions whose caller waits: in which process
