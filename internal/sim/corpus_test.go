@@ -23,11 +23,11 @@ import (
 // asks again and again whether something is done.
 const mostEvents = 2000
 
-// rounds is in how many worlds each definition is run, with three inputs in each.
+// rounds is in how many worlds each definition is run, with three inputs in each:
+// by turns in one without faults, and in one with them.
 const rounds = 4
 
-// TestCorpus runs the definitions of the corpus, which were written for AWS, in
-// worlds without faults. Each is run with inputs that fit its paths and with
+// TestCorpus runs the definitions of the corpus, which were written for AWS. Each is run with inputs that fit its paths and with
 // one that does not; what its tasks answer is drawn, and often not what it hopes
 // for. Whatever comes, it must come to an end, with a history that is legal, and
 // without a fault of the engine's own.
@@ -58,7 +58,7 @@ func TestCorpus(t *testing.T) {
 		}
 		run++
 		for round := range uint64(rounds) {
-			w := corpusWorld(t, uint64(i)*rounds+round, definition)
+			w := corpusWorld(t, Options{Seed: uint64(i)*rounds + round, Calm: round%2 == 0}, definition)
 			w.run()
 			if v := w.out.Violation; v != nil {
 				t.Errorf("%s, round %d: %v\n%s", e.File, round, v, v.Dump)
@@ -121,10 +121,14 @@ func compiles(text string, express bool) bool {
 }
 
 // corpusWorld is a world of one definition, standard and if that can be express,
-// and without faults.
-func corpusWorld(t *testing.T, seed uint64, text string) *world {
-	w := newWorld(Options{Seed: seed, Calm: true})
-	w.healed = true
+// with one process and with workers who answer in the end.
+func corpusWorld(t *testing.T, o Options, text string) *world {
+	w := newWorld(o)
+	if w.healed = o.Calm; !o.Calm {
+		w.after(w.faults.span(1000, 120_000), func() { w.healed, w.heal = true, w.now })
+	}
+	w.plan.exclusive = true
+	w.plan.often[leaseStolen], w.plan.often[deadWorker], w.plan.often[answerToNone] = 0, 0, 0
 	w.plan.events, w.plan.lease, w.plan.window = mostEvents, 100*365*24*time.Hour, 100*365*24*time.Hour
 	w.plan.entries, w.plan.page = 500, 256
 	w.plan.shrunk = true // what an express one begins with may fail before it is a call

@@ -257,6 +257,7 @@ func (b *book) account(l *life, e *machine.Event, h *happened) {
 	en := l.entry(h.entry)
 	switch {
 	case scheduled[e.Type]:
+		en.succeeded = false // as an attempt before a redrive may have
 		if en.scheduled++; en.scheduled == 2 {
 			w.saw(retried)
 		}
