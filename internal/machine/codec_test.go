@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/backstep/backstep/internal/fuzz"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -153,14 +154,16 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which int, b []byte) {
 		all := records()
 		r := all[uint(which)%uint(len(all))]
-		got, err := r.decode(b)
-		if err != nil {
-			return
-		}
-		again, err := r.decode(encode(got))
-		if err != nil || !reflect.DeepEqual(got, again) {
-			t.Errorf("%s: %+v became %+v, %v", r.name, got, again, err)
-		}
+		fuzz.Bounded(t, func() {
+			got, err := r.decode(b)
+			if err != nil {
+				return
+			}
+			again, err := r.decode(encode(got))
+			if err != nil || !reflect.DeepEqual(got, again) {
+				t.Errorf("%s: %+v became %+v, %v", r.name, got, again, err)
+			}
+		})
 	})
 }
 

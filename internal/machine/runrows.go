@@ -57,6 +57,9 @@ func (u *Run) numbers() []*int {
 
 func (r *reader) run() *Run {
 	u := &Run{MaxConcurrency: int(r.int64()), ToleratedCount: r.int64(), ToleratedPercentage: math.Float64frombits(uint64(r.int64()))}
+	if math.IsNaN(u.ToleratedPercentage) {
+		r.fail()
+	}
 	for _, n := range u.numbers() {
 		*n = r.number()
 	}

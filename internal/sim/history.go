@@ -56,8 +56,9 @@ var (
 	broken    = these(machine.ParallelStateFailed, machine.MapStateFailed, machine.EvaluationFailed)
 	failing   = failed.and(entered, broken, succeeded, exited, split, these(machine.MapIterationStarted, machine.MapIterationSucceeded, machine.MapRunStarted, machine.MapRunFailed))
 	ofTask    = outcome.and(these(machine.TaskStateEntered, machine.EvaluationFailed))
-	ofSplit   = exited.and(broken, split, these(machine.ParallelStateEntered, machine.MapStateEntered, machine.MapIterationSucceeded,
-		machine.MapRunStarted, machine.MapRunFailed))
+	ofJoin    = exited.and(these(machine.ParallelStateEntered, machine.ParallelStateFailed, machine.EvaluationFailed))
+	ofMap     = these(machine.MapStateEntered, machine.MapStateStarted, machine.MapIterationSucceeded, machine.MapRunStarted,
+		machine.MapStateFailed, machine.EvaluationFailed)
 )
 
 // mayFollow says which types an event of a type may name as the one before it;
@@ -91,8 +92,8 @@ var mayFollow = func() (m [63]*events) {
 	m[machine.WaitStateExited] = these(machine.WaitStateEntered)
 	m[machine.SucceedStateExited] = these(machine.SucceedStateEntered)
 	m[machine.TaskStateExited] = ofTask
-	m[machine.ParallelStateExited] = ofSplit
-	m[machine.MapStateExited] = ofSplit
+	m[machine.ParallelStateExited] = ofJoin
+	m[machine.MapStateExited] = ofMap
 	m[machine.ParallelStateStarted] = failing
 	m[machine.MapStateStarted] = failing
 	m[machine.MapIterationStarted] = exited.and(these(machine.MapStateStarted))
@@ -257,6 +258,7 @@ func (b *book) account(l *life, e *machine.Event, h *happened) {
 	en := l.entry(h.entry)
 	switch {
 	case scheduled[e.Type]:
+		en.succeeded = false // as an attempt before a redrive may have
 		if en.scheduled++; en.scheduled == 2 {
 			w.saw(retried)
 		}
