@@ -131,7 +131,7 @@ func AppendFrame(b []byte, f *Frame) []byte {
 	b = appendFlag(b, f.Unknown)
 	b = appendFlag(b, f.Join != nil)
 	if j := f.Join; j != nil {
-		for _, n := range [...]uint64{uint64(j.Count), uint64(j.Begun), uint64(j.Done), uint64(j.AtOnce), uint64(j.First), uint64(j.Items)} {
+		for _, n := range [...]uint64{uint64(j.Count), uint64(j.Begun), uint64(j.Done), uint64(j.AtOnce), uint64(j.First), uint64(j.Items), uint64(j.From)} {
 			b = binary.AppendUvarint(b, n)
 		}
 	}
@@ -169,6 +169,9 @@ func DecodeFrame(b []byte) (*Frame, error) {
 	if r.flag() {
 		f.Join = &Join{Count: r.number(), Begun: r.number(), Done: r.number(), AtOnce: r.number(),
 			First: FrameID(r.uint32()), Items: Ref(r.uint32())}
+		if format > withoutSources {
+			f.Join.From = Ref(r.uint32())
+		}
 	}
 	return f, r.end()
 }
