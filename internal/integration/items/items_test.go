@@ -92,6 +92,12 @@ func TestFormats(t *testing.T) {
 		{"csv", `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, "a,b\n1,2\n,,,\n   \n\"x\ny\",\"q\"\"q\"\n",
 			`{"a":"1","b":"2"},{"a":"","b":""},{"a":"   ","b":""},{"a":"x\ny","b":"q\"q"}`},
 		{"csv of given headers", `{"InputType":"CSV","CSVHeaderLocation":"GIVEN","CSVHeaders":["x","y"],"CSVDelimiter":"PIPE"}`, "1|2\r\n3|4", `{"x":"1","y":"2"},{"x":"3","y":"4"}`},
+		{"csv with quotes", `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, "a,b,c\n" + `abc,"commas, ""quotes"" and` + "\r\n" + `lines",{""k"":""v""}` + "\r\n" + `"x"y", "z,z",5" pipe` + "\n",
+			`{"a":"abc","b":"commas, \"quotes\" and\r\nlines","c":"{\"k\":\"v\"}"},{"a":"x\"y","b":"z,z","c":"5\" pipe"}`},
+		{"csv with backslashes", `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, "path,size\n" + `C:\\Program Files\\My\App.exe,6\,5` + "\n" + `"a\"b",\` + "\n",
+			`{"path":"C:\\Program Files\\MyApp.exe","size":"6,5"},{"path":"a\"b","size":""}`},
+		{"csv that ends within quotes", `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, "a\n\"x\ny", `{"a":"x\ny"}`},
+		{"csv of spaces", `{"InputType":"CSV","CSVDelimiter":"SPACE","CSVHeaderLocation":"FIRST_ROW"}`, "a b\n1 \n", `{"a":"1","b":""}`},
 		{"csv with a mark", `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, "\ufeffa\n1\n", `{"a":"1"}`},
 		{"csv that is empty", `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}`, "", ``},
 		{"csv up to a limit", `{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW","MaxItems":1}`, "a\n1\n2\n", `{"a":"1"}`},
@@ -101,6 +107,7 @@ func TestFormats(t *testing.T) {
 		{"json up to a limit", `{"InputType":"JSON","MaxItems":2}`, `[1,2,3]`, `1,2`},
 		{"json without a limit", `{"InputType":"JSON","MaxItems":0}`, `[1,2,3]`, `1,2,3`},
 		{"json beneath a pointer", `{"InputType":"JSON","ItemsPointer":"/skip/a~1b"}`, `{"x":[{"skip":1}],"skip":{"o":"\"","a/b":[7,8]}}`, `7,8`},
+		{"json within an array", `{"InputType":"JSON","ItemsPointer":"/1/a"}`, `[{"a":[1]}, {"b":[0],"a":[2, 3]}]`, `2,3`},
 		{"lines", `{"InputType":"JSONL"}`, "{\"a\":1}\n\n  2\n\"last\"", `{"a":1},2,"last"`},
 	} {
 		got, _, err := all(t, bucket(t, map[string]string{"k": c.text}), object(c.config))
@@ -125,7 +132,9 @@ func TestRefusals(t *testing.T) {
 		{`{"InputType":"JSON"}`, `{"a" 1}`, "the JSON document has a member without a name"},
 		{`{"InputType":"JSON"}`, "[" + long + "]", "an item is longer than 8388608 bytes"},
 		{`{"InputType":"JSON","ItemsPointer":"/a/b"}`, `{"a":{"c":[]}}`, `ItemsPointer points to nothing: there is no member "b"`},
-		{`{"InputType":"JSON","ItemsPointer":"/a/b"}`, `{"a":[1]}`, `ItemsPointer points to nothing: there is no object with a member "b"`},
+		{`{"InputType":"JSON","ItemsPointer":"/a/b"}`, `{"a":1}`, `ItemsPointer points to nothing: there is no object with a member "b"`},
+		{`{"InputType":"JSON","ItemsPointer":"/a/b"}`, `{"a":[1]}`, `ItemsPointer points to nothing: there is no element "b"`},
+		{`{"InputType":"JSON","ItemsPointer":"/1"}`, `[[]]`, `ItemsPointer points to nothing: there is no element "1"`},
 		{`{"InputType":"JSONL"}`, long, "an item is longer than 8388608 bytes"},
 		{`{"InputType":"PARQUET"}`, "", "the object is no Parquet file"},
 	} {

@@ -3,6 +3,7 @@ package items
 import (
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/backstep/backstep/internal/value"
@@ -185,11 +186,16 @@ func (d *document) enter(pointer string) error {
 	return nil
 }
 
-// step goes to the member of that name.
+// step goes to the member of that name, or to the element of that number.
 func (d *document) step(name string) error {
-	if c, err := d.char(); err != nil {
+	c, err := d.char()
+	if err != nil {
 		return err
-	} else if c != '{' {
+	}
+	if c == '[' {
+		return d.element(name)
+	}
+	if c != '{' {
 		return failed("ItemsPointer points to nothing: there is no object with a member %q", name)
 	}
 	for {
@@ -203,6 +209,26 @@ func (d *document) step(name string) error {
 		found, err := d.name()
 		if err != nil || found == name {
 			return err
+		}
+		if err := d.skip(); err != nil {
+			return err
+		}
+	}
+}
+
+// element goes to the element of that number.
+func (d *document) element(number string) error {
+	n, err := strconv.ParseUint(number, 10, 32)
+	if err != nil {
+		return failed("ItemsPointer points to nothing: there is no element %q", number)
+	}
+	for i := uint64(0); ; i++ {
+		more, err := d.another("[")
+		if err != nil || more && i == n {
+			return err
+		}
+		if !more {
+			return failed("ItemsPointer points to nothing: there is no element %q", number)
 		}
 		if err := d.skip(); err != nil {
 			return err
