@@ -424,7 +424,7 @@ func (t *turn) conclude() {
 	text := make([]byte, 0, u.Bytes+2)
 	text = append(text, '[')
 	for _, child := range t.gathered() {
-		result := among(t.text(child.Result).String(), true, t.writer())
+		result := among(t.text(child.Result).String(), true, t.writer(), false)
 		if len(text) > 1 && result != "" {
 			text = append(text, ',')
 		}

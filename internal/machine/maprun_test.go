@@ -141,6 +141,22 @@ func TestPendingByFiles(t *testing.T) {
 	}
 }
 
+// A result that has lines of its own is one line of a file of lines.
+func TestResultsAreLines(t *testing.T) {
+	s := newScript(t, "run")
+	s.compile(`{"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true,
+		"ResultWriter": {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b"}, "WriterConfig": {"Transformation": "COMPACT", "OutputType": "JSONL"}},
+		"ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "See", "States": {
+			"See": {"Type": "Pass", "End": true}}}}}}`)
+	s.command("start [1, 2]")
+	s.command("end 1 SUCCEEDED {\n  \"a\":\r\n 1.50\n}")
+	s.command("end 2 SUCCEEDED [1, 2]")
+	_, _, body, _ := s.x.Results(s.p, AWSLimits(), s.jobOf(WriteResults)).Next()
+	if body != "{\"a\":1.50}\n[1, 2]\n" {
+		t.Errorf("%q", body)
+	}
+}
+
 // A child is given what it is for, and sees no item beyond that, nor the Map's
 // label in the place of its machine's name: so it was recorded on AWS.
 func TestChildOfAMapRun(t *testing.T) {

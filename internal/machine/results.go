@@ -58,15 +58,17 @@ func (n *Ending) result(writer value.Value, exports bool) value.Text {
 }
 
 // among is a result as it stands among others: one that is an array, and is to
-// be flattened, without its brackets.
-func among(text string, succeeded bool, writer value.Value) string {
+// be flattened, without its brackets. Among lines it has lines of its own.
+func among(text string, succeeded bool, writer value.Value, lines bool) string {
 	text = strings.TrimSpace(text)
-	if !succeeded || text[0] != '[' || writer.Get("WriterConfig").Get("Transformation").AsString() != "FLATTEN" {
-		return text
-	}
-	text = strings.TrimSpace(text[1 : len(text)-1])
-	if isLines(writer) {
-		return byLines(text)
+	flat := succeeded && text[0] == '[' && writer.Get("WriterConfig").Get("Transformation").AsString() == "FLATTEN"
+	switch {
+	case flat && lines:
+		return byLines(value.Checked(text).Decode().Items())
+	case flat:
+		return strings.TrimSpace(text[1 : len(text)-1])
+	case lines && strings.ContainsAny(text, "\n\r"):
+		return byLines([]value.Value{value.Checked(text).Decode()})
 	}
 	return text
 }
@@ -188,7 +190,7 @@ func (x *Execution) resultBody(children []value.Value, succeeded bool, writer va
 		if (Status(f.Index) == Succeeded) != succeeded {
 			continue
 		}
-		text := among(x.Payloads[f.Result].String(), succeeded, writer)
+		text := among(x.Payloads[f.Result].String(), succeeded, writer, lines)
 		body = another(body, text, lines)
 	}
 	return whole(string(body), lines)
@@ -217,10 +219,10 @@ func whole(body string, lines bool) string {
 	return "[" + body + "]"
 }
 
-// byLines puts the values of a list without brackets on lines of their own.
-func byLines(list string) string {
+// byLines puts values on lines of their own.
+func byLines(list []value.Value) string {
 	var body []byte
-	for i, v := range value.Checked("[" + list + "]").Decode().Items() {
+	for i, v := range list {
 		if i > 0 {
 			body = append(body, '\n')
 		}
