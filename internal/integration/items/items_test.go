@@ -136,7 +136,6 @@ func TestRefusals(t *testing.T) {
 		{`{"InputType":"JSON","ItemsPointer":"/a/b"}`, `{"a":[1]}`, `ItemsPointer points to nothing: there is no element "b"`},
 		{`{"InputType":"JSON","ItemsPointer":"/1"}`, `[[]]`, `ItemsPointer points to nothing: there is no element "1"`},
 		{`{"InputType":"JSONL"}`, long, "an item is longer than 8388608 bytes"},
-		{`{"InputType":"PARQUET"}`, "", "the object is no Parquet file"},
 	} {
 		_, _, err := all(t, bucket(t, map[string]string{"k": c.text}), object(c.config))
 		var failed *integration.Error

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -290,6 +291,54 @@ func TestDamaged(t *testing.T) {
 		if err == nil && !strings.HasPrefix(key, "p") {
 			t.Errorf("%s was read", key)
 		}
+	}
+}
+
+// asked remembers what was asked for.
+type asked struct {
+	integration.Objects
+	opened []integration.Object
+	listed []integration.Listing
+}
+
+func (a *asked) Open(ctx context.Context, o integration.Object) (integration.Content, error) {
+	a.opened = append(a.opened, o)
+	return a.Objects.Open(ctx, o)
+}
+
+func (a *asked) List(ctx context.Context, l integration.Listing) (integration.Listed, error) {
+	a.listed = append(a.listed, l)
+	return a.Objects.List(ctx, l)
+}
+
+// The bucket's owner is asked for with everything, a version with the object
+// that the reader names.
+func TestOwnerAndVersion(t *testing.T) {
+	a := &asked{Objects: bucket(t, map[string]string{"k": "1\n", "m": "s3://b/k\n"})}
+	read := func(source string) error {
+		_, _, _, err := readAll(source, func() *items.Reader { return items.NewReader(a) })
+		return err
+	}
+	for _, source := range []string{
+		`{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k","VersionId":"v","ExpectedBucketOwner":"111111111111"},"ReaderConfig":{"InputType":"JSONL"}}`,
+		`{"Resource":"arn:aws:states:::s3:getObject","Arguments":{"Bucket":"b","Key":"m","ExpectedBucketOwner":"111111111111"},"ReaderConfig":{"InputType":"JSONL","ManifestType":"ATHENA_DATA"}}`,
+		`{"Resource":"arn:aws:states:::s3:listObjectsV2","Parameters":{"Bucket":"b","Prefix":"k","ExpectedBucketOwner":"111111111111"}}`,
+	} {
+		if err := read(source); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const owner = "111111111111"
+	want := []integration.Object{{Bucket: "b", Key: "k", Version: "v", Owner: owner}, {Bucket: "b", Key: "m", Owner: owner}, {Bucket: "b", Key: "k", Owner: owner}}
+	if got := slices.Compact(a.opened); !slices.Equal(slices.DeleteFunc(got, func(o integration.Object) bool { return o == want[1] }), []integration.Object{want[0], want[2]}) {
+		t.Errorf("opened %+v", got)
+	}
+	if len(a.listed) != 1 || a.listed[0].Owner != owner || a.listed[0].Prefix != "k" {
+		t.Errorf("listed %+v", a.listed)
+	}
+	err := read(strings.Replace(object(`{"InputType":"PARQUET"}`), `"Key":"k"`, `"Key":"k","VersionId":"v"`, 1))
+	if failure(err) != "VersionId is not supported for InputType PARQUET" {
+		t.Error(err)
 	}
 }
 
