@@ -364,6 +364,37 @@ func TestMapRunReads(t *testing.T) {
 	}
 }
 
+// one is a reader of one item.
+type one struct{ item value.Value }
+
+func (o one) Read(context.Context, integration.ItemRequest) (integration.ItemPage, error) {
+	return integration.ItemPage{Items: value.NewArray([]value.Value{o.item}), Over: true}, nil
+}
+
+// An item may be longer than a child's input, where an ItemSelector makes less of
+// it.
+func TestMapRunReadsLongItems(t *testing.T) {
+	long := value.NewObject(value.Member{Name: "k", Value: value.NewInt(7)}, value.Member{Name: "x", Value: value.NewString(strings.Repeat("x", 8<<20))})
+	for more, want := range map[string]string{
+		reads + `"ItemSelector":{"k.$":"$$.Map.Item.Value.k"},`: `[{"k":7}]`,
+		reads: "States.DataLimitExceeded",
+	} {
+		r := newRig(t, echo, func(c *Config) { c.Items, c.Quotas = one{long}, machine.AWSLimits() })
+		id := r.start(r.define(each("EXPRESS", more)), "a", `{}`).ID
+		r.pass(time.Minute)
+		h, got := r.head(id), ""
+		if h.Status == machine.Failed {
+			got = *h.Error
+		} else {
+			got = r.output(id).Text().String()
+		}
+		if got != want {
+			t.Errorf("%s: %.300s", more, got)
+		}
+		r.tidy()
+	}
+}
+
 func TestMapRunCannotRead(t *testing.T) {
 	for want, fails := range map[string]func(string) error{
 		"never":                   func(string) error { return fmt.Errorf("never") },

@@ -9,7 +9,7 @@
 // Read reader.go (a page), cursor.go (where a reading stands), source.go and
 // manifest.go (which objects are read, one after another), stream.go (the bytes
 // of one), then a file per format: csv.go, json.go, lines.go, parquet.go with
-// assemble.go, and list.go for what no object is opened for. folder.go keeps
+// assemble.go, and list.go for objects that a listing finds. folder.go keeps
 // objects in folders of this machine.
 package items
 

@@ -27,15 +27,15 @@ func (p *reading) choose(from value.Value) error {
 	lister := p.config.Get("ManifestType").AsString()
 	lists := from.Get("Resource").AsString() == "arn:aws:states:::s3:listObjectsV2"
 	loads := p.config.Get("Transformation").AsString() == "LOAD_AND_FLATTEN"
-	ask := integration.Listing{Bucket: bucket, Prefix: arguments.Get("Prefix").AsString(), Owner: p.owner, After: p.Next, Limit: pageItems}
+	ask := integration.Listing{Bucket: bucket, Prefix: arguments.Get("Prefix").AsString(), Owner: p.owner, After: p.Next, Limit: listAhead}
 	switch {
 	case lists && loads:
 		if p.Key != "" {
 			ask.After = p.Key // it is under way
 		}
-		p.source = &listed{ask: ask}
+		p.source = &loaded{listing{ask: ask}}
 	case lists:
-		p.source = &listing{ask}
+		p.source = &told{listing{ask: ask}}
 		return nil
 	case lister == "S3_INVENTORY" || lister == "" && kind == "MANIFEST":
 		p.source = &manifest{object: object, more: inventory}

@@ -42,6 +42,7 @@ type Client struct {
 // need not wait for whoever reads.
 const (
 	firstPart  = 64 << 10 // of an object that is opened: often all of it
+	mostListed = 1000     // objects in a page of a list: no server gives more
 	maxListing = 4 << 20
 	maxRefusal = 64 << 10
 	patience   = time.Minute
@@ -161,7 +162,7 @@ type listing struct {
 
 // List implements [integration.Objects].
 func (c *Client) List(ctx context.Context, l integration.Listing) (integration.Listed, error) {
-	q := url.Values{"list-type": {"2"}, "max-keys": {strconv.Itoa(l.Limit)}, "prefix": {l.Prefix}}
+	q := url.Values{"list-type": {"2"}, "max-keys": {strconv.Itoa(min(l.Limit, mostListed))}, "prefix": {l.Prefix}}
 	if l.After != "" {
 		q.Set("start-after", l.After)
 	}
