@@ -342,6 +342,45 @@ func TestOwnerAndVersion(t *testing.T) {
 	}
 }
 
+// endless is an object of 10 GB that nobody has: lines of eight bytes.
+type endless struct {
+	integration.Objects
+	read int64
+}
+
+func (e *endless) Open(context.Context, integration.Object) (integration.Content, error) {
+	return e, nil
+}
+func (e *endless) Size() int64  { return 10_000_000_000 }
+func (e *endless) ETag() string { return "e" }
+func (e *endless) Close() error { return nil }
+
+func (e *endless) ReadAt(_ context.Context, b []byte, at int64) (int, error) {
+	for i := range b {
+		b[i] = "1234567\n"[(at+int64(i))%8]
+	}
+	e.read += int64(len(b))
+	return len(b), nil
+}
+
+// Of an object no more is read than the pages need, wherever in it they are.
+func TestNoMoreIsReadThanIsGiven(t *testing.T) {
+	e := &endless{}
+	request := integration.ItemRequest{Source: value.Checked(object(`{"InputType":"JSONL"}`)).Decode(), Cursor: `{"bucket":"b","key":"k","etag":"e","n":40000000,"at":8000000000}`}
+	r := items.NewReader(e)
+	defer r.Close()
+	for n := range 100 {
+		page, err := r.Read(context.Background(), request)
+		if err != nil || page.Items.Len() != 1000 || page.Items.Text().Len() > 9000 {
+			t.Fatalf("page %d: %d items, %v", n, page.Items.Len(), err)
+		}
+		request.Cursor = page.Cursor
+	}
+	if given := int64(100 * 1000 * 8); e.read > given+512<<10 {
+		t.Errorf("%d bytes were read for %d", e.read, given)
+	}
+}
+
 // flaky is storage that fails every other time.
 type flaky struct {
 	integration.Objects
