@@ -139,6 +139,17 @@ func (m *matrix) sections() []section {
 		{"Choice operators", "The operators of a `Choice`:", choiceOperators(), func(name string) string {
 			return first(m.script([]string{machine}, `"`+name+`": ?`), m.function(`\{"`+name+`", `, "internal/machine/compare_test.go"))
 		}},
+		{"Items and results of a distributed Map", "What an `ItemReader` and a `ResultWriter` take:", readersAndWriters, func(name string) string {
+			field, word, given := strings.Cut(name, " ")
+			pattern := `"` + field + `": ?`
+			switch {
+			case given:
+				pattern += `"` + word + `"`
+			case strings.HasPrefix(name, "$$"):
+				pattern = regexp.QuoteMeta(name)
+			}
+			return first(m.function(pattern, "internal/integration/items"), m.script([]string{machine}, pattern))
+		}},
 		{"Errors", "The reserved names of errors:", errorNames, func(name string) string {
 			quoted := regexp.QuoteMeta(name)
 			return first(
@@ -246,6 +257,13 @@ func calls(fn *ast.FuncDecl) map[string]bool {
 
 var (
 	stateTypes = []string{"Task", "Pass", "Wait", "Choice", "Parallel", "Map", "Succeed", "Fail"}
+	// Each is a field, or a field and a word that it takes.
+	readersAndWriters = []string{
+		"InputType CSV", "InputType JSON", "InputType JSONL", "InputType PARQUET", "InputType MANIFEST", "ManifestType ATHENA_DATA", "ManifestType S3_INVENTORY",
+		"Transformation LOAD_AND_FLATTEN", "CSVDelimiter PIPE", "CSVDelimiter SPACE", "CSVHeaderLocation FIRST_ROW", "CSVHeaderLocation GIVEN", "CSVHeaders",
+		"ItemsPointer", "MaxItems", "MaxItemsPath", "ExpectedBucketOwner", "VersionId", "Prefix", "MaxItemsPerBatch", "MaxInputBytesPerBatch", "BatchInput",
+		"Transformation NONE", "Transformation COMPACT", "Transformation FLATTEN", "OutputType JSON", "OutputType JSONL", "Status PENDING", "$$.Map.Item.Source",
+	}
 	intrinsics = []string{
 		"States.Array", "States.ArrayContains", "States.ArrayGetItem", "States.ArrayLength", "States.ArrayPartition", "States.ArrayRange",
 		"States.ArrayUnique", "States.Base64Decode", "States.Base64Encode", "States.Format", "States.Hash", "States.JsonMerge",

@@ -12,11 +12,12 @@ import (
 const (
 	startFormat  = 2
 	headFormat   = 2
-	frameFormat  = 2
+	frameFormat  = 3
 	jobFormat    = 1
 	eventsFormat = 1
 
-	withoutMap = 1 // the format of a start that has nothing to do with a map run
+	withoutMap     = 1 // the format of a start that has nothing to do with a map run
+	withoutSources = 2 // that of a frame whose items are from nowhere in particular
 )
 
 // FormatError says that a record was written by a newer version.

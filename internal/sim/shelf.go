@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"io"
 
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/value"
@@ -30,7 +29,7 @@ func (s shelf) Read(context.Context, integration.ItemRequest) (integration.ItemP
 func (shelf) Put(context.Context, integration.Object, []byte) error { return nil }
 
 // Open finds nothing.
-func (shelf) Open(context.Context, integration.Object, int64) (io.ReadCloser, error) {
+func (shelf) Open(context.Context, integration.Object) (integration.Content, error) {
 	return nil, integration.NewError("S3.NoSuchKeyException", "the shelf is read by Read alone", integration.EffectNone)
 }
 
