@@ -6,11 +6,11 @@ import (
 	"github.com/backstep/backstep/internal/asl"
 )
 
-// Request is what is to be done for a job of a Task: a Call, an Activity or a
-// Child. Its payload must be at hand.
+// Request is what is to be done for a job of a Task: a Call, an Activity, a
+// Child, or the Halt of a call that was submitted. Its payloads must be at hand.
 func (x *Execution) Request(e Env, p *asl.Program, id JobID) (Request, error) {
 	j := x.Jobs[id]
-	if j == nil || j.Kind > Child {
+	if j == nil || j.Kind > Child && j.Answer == 0 {
 		return Request{}, fmt.Errorf("no task is to be done for job %d", id)
 	}
 	s := p.States[j.State]
@@ -18,7 +18,7 @@ func (x *Execution) Request(e Env, p *asl.Program, id JobID) (Request, error) {
 	if s == nil || s.Task == nil || !there {
 		return Request{}, fmt.Errorf("job %d: its state %q or its request is missing", id, j.State)
 	}
-	r := Request{Resource: s.Task.Resource, Input: input, StepID: StepID(x.Start.ID, j.Entry), Attempt: j.Attempt}
+	r := Request{Resource: s.Task.Resource, Input: input, StepID: StepID(x.Start.ID, j.Entry), Attempt: j.Attempt, Answer: x.Payloads[j.Answer]}
 	if j.Kind == Activity || r.Resource.Pattern != asl.RequestResponse {
 		r.Token = x.token(&e, id, j.Attempt)
 	}

@@ -30,7 +30,7 @@ func (t *turn) task(sc *scope) *fault {
 	f.Prev = t.event(e)
 	f.Sends++
 	j := Job{Kind: jobKind(r.Kind), Frame: f.ID, State: s.Name, Entry: f.Entry, Attempt: f.Tried + f.attempt(), Send: f.Sends,
-		Request: plan.request, RoleARN: plan.role, Deadline: Never, Due: t.head.Now}
+		Earlier: f.Submissions, Request: plan.request, RoleARN: plan.role, Deadline: Never, Due: t.head.Now}
 	if plan.timeout > 0 {
 		j.Deadline = t.head.Now + plan.timeout*1000
 	}
@@ -107,8 +107,10 @@ func (t *turn) taskMessage(j *Job, m Message) bool {
 	s := t.state(f)
 	switch m.Kind {
 	case JobSucceeded:
+		j.Answer = 0 // it is over: there is nothing to be stopped
 		t.taskSucceeded(f, s, m.Output)
 	case JobFailed:
+		j.Answer = 0
 		t.taskFailed(f, s, given(m.Failure), m.Effect)
 	case Submitted:
 		return t.submitted(f, s, j, m.Output)
@@ -146,7 +148,12 @@ func (t *turn) submitted(f *Frame, s *asl.State, j *Job, answer value.Text) bool
 	e.Type, e.Prev, e.Out = TaskSubmitted, f.Prev, ref
 	f.Prev = t.event(e)
 	j.Submitted = true
-	return t.beat(j)
+	t.beat(j)
+	if p := s.Task.Resource.Pattern; j.Kind == Call && (p == asl.Sync || p == asl.Sync2) {
+		j.Answer, j.Due = ref, t.head.Now
+		f.Submissions++
+	}
+	return true
 }
 
 // tooLong reports whether a task's answer is over the limit.
@@ -171,9 +178,9 @@ func (j *Job) awaited() bool { return j.Submitted || j.Taken }
 
 // beat gives a job that is with the outside a full interval from now on.
 func (t *turn) beat(j *Job) bool {
-	j.Due = j.Deadline
+	j.Due = min(j.Deadline, t.lifeEnds())
 	if j.Heartbeat > 0 {
-		j.Due = min(j.Deadline, t.head.Now+j.Heartbeat)
+		j.Due = min(j.Due, t.head.Now+j.Heartbeat)
 	}
 	return true
 }

@@ -102,12 +102,19 @@ func (s *script) jobLine(j *Job) string {
 	if j.Taken {
 		out += " taken"
 	}
+	if j.Answer != 0 {
+		out += fmt.Sprint(" answer #", j.Answer)
+	}
+	if j.Earlier != 0 {
+		out += fmt.Sprint(" earlier ", j.Earlier)
+	}
 	return out + "\n"
 }
 
-// after is a time by the distance from the start.
+// after is a time by the distance from the start. The last that an execution
+// lives to see is never.
 func (s *script) after(ms int64) string {
-	if ms == Never {
+	if ms == Never || ms == scriptStart+longestLife {
 		return "never"
 	}
 	return (time.Duration(ms-scriptStart) * time.Millisecond).String()
