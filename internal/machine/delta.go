@@ -119,7 +119,6 @@ type Request struct {
 	Resource asl.Resource
 	Input    value.Text
 	StepID   string
-	Attempt  uint32     // of the step, from 1: not that of a call sent again
-	Token    string     // of callback tasks and activities, else ""
-	Answer   value.Text // of the call, where a service works on what was submitted; else zero
+	Attempt  uint32 // of the step, from 1: not that of a call sent again
+	Token    string // of callback tasks and activities, else ""
 }

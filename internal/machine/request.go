@@ -18,7 +18,7 @@ func (x *Execution) Request(e Env, p *asl.Program, id JobID) (Request, error) {
 	if s == nil || s.Task == nil || !there {
 		return Request{}, fmt.Errorf("job %d: its state %q or its request is missing", id, j.State)
 	}
-	r := Request{Resource: s.Task.Resource, Input: input, StepID: StepID(x.Start.ID, j.Entry), Attempt: j.Attempt, Answer: x.Payloads[j.Answer]}
+	r := Request{Resource: s.Task.Resource, Input: input, StepID: StepID(x.Start.ID, j.Entry), Attempt: j.Attempt}
 	if j.Kind == Activity || r.Resource.Pattern != asl.RequestResponse {
 		r.Token = x.token(&e, id, j.Attempt)
 	}

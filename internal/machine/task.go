@@ -150,7 +150,7 @@ func (t *turn) submitted(f *Frame, s *asl.State, j *Job, answer value.Text) bool
 	j.Submitted = true
 	t.beat(j)
 	if p := s.Task.Resource.Pattern; j.Kind == Call && (p == asl.Sync || p == asl.Sync2) {
-		j.Answer, j.Due = ref, t.head.Now
+		j.Answer, j.Due, j.Deadline = ref, t.head.Now, min(j.Deadline, t.lifeEnds())
 		f.Submissions++
 	}
 	return true

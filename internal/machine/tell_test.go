@@ -89,8 +89,8 @@ func (s *script) jobLine(j *Job) string {
 	if j.RoleARN != "" {
 		out += " role " + j.RoleARN
 	}
-	if j.Deadline != Never && j.Deadline != 0 {
-		out += " deadline " + s.after(j.Deadline)
+	if at := s.after(j.Deadline); at != "never" && j.Deadline != 0 {
+		out += " deadline " + at
 	}
 	if j.Heartbeat != 0 {
 		out += " heartbeat " + (time.Duration(j.Heartbeat) * time.Millisecond).String()
