@@ -12,7 +12,8 @@
 // encode.go (from parameters to HTTP), decode.go and decodexml.go (from HTTP to
 // results), failure.go (errors), model.go, catalog.go and name.go (what a
 // service is), endpoint.go, signer.go and role.go (where requests go, and for
-// whom), and optimised.go, gateway.go and emr.go.
+// whom), optimised.go, gateway.go and emr.go, and job.go with jobs.go (what goes
+// on after the call that began it).
 package aws
 
 import (
@@ -72,6 +73,9 @@ func (h *Handlers) Register(r *integration.Registry) {
 		handler := &optimised{client: h.client, service: s}
 		for action := range s.actions {
 			r.Add(s.name, action, handler, s.patterns...)
+			if _, runs := jobs[s.name+":"+action]; runs {
+				r.Add(s.name, action, handler, integration.Sync)
+			}
 		}
 	}
 	r.Add("apigateway", "invoke", &gateway{h.client}, integration.RequestResponse, integration.WaitForTaskToken)
