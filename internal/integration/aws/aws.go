@@ -18,6 +18,7 @@ package aws
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -64,6 +65,16 @@ func New(c Config) *Handlers {
 
 // Close lets go of the connections kept.
 func (h *Handlers) Close() { h.client.http.Close() }
+
+// Sign signs a request of that body for a service ("s3") with the credentials
+// that AWS's own clients would use.
+func (h *Handlers) Sign(r *http.Request, body []byte, service string) error {
+	s, err := h.client.signer()
+	if err != nil {
+		return err
+	}
+	return s.Sign(r, body, service)
+}
 
 // Register adds the handlers to a registry.
 func (h *Handlers) Register(r *integration.Registry) {
