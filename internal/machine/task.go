@@ -88,11 +88,33 @@ func (sc *scope) plan() (p plan, fl *fault) {
 	} else if s.Parameters != nil {
 		sc.show(AfterArguments, in)
 	}
+	if r := &s.Task.Resource; r.Pattern == asl.Sync {
+		if named := startedBy(r, t.look(&in)); !named.IsAbsent() {
+			in = datum{tree: named}
+		}
+	}
 	var ok bool
 	if p.request, ok = t.number(&in, t.env.Limits.Payload); !ok {
 		return p, tooLarge(s.Name)
 	}
 	return p, nil
+}
+
+// startedBy is the parameters of a job with what the service adds to them, so
+// that who runs it knows who started it; absent where it adds nothing.
+func startedBy(r *asl.Resource, params value.Value) value.Value {
+	switch {
+	case params.Kind() != value.Object:
+	case r.Service == "ecs" && !params.Has("StartedBy"):
+		return params.With("StartedBy", value.NewString("AWS Step Functions"))
+	case r.Service == "batch":
+		overrides := params.Get("ContainerOverrides")
+		environment := append([]value.Value(nil), overrides.Get("Environment").Items()...)
+		environment = append(environment, value.NewObject(
+			member("Name", value.NewString("MANAGED_BY_AWS")), member("Value", value.NewString("STARTED_BY_STEP_FUNCTIONS"))))
+		return params.With("ContainerOverrides", overrides.With("Environment", value.NewArray(environment)))
+	}
+	return value.Value{}
 }
 
 // seconds is a time that may be computed, 0 where the field is absent.

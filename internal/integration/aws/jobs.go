@@ -136,16 +136,13 @@ func exitedWell(task value.Value) bool {
 	return exited && task.Get("StopCode").AsString() != "TaskFailedToStart"
 }
 
-// oneTask is the parameters of a task to be run. One that is waited for says who
-// started it.
+// oneTask is the parameters of a task to be run: where it is waited for, it is
+// one.
 func oneTask(_ context.Context, c *call, params value.Value) (value.Value, error) {
-	if c.task.Pattern != integration.Sync || params.Kind() != value.Object {
-		return params, nil
-	}
-	if n, _ := params.Get("Count").AsInt(); n > 1 {
+	if n, _ := params.Get("Count").AsInt(); n > 1 && c.task.Pattern == integration.Sync {
 		return params, integration.BadParameters(c.task, "The field 'Count' is not supported by Step Functions")
 	}
-	return orElse(params, "StartedBy", value.NewString("AWS Step Functions")), nil
+	return params, nil
 }
 
 // allPlaced fails where a cluster did not take a task that is waited for.
@@ -156,37 +153,13 @@ func allPlaced(t integration.Task, out value.Value) (value.Value, error) {
 	return out, nil
 }
 
-// managed is the parameters of a job whose containers are told who manages it,
-// where it is waited for.
-func managed(_ context.Context, c *call, params value.Value) (value.Value, error) {
-	overrides := params.Get("ContainerOverrides")
-	environment := overrides.Get("Environment")
-	if c.task.Pattern != integration.Sync || params.Kind() != value.Object ||
-		!overrides.IsAbsent() && overrides.Kind() != value.Object || !environment.IsAbsent() && environment.Kind() != value.Array {
-		return params, nil
-	}
-	all := append([]value.Value(nil), environment.Items()...)
-	all = append(all, value.NewObject(
-		value.Member{Name: "Name", Value: value.NewString("MANAGED_BY_AWS")}, value.Member{Name: "Value", Value: value.NewString("STARTED_BY_STEP_FUNCTIONS")}))
-	return params.With("ContainerOverrides", overrides.With("Environment", value.NewArray(all))), nil
-}
-
 // idempotent is the parameters of a build with a token, which the service's
 // description does not say is one.
 func idempotent(_ context.Context, c *call, params value.Value) (value.Value, error) {
-	if params.Kind() != value.Object {
+	if params.Kind() != value.Object || params.Has("IdempotencyToken") || params.Has("idempotencyToken") {
 		return params, nil
 	}
-	return orElse(params, "IdempotencyToken", value.NewString(c.token())), nil
-}
-
-// orElse is an object with a member that it may have, as the integration or the
-// service itself spells it.
-func orElse(object value.Value, name string, v value.Value) value.Value {
-	if object.Has(name) || object.Has(lowered(name)) {
-		return object
-	}
-	return object.With(name, v)
+	return params.With("IdempotencyToken", value.NewString(c.token())), nil
 }
 
 // also adds to a result what the task's parameters say.

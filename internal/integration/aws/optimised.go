@@ -63,8 +63,7 @@ var optimisedServices = []service{
 		map[string]action{"putEvents": {"eventbridge", "putEvents", entries, allTaken}}, false},
 	{"athena", words{false, "Athena", "AmazonAthena", "AmazonAthenaException"}, once,
 		plain("athena", "startQueryExecution", "stopQueryExecution", "getQueryExecution", "getQueryResults"), true},
-	{"batch", words{false, "Batch", "AWSBatch", "AWSBatchException"}, once,
-		map[string]action{"submitJob": {"batch", "submitJob", managed, nil}}, true},
+	{"batch", words{false, "Batch", "AWSBatch", "AWSBatchException"}, once, plain("batch", "submitJob"), true},
 	{"bedrock", words{false, "Bedrock", "AmazonBedrock", "AmazonBedrockException"}, callback, map[string]action{
 		"invokeModel":                 {"bedrockruntime", "invokeModel", nil, modelAnswer},
 		"createModelCustomizationJob": {model: "bedrock", operation: "createModelCustomizationJob"}}, true},
