@@ -145,8 +145,11 @@ func panicked(err *error) {
 // forsaken reports whether a job is to stop what a service works on for nobody.
 func forsaken(j *machine.Job) bool { return j.Kind == machine.Halt && j.Answer != 0 }
 
-// stopPatience is how long it is tried to stop what a service works on.
-const stopPatience = time.Hour
+// It is tried to stop what a service works on for that long, and that often.
+const (
+	stopPatience = time.Hour
+	stopTries    = 10
+)
 
 // forsake asks a service to stop what nobody waits for any more, as well as it
 // can, and then says that this is done.
@@ -170,7 +173,7 @@ func (e *Engine) forsake(er *errand) {
 		return
 	}
 	var final *integration.Error
-	if err != nil && !errors.As(err, &final) && p.Age < stopPatience {
+	if err != nil && !errors.As(err, &final) && (p.Age < stopPatience || er.tries < stopTries) {
 		if e.dispatcher.park(er) {
 			e.alarms.set(alarmKey{er.key, true}, e.now()+e.pollPause(p.Age.Milliseconds()))
 		}
