@@ -18,10 +18,11 @@ import (
 func (e *Engine) launch(s *shard, r *resident, j *machine.Job) {
 	k := store.JobKey{ID: r.id, Number: uint32(j.ID)}
 	due, do := alarmOf(j), errandOf(j)
+	if do == nil && !r.volatile.Load() && due > s.reach.Load() {
+		due = store.Never // it will be found on disk in time
+	}
 	if j.Polled() {
 		due = e.pollAt(j, e.now())
-	} else if do == nil && !r.volatile.Load() && due > s.reach.Load() {
-		due = store.Never // it will be found on disk in time
 	}
 	e.alarms.set(alarmKey{JobKey: k}, due)
 	if do == nil {
