@@ -12,8 +12,9 @@
 // encode.go (from parameters to HTTP), decode.go and decodexml.go (from HTTP to
 // results), failure.go (errors), model.go, catalog.go and name.go (what a
 // service is), endpoint.go, signer.go and role.go (where requests go, and for
-// whom), optimised.go, gateway.go and emr.go, and job.go with jobs.go (what goes
-// on after the call that began it).
+// whom), optimised.go, gateway.go and emr.go, job.go with jobs.go (what goes on
+// after the call that began it), and kubernetes.go with kubernetesjob.go (the
+// clusters of EKS).
 package aws
 
 import (
@@ -89,6 +90,9 @@ func (h *Handlers) Register(r *integration.Registry) {
 			}
 		}
 	}
+	clusters := &kubernetes{h.client}
+	r.Add("eks", "call", clusters, integration.RequestResponse, integration.WaitForTaskToken)
+	r.Add("eks", "runJob", clusters, integration.RequestResponse, integration.Sync, integration.WaitForTaskToken)
 	r.Add("apigateway", "invoke", &gateway{h.client}, integration.RequestResponse, integration.WaitForTaskToken)
 }
 
