@@ -104,17 +104,17 @@ type node struct {
 var serves = regexp.MustCompile(`msg="backstep serves".* address=(\S+)`)
 
 // serveChild is a server with a configuration and a new data folder.
-func serveChild(t *testing.T, configuration string) *node {
+func serveChild(t *testing.T, configuration string, env ...string) *node {
 	t.Helper()
-	return serveFrom(t, filepath.Join(t.TempDir(), "data"), configuration)
+	return serveFrom(t, filepath.Join(t.TempDir(), "data"), configuration, env...)
 }
 
 // serveFrom starts a server on a data folder, waits until it takes starts, and
 // stops it when the test ends.
-func serveFrom(t *testing.T, data, configuration string) *node {
+func serveFrom(t *testing.T, data, configuration string, env ...string) *node {
 	t.Helper()
 	n := &node{data: data}
-	n.process, n.said = command(t, nil, "serve", "--listen", "127.0.0.1:0", "--data", n.data, "--config", configFile(t, configuration))
+	n.process, n.said = command(t, env, "serve", "--listen", "127.0.0.1:0", "--data", n.data, "--config", configFile(t, configuration))
 	if err := n.process.Start(); err != nil {
 		t.Fatal(err)
 	}

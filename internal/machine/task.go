@@ -88,7 +88,7 @@ func (sc *scope) plan() (p plan, fl *fault) {
 	} else if s.Parameters != nil {
 		sc.show(AfterArguments, in)
 	}
-	if r := &s.Task.Resource; r.Pattern == asl.Sync {
+	if r := &s.Task.Resource; r.Pattern == asl.Sync || r.Pattern == asl.Sync2 {
 		if named := startedBy(r, t.look(&in)); !named.IsAbsent() {
 			in = datum{tree: named}
 		}

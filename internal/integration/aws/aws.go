@@ -85,8 +85,12 @@ func (h *Handlers) Register(r *integration.Registry) {
 		handler := &optimised{client: h.client, service: s}
 		for action := range s.actions {
 			r.Add(s.name, action, handler, s.patterns...)
-			if _, runs := jobs[s.name+":"+action]; runs {
+			j, runs := jobs[s.name+":"+action]
+			if runs {
 				r.Add(s.name, action, handler, integration.Sync)
+			}
+			if j.second {
+				r.Add(s.name, action, handler, integration.Sync2)
 			}
 		}
 	}

@@ -32,6 +32,8 @@ type job struct {
 	under string // the result's member that holds the description; "": it is the result itself
 	with  fields // what the result holds beside it
 
+	second bool // the pattern is known as .sync:2 too
+
 	stop   string // the operation that ends it; "": it goes on
 	stopBy fields
 }

@@ -17,7 +17,7 @@ var jobs = map[string]job{
 		stop: "stopQueryExecution", stopBy: fields{{"QueryExecutionId", answered("QueryExecutionId")}}},
 	"batch:submitJob": {
 		describe: "describeJobs", by: fields{{"Jobs", one(answered("JobId"))}},
-		at: "Jobs.0", status: "Status", well: "SUCCEEDED", badly: "FAILED",
+		at: "Jobs.0", status: "Status", well: "SUCCEEDED", badly: "FAILED", second: true,
 		stop: "terminateJob", stopBy: fields{{"JobId", answered("JobId")}, {"Reason", said(stopReason)}}},
 	"bedrock:createModelCustomizationJob": {
 		describe: "getModelCustomizationJob", by: fields{{"JobIdentifier", answered("JobArn")}},
