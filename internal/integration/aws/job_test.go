@@ -106,6 +106,15 @@ func (c *cloud) begin(t *testing.T, r *integration.Registry, resource, request, 
 	return p, s, err
 }
 
+// noLists is what a container has whose service tells nothing of them.
+const noLists = `"GpuIds":[],"ManagedAgents":[],"NetworkBindings":[],"NetworkInterfaces":[]`
+
+// clusterIn is the result of a cluster in that state, of which the service tells
+// nothing else.
+func clusterIn(state string) string {
+	return `{"Cluster":{"Applications":[],"Configurations":[],"Id":"j-1","PlacementGroups":[],"Status":{"ErrorDetails":[],"State":"` + state + `"},"Tags":[]},"ClusterId":"j-1"}`
+}
+
 func TestJobs(t *testing.T) {
 	c := newCloud(t)
 	r := c.open(t, true)
@@ -140,14 +149,14 @@ func TestJobs(t *testing.T) {
 		{"ecs:runTask", `{"Cluster":"c","TaskDefinition":"d"}`, `{"tasks":[{"taskArn":"t","clusterArn":"k"}],"failures":[]}`, `{"cluster":"k","tasks":["t"]}`,
 			`{"tasks":[{"lastStatus":"DEPROVISIONING","stopCode":"EssentialContainerExited"}]}`,
 			`{"tasks":[{"lastStatus":"STOPPED","stopCode":"EssentialContainerExited","containers":[{"exitCode":0},{}]}]}`,
-			`{"Containers":[{"ExitCode":0},{}],"LastStatus":"STOPPED","StopCode":"EssentialContainerExited"}`,
+			`{"Attachments":[],"Attributes":[],"Containers":[{"ExitCode":0,` + noLists + `},{` + noLists + `}],"InferenceAccelerators":[],"LastStatus":"STOPPED","StopCode":"EssentialContainerExited","Tags":[]}`,
 			`{"tasks":[{"lastStatus":"STOPPED","stopCode":"EssentialContainerExited","containers":[{"exitCode":0},{"exitCode":137}]}]}`,
-			`{"Containers":[{"ExitCode":0},{"ExitCode":137}],"LastStatus":"STOPPED","StopCode":"EssentialContainerExited"}`,
+			`{"Attachments":[],"Attributes":[],"Containers":[{"ExitCode":0,` + noLists + `},{"ExitCode":137,` + noLists + `}],"InferenceAccelerators":[],"LastStatus":"STOPPED","StopCode":"EssentialContainerExited","Tags":[]}`,
 			`{"cluster":"k","task":"t","reason":"The task of the execution that waited for it has ended"}`},
 		{"elasticmapreduce:createCluster", `{"Name":"n"}`, `{"JobFlowId":"j-1"}`, `{"ClusterId":"j-1"}`,
 			`{"Cluster":{"Id":"j-1","Status":{"State":"BOOTSTRAPPING"}}}`,
-			`{"Cluster":{"Id":"j-1","Status":{"State":"WAITING"}}}`, `{"Cluster":{"Id":"j-1","Status":{"State":"WAITING"}},"ClusterId":"j-1"}`,
-			`{"Cluster":{"Id":"j-1","Status":{"State":"TERMINATED_WITH_ERRORS"}}}`, `{"Cluster":{"Id":"j-1","Status":{"State":"TERMINATED_WITH_ERRORS"}},"ClusterId":"j-1"}`,
+			`{"Cluster":{"Id":"j-1","Status":{"State":"WAITING"}}}`, clusterIn("WAITING"),
+			`{"Cluster":{"Id":"j-1","Status":{"State":"TERMINATED_WITH_ERRORS"}}}`, clusterIn("TERMINATED_WITH_ERRORS"),
 			``},
 		{"elasticmapreduce:addStep", `{"ClusterId":"j-1","Step":{"Name":"s"}}`, `{"StepIds":["s-1"]}`, `{"ClusterId":"j-1","StepId":"s-1"}`,
 			`{"Step":{"Status":{"State":"PENDING"}}}`,

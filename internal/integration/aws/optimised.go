@@ -134,7 +134,11 @@ func (h *optimised) call(t integration.Task, service, operation string) (*call, 
 	if err != nil {
 		return nil, err
 	}
-	return &call{client: h.client, task: t, model: m, operation: o, style: optimisedStyle, words: h.service.words}, nil
+	c := &call{client: h.client, task: t, model: m, operation: o, style: optimisedStyle, words: h.service.words}
+	if h.service.name == "ecs" || h.service.name == "elasticmapreduce" {
+		c.style = listedStyle
+	}
+	return c, nil
 }
 
 // described is a result with what is told of its answer, in the order of names

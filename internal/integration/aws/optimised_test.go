@@ -106,7 +106,7 @@ func TestOptimisedResults(t *testing.T) {
 			`{"TableName":"t","Key":{"id":{"BOOL":true}}}`, `{"Item":{"b":{"BOOL":true}}}`},
 		{"glue:startJobRun", `{"JobName":"j"}`, `{"JobRunId":"r"}`, `{"JobName":"j"}`, `{"JobName":"j","JobRunId":"r"}`},
 		{"ecs:runTask", `{"TaskDefinition":"d","ClientToken":"t"}`, `{"tasks":[{"taskArn":"a","createdAt":1554917530.155}],"failures":[]}`,
-			`{"taskDefinition":"d","clientToken":"t"}`, `{"Failures":[],"Tasks":[{"CreatedAt":1554917530155,"TaskArn":"a"}]}`},
+			`{"taskDefinition":"d","clientToken":"t"}`, `{"Failures":[],"Tasks":[{"Attachments":[],"Attributes":[],"Containers":[],"CreatedAt":1554917530155,"InferenceAccelerators":[],"Tags":[],"TaskArn":"a"}]}`},
 		{"elasticmapreduce:createCluster", `{"Name":"n","Instances":{"KeepJobFlowAliveWhenNoSteps":true}}`, `{"JobFlowId":"j-1","ClusterArn":"c"}`,
 			`{"Name":"n","Instances":{"KeepJobFlowAliveWhenNoSteps":true}}`, `{"ClusterId":"j-1","ClusterArn":"c"}`},
 		{"elasticmapreduce:addStep", `{"ClusterId":"j-1","Step":{"Name":"s"}}`, `{"StepIds":["s-1"]}`, `{"JobFlowId":"j-1","Steps":[{"Name":"s"}]}`, `{"StepId":"s-1"}`},
