@@ -24,7 +24,7 @@ type Poller interface {
 
 // Submission is a job that a service took.
 type Submission struct {
-	Task              // the call that began it
-	Answer value.Text // what the service answered to that
-	Age    time.Duration
+	Task                 // the call that began it
+	Answer value.Text    // what the service answered to that
+	Age    time.Duration // since that call was to be made
 }
