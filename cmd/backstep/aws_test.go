@@ -42,7 +42,7 @@ func TestUnknownActions(t *testing.T) {
 	client := newClient(n, "any", "any")
 	for _, resource := range []string{
 		"arn:aws:states:::aws-sdk:sfn:createActivities", "arn:aws:states:::aws-sdk:stepfunctions:createActivity",
-		"arn:aws:states:::glue:startJobRun.sync", "arn:aws:states:::sqs:receiveMessage",
+		"arn:aws:states:::glue:stopJobRun.sync", "arn:aws:states:::sqs:sendMessage.sync", "arn:aws:states:::sqs:receiveMessage",
 	} {
 		text := strings.Replace(definition(t, "self"), "arn:aws:states:::aws-sdk:sfn:createActivity", resource, 1)
 		_, err := client.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: aws.String("unknown"), Definition: &text, RoleArn: aws.String(role)})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -209,9 +210,6 @@ func (h *house) integrations(ctx context.Context) (*integration.Registry, error)
 		topics[name] = sns.Topic{Webhook: string(t.Webhook)}
 	}
 	h.sns = sns.New(sns.Config{Topics: topics, Endpoint: string(c.Endpoints.SNS), Signer: signer, StrictAWS: c.StrictAWS, Logger: h.log})
-	if c.Endpoints.S3 != "" {
-		h.s3 = s3.New(s3.Config{Endpoint: string(c.Endpoints.S3), Signer: signer})
-	}
 	connections := map[string]httptask.Connection{}
 	for name, n := range c.Connections {
 		connections[name] = connection(n)
@@ -221,6 +219,7 @@ func (h *house) integrations(ctx context.Context) (*integration.Registry, error)
 		return nil, err
 	}
 	h.aws = aws.New(aws.Config{Region: c.Region, Lookup: os.LookupEnv, Self: self(c), StrictAWS: c.StrictAWS})
+	h.s3 = s3.New(s3.Config{Endpoint: cmp.Or(string(c.Endpoints.S3), aws.Endpoint("s3", c.Region)), Signer: h.aws})
 	r := new(integration.Registry)
 	r.Add("lambda", "invoke", h.lambda, integration.RequestResponse, integration.WaitForTaskToken)
 	r.Add("sns", "publish", h.sns, integration.RequestResponse, integration.WaitForTaskToken)
@@ -249,12 +248,9 @@ func self(c *config.Config) aws.Self {
 
 // buckets are where distributed Maps read and write objects.
 func (h *house) buckets() items.Buckets {
-	b := items.Buckets{Folders: items.Folders{}}
+	b := items.Buckets{Folders: items.Folders{}, Elsewhere: h.s3}
 	for name, bucket := range h.config.Buckets {
 		b.Folders[name] = bucket.Folder
-	}
-	if h.s3 != nil {
-		b.Elsewhere = h.s3
 	}
 	return b
 }

@@ -104,9 +104,9 @@ type node struct {
 var serves = regexp.MustCompile(`msg="backstep serves".* address=(\S+)`)
 
 // serveChild is a server with a configuration and a new data folder.
-func serveChild(t *testing.T, configuration string) *node {
+func serveChild(t *testing.T, configuration string, env ...string) *node {
 	t.Helper()
-	return serveFrom(t, filepath.Join(t.TempDir(), "data"), configuration)
+	return serveFrom(t, filepath.Join(t.TempDir(), "data"), configuration, env...)
 }
 
 // serveFrom starts a server on a data folder, in an environment, waits until it

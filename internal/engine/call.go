@@ -21,15 +21,18 @@ func (e *Engine) launch(s *shard, r *resident, j *machine.Job) {
 	if do == nil && !r.volatile.Load() && due > s.reach.Load() {
 		due = store.Never // it will be found on disk in time
 	}
+	if j.Polled() {
+		due = e.pollAt(j, e.now())
+	}
 	e.alarms.set(alarmKey{JobKey: k}, due)
 	if do == nil {
 		return
 	}
 	lane := turnsLane
-	switch j.Kind {
-	case machine.Call:
+	switch {
+	case j.Kind == machine.Call || forsaken(j):
 		lane = taskOf(r, j).Service
-	case machine.ReadItems, machine.WriteResults:
+	case j.Kind == machine.ReadItems || j.Kind == machine.WriteResults:
 		lane = objectsLane
 	}
 	if !e.dispatcher.send(&errand{key: k, do: do, kept: true, must: r.volatile.Load()}, lane) {
@@ -56,6 +59,9 @@ func (e *Engine) adopt(row *store.Job, now int64) bool {
 		if j.Heartbeat > 0 && (j.Submitted || j.Taken) {
 			due = min(max(due, now+j.Heartbeat), j.Deadline)
 		}
+		if j.Polled() {
+			due = e.firstPollAt(row.ID, j, now)
+		}
 		e.alarms.set(k, due)
 	}
 	do := errandOf(j)
@@ -63,10 +69,10 @@ func (e *Engine) adopt(row *store.Job, now int64) bool {
 		return true
 	}
 	lane := turnsLane
-	switch j.Kind {
-	case machine.Call:
+	switch {
+	case j.Kind == machine.Call || forsaken(j):
 		lane = adoptedLane
-	case machine.ReadItems, machine.WriteResults:
+	case j.Kind == machine.ReadItems || j.Kind == machine.WriteResults:
 		lane = objectsLane
 	}
 	return e.dispatcher.send(&errand{key: row.JobKey, do: do, kept: true, resend: j.Kind == machine.Call}, lane)
@@ -94,6 +100,8 @@ func errandOf(j *machine.Job) func(*Engine, *errand) {
 		return (*Engine).startRun
 	case j.Kind == machine.StartItem:
 		return (*Engine).startItem
+	case forsaken(j):
+		return (*Engine).forsake
 	case j.Kind == machine.Halt:
 		return (*Engine).halt
 	case j.Kind == machine.ReadItems:
@@ -180,7 +188,7 @@ func asked(registry *integration.Registry, env machine.Env, p *asl.Program, x *m
 	t := &integration.Task{
 		Resource: q.Resource.Text, Service: q.Resource.Service, Action: q.Resource.Action,
 		Pattern: integration.Pattern(q.Resource.Pattern), Request: q.Input, Token: q.Token,
-		StepID: q.StepID, Attempt: int(j.Send), Execution: start.ExecutionARN(), State: j.State,
+		StepID: q.StepID, Attempt: int(j.Send), Earlier: int(j.Earlier), Execution: start.ExecutionARN(), State: j.State,
 		Trace: start.Trace, RoleARN: j.RoleARN, Account: start.Account, Region: start.Region,
 	}
 	action := t.Action

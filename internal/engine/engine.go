@@ -7,10 +7,10 @@
 // Read engine.go (what it is given), errors.go (what it refuses), door.go (how
 // things come in), turn.go (message → delta → commit), batch.go and rows.go (a
 // delta as rows, and back), tell.go (what others hear of a turn), cache.go (what
-// is in memory), call.go and dispatch.go (what jobs send out), activity.go,
-// nested.go, maprun.go, objects.go and inbox.go (the jobs that are no calls),
-// timers.go and alarms.go, lease.go, wait.go, express.go, forget.go, and run.go
-// (what turns it all).
+// is in memory), call.go and dispatch.go (what jobs send out), poll.go (what
+// services work on), activity.go, nested.go, maprun.go, objects.go and inbox.go
+// (the jobs that are no calls), timers.go and alarms.go, lease.go, wait.go,
+// express.go, forget.go, and run.go (what turns it all).
 //
 // # Driving it without a goroutine
 //
@@ -133,6 +133,8 @@ type Limits struct {
 	Lease        time.Duration // a lease's life
 	RetryLeast   time.Duration // before a turn that could not be stored is taken again
 	RetryMost    time.Duration
+	PollLeast    time.Duration // before a job that was submitted is first asked for
+	PollMost     time.Duration // between two times that it is asked for
 }
 
 // DefaultLimits suit one server of two cores.
@@ -144,6 +146,7 @@ func DefaultLimits() Limits {
 		Waiters: 16_384, Pollers: 1000, Depth: 32,
 		Window: 5 * time.Minute, Page: 256, BeatEvery: 5 * time.Second, Lease: 10 * time.Second,
 		RetryLeast: 50 * time.Millisecond, RetryMost: 5 * time.Second,
+		PollLeast: time.Second, PollMost: time.Minute,
 	}
 }
 
@@ -167,6 +170,8 @@ func (l *Limits) complete() {
 	orElse(&l.Lease, d.Lease)
 	orElse(&l.RetryLeast, d.RetryLeast)
 	orElse(&l.RetryMost, d.RetryMost)
+	orElse(&l.PollLeast, d.PollLeast)
+	orElse(&l.PollMost, d.PollMost)
 }
 
 func orElse[T ~int | ~int64](to *T, otherwise T) {

@@ -62,14 +62,17 @@ func (e *Engine) ring(k alarmKey) bool {
 }
 
 // fire tells an execution that a job's time has come, unless a heartbeat has
-// moved it meanwhile. What could not be stored is told again.
+// moved it meanwhile, or it is only time to poll. What could not be stored is
+// told again.
 func (e *Engine) fire(er *errand) {
 	k := alarmKey{JobKey: er.key}
 	job := machine.JobID(er.key.Number)
 	_, err := e.turn(er.key.ID, machine.Message{Kind: machine.Fired, Job: job}, &rider{
-		before: func(*resident) bool {
-			_, moved := e.alarms.due(k)
-			return !moved
+		before: func(r *resident) bool {
+			if _, moved := e.alarms.due(k); moved {
+				return false
+			}
+			return !e.pollsInstead(r, job)
 		},
 		after: func(r *resident) {
 			if j := r.x.Jobs[job]; j != nil { // it was too early, by a clock that went back

@@ -7,7 +7,8 @@
 // how a request leaves the house, and the shapes of AWS's answers and errors.
 // It refuses to know any one service, and what becomes of an answer.
 //
-// Read integration.go (the contract) and registry.go, then participant.go
+// Read integration.go (the contract), poll.go (of jobs that outlive their call)
+// and registry.go, then participant.go
 // (headers), exchange.go (HTTP) and answer.go (AWS's shapes).
 package integration
 
@@ -44,6 +45,7 @@ type Task struct {
 	Token     string     // of a callback task, else ""
 	StepID    string     // the idempotency key of the state entry, stable over retries
 	Attempt   int        // sends of this step, from 1
+	Earlier   int        // of the pattern .sync: jobs of this step that were submitted before, and are over
 	Operation Operation
 	Forward   string // for a body of a saga: the step id of the forward call, else ""
 	Execution string // ARN

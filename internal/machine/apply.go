@@ -50,13 +50,13 @@ func (x *Execution) Apply(d Delta) {
 	}
 	for _, j := range d.Jobs {
 		if old := x.Jobs[j.ID]; old != nil {
-			x.release(old.Request)
+			old.refer(x.release)
 		}
 		x.Jobs[j.ID] = j
 	}
 	for _, id := range d.Closed {
 		if old := x.Jobs[id]; old != nil {
-			x.release(old.Request)
+			old.refer(x.release)
 			delete(x.Jobs, id)
 		}
 	}
@@ -71,7 +71,7 @@ func (x *Execution) hold(d Delta) {
 		f.refer(x.keep)
 	}
 	for _, j := range d.Jobs {
-		x.keep(j.Request)
+		j.refer(x.keep)
 	}
 }
 
@@ -127,6 +127,12 @@ func (f *Frame) refer(each func(Ref)) {
 	}
 }
 
+// refer names every payload that the job refers to.
+func (j *Job) refer(each func(Ref)) {
+	each(j.Request)
+	each(j.Answer)
+}
+
 // count counts all references anew.
 func (x *Execution) count() {
 	x.held = make(map[Ref]int)
@@ -136,7 +142,7 @@ func (x *Execution) count() {
 		x.Frames[id].refer(x.keep)
 	}
 	for _, id := range slices.Sorted(maps.Keys(x.Jobs)) {
-		x.keep(x.Jobs[id].Request)
+		x.Jobs[id].refer(x.keep)
 	}
 }
 

@@ -13,11 +13,12 @@ const (
 	startFormat  = 2
 	headFormat   = 2
 	frameFormat  = 3
-	jobFormat    = 1
+	jobFormat    = 2
 	eventsFormat = 1
 
-	withoutMap     = 1 // the format of a start that has nothing to do with a map run
-	withoutSources = 2 // that of a frame whose items are from nowhere in particular
+	withoutMap  = 1 // the format of a start that has nothing to do with a map run
+	neverPolled = 1 // the format of a job that is not polled, and follows none that was
+	plainFrame  = 2 // the format of a frame whose step no service has taken as a job, and whose items are from nowhere in particular
 )
 
 // FormatError says that a record was written by a newer version.

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/backstep/backstep/internal/fuzz"
-	"github.com/backstep/backstep/internal/value"
 )
 
 func textPointer(s string) *string { return &s }
@@ -30,12 +29,12 @@ var (
 	}
 	fullFrame = Frame{
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
-		Prev: 8, Variables: []binding{{"a", 9}, {"b", math.MaxUint32}}, Retries: []uint32{10, 0}, Tried: 20, Sends: 11, Unknown: true, Job: 12,
+		Prev: 8, Variables: []binding{{"a", 9}, {"b", math.MaxUint32}}, Retries: []uint32{10, 0}, Tried: 20, Sends: 11, Submissions: 22, Unknown: true, Job: 12,
 		Join: &Join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18, From: 21}, Result: 19,
 	}
 	fullJob = Job{
 		ID: 1, Kind: WriteResults, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
-		Deadline: Never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true,
+		Deadline: Never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true, Answer: 10, Earlier: 11,
 	}
 	fullEvents = []Event{
 		{ID: 41, Prev: 0, At: 1000, Type: MapIterationAborted, State: "s", In: 1, Out: 2, Error: textPointer("e"), Cause: textPointer(""),
@@ -54,8 +53,9 @@ type record struct {
 }
 
 func records() []record {
-	ordinaryStart, ordinaryHead := fullStart, fullHead
+	ordinaryStart, ordinaryHead, ordinaryFrame, ordinaryJob := fullStart, fullHead, fullFrame, fullJob
 	ordinaryStart.Map, ordinaryHead.Run = nil, nil
+	ordinaryFrame.Submissions, ordinaryJob.Answer, ordinaryJob.Earlier = 0, 0, 0
 	return []record{
 		{"start", AppendStart(nil, &fullStart), func(b []byte) (any, error) { return DecodeStart(b) }, fullStart},
 		{"head", AppendHead(nil, &fullHead), func(b []byte) (any, error) { return DecodeHead(b) }, fullHead},
@@ -63,6 +63,8 @@ func records() []record {
 		{"head", AppendHead(nil, &ordinaryHead), func(b []byte) (any, error) { return DecodeHead(b) }, ordinaryHead},
 		{"frame", AppendFrame(nil, &fullFrame), func(b []byte) (any, error) { return DecodeFrame(b) }, &fullFrame},
 		{"job", AppendJob(nil, &fullJob), func(b []byte) (any, error) { return DecodeJob(b) }, &fullJob},
+		{"frame", AppendFrame(nil, &ordinaryFrame), func(b []byte) (any, error) { return DecodeFrame(b) }, &ordinaryFrame},
+		{"job", AppendJob(nil, &ordinaryJob), func(b []byte) (any, error) { return DecodeJob(b) }, &ordinaryJob},
 		{"events", AppendEvents(nil, fullEvents), func(b []byte) (any, error) { return DecodeEvents(b) }, fullEvents},
 	}
 }
@@ -120,8 +122,8 @@ func TestNewerRecordsAreNamed(t *testing.T) {
 	}
 }
 
-// TestOlderRecordsAreRead reads what the first encodings wrote: they know
-// nothing of redrives and map runs.
+// TestOlderRecordsAreRead reads what older encodings wrote: the first know
+// nothing of redrives and map runs, nor of jobs that are polled.
 func TestOlderRecordsAreRead(t *testing.T) {
 	wantHead := fullHead
 	wantHead.Kept, wantHead.Redriven, wantHead.Tokens, wantHead.Run = false, 0, nil, nil
@@ -132,7 +134,7 @@ func TestOlderRecordsAreRead(t *testing.T) {
 	wantFrame := fullFrame
 	join := *wantFrame.Join
 	join.From = 0
-	wantFrame.Join = &join
+	wantFrame.Join, wantFrame.Submissions = &join, 0
 	bytes, _ = hex.DecodeString("020102020303040507080b0c130c0173020161090162ffffffff0f020a001401010d0e0f101112")
 	if frame, err := DecodeFrame(bytes); err != nil || !reflect.DeepEqual(frame, &wantFrame) {
 		t.Errorf("%+v, %v", frame, err)
@@ -141,6 +143,12 @@ func TestOlderRecordsAreRead(t *testing.T) {
 	bytes, _ = hex.DecodeString("010102020303040507080b0c130c0173020161090162ffffffff0f020a0001010d0e0f101112")
 	if frame, err := DecodeFrame(bytes); err != nil || !reflect.DeepEqual(frame, &wantFrame) {
 		t.Errorf("%+v, %v", frame, err)
+	}
+	wantJob := fullJob
+	wantJob.Answer, wantJob.Earlier = 0, 0
+	bytes, _ = hex.DecodeString("01010b02030405060efeffffffffffffffff01101101730172" + "0101")
+	if job, err := DecodeJob(bytes); err != nil || !reflect.DeepEqual(job, &wantJob) {
+		t.Errorf("%+v, %v", job, err)
 	}
 }
 
@@ -156,8 +164,8 @@ func FuzzDecode(f *testing.F) {
 	for i, r := range records() {
 		f.Add(i, r.bytes)
 	}
-	f.Add(2, []byte{frameFormat, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
-	f.Add(4, []byte{eventsFormat, 1, 1, 0, 63, 0, 0})
+	f.Add(4, []byte{frameFormat, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
+	f.Add(8, []byte{eventsFormat, 1, 1, 0, 63, 0, 0})
 	f.Fuzz(func(t *testing.T, which int, b []byte) {
 		all := records()
 		r := all[uint(which)%uint(len(all))]

@@ -36,7 +36,7 @@ const (
 	Resume                          // go on at once, in another turn
 	StartRun                        // start a map run, and hear of its end
 	StartItem                       // start a child of this map run, and hear of its end
-	Halt                            // stop the map run or child that an earlier job started
+	Halt                            // stop what an earlier job started: a map run, its child, a service's job
 	ReadItems                       // read the next page of a map run's items
 	WriteResults                    // write a map run's results
 )
@@ -61,7 +61,14 @@ type Job struct {
 
 	Submitted bool // the service took the request: what is awaited is its completion
 	Taken     bool // a worker has the activity's task
+
+	Answer  Ref    // of a .sync call that was submitted, and of its Halt: what the service answered, by which it is polled; else 0
+	Earlier uint32 // submissions of the step before this one, each of them over
 }
+
+// Polled reports whether a service works on what the job submitted, and must
+// be asked how that stands.
+func (j *Job) Polled() bool { return j.Kind == Call && j.Answer != 0 }
 
 // Env is all that is neither in the program nor in the execution: the time,
 // chance, the key of tokens, the limits.

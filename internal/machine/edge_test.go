@@ -148,7 +148,7 @@ const oneTask = `{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "
 
 func begun(t *testing.T, definition string) (Env, *asl.Program, *Execution) {
 	e, p := Env{Now: scriptStart, Limits: AWSLimits()}, compileFor(t, definition)
-	x := New(Start{Account: "1", Region: "us-east-1", Machine: "m", Name: "n"})
+	x := New(Start{Account: "1", Region: "us-east-1", Machine: "m", Name: "n", At: scriptStart})
 	if d := Step(e, p, x, Message{Kind: JobSucceeded, Job: 1}); !d.IsEmpty() {
 		t.Error("a message before the first had an effect")
 	}

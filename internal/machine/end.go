@@ -88,12 +88,17 @@ func (t *turn) end(s Status, e Event) {
 // what would go on for nobody. So do the frames, but of an execution that can be
 // redriven.
 func (t *turn) lastDelta() Delta {
+	var closed []JobID
 	for _, id := range slices.Sorted(maps.Keys(t.x.Jobs)) {
+		if j := t.peekJob(id); j != nil && j.Kind == Halt {
+			continue // of a branch that was given up before
+		}
 		t.halt(id)
+		closed = append(closed, id)
 	}
 	t.head.Timeout = 0
 	t.head.Kept = t.head.Status != Succeeded && !t.x.Start.Express && t.x.Start.Map == nil && t.head.Run == nil && !t.env.Limits.full(&t.head)
-	d := Delta{Head: &t.head, Payloads: t.payloads, Events: t.events, Closed: slices.Sorted(maps.Keys(t.x.Jobs))}
+	d := Delta{Head: &t.head, Payloads: t.payloads, Events: t.events, Closed: closed}
 	if t.head.Kept {
 		d.Frames, d.Dropped = t.changedFrames()
 	} else {

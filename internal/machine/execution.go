@@ -238,6 +238,7 @@ type Frame struct {
 	Retries      []uint32  // used so far, per retrier of the state
 	Tried        uint32    // attempts of this entry before the last redrive
 	Sends        uint32    // calls of this step so far
+	Submissions  uint32    // .sync calls of this step that a service took
 	Unknown      bool      // a send of this step may have had an effect although it failed
 	Job          JobID     // the open one, or 0
 

@@ -108,7 +108,7 @@ func (s *script) wrong() string {
 	}
 	for _, id := range slices.Sorted(maps.Keys(x.Jobs)) {
 		j := x.Jobs[id]
-		if f := x.Frames[j.Frame]; j.Kind != Tell && id != x.Head.Timeout && (f == nil || f.Job != id) {
+		if f := x.Frames[j.Frame]; j.Kind != Tell && j.Kind != Halt && id != x.Head.Timeout && (f == nil || f.Job != id) {
 			return fmt.Sprint("job belongs to nobody: ", id)
 		}
 	}

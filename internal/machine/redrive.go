@@ -70,7 +70,9 @@ func (t *turn) redrive(token string) bool {
 	t.context = value.Value{}
 	t.fixedContext()
 	for _, id := range slices.Sorted(maps.Keys(t.x.Jobs)) {
-		t.jobs.put(id, nil) // the parent was not told of the end yet, and is told of the next one
+		if t.x.Jobs[id].Kind != Halt {
+			t.jobs.put(id, nil) // the parent was not told of the end yet, and is told of the next one
+		}
 	}
 	t.event(Event{Type: ExecutionRedriven, Prev: h.LastEvent, Index: h.Redrives})
 	t.limitTime()

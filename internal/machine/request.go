@@ -6,11 +6,11 @@ import (
 	"github.com/backstep/backstep/internal/asl"
 )
 
-// Request is what is to be done for a job of a Task: a Call, an Activity or a
-// Child. Its payload must be at hand.
+// Request is what is to be done for a job of a Task: a Call, an Activity, a
+// Child, or the Halt of a call that was submitted. Its payloads must be at hand.
 func (x *Execution) Request(e Env, p *asl.Program, id JobID) (Request, error) {
 	j := x.Jobs[id]
-	if j == nil || j.Kind > Child {
+	if j == nil || j.Kind > Child && j.Answer == 0 {
 		return Request{}, fmt.Errorf("no task is to be done for job %d", id)
 	}
 	s := p.States[j.State]

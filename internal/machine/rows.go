@@ -119,11 +119,11 @@ func AppendFrame(b []byte, f *Frame) []byte {
 	if f.Join != nil {
 		from = f.Join.From
 	}
-	if from == 0 {
-		b = append(b, withoutSources)
-	} else {
-		b = append(b, frameFormat)
+	format := byte(frameFormat)
+	if from == 0 && f.Submissions == 0 {
+		format = plainFrame
 	}
+	b = append(b, format)
 	for _, n := range [...]uint64{uint64(f.ID), uint64(f.Parent), uint64(f.Kind), uint64(f.Index), uint64(f.Phase),
 		uint64(f.Input), uint64(f.Entry), uint64(f.EnteredEvent), uint64(f.Prev), uint64(f.Sends), uint64(f.Job), uint64(f.Result)} {
 		b = binary.AppendUvarint(b, n)
@@ -143,7 +143,8 @@ func AppendFrame(b []byte, f *Frame) []byte {
 			b = binary.AppendUvarint(b, n)
 		}
 	}
-	if from != 0 {
+	if format > plainFrame {
+		b = binary.AppendUvarint(b, uint64(f.Submissions))
 		b = binary.AppendUvarint(b, uint64(from))
 	}
 	return b
@@ -181,15 +182,22 @@ func DecodeFrame(b []byte) (*Frame, error) {
 		f.Join = &Join{Count: r.number(), Begun: r.number(), Done: r.number(), AtOnce: r.number(),
 			First: FrameID(r.uint32()), Items: Ref(r.uint32())}
 	}
-	if format > withoutSources && f.Join != nil {
-		f.Join.From = Ref(r.uint32())
+	if format > plainFrame {
+		f.Submissions = r.uint32()
+		if from := Ref(r.uint32()); f.Join != nil {
+			f.Join.From = from
+		}
 	}
 	return f, r.end()
 }
 
 // AppendJob adds the job as a record to b.
 func AppendJob(b []byte, j *Job) []byte {
-	b = append(b, jobFormat)
+	format := byte(jobFormat)
+	if j.Answer == 0 && j.Earlier == 0 {
+		format = neverPolled
+	}
+	b = append(b, format)
 	for _, n := range [...]uint64{uint64(j.ID), uint64(j.Kind), uint64(j.Frame), uint64(j.Entry), uint64(j.Attempt),
 		uint64(j.Send), uint64(j.Request)} {
 		b = binary.AppendUvarint(b, n)
@@ -200,13 +208,18 @@ func AppendJob(b []byte, j *Job) []byte {
 	b = appendText(b, j.State)
 	b = appendText(b, j.RoleARN)
 	b = appendFlag(b, j.Submitted)
-	return appendFlag(b, j.Taken)
+	b = appendFlag(b, j.Taken)
+	if format > neverPolled {
+		b = binary.AppendUvarint(b, uint64(j.Answer))
+		b = binary.AppendUvarint(b, uint64(j.Earlier))
+	}
+	return b
 }
 
 // DecodeJob reads what AppendJob wrote.
 func DecodeJob(b []byte) (*Job, error) {
 	r := reader{b: b}
-	r.begin("job", jobFormat)
+	format := r.begin("job", jobFormat)
 	j := &Job{
 		ID:        JobID(r.uint32()),
 		Kind:      JobKind(r.upTo(uint8(WriteResults))),
@@ -223,6 +236,9 @@ func DecodeJob(b []byte) (*Job, error) {
 		RoleARN:   r.text(),
 		Submitted: r.flag(),
 		Taken:     r.flag(),
+	}
+	if format > neverPolled {
+		j.Answer, j.Earlier = Ref(r.uint32()), r.uint32()
 	}
 	return j, r.end()
 }

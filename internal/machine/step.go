@@ -41,8 +41,12 @@ func (t *turn) take(m Message) bool {
 		return t.redrive(m.Token)
 	}
 	j := t.job(m.Job)
-	if j == nil {
+	switch {
+	case j == nil:
 		return false
+	case t.running() && t.head.Now >= t.lifeEnds():
+		t.timeOut()
+		return true
 	}
 	switch j.Kind {
 	case Tell, Halt:
@@ -112,6 +116,15 @@ func (t *turn) limitTime() {
 	}
 }
 
+// lifeEnds is when the execution is out of the time that any may take, in UTC
+// ms. Every job that waits is looked at by then.
+func (t *turn) lifeEnds() int64 {
+	if t.x.Start.Express || t.x.Start.IsRun() {
+		return Never // the one has a timer of its own, the other ends with its parent
+	}
+	return t.x.Start.At + longestLife
+}
+
 // resume goes on where a turn handed over.
 func (t *turn) resume(j *Job) bool {
 	f := t.frame(j.Frame)
@@ -143,7 +156,7 @@ func (t *turn) enter(f *Frame) {
 	t.entries++
 	t.head.Entries++
 	f.Entry, f.Entered = t.head.Entries, t.head.Now
-	f.Retries, f.Tried, f.Sends, f.Unknown = nil, 0, 0, false
+	f.Retries, f.Tried, f.Sends, f.Submissions, f.Unknown = nil, 0, 0, 0, false
 	f.EnteredEvent = t.event(Event{Type: entered(s.Type), Prev: before, State: s.Name, In: f.Input})
 	f.Prev = f.EnteredEvent
 	if t.running() {

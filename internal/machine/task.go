@@ -30,7 +30,7 @@ func (t *turn) task(sc *scope) *fault {
 	f.Prev = t.event(e)
 	f.Sends++
 	j := Job{Kind: jobKind(r.Kind), Frame: f.ID, State: s.Name, Entry: f.Entry, Attempt: f.Tried + f.attempt(), Send: f.Sends,
-		Request: plan.request, RoleARN: plan.role, Deadline: Never, Due: t.head.Now}
+		Earlier: f.Submissions, Request: plan.request, RoleARN: plan.role, Deadline: Never, Due: t.head.Now}
 	if plan.timeout > 0 {
 		j.Deadline = t.head.Now + plan.timeout*1000
 	}
@@ -88,11 +88,33 @@ func (sc *scope) plan() (p plan, fl *fault) {
 	} else if s.Parameters != nil {
 		sc.show(AfterArguments, in)
 	}
+	if r := &s.Task.Resource; r.Pattern == asl.Sync || r.Pattern == asl.Sync2 {
+		if named := startedBy(r, t.look(&in)); !named.IsAbsent() {
+			in = datum{tree: named}
+		}
+	}
 	var ok bool
 	if p.request, ok = t.number(&in, t.env.Limits.Payload); !ok {
 		return p, tooLarge(s.Name)
 	}
 	return p, nil
+}
+
+// startedBy is the parameters of a job with what the service adds to them, so
+// that who runs it knows who started it; absent where it adds nothing.
+func startedBy(r *asl.Resource, params value.Value) value.Value {
+	switch {
+	case params.Kind() != value.Object:
+	case r.Service == "ecs" && !params.Has("StartedBy"):
+		return params.With("StartedBy", value.NewString("AWS Step Functions"))
+	case r.Service == "batch":
+		overrides := params.Get("ContainerOverrides")
+		environment := append([]value.Value(nil), overrides.Get("Environment").Items()...)
+		environment = append(environment, value.NewObject(
+			member("Name", value.NewString("MANAGED_BY_AWS")), member("Value", value.NewString("STARTED_BY_STEP_FUNCTIONS"))))
+		return params.With("ContainerOverrides", overrides.With("Environment", value.NewArray(environment)))
+	}
+	return value.Value{}
 }
 
 // seconds is a time that may be computed, 0 where the field is absent.
@@ -107,12 +129,14 @@ func (t *turn) taskMessage(j *Job, m Message) bool {
 	s := t.state(f)
 	switch m.Kind {
 	case JobSucceeded:
+		j.Answer = 0 // it is over: there is nothing to be stopped
 		t.taskSucceeded(f, s, m.Output)
 	case JobFailed:
 		at := failed
 		if s.Task.Resource.Pattern != asl.RequestResponse && !j.Submitted && m.Effect != EffectNamed {
 			at = unsubmitted
 		}
+		j.Answer = 0
 		t.taskFailed(f, s, at, given(m.Failure), m.Effect)
 	case Submitted:
 		return t.submitted(f, s, j, m.Output)
@@ -150,7 +174,12 @@ func (t *turn) submitted(f *Frame, s *asl.State, j *Job, answer value.Text) bool
 	e.Type, e.Prev, e.Out = TaskSubmitted, f.Prev, ref
 	f.Prev = t.event(e)
 	j.Submitted = true
-	return t.beat(j)
+	t.beat(j)
+	if p := s.Task.Resource.Pattern; j.Kind == Call && (p == asl.Sync || p == asl.Sync2) {
+		j.Answer, j.Due, j.Deadline = ref, t.head.Now, min(j.Deadline, t.lifeEnds())
+		f.Submissions++
+	}
+	return true
 }
 
 // tooLong reports whether a task's answer is over the limit.
@@ -175,9 +204,9 @@ func (j *Job) awaited() bool { return j.Submitted || j.Taken }
 
 // beat gives a job that is with the outside a full interval from now on.
 func (t *turn) beat(j *Job) bool {
-	j.Due = j.Deadline
+	j.Due = min(j.Deadline, t.lifeEnds())
 	if j.Heartbeat > 0 {
-		j.Due = min(j.Deadline, t.head.Now+j.Heartbeat)
+		j.Due = min(j.Due, t.head.Now+j.Heartbeat)
 	}
 	return true
 }

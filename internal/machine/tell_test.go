@@ -89,8 +89,8 @@ func (s *script) jobLine(j *Job) string {
 	if j.RoleARN != "" {
 		out += " role " + j.RoleARN
 	}
-	if j.Deadline != Never && j.Deadline != 0 {
-		out += " deadline " + s.after(j.Deadline)
+	if at := s.after(j.Deadline); at != "never" && j.Deadline != 0 {
+		out += " deadline " + at
 	}
 	if j.Heartbeat != 0 {
 		out += " heartbeat " + (time.Duration(j.Heartbeat) * time.Millisecond).String()
@@ -102,12 +102,19 @@ func (s *script) jobLine(j *Job) string {
 	if j.Taken {
 		out += " taken"
 	}
+	if j.Answer != 0 {
+		out += fmt.Sprint(" answer #", j.Answer)
+	}
+	if j.Earlier != 0 {
+		out += fmt.Sprint(" earlier ", j.Earlier)
+	}
 	return out + "\n"
 }
 
-// after is a time by the distance from the start.
+// after is a time by the distance from the start. The last that an execution
+// lives to see is never.
 func (s *script) after(ms int64) string {
-	if ms == Never {
+	if ms == Never || ms == scriptStart+longestLife {
 		return "never"
 	}
 	return (time.Duration(ms-scriptStart) * time.Millisecond).String()

@@ -118,6 +118,7 @@ func (t *turn) drop(f *Frame) {
 func (t *turn) open(j Job) JobID {
 	t.head.LastJob++
 	j.ID, j.Made = t.head.LastJob, t.head.Now
+	j.Due = min(j.Due, t.lifeEnds())
 	t.jobs.put(j.ID, &j)
 	return j.ID
 }
@@ -144,7 +145,7 @@ func (t *turn) peekJob(id JobID) *Job {
 	return t.x.Jobs[id]
 }
 
-// close ends the frame's open job. A map run that it started is stopped.
+// close ends the frame's open job. What it started and goes on is stopped.
 func (t *turn) close(f *Frame) {
 	if f.Job != 0 {
 		t.halt(f.Job)
@@ -157,12 +158,19 @@ func (t *turn) close(f *Frame) {
 // One that was made in this turn has started nothing.
 func (t *turn) halt(id JobID) {
 	j := t.peekJob(id)
-	if j == nil || t.x.Jobs[id] == nil || j.Kind != StartRun && j.Kind != StartItem {
+	if j == nil || t.x.Jobs[id] == nil {
 		return
 	}
 	halting := Job{Kind: Halt, State: j.State, Entry: j.Entry, Due: t.head.Now}
-	if j.Kind == StartRun {
+	switch {
+	case j.Kind == StartItem:
+	case j.Kind == StartRun:
 		halting.Request = j.Request
+	case j.Polled():
+		halting.Request, halting.Answer, halting.RoleARN = j.Request, j.Answer, j.RoleARN
+		halting.Attempt, halting.Send, halting.Earlier = j.Attempt, j.Send, j.Earlier
+	default:
+		return
 	}
 	t.open(halting)
 }

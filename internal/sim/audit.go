@@ -26,8 +26,13 @@ func (b *book) audit(l *life, t *turned) {
 	}
 	for _, j := range t.closed {
 		b.notEarly(l, t, j)
-		if j.Kind == machine.Child {
+		switch {
+		case j.Kind == machine.Child:
 			b.heard(l, j)
+		case j.Polled():
+			b.letGo(l, t, j)
+		case j.Kind == machine.Halt && j.Answer != 0:
+			b.halted(l, j)
 		}
 	}
 	if l.head.Status.Ended() {
@@ -90,6 +95,9 @@ func (b *book) auditRun(l *life) {
 // or who goes on for nobody was stopped.
 func (b *book) afterEnd(l *life, t *turned) {
 	told := len(t.closed) == 1 && outlives(t.closed[0]) && len(t.opened) == 0
+	if told && t.closed[0].Kind == machine.Halt && t.closed[0].Answer != 0 {
+		b.halted(l, t.closed[0])
+	}
 	if !told || len(t.batch.Events) > 0 || l.head.Status != t.was.Status {
 		b.w.fail("I2", l.id, "it changes after its end")
 	}

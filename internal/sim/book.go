@@ -49,6 +49,7 @@ type entry struct {
 	scheduled int
 	calls     int
 	resent    int
+	submitted int // to a service that works on it
 	succeeded bool
 	sends     []uint32
 }

@@ -63,6 +63,9 @@ const (
 	mapRunStopped
 	expressItem
 	itemAgain
+	jobPolled
+	jobStopped
+	submittedTwice
 	situationKinds = iota
 )
 
@@ -80,6 +83,7 @@ var SituationNames = [situationKinds]string{
 	"effect whose answer was lost", "timer beyond the window", "history full", "redriven", "redrive asked for again", "redrive refused",
 	"map run ended", "map run stopped",
 	"express child of a map run called", "express child called again after a crash",
+	"job polled to its end", "job stopped before its end", "job submitted again after its answer was lost",
 }
 
 func (w *world) saw(s situation) { w.out.Situations[s]++ }

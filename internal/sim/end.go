@@ -64,7 +64,11 @@ func (w *world) stuck(l *life, j *machine.Job) string {
 		}
 		return ""
 	case machine.Tell, machine.Resume, machine.Halt:
-		if since(j.Made, patience) {
+		allowed := int64(patience)
+		if j.Answer != 0 {
+			allowed = callPatience
+		}
+		if since(j.Made, allowed) {
 			return "nobody did it"
 		}
 		return ""
@@ -80,6 +84,11 @@ func (w *world) stuck(l *life, j *machine.Job) string {
 	case j.Heartbeat > 0 && (j.Submitted || j.Taken):
 		if since(max(j.Due, l.beats[j.ID]+j.Heartbeat), timerTardy+j.Heartbeat) {
 			return "its heart beats no more, and nobody notices"
+		}
+	case j.Polled():
+		job := w.submissions[submissionKey(machine.StepID(l.start.ID, j.Entry), int(j.Earlier))]
+		if job != nil && since(job.over, callPatience) {
+			return "the job has ended, and nobody asks"
 		}
 	case j.Kind == machine.Call && !j.Submitted:
 		if since(j.Made, callPatience) && w.tasks.flying[machine.StepID(l.start.ID, j.Entry)] == 0 {

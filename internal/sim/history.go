@@ -267,6 +267,8 @@ func (b *book) account(l *life, e *machine.Event, h *happened) {
 		}
 	case succeeded[e.Type]:
 		en.succeeded = true
+	case e.Type == machine.TaskSubmitted:
+		en.submitted++
 	case timedOut[e.Type]:
 		w.saw(taskTimedOut)
 		if e.Type == machine.ActivityTimedOut && e.Prev > 0 && l.events[e.Prev-1].kind == machine.ActivityScheduled {

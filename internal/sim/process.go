@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/engine"
@@ -61,6 +62,7 @@ func (p *process) boot() *engine.Engine {
 			registry.Add(service, "*", p, integration.RequestResponse, integration.WaitForTaskToken)
 		}
 	}
+	registry.Add("batch", "submitJob", p, integration.Sync)
 	quotas := machine.AWSLimits()
 	quotas.EntriesTurn, quotas.Events = w.plan.entries, w.plan.events
 	cfg := engine.Config{
@@ -70,7 +72,7 @@ func (p *process) boot() *engine.Engine {
 		Limits: engine.Limits{
 			Cached: w.plan.cached, CachedBytes: w.plan.bytes, Page: w.plan.page, CallsPerKind: w.plan.perKind,
 			Window: w.plan.window, Lease: w.plan.lease, BeatEvery: w.plan.beatEvery,
-			RetryLeast: w.plan.retry,
+			RetryLeast: w.plan.retry, PollLeast: w.plan.retry, PollMost: 20 * time.Second,
 		},
 	}
 	if !w.plan.texts {

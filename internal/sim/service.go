@@ -76,6 +76,9 @@ func (w *world) participate(t *integration.Task) (value.Text, error) {
 	if w.strikes(softError) {
 		return value.Text{}, integration.NewError("E.Soft", "try again", integration.EffectNone)
 	}
+	if t.Pattern == integration.Sync {
+		return w.submit(t)
+	}
 	if order, is := orderOf(t.Execution); is {
 		return w.ledger.do(w, order, t.State, t.StepID)
 	}

@@ -25,6 +25,10 @@ func (g *generator) kind() kindOfTask {
 	switch {
 	case g.express && roll < 60 || roll < 40:
 		return invoke
+	case !g.express && roll < 49:
+		k := kindOfTask{resource: "arn:aws:states:::batch:submitJob.sync"}
+		k.request, k.query = `"Parameters":{"JobName":"j"},`, `"Arguments":{"JobName":"j"},`
+		return k
 	case g.express || roll < 55:
 		return kindOfTask{resource: "arn:aws:lambda:" + region + ":" + account + ":function:f"}
 	case roll < 72:

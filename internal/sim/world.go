@@ -41,10 +41,12 @@ type world struct {
 	intents  []*intent
 	guests   map[string]int // express executions whose caller waits: in which process
 	tasks    taskBook
-	ledger   ledger
-	book     book
-	trace    trace
-	out      Outcome
+
+	submissions map[string]*submission
+	ledger      ledger
+	book        book
+	trace       trace
+	out         Outcome
 }
 
 func newWorld(o Options) *world {
@@ -53,7 +55,7 @@ func newWorld(o Options) *world {
 		faults: newChance(o.Seed, faultStream), work: newChance(o.Seed, workStream),
 		paths: newChance(o.Seed, pathStream), entropy: newChance(o.Seed, entropyStream),
 		anew:  newChance(o.Seed, redriveStream),
-		byARN: map[string]*stateMachine{}, guests: map[string]int{},
+		byARN: map[string]*stateMachine{}, guests: map[string]int{}, submissions: map[string]*submission{},
 		tasks: newTaskBook(), ledger: newLedger(),
 		trace: trace{keep: o.Trace},
 		out:   Outcome{Seed: o.Seed},

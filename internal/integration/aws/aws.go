@@ -12,11 +12,14 @@
 // encode.go (from parameters to HTTP), decode.go and decodexml.go (from HTTP to
 // results), failure.go (errors), model.go, catalog.go and name.go (what a
 // service is), endpoint.go, signer.go and role.go (where requests go, and for
-// whom), and optimised.go, gateway.go and emr.go.
+// whom), optimised.go, gateway.go and emr.go, job.go with jobs.go (what goes on
+// after the call that began it), and kubernetes.go with kubernetesjob.go (the
+// clusters of EKS).
 package aws
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -64,6 +67,16 @@ func New(c Config) *Handlers {
 // Close lets go of the connections kept.
 func (h *Handlers) Close() { h.client.http.Close() }
 
+// Sign signs a request of that body for a service ("s3") with the credentials
+// that AWS's own clients would use.
+func (h *Handlers) Sign(r *http.Request, body []byte, service string) error {
+	s, err := h.client.signer()
+	if err != nil {
+		return err
+	}
+	return s.Sign(r, body, service)
+}
+
 // Register adds the handlers to a registry.
 func (h *Handlers) Register(r *integration.Registry) {
 	r.Add("aws-sdk:*", "*", &sdk{h.client}, integration.RequestResponse, integration.WaitForTaskToken)
@@ -72,8 +85,18 @@ func (h *Handlers) Register(r *integration.Registry) {
 		handler := &optimised{client: h.client, service: s}
 		for action := range s.actions {
 			r.Add(s.name, action, handler, s.patterns...)
+			j, runs := jobs[s.name+":"+action]
+			if runs {
+				r.Add(s.name, action, handler, integration.Sync)
+			}
+			if j.second {
+				r.Add(s.name, action, handler, integration.Sync2)
+			}
 		}
 	}
+	clusters := &kubernetes{h.client}
+	r.Add("eks", "call", clusters, integration.RequestResponse, integration.WaitForTaskToken)
+	r.Add("eks", "runJob", clusters, integration.RequestResponse, integration.Sync, integration.WaitForTaskToken)
 	r.Add("apigateway", "invoke", &gateway{h.client}, integration.RequestResponse, integration.WaitForTaskToken)
 }
 

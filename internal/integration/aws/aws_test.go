@@ -25,6 +25,8 @@ type cloud struct {
 	status int
 	header map[string]string
 	answer string
+	first  []string // what is answered before that
+	sent   []string // all bodies
 }
 
 func newCloud(t *testing.T) *cloud {
@@ -36,10 +38,16 @@ func newCloud(t *testing.T) *cloud {
 		body, _ := io.ReadAll(r.Body)
 		c.request, c.body = r, string(body)
 		c.calls++
+		c.sent = append(c.sent, c.body)
 		for name, v := range c.header {
 			w.Header().Set(name, v)
 		}
 		w.WriteHeader(c.status)
+		if len(c.first) > 0 {
+			io.WriteString(w, c.first[0])
+			c.first = c.first[1:]
+			return
+		}
 		io.WriteString(w, c.answer)
 	}))
 	t.Cleanup(server.Close)
@@ -273,8 +281,8 @@ func TestServes(t *testing.T) {
 		if got := r.Serves(resource[:at], resource[at+1:], integration.WaitForTaskToken); got != want {
 			t.Errorf("%s.waitForTaskToken: served %v, want %v", resource, got, want)
 		}
-		if r.Serves(resource[:at], resource[at+1:], integration.Sync) {
-			t.Errorf("%s.sync is served", resource)
+		if got := r.Serves(resource[:at], resource[at+1:], integration.Sync); got != (resource == "ecs:runTask") {
+			t.Errorf("%s.sync: served %v", resource, got)
 		}
 	}
 }
@@ -295,6 +303,11 @@ func TestTheSameStepHasTheSameToken(t *testing.T) {
 	first, again, other, changed := sent("aaaa-1", `{}`), sent("aaaa-1", `{}`), sent("aaaa-2", `{}`), sent("aaaa-1", `{"Group":"g"}`)
 	if len(first) != 36 || first != again || first == other || first == changed {
 		t.Errorf("tokens %q, %q, %q, %q", first, again, other, changed)
+	}
+	call := task("aws-sdk:ecs:runTask", `{}`)
+	call.StepID, call.Earlier = "aaaa-1", 1
+	if _, err := r.Find(call.Service, call.Action, integration.RequestResponse).Call(t.Context(), call); err != nil || strings.Contains(c.body, first) {
+		t.Errorf("a job that is over is asked for again: %s, %v", c.body, err)
 	}
 	if got := sent("aaaa-1", `{"ClientToken":"mine"}`); got != "mine" {
 		t.Errorf("token %q in the place of the definition's", got)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/backstep/backstep/internal/integration"
@@ -84,9 +85,14 @@ func (c *call) result(v value.Value) (value.Text, error) {
 
 // token is an idempotency token that stays the same however often the step is
 // sent with the same parameters, so that the service takes it once. Services
-// refuse a token that comes again with others.
+// refuse a token that comes again with others, and answer one of a job that has
+// failed with that job: who tries again wants another.
 func (c *call) token() string {
-	sum := sha256.Sum256([]byte("client token\x00" + c.task.StepID + "\x00" + c.task.Request.String()))
+	name := "client token\x00" + c.task.StepID + "\x00" + c.task.Request.String()
+	if c.task.Earlier > 0 {
+		name += "\x00" + strconv.Itoa(c.task.Earlier)
+	}
+	sum := sha256.Sum256([]byte(name))
 	return integration.UUID([16]byte(sum[:16]), 4)
 }
 

@@ -15,6 +15,7 @@ type style uint8
 const (
 	sdkStyle       style = iota // as the second generation of AWS's SDK for Java: "DbInstances", times as text
 	optimisedStyle              // as the first: "DBInstances", times as milliseconds since 1970
+	listedStyle                 // the same, where that has a list for every one that could be there
 )
 
 func (s style) name(m *member) string {
@@ -33,7 +34,7 @@ type decoder struct {
 
 // decode is the result of an operation, as the integration's style spells it.
 // Members that the description does not have are left out, and so are those
-// that the answer does not have. The error tells why the answer can't be read.
+// that the answer does not have, unless the style says otherwise. The error tells why the answer can't be read.
 func decode(m *model, o *operation, a *integration.Answer, s style) (*value.Builder, error) {
 	d := &decoder{m, o, s}
 	out := value.NewBuilder(len(o.Output.shape.Members) + 2)
@@ -108,7 +109,11 @@ func (d *decoder) json(v value.Value, m *member) value.Value {
 func (d *decoder) fields(v value.Value, s *shape, out *value.Builder) {
 	for i := range s.Members {
 		if m := &s.Members[i]; m.In == "" {
-			out.Set(d.style.name(m), d.json(v.Get(m.wire()), m))
+			read := d.json(v.Get(m.wire()), m)
+			if read.IsAbsent() && d.style == listedStyle && m.shape.Kind == listKind {
+				read = value.NewArray(nil)
+			}
+			out.Set(d.style.name(m), read)
 		}
 	}
 }
@@ -119,7 +124,7 @@ func (d *decoder) time(v value.Value) value.Value {
 	switch {
 	case !ok:
 		return v
-	case d.style == optimisedStyle:
+	case d.style != sdkStyle:
 		return value.NewInt(at.UnixMilli())
 	}
 	return value.NewString(isoTime(at))

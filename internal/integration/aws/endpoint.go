@@ -37,7 +37,12 @@ func (e endpoints) of(m *model) endpoint {
 	if m.Host != "" && dnsSuffix(e.region) == dnsSuffix("us-east-1") {
 		return endpoint{url: "https://" + m.Host, region: first(m.Region, e.region)}
 	}
-	return endpoint{url: "https://" + m.Prefix + "." + e.region + "." + dnsSuffix(e.region), region: e.region}
+	return endpoint{url: Endpoint(m.Prefix, e.region), region: e.region}
+}
+
+// Endpoint is where AWS has a service ("s3") in a region.
+func Endpoint(service, region string) string {
+	return "https://" + service + "." + region + "." + dnsSuffix(region)
 }
 
 // dnsSuffix is the domain of a region's services.

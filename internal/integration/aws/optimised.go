@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -24,10 +25,13 @@ type service struct {
 type action struct {
 	model, operation string // of the SDK
 	// Before makes the call's parameters of the task's; nil: they are the same.
-	before func(c *client, t integration.Task, params value.Value) (value.Value, error)
+	before change
 	// After makes the result of the service's; nil: it is the same.
-	after func(out value.Value) (value.Value, error)
+	after func(t integration.Task, out value.Value) (value.Value, error)
 }
+
+// change makes the parameters of a call that is about to be sent.
+type change = func(ctx context.Context, c *call, params value.Value) (value.Value, error)
 
 // plain are actions of the same name in one model.
 func plain(model string, names ...string) map[string]action {
@@ -36,6 +40,12 @@ func plain(model string, names ...string) map[string]action {
 		all[name] = action{model: model, operation: name}
 	}
 	return all
+}
+
+// and is two tables of actions in one.
+func and(a, b map[string]action) map[string]action {
+	maps.Copy(a, b)
+	return a
 }
 
 var (
@@ -57,19 +67,26 @@ var optimisedServices = []service{
 	{"bedrock", words{false, "Bedrock", "AmazonBedrock", "AmazonBedrockException"}, callback, map[string]action{
 		"invokeModel":                 {"bedrockruntime", "invokeModel", nil, modelAnswer},
 		"createModelCustomizationJob": {model: "bedrock", operation: "createModelCustomizationJob"}}, true},
-	{"codebuild", words{false, "CodeBuild", "AWSCodeBuild", "AWSCodeBuildException"}, once,
-		plain("codebuild", "startBuild", "stopBuild", "batchDeleteBuilds", "batchGetReports", "startBuildBatch", "stopBuildBatch",
-			"retryBuildBatch", "deleteBuildBatch"), true},
+	{"codebuild", words{false, "CodeBuild", "AWSCodeBuild", "AWSCodeBuildException"}, once, and(
+		plain("codebuild", "stopBuild", "batchDeleteBuilds", "batchGetReports", "stopBuildBatch", "deleteBuildBatch"), map[string]action{
+			"startBuild":      {"codebuild", "startBuild", idempotent, nil},
+			"startBuildBatch": {"codebuild", "startBuildBatch", idempotent, nil},
+			"retryBuildBatch": {"codebuild", "retryBuildBatch", idempotent, nil}}), true},
 	{"databrew", words{false, "DataBrew", "AWSGlueDataBrew", "AWSGlueDataBrewException"}, once, plain("databrew", "startJobRun"), true},
-	{"ecs", words{false, "ECS", "AmazonECS", "AmazonECSException"}, callback, plain("ecs", "runTask"), true},
+	{"ecs", words{false, "ECS", "AmazonECS", "AmazonECSException"}, callback,
+		map[string]action{"runTask": {"ecs", "runTask", oneTask, allPlaced}}, true},
 	{"eks", words{false, "EKS", "AmazonEKS", "AmazonEKSException"}, once,
 		plain("eks", "createCluster", "deleteCluster", "createNodegroup", "deleteNodegroup", "createFargateProfile", "deleteFargateProfile"), true},
 	{"elasticmapreduce", words{false, "EMR", "AmazonElasticMapReduce", "AmazonElasticMapReduceException"}, once, emrActions, true},
 	{"emr-containers", words{false, "EMRContainers", "AmazonEMRContainers", "AmazonEMRContainersException"}, once,
 		plain("emrcontainers", "createVirtualCluster", "deleteVirtualCluster", "startJobRun"), true},
 	{"emr-serverless", words{false, "EMRServerless", "AWSEMRServerless", "AWSEMRServerlessException"}, once,
-		plain("emrserverless", "createApplication", "startApplication", "stopApplication", "deleteApplication", "startJobRun", "cancelJobRun"), true},
-	{"glue", words{false, "Glue", "AWSGlue", "AWSGlueException"}, once, plain("glue", "startJobRun"), true},
+		and(plain("emrserverless", "createApplication", "startJobRun", "cancelJobRun"), map[string]action{
+			"startApplication":  {"emrserverless", "startApplication", nil, also("ApplicationId")},
+			"stopApplication":   {"emrserverless", "stopApplication", nil, also("ApplicationId")},
+			"deleteApplication": {"emrserverless", "deleteApplication", nil, also("ApplicationId")}}), true},
+	{"glue", words{false, "Glue", "AWSGlue", "AWSGlueException"}, once,
+		map[string]action{"startJobRun": {"glue", "startJobRun", nil, also("JobName")}}, true},
 	{"mediaconvert", words{false, "MediaConvert", "AWSMediaConvert", "AWSMediaConvertException"}, once, plain("mediaconvert", "createJob"), true},
 	{"sagemaker", words{false, "SageMaker", "AmazonSageMaker", "AmazonSageMakerException"}, once,
 		plain("sagemaker", "createTrainingJob", "createTransformJob", "createHyperParameterTuningJob", "createLabelingJob",
@@ -85,14 +102,13 @@ type optimised struct {
 // Call calls the action's operation and answers with what the service answered.
 func (h *optimised) Call(ctx context.Context, t integration.Task) (value.Text, error) {
 	a := h.service.actions[t.Action]
-	m, o, err := h.client.catalog.operation(a.model, a.operation)
+	c, err := h.call(t, a.model, a.operation)
 	if err != nil {
 		return value.Text{}, err
 	}
-	c := &call{client: h.client, task: t, model: m, operation: o, style: optimisedStyle, words: h.service.words}
 	params := t.Request.Decode()
 	if a.before != nil {
-		if params, err = a.before(h.client, t, params); err != nil {
+		if params, err = a.before(ctx, c, params); err != nil {
 			return value.Text{}, err
 		}
 	}
@@ -102,7 +118,7 @@ func (h *optimised) Call(ctx context.Context, t integration.Task) (value.Text, e
 	}
 	result := out.Object()
 	if a.after != nil {
-		if result, err = a.after(result); err != nil {
+		if result, err = a.after(t, result); err != nil {
 			return value.Text{}, err
 		}
 	}
@@ -110,6 +126,19 @@ func (h *optimised) Call(ctx context.Context, t integration.Task) (value.Text, e
 		result = described(result, meta)
 	}
 	return c.result(result)
+}
+
+// call is a call of an operation for a task.
+func (h *optimised) call(t integration.Task, service, operation string) (*call, error) {
+	m, o, err := h.client.catalog.operation(service, operation)
+	if err != nil {
+		return nil, err
+	}
+	c := &call{client: h.client, task: t, model: m, operation: o, style: optimisedStyle, words: h.service.words}
+	if h.service.name == "ecs" || h.service.name == "elasticmapreduce" {
+		c.style = listedStyle
+	}
+	return c, nil
 }
 
 // described is a result with what is told of its answer, in the order of names
@@ -130,7 +159,7 @@ func described(result value.Value, meta integration.Metadata) value.Value {
 // message is the parameters of a message to a queue. What receivers are told
 // goes along as attributes, as far as a message takes them; those that the
 // definition sets win.
-func message(c *client, t integration.Task, params value.Value) (value.Value, error) {
+func message(_ context.Context, c *call, params value.Value) (value.Value, error) {
 	if u, err := url.Parse(params.Get("QueueUrl").AsString()); err == nil && strings.Trim(u.Path, "/") == "" && u.Host != "" {
 		// The SDK takes the host from the queue's URL, and one without a path is no
 		// more than a host.
@@ -139,14 +168,14 @@ func message(c *client, t integration.Task, params value.Value) (value.Value, er
 	}
 	const most = 10 // attributes of a message
 	given := params.Get("MessageAttributes")
-	if c.strict || given.Kind() != value.Object && !given.IsAbsent() {
+	if c.client.strict || given.Kind() != value.Object && !given.IsAbsent() {
 		return params, nil
 	}
 	all := value.NewBuilder(most)
 	for name, v := range given.Members() {
 		all.Set(name, v)
 	}
-	for _, header := range t.Headers() {
+	for _, header := range c.task.Headers() {
 		if all.Len() < most && all.Get(header.Name).IsAbsent() {
 			all.Set(header.Name, value.NewObject(
 				value.Member{Name: "DataType", Value: value.NewString("String")},
@@ -158,7 +187,8 @@ func message(c *client, t integration.Task, params value.Value) (value.Value, er
 
 // entries is the parameters of events: each names the state machine and the
 // execution among its resources.
-func entries(_ *client, t integration.Task, params value.Value) (value.Value, error) {
+func entries(_ context.Context, c *call, params value.Value) (value.Value, error) {
+	t := c.task
 	given := params.Get("Entries")
 	if given.Kind() != value.Array {
 		return params, nil
@@ -188,7 +218,7 @@ func machineOf(execution string) string {
 }
 
 // allTaken fails where a bus did not take all events.
-func allTaken(out value.Value) (value.Value, error) {
+func allTaken(_ integration.Task, out value.Value) (value.Value, error) {
 	if n, _ := out.Get("FailedEntryCount").AsInt(); n > 0 {
 		return out, integration.NewError("EventBridge.FailedEntry", out.Text().String(), integration.EffectUnknown)
 	}
@@ -196,7 +226,7 @@ func allTaken(out value.Value) (value.Value, error) {
 }
 
 // modelAnswer is a model's answer with its body as JSON, where it is JSON.
-func modelAnswer(out value.Value) (value.Value, error) {
+func modelAnswer(_ integration.Task, out value.Value) (value.Value, error) {
 	if text, err := value.Check(out.Get("Body").AsString()); err == nil {
 		out = out.With("Body", text.Decode())
 	}

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,9 +104,9 @@ func TestOptimisedResults(t *testing.T) {
 	for _, test := range []struct{ resource, request, answer, sent, want string }{
 		{"dynamodb:getItem", `{"TableName":"t","Key":{"id":{"BOOL":true}}}`, `{"Item":{"b":{"BOOL":true}}}`,
 			`{"TableName":"t","Key":{"id":{"BOOL":true}}}`, `{"Item":{"b":{"BOOL":true}}}`},
-		{"glue:startJobRun", `{"JobName":"j"}`, `{"JobRunId":"r"}`, `{"JobName":"j"}`, `{"JobRunId":"r"}`},
+		{"glue:startJobRun", `{"JobName":"j"}`, `{"JobRunId":"r"}`, `{"JobName":"j"}`, `{"JobName":"j","JobRunId":"r"}`},
 		{"ecs:runTask", `{"TaskDefinition":"d","ClientToken":"t"}`, `{"tasks":[{"taskArn":"a","createdAt":1554917530.155}],"failures":[]}`,
-			`{"taskDefinition":"d","clientToken":"t"}`, `{"Failures":[],"Tasks":[{"CreatedAt":1554917530155,"TaskArn":"a"}]}`},
+			`{"taskDefinition":"d","clientToken":"t"}`, `{"Failures":[],"Tasks":[{"Attachments":[],"Attributes":[],"Containers":[],"CreatedAt":1554917530155,"InferenceAccelerators":[],"Tags":[],"TaskArn":"a"}]}`},
 		{"elasticmapreduce:createCluster", `{"Name":"n","Instances":{"KeepJobFlowAliveWhenNoSteps":true}}`, `{"JobFlowId":"j-1","ClusterArn":"c"}`,
 			`{"Name":"n","Instances":{"KeepJobFlowAliveWhenNoSteps":true}}`, `{"ClusterId":"j-1","ClusterArn":"c"}`},
 		{"elasticmapreduce:addStep", `{"ClusterId":"j-1","Step":{"Name":"s"}}`, `{"StepIds":["s-1"]}`, `{"JobFlowId":"j-1","Steps":[{"Name":"s"}]}`, `{"StepId":"s-1"}`},
@@ -118,6 +119,7 @@ func TestOptimisedResults(t *testing.T) {
 			`{"prompt":"p"}`, `{"Body":{"completion":"c"}}`},
 		{"codebuild:startBuild", `{"ProjectName":"p","IdempotencyToken":"t"}`, `{"build":{"arn":"a","startTime":1.5}}`,
 			`{"projectName":"p","idempotencyToken":"t"}`, `{"Build":{"Arn":"a","StartTime":1500}}`},
+		{"emr-serverless:startApplication", `{"ApplicationId":"a"}`, `{}`, ``, `{"ApplicationId":"a"}`},
 		{"sagemaker:createModel", `{"ModelName":"m"}`, `{"ModelArn":"a"}`, `{"ModelName":"m"}`, `{"ModelArn":"a"}`},
 	} {
 		c.answer = test.answer
@@ -138,6 +140,47 @@ func TestOptimisedResults(t *testing.T) {
 		if c.body != test.sent {
 			t.Errorf("%s: sent %s, want %s", test.resource, c.body, test.sent)
 		}
+	}
+}
+
+// TestModifyByName: the parts of a cluster are found by their names, on
+// whatever page of its list they are.
+func TestModifyByName(t *testing.T) {
+	c := newCloud(t)
+	r := c.open(t, true)
+	const group, fleet = "elasticmapreduce:modifyInstanceGroupByName", "elasticmapreduce:modifyInstanceFleetByName"
+	for _, test := range []struct {
+		resource, request string
+		answers, sent     []string
+	}{
+		{group, `{"ClusterId":"j-1","InstanceGroupName":"MyCoreGroup","InstanceGroup":{"InstanceCount":8}}`,
+			[]string{`{"InstanceGroups":[{"Id":"ig-1","Name":"Other"}],"Marker":"m"}`, `{"InstanceGroups":[{"Id":"ig-2","Name":"MyCoreGroup"}]}`},
+			[]string{`{"ClusterId":"j-1"}`, `{"ClusterId":"j-1","Marker":"m"}`, `{"ClusterId":"j-1","InstanceGroups":[{"InstanceCount":8,"InstanceGroupId":"ig-2"}]}`}},
+		{fleet, `{"ClusterId":"j-1","InstanceFleetName":"MyCoreFleet","InstanceFleet":{"TargetOnDemandCapacity":8,"TargetSpotCapacity":0}}`,
+			[]string{`{"InstanceFleets":[{"Id":"if-1","Name":"MyCoreFleet"},{"Id":"if-2"}]}`},
+			[]string{`{"ClusterId":"j-1"}`, `{"ClusterId":"j-1","InstanceFleet":{"TargetOnDemandCapacity":8,"TargetSpotCapacity":0,"InstanceFleetId":"if-1"}}`}},
+	} {
+		c.first, c.answer, c.sent = test.answers, "", nil
+		if _, err := do(t, r, test.resource, test.request); err != nil || !slices.Equal(c.sent, test.sent) {
+			t.Errorf("%s: %v, sent %q", test.resource, err, c.sent)
+		}
+	}
+	for request, want := range map[string]string{
+		`{"ClusterId":"j-1","InstanceFleet":{}}`:                                                 "States.Runtime",
+		`{"ClusterId":"j-1","InstanceFleetName":"a"}`:                                            "States.Runtime",
+		`{"ClusterId":"j-1","InstanceFleetName":"a","InstanceFleet":{"InstanceFleetId":"if-1"}}`: "States.Runtime",
+		`{"ClusterId":"j-1","InstanceFleetName":"a","InstanceFleet":{}}`:                         "EMR.InvalidRequestException",
+		`{"ClusterId":"j-1","InstanceFleetName":"twice","InstanceFleet":{}}`:                     "EMR.InvalidRequestException",
+	} {
+		c.answer, c.sent = `{"InstanceFleets":[{"Id":"1","Name":"twice"},{"Id":"2","Name":"twice"}]}`, nil
+		_, err := do(t, r, fleet, request)
+		if got := failed(t, err); got.Name != want || got.Effect != integration.EffectNone || len(c.sent) > 1 {
+			t.Errorf("%s: %+v, sent %q", request, got, c.sent)
+		}
+	}
+	c.status, c.answer = 400, `{"__type":"InvalidRequestException","message":"Cluster id 'j-1' is not valid."}`
+	if _, err := do(t, r, fleet, `{"ClusterId":"j-1","InstanceFleetName":"a","InstanceFleet":{}}`); failed(t, err).Name != "EMR.InvalidRequestException" {
+		t.Error(err)
 	}
 }
 

@@ -62,3 +62,15 @@ func (s *Signer) sign(r *http.Request, body string, in scope) error {
 	plain := func(o *v4.SignerOptions) { o.DisableURIPathEscaping = in.s3 }
 	return s.v4.SignHTTP(r.Context(), credentials, r, hash, in.service, in.region, s.now(), plain)
 }
+
+// presign is the address of a request without a body that carries its signature
+// itself.
+func (s *Signer) presign(r *http.Request, in scope) (string, error) {
+	credentials, err := s.credentials.Retrieve(r.Context())
+	if err != nil {
+		return "", fmt.Errorf("credentials for AWS: %w", err)
+	}
+	nothing := sha256.Sum256(nil)
+	signed, _, err := s.v4.PresignHTTP(r.Context(), credentials, r, hex.EncodeToString(nothing[:]), in.service, in.region, s.now())
+	return signed, err
+}

@@ -64,3 +64,24 @@ func TestNewSignerTakesTheEnvironment(t *testing.T) {
 		t.Errorf("Authorization %q", got)
 	}
 }
+
+// TestHandlersSign: other rooms sign with the credentials of AWS's own clients,
+// for where AWS has its services.
+func TestHandlersSign(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	h := New(Config{Region: "cn-north-1"})
+	defer h.Close()
+	r, err := http.NewRequest(http.MethodGet, Endpoint("s3", "cn-north-1")+"/bucket/key", nil)
+	if err == nil {
+		err = h.Sign(r, nil, "s3")
+	}
+	if err != nil || r.URL.Host != "s3.cn-north-1.amazonaws.com.cn" || !strings.Contains(r.Header.Get("Authorization"), "/cn-north-1/s3/aws4_request") {
+		t.Errorf("%v, %v, %v", r.URL, r.Header, err)
+	}
+	t.Setenv("AWS_CONFIG_FILE", t.TempDir())
+	t.Setenv("AWS_PROFILE", "none")
+	if err := New(Config{Region: "us-east-1"}).Sign(r, nil, "s3"); err == nil {
+		t.Error("signed for a profile that is not there")
+	}
+}
