@@ -19,18 +19,18 @@ const (
 	withoutMap = 1 // the format of a start that has nothing to do with a map run
 )
 
-// FormatError says that a record was written by a newer version.
-type FormatError struct {
+// formatError says that a record was written by a newer version.
+type formatError struct {
 	Record string // "start", "head", "frame", "job" or "events"
 	Number uint64 // of its encoding
 }
 
-func (e *FormatError) Error() string {
+func (e *formatError) Error() string {
 	return fmt.Sprintf("the %s record has encoding %d, which this version does not know", e.Record, e.Number)
 }
 
-// ErrRecord says that bytes are no record of that kind.
-var ErrRecord = errors.New("the record is damaged")
+// errRecord says that bytes are no record of that kind.
+var errRecord = errors.New("the record is damaged")
 
 func appendText(b []byte, s string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))
@@ -75,7 +75,7 @@ func (r *reader) begin(record string, newest uint64) uint64 {
 		r.fail()
 	}
 	if r.err == nil && number > newest {
-		r.err = &FormatError{record, number}
+		r.err = &formatError{record, number}
 	}
 	return number
 }
@@ -91,7 +91,7 @@ func (r *reader) end() error {
 func (r *reader) fail() {
 	r.b = nil
 	if r.err == nil {
-		r.err = ErrRecord
+		r.err = errRecord
 	}
 }
 

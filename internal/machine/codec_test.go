@@ -34,7 +34,7 @@ var (
 	}
 	fullJob = Job{
 		ID: 1, Kind: WriteResults, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
-		Deadline: Never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true,
+		Deadline: never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true,
 	}
 	fullEvents = []Event{
 		{ID: 41, Prev: 0, At: 1000, Type: MapIterationAborted, State: "s", In: 1, Out: 2, Error: textPointer("e"), Cause: textPointer(""),
@@ -91,15 +91,15 @@ func TestRecordsAreReadAsTheyWereWritten(t *testing.T) {
 func TestDamagedRecordsAreRefused(t *testing.T) {
 	for _, r := range records() {
 		for n := range r.bytes {
-			if _, err := r.decode(r.bytes[:n]); !errors.Is(err, ErrRecord) {
+			if _, err := r.decode(r.bytes[:n]); !errors.Is(err, errRecord) {
 				t.Errorf("%s cut at %d: %v", r.name, n, err)
 			}
 		}
-		if _, err := r.decode(append(r.bytes[:len(r.bytes):len(r.bytes)], 0)); !errors.Is(err, ErrRecord) {
+		if _, err := r.decode(append(r.bytes[:len(r.bytes):len(r.bytes)], 0)); !errors.Is(err, errRecord) {
 			t.Errorf("%s with a byte more: %v", r.name, err)
 		}
 		zero := append([]byte{0}, r.bytes[1:]...)
-		if _, err := r.decode(zero); !errors.Is(err, ErrRecord) {
+		if _, err := r.decode(zero); !errors.Is(err, errRecord) {
 			t.Errorf("%s of encoding 0: %v", r.name, err)
 		}
 	}
@@ -109,12 +109,12 @@ func TestNewerRecordsAreNamed(t *testing.T) {
 	for _, r := range records() {
 		newer := append([]byte{99}, r.bytes[1:]...)
 		_, err := r.decode(newer)
-		var format *FormatError
+		var format *formatError
 		if !errors.As(err, &format) || format.Record != r.name || format.Number != 99 {
 			t.Errorf("%s: %v", r.name, err)
 		}
 	}
-	if text := (&FormatError{"job", 99}).Error(); text != "the job record has encoding 99, which this version does not know" {
+	if text := (&formatError{"job", 99}).Error(); text != "the job record has encoding 99, which this version does not know" {
 		t.Error(text)
 	}
 }

@@ -55,7 +55,7 @@ type Job struct {
 	RoleARN string // of Credentials, or ""
 	Made    int64  // when, UTC ms
 
-	Deadline  int64 // when the attempt times out; Never
+	Deadline  int64 // when the attempt times out; a time that never comes: it does not
 	Heartbeat int64 // ms that may pass between heartbeats; 0: any
 	Due       int64 // when the engine must look at it at the latest: at once for what is to be dispatched
 

@@ -58,8 +58,8 @@ type FrameID uint32
 // JobID is the number of a job within its execution; 0 is none.
 type JobID uint32
 
-// Never is the time of what does not come.
-const Never int64 = 1<<63 - 1
+// never is the time of what does not come.
+const never int64 = 1<<63 - 1
 
 // Status is where an execution stands.
 type Status uint8
@@ -207,15 +207,15 @@ const (
 	Item
 )
 
-// Phase is what a frame is doing between two turns.
-type Phase uint8
+// phase is what a frame is doing between two turns.
+type phase uint8
 
 // A frame is about to enter its state (after a Continue), waits for its job,
 // waits to retry, waits for the frames beneath it, or has ended and waits for
 // its parent's join. Once the execution has ended without success, a frame that
 // is kept stands as it stood; its job is gone.
 const (
-	Entering Phase = iota
+	Entering phase = iota
 	Working
 	Retrying
 	Joining
@@ -231,7 +231,7 @@ type Frame struct {
 	Index  int // which branch or item
 
 	State        string // where it stands, by name
-	Phase        Phase
+	Phase        phase
 	Input        Ref    // of the state, raw
 	Entry        uint32 // number of this entry of the state: its step id
 	Entered      int64  // when, UTC ms

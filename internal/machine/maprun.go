@@ -185,7 +185,7 @@ func (t *turn) advance() {
 
 // readOn asks for the next page of items.
 func (t *turn) readOn() {
-	t.frame(0).Job = t.open(Job{Kind: ReadItems, State: t.x.Start.Map.State, Deadline: Never, Due: t.head.Now})
+	t.frame(0).Job = t.open(Job{Kind: ReadItems, State: t.x.Start.Map.State, Deadline: never, Due: t.head.Now})
 }
 
 // wasRead takes a page of items: what is left of the one before comes first.
@@ -291,7 +291,7 @@ func (t *turn) beginChild() *fault {
 	u.Items.Running += count
 	u.Executions.Running++
 	t.open(Job{Kind: StartItem, State: s.Name, Entry: uint32(u.Children), Attempt: 1,
-		Request: t.payload(asked.Object().Text(), value.Value{}), Deadline: Never, Due: t.head.Now})
+		Request: t.payload(asked.Object().Text(), value.Value{}), Deadline: never, Due: t.head.Now})
 	return nil
 }
 

@@ -28,8 +28,8 @@ func AppendStart(b []byte, s *Start) []byte {
 	return b
 }
 
-// DecodeStart reads what AppendStart wrote. The error is [ErrRecord] or a
-// *[FormatError], as it is of all that decodes.
+// DecodeStart reads what AppendStart wrote. The error, as of all that
+// decodes, says that the record is damaged, or of a newer version and which.
 func DecodeStart(b []byte) (Start, error) {
 	r := reader{b: b}
 	format := r.begin("start", startFormat)
@@ -147,7 +147,7 @@ func DecodeFrame(b []byte) (*Frame, error) {
 		Parent:       FrameID(r.uint32()),
 		Kind:         frameKind(r.upTo(uint8(Item))),
 		Index:        r.number(),
-		Phase:        Phase(r.upTo(uint8(Ended))),
+		Phase:        phase(r.upTo(uint8(Ended))),
 		Input:        Ref(r.uint32()),
 		Entry:        r.uint32(),
 		EnteredEvent: int64(r.number()),

@@ -30,7 +30,7 @@ func (t *turn) task(sc *scope) *fault {
 	f.Prev = t.event(e)
 	f.Sends++
 	j := Job{Kind: jobKind(r.Kind), Frame: f.ID, State: s.Name, Entry: f.Entry, Attempt: f.Tried + f.attempt(), Send: f.Sends,
-		Request: plan.request, RoleARN: plan.role, Deadline: Never, Due: t.head.Now}
+		Request: plan.request, RoleARN: plan.role, Deadline: never, Due: t.head.Now}
 	if plan.timeout > 0 {
 		j.Deadline = t.head.Now + plan.timeout*1000
 	}

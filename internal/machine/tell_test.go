@@ -89,7 +89,7 @@ func (s *script) jobLine(j *Job) string {
 	if j.RoleARN != "" {
 		out += " role " + j.RoleARN
 	}
-	if j.Deadline != Never && j.Deadline != 0 {
+	if j.Deadline != never && j.Deadline != 0 {
 		out += " deadline " + s.after(j.Deadline)
 	}
 	if j.Heartbeat != 0 {
@@ -107,13 +107,13 @@ func (s *script) jobLine(j *Job) string {
 
 // after is a time by the distance from the start.
 func (s *script) after(ms int64) string {
-	if ms == Never {
+	if ms == never {
 		return "never"
 	}
 	return (time.Duration(ms-scriptStart) * time.Millisecond).String()
 }
 
-var phaseNames = map[Phase]string{Entering: "entering", Working: "working", Retrying: "retrying", Joining: "joining", Ended: "ended"}
+var phaseNames = map[phase]string{Entering: "entering", Working: "working", Retrying: "retrying", Joining: "joining", Ended: "ended"}
 
 func (s *script) frameLine(f *Frame) string {
 	kind := [...]string{Root: "root", Branch: "branch", Item: "item"}[f.Kind]

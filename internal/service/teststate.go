@@ -156,12 +156,8 @@ func (tr *trial) await(ctx context.Context, env machine.Env, j *machine.Job) (ma
 			return tr.outOfTime(), nil
 		}
 	}
-	call := ctx
-	if j.Deadline != machine.Never {
-		within, cancel := context.WithTimeout(ctx, time.UnixMilli(j.Deadline).Sub(tr.tester.Now()))
-		defer cancel()
-		call = within
-	}
+	call, cancel := context.WithTimeout(ctx, time.UnixMilli(j.Deadline).Sub(tr.tester.Now()))
+	defer cancel()
 	m, err := engine.CallOnce(call, tr.tester.Registry, env, tr.program, tr.x, j, func(x integration.Exchange) { tr.exchange = &x })
 	switch {
 	case err != nil:
