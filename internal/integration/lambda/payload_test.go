@@ -16,7 +16,8 @@ func TestTextIsTakenAsJSON(t *testing.T) {
 		{`"true"`, `true`, true},
 		{`"\"Hello\""`, `"Hello"`, true},
 		{`"{ \"a\": 1 }"`, `{ "a": 1 }`, true},
-		{`null`, `null`, true},
+		{`null`, `{}`, true},
+		{`"null"`, `null`, true},
 		{`"Hello"`, ``, false},
 		{`""`, ``, false},
 	} {

@@ -75,11 +75,11 @@ func (h *Handler) read(t integration.Task) (*invocation, error) {
 	return in, nil
 }
 
-// payload is what the function is given: {} where nothing is stated. A text is
-// taken as JSON itself, as the service does.
+// payload is what the function is given: {} where nothing is stated, or null. A
+// text is taken as JSON itself, as the service does.
 func payload(v value.Value) (text string, ok bool) {
 	switch v.Kind() {
-	case value.Absent:
+	case value.Absent, value.Null:
 		return "{}", true
 	case value.String:
 		_, err := value.Check(v.AsString())
