@@ -28,6 +28,7 @@ type Config struct {
 	Store   store.Store
 	Engine  *engine.Engine
 	Catalog *Catalog
+	Models  Models // what TestState's mocked results are held against; nil: nothing
 	Account string // whose ARNs are served
 	Region  string
 	Now     func() time.Time

@@ -22,10 +22,19 @@ import (
 // it as it takes any execution. Its methods may be called by many at once.
 type Tester struct {
 	Registry *integration.Registry
+	Models   Models // nil: mocked results are not held against them
 	Account  string
 	Region   string
 	Now      func() time.Time
 	NewUUID  func() string // a version 4 UUID
+}
+
+// Models are AWS's descriptions of its services. They may be asked by many at
+// once.
+type Models interface {
+	// Mismatch tells in the service's words how a result differs from what AWS
+	// answers to an action, "" where it does not; whole: nothing may be missing.
+	Mismatch(service, action string, p integration.Pattern, result value.Value, whole bool) (string, error)
 }
 
 // longestTest is how long one test may take.
@@ -33,7 +42,7 @@ const longestTest = 5 * time.Minute
 
 // TestState tries one state out.
 func (s *Service) TestState(ctx context.Context, in *api.TestStateInput) (*api.TestStateOutput, error) {
-	t := Tester{Registry: s.Catalog.registry, Account: s.Account, Region: s.Region, Now: s.Now, NewUUID: s.NewUUID}
+	t := Tester{Registry: s.Catalog.registry, Models: s.Models, Account: s.Account, Region: s.Region, Now: s.Now, NewUUID: s.NewUUID}
 	return t.TestState(ctx, in)
 }
 

@@ -252,7 +252,7 @@ func (tr *trial) mock(m *api.MockInput) (err error) {
 	result := tr.trial.Result.Decode()
 	switch {
 	case s.Task != nil:
-		return shaped(&s.Task.Resource, result, m.FieldValidationMode)
+		return tr.tester.shaped(&s.Task.Resource, result, m.FieldValidationMode)
 	case s.Type == asl.Map && writerOf(s) != nil:
 		if result.Kind() != value.Object {
 			return api.Validation("Mocked result must be a JSON object.")
@@ -265,42 +265,17 @@ func (tr *trial) mock(m *api.MockInput) (err error) {
 	return nil
 }
 
-// field is a member of what an API answers.
-type field struct {
-	name     string
-	kind     value.Kind
-	required bool
-}
-
-// answers are those of the APIs that tasks of ours call, as far as a mock is held
-// against them; "sync" is what a nested execution ends with.
-var answers = map[string][]field{
-	"lambda:invoke":         {{"StatusCode", value.Number, false}, {"FunctionError", value.String, false}, {"LogResult", value.String, false}, {"ExecutedVersion", value.String, false}},
-	"sns:publish":           {{"MessageId", value.String, false}, {"SequenceNumber", value.String, false}},
-	"states:startExecution": {{"ExecutionArn", value.String, true}, {"StartDate", value.String, true}},
-	"sync": {{"ExecutionArn", value.String, true}, {"StateMachineArn", value.String, true}, {"Status", value.String, true},
-		{"StartDate", value.String, true}, {"Name", value.String, false}},
-}
-
 // shaped holds a mocked result against what the API would answer.
-func shaped(r *asl.Resource, result value.Value, mode api.MockResponseValidationMode) error {
-	fields := answers[r.Service+":"+r.Action]
-	switch {
-	case mode == api.MockResponseValidationModeNone || r.Pattern == asl.WaitForTaskToken:
+func (t *Tester) shaped(r *asl.Resource, result value.Value, mode api.MockResponseValidationMode) error {
+	if t.Models == nil || mode == api.MockResponseValidationModeNone {
 		return nil
-	case r.Kind == asl.NestedExecution && r.Pattern != asl.RequestResponse:
-		fields = answers["sync"]
 	}
-	for _, f := range fields {
-		v := result.Get(f.name)
-		switch {
-		case v.IsAbsent() && f.required && mode != api.MockResponseValidationModePresent:
-			return api.Validation("Mock result schema validation error: Required field '%s' is missing", f.name)
-		case !v.IsAbsent() && v.Kind() != f.kind:
-			return api.Validation("Mock result schema validation error: Field '%s' must be a %s", f.name, strings.ToLower(f.kind.String()))
-		}
+	whole := mode != api.MockResponseValidationModePresent
+	problem, err := t.Models.Mismatch(r.Service, r.Action, integration.Pattern(r.Pattern), result, whole)
+	if err == nil && problem != "" {
+		err = api.Validation("%s", problem)
 	}
-	return nil
+	return err
 }
 
 // configure puts things as they stand when the state is tried out.

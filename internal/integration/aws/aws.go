@@ -12,7 +12,8 @@
 // encode.go (from parameters to HTTP), decode.go and decodexml.go (from HTTP to
 // results), failure.go (errors), model.go, catalog.go and name.go (what a
 // service is), endpoint.go, signer.go and role.go (where requests go, and for
-// whom), and optimised.go, gateway.go and emr.go.
+// whom), optimised.go, gateway.go and emr.go, and mismatch.go (whether a mocked
+// result is what a service answers).
 package aws
 
 import (
