@@ -23,6 +23,7 @@ import (
 	httptask "github.com/backstep/backstep/internal/integration/http"
 	"github.com/backstep/backstep/internal/integration/items"
 	"github.com/backstep/backstep/internal/integration/lambda"
+	"github.com/backstep/backstep/internal/integration/mock"
 	"github.com/backstep/backstep/internal/integration/s3"
 	"github.com/backstep/backstep/internal/integration/sns"
 	"github.com/backstep/backstep/internal/machine"
@@ -48,6 +49,9 @@ func settings(flags cli.Serve) (*config.Config, error) {
 		c.Limits.Quotas = flags.Limits
 	}
 	c.StrictAWS = c.StrictAWS || flags.Strict
+	if flags.Mocks != "" {
+		c.Mocks = flags.Mocks
+	}
 	switch {
 	case flags.Postgres != "":
 		c.Postgres, c.Data = config.Secret(flags.Postgres), ""
@@ -120,7 +124,11 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 		return nil, &cli.UsageError{Err: err}
 	}
 	catalog := service.NewCatalog(h.store, registry)
-	catalog.StrictAWS = c.StrictAWS
+	catalog.StrictAWS, catalog.Mocked = c.StrictAWS, c.Mocks != ""
+	mocks, err := openMocks(c, registry)
+	if err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
 	quotas := quotasOf(c)
 	limits := engine.DefaultLimits()
 	override(&limits.Calls, c.Limits.Calls)
@@ -135,7 +143,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 		return nil, err
 	}
 	h.service = service.New(service.Config{
-		Store: h.store, Engine: h.engine, Catalog: catalog, Models: h.aws, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID, Log: log,
+		Store: h.store, Engine: h.engine, Catalog: catalog, Models: h.aws, Mocks: mocks, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID, Log: log,
 		MaxInput: quotas.Payload, Retention: c.Limits.Retention,
 	})
 	metrics := prometheus.NewRegistry()
@@ -148,6 +156,21 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 		return nil, &cli.UsageError{Err: err}
 	}
 	return h, nil
+}
+
+// openMocks puts what is mocked in front of the integrations; nil where nothing
+// may be.
+func openMocks(c *config.Config, registry *integration.Registry) (service.Mocks, error) {
+	if c.Mocks == "" {
+		registry.Front((*mock.Config)(nil)) // for executions whose test case is gone
+		return nil, nil
+	}
+	mocks, err := mock.Read(c.Mocks)
+	if err != nil {
+		return nil, err
+	}
+	registry.Front(mocks)
+	return mocks, nil
 }
 
 // quotasOf are the quotas that executions keep.

@@ -10,13 +10,16 @@ import (
 // Every record begins with the number of its encoding, and is read by that
 // number for as long as stores hold it. A new encoding gets a new number.
 const (
-	startFormat  = 2
-	headFormat   = 2
+	startFormat  = 3
+	headFormat   = 3
 	frameFormat  = 2
-	jobFormat    = 1
+	jobFormat    = 3
 	eventsFormat = 1
 
-	withoutMap = 1 // the format of a start that has nothing to do with a map run
+	withoutMap   = 1 // the format of a start that has nothing to do with a map run
+	untestedMap  = 2 // … and of one that has, unless it runs a test case
+	untestedHead = 2 // the format of a head that has counted no invocations
+	untestedJob  = 1 // the format of a job that has no number among them
 )
 
 // formatError says that a record was written by a newer version.

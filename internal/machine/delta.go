@@ -61,6 +61,8 @@ type Job struct {
 
 	Submitted bool // the service took the request: what is awaited is its completion
 	Taken     bool // a worker has the activity's task
+
+	Invocation uint32 // of the state's work, from 1, where a test case is run; else 0
 }
 
 // Env is all that is neither in the program nor in the execution: the time,

@@ -99,6 +99,7 @@ type Start struct {
 	Depth      int   // 0 for what a caller started, one more than its parent's for a nested one
 	Parent     *Parent
 	Map        *MapStart // of a map run, or of a child of one
+	TestCase   string    // that mocks some of its states, or ""
 }
 
 // MapStart ties a map run, or a child of one, to its distributed Map. Machine
@@ -147,7 +148,14 @@ type Head struct {
 	Redrives    int   // so far
 	Redriven    int64 // when the last redrive was, UTC ms; 0: there was none
 	Tokens      []redriveToken
-	Run         *Run // of a map run; replaced, never changed
+	Run         *Run          // of a map run; replaced, never changed
+	Invocations []invocations // of an execution that runs a test case; replaced, never changed
+}
+
+// invocations are how often a state's work was asked for so far.
+type invocations struct {
+	State string
+	Count uint32
 }
 
 // redriveToken is a caller's token and the redrive that it asked for. A head has

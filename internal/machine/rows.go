@@ -4,11 +4,15 @@ import "encoding/binary"
 
 // AppendStart adds the start as a record to b.
 func AppendStart(b []byte, s *Start) []byte {
-	if s.Map == nil {
-		b = append(b, withoutMap)
-	} else {
-		b = append(b, startFormat)
+	format := byte(startFormat)
+	switch {
+	case s.TestCase != "":
+	case s.Map != nil:
+		format = untestedMap
+	default:
+		format = withoutMap
 	}
+	b = append(b, format)
 	b = append(b, s.ID[:]...)
 	b = append(b, s.Definition[:]...)
 	for _, text := range []string{s.Account, s.Region, s.Machine, s.Name, s.Version, s.Alias, s.RoleARN, s.Trace} {
@@ -21,6 +25,10 @@ func AppendStart(b []byte, s *Start) []byte {
 	if s.Parent != nil {
 		b = append(b, s.Parent.ID[:]...)
 		b = binary.AppendUvarint(b, uint64(s.Parent.Job))
+	}
+	if format > untestedMap {
+		b = appendText(b, s.TestCase)
+		b = appendFlag(b, s.Map != nil)
 	}
 	if s.Map != nil {
 		b = s.Map.append(b)
@@ -47,7 +55,10 @@ func DecodeStart(b []byte) (Start, error) {
 		copy(s.Parent.ID[:], r.bytes(len(s.Parent.ID)))
 		s.Parent.Job = JobID(r.uint32())
 	}
-	if format > withoutMap {
+	if format > untestedMap {
+		s.TestCase = r.text()
+	}
+	if format == untestedMap || format > untestedMap && r.flag() {
 		s.Map = r.mapStart()
 	}
 	return s, r.end()
@@ -55,7 +66,11 @@ func DecodeStart(b []byte) (Start, error) {
 
 // AppendHead adds the head as a record to b.
 func AppendHead(b []byte, h *Head) []byte {
-	b = append(b, headFormat, byte(h.Status))
+	format := byte(headFormat)
+	if h.Invocations == nil {
+		format = untestedHead
+	}
+	b = append(b, format, byte(h.Status))
 	b = binary.AppendVarint(b, h.Now)
 	b = binary.AppendVarint(b, h.Stop)
 	for _, n := range [...]uint64{uint64(h.LastEvent), uint64(h.Entries), uint64(h.LastPayload), uint64(h.LastFrame),
@@ -74,6 +89,13 @@ func AppendHead(b []byte, h *Head) []byte {
 	b = appendFlag(b, h.Run != nil)
 	if h.Run != nil {
 		b = h.Run.append(b)
+	}
+	if format > untestedHead {
+		b = binary.AppendUvarint(b, uint64(len(h.Invocations)))
+		for _, of := range h.Invocations {
+			b = appendText(b, of.State)
+			b = binary.AppendUvarint(b, uint64(of.Count))
+		}
 	}
 	return b
 }
@@ -109,6 +131,11 @@ func DecodeHead(b []byte) (Head, error) {
 	}
 	if r.flag() {
 		h.Run = r.run()
+	}
+	if format > untestedHead {
+		for range r.length() {
+			h.Invocations = append(h.Invocations, invocations{r.text(), r.uint32()})
+		}
 	}
 	return h, r.end()
 }
@@ -175,7 +202,11 @@ func DecodeFrame(b []byte) (*Frame, error) {
 
 // AppendJob adds the job as a record to b.
 func AppendJob(b []byte, j *Job) []byte {
-	b = append(b, jobFormat)
+	format := byte(jobFormat)
+	if j.Invocation == 0 {
+		format = untestedJob
+	}
+	b = append(b, format)
 	for _, n := range [...]uint64{uint64(j.ID), uint64(j.Kind), uint64(j.Frame), uint64(j.Entry), uint64(j.Attempt),
 		uint64(j.Send), uint64(j.Request)} {
 		b = binary.AppendUvarint(b, n)
@@ -186,13 +217,17 @@ func AppendJob(b []byte, j *Job) []byte {
 	b = appendText(b, j.State)
 	b = appendText(b, j.RoleARN)
 	b = appendFlag(b, j.Submitted)
-	return appendFlag(b, j.Taken)
+	b = appendFlag(b, j.Taken)
+	if format > untestedJob {
+		b = binary.AppendUvarint(b, uint64(j.Invocation))
+	}
+	return b
 }
 
 // DecodeJob reads what AppendJob wrote.
 func DecodeJob(b []byte) (*Job, error) {
 	r := reader{b: b}
-	r.begin("job", jobFormat)
+	format := r.begin("job", jobFormat)
 	j := &Job{
 		ID:        JobID(r.uint32()),
 		Kind:      JobKind(r.upTo(uint8(WriteResults))),
@@ -209,6 +244,9 @@ func DecodeJob(b []byte) (*Job, error) {
 		RoleARN:   r.text(),
 		Submitted: r.flag(),
 		Taken:     r.flag(),
+	}
+	if format > untestedJob {
+		j.Invocation = r.uint32()
 	}
 	return j, r.end()
 }

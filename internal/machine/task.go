@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"slices"
+
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -31,6 +33,9 @@ func (t *turn) task(sc *scope) *fault {
 	f.Sends++
 	j := Job{Kind: jobKind(r.Kind), Frame: f.ID, State: s.Name, Entry: f.Entry, Attempt: f.Tried + f.attempt(), Send: f.Sends,
 		Request: plan.request, RoleARN: plan.role, Deadline: never, Due: t.head.Now}
+	if t.x.Start.TestCase != "" {
+		j.Invocation = t.invoked(s.Name)
+	}
 	if plan.timeout > 0 {
 		j.Deadline = t.head.Now + plan.timeout*1000
 	}
@@ -240,6 +245,20 @@ func (t *turn) taskFailed(f *Frame, s *asl.State, fl *fault, effect Effect) {
 	fl.fatal = fl.Error != nil && *fl.Error == errRuntime
 	fl.timeout = fl.Error != nil && *fl.Error == errTimeout
 	t.raise(t.scope(f, s, f.Prev), fl)
+}
+
+// invoked counts one more invocation of a state's work: over retries, loops and
+// items, as the numbers of a test case's mocks do.
+func (t *turn) invoked(state string) uint32 {
+	all := slices.Clone(t.head.Invocations)
+	i := slices.IndexFunc(all, func(of invocations) bool { return of.State == state })
+	if i < 0 {
+		i = len(all)
+		all = append(all, invocations{State: state})
+	}
+	all[i].Count++
+	t.head.Invocations = all
+	return all[i].Count
 }
 
 // jobKind is the job that does such a task.

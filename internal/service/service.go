@@ -29,6 +29,7 @@ type Config struct {
 	Engine  *engine.Engine
 	Catalog *Catalog
 	Models  Models // what TestState's mocked results are held against; nil: nothing
+	Mocks   Mocks  // test cases that executions may run; nil: none may
 	Account string // whose ARNs are served
 	Region  string
 	Now     func() time.Time
