@@ -143,7 +143,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 		return nil, err
 	}
 	h.service = service.New(service.Config{
-		Store: h.store, Engine: h.engine, Catalog: catalog, Models: h.aws, Mocks: mocks, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID, Log: log,
+		Store: h.store, Engine: h.engine, Catalog: catalog, Models: h.aws, Reader: readerOf, Mocks: mocks, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID, Log: log,
 		MaxInput: quotas.Payload, Retention: c.Limits.Retention,
 	})
 	metrics := prometheus.NewRegistry()
