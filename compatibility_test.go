@@ -245,7 +245,6 @@ var unproven = map[string]string{
 	"PublishStateMachineVersion": noVersions, "DeleteStateMachineVersion": noVersions, "ListStateMachineVersions": noVersions,
 	"DescribeMapRun": noMapRuns, "ListMapRuns": noMapRuns, "UpdateMapRun": noMapRuns,
 	"RedriveExecution": "executions are not redriven yet", "ExecutionRedriven": "executions are not redriven yet",
-	"TestState":                      "the operation is not offered yet",
 	"ValidateStateMachineDefinition": "the operation is not offered yet; the command line has `validate`",
 
 	"ActivityScheduleFailed": "an activity that is not there ends the execution with `States.Runtime`, as on AWS",
