@@ -168,21 +168,21 @@ func (t *turn) mockedMap(sc *scope, m *Trial, items datum) *fault {
 // one that says nothing of it does.
 func (sc *scope) tolerates(lost, iterations int64) (bool, *fault) {
 	fields := sc.state.Map
-	most, counted, fl := sc.integer(&fields.ToleratedFailureCount, 0)
+	most, counted, fl := sc.tolerated(&fields.ToleratedFailureCount)
 	if fl != nil {
 		return false, fl
 	}
 	if counted {
-		sc.showInt(ToleratedFailureCount, most)
+		sc.showInt(ToleratedFailureCount, int64(most))
 	}
-	percent, shared, fl := sc.integer(&fields.ToleratedFailurePercentage, 0)
+	percent, shared, fl := sc.tolerated(&fields.ToleratedFailurePercentage)
 	if fl != nil {
 		return false, fl
 	}
 	if shared {
-		sc.showInt(ToleratedFailurePercentage, percent)
+		sc.show(ToleratedFailurePercentage, datum{tree: value.NewFloat(percent)})
 	}
-	return (!counted || lost <= most) && (!shared || lost*100 <= percent*iterations), nil
+	return (!counted || float64(lost) <= most) && (!shared || float64(lost)*100 <= percent*float64(iterations)), nil
 }
 
 // selected is what each item is as its iteration's input: what the ItemSelector

@@ -285,9 +285,16 @@ func TestTestCasesAreChecked(t *testing.T) {
 		t.Errorf("the same start again: %v", err)
 	}
 	refused(t, startAs(arn+"#None", "x"), api.CodeExecutionAlreadyExists, "Execution Already Exists: 'arn:aws:states:us-east-1:123456789012:execution:M:x'")
+	version, err := s.PublishStateMachineVersion(t.Context(), &api.PublishStateMachineVersionInput{StateMachineArn: arn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := startAs(version.StateMachineVersionArn+"#Good", "y"); err != nil {
+		t.Errorf("of a version: %v", err)
+	}
 	plain := newStage(t, "")
 	create(t, plain, "M", `{"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}`)
-	_, err := plain.StartExecution(t.Context(), &api.StartExecutionInput{StateMachineArn: arn + "#Good"})
+	_, err = plain.StartExecution(t.Context(), &api.StartExecutionInput{StateMachineArn: arn + "#Good"})
 	refused(t, err, api.CodeStateMachineDoesNotExist, "State Machine Does Not Exist: '"+arn+"#Good'")
 }
 

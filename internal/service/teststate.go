@@ -265,8 +265,8 @@ func (tr *trial) inspection() *api.InspectionData {
 		}
 	}
 	d.MaxConcurrency, d.ToleratedFailureCount = tr.count(machine.MaxConcurrency), tr.count(machine.ToleratedFailureCount)
-	if percent := tr.count(machine.ToleratedFailurePercentage); percent != nil {
-		share := float32(*percent)
+	if percent, there := tr.seen[machine.ToleratedFailurePercentage]; there {
+		share := float32(percent.Decode().AsFloat())
 		d.ToleratedFailurePercentage = &share
 	}
 	details := api.InspectionErrorDetails{
