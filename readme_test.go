@@ -18,7 +18,8 @@ import (
 
 // TestDocumentsCommands does what the README's chapter of the next five minutes
 // says, then what the other documents' blocks marked "sh run" do, with the
-// programs of this tree, in a folder and at a port of its own.
+// programs of this tree, in a folder and at a port of its own; a block marked "sh
+// serve" is the server of its document.
 func TestDocumentsCommands(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds everything and runs the AWS CLI, which takes its time")
@@ -39,15 +40,21 @@ func TestDocumentsCommands(t *testing.T) {
 	startServer(t, dir, address, shells[0][1])
 	nextFiveMinutes(t, dir, address, shells[1][1]+shells[2][1])
 	for _, path := range slices.Sorted(maps.Keys(all)) {
-		commandsOf(t, dir, address, path, all[path])
+		at := address
+		if own := serving.FindStringSubmatch(all[path]); own != nil {
+			at = freeAddress(t)
+			startServer(t, dir, at, own[1])
+		}
+		commandsOf(t, dir, at, path, all[path])
 	}
 }
 
 // startServer runs the block that does so, until the test has ended.
 func startServer(t *testing.T, dir, address, block string) {
 	t.Helper()
-	server := shell(context.Background(), dir, address, "set -e\n"+strings.Replace(block, "\nORDER_DATA=", "\nexec env ORDER_DATA=", 1))
-	log, err := os.Create(filepath.Join(dir, "server.log"))
+	block = regexp.MustCompile(`(?m)^((?:\w+=\S+ )*)((?:bin/)?backstep serve)`).ReplaceAllString(block, "exec env $1$2")
+	server := shell(context.Background(), dir, address, "set -e\n"+block)
+	log, err := os.CreateTemp(dir, "server.*.log")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +95,7 @@ func nextFiveMinutes(t *testing.T, dir, address, script string) {
 }
 
 var (
+	serving    = regexp.MustCompile("(?ms)^```sh serve\n(.*?)^```$")
 	runnable   = regexp.MustCompile("(?ms)^```sh run\n(.*?)^```$")
 	definition = regexp.MustCompile("(?ms)^```json asl\n([^`]*?)^```\n\nWith the definition in `([^`]+)`")
 )
@@ -133,6 +141,9 @@ func clone(t *testing.T) string {
 		if err := os.WriteFile(filepath.Join(example, name), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.CopyFS(filepath.Join(dir, "examples", "mocks"), os.DirFS("examples/mocks")); err != nil {
+		t.Fatal(err)
 	}
 	for at, args := range map[string][]string{
 		".":              {"build", "-trimpath", "-o", filepath.Join(dir, "bin") + "/", "./cmd/backstep"},

@@ -121,9 +121,12 @@ type Service interface {
 	// For a STANDARD state machine it is idempotent: while the execution of that name runs, a second call with the same input answers as the
 	// first one.
 	//
+	// Where the server has a mock configuration, the name of a test case may stand behind the ARN and a #: then the states that the case names
+	// are mocked.
+	//
 	// Errors: ExecutionAlreadyExists when the name was used with another input, or for an execution that has ended; InvalidName; InvalidArn;
 	// InvalidExecutionInput when the input is no JSON or has more than 262,144 bytes; StateMachineDoesNotExist; StateMachineDeleting;
-	// ExecutionLimitExceeded.
+	// ExecutionLimitExceeded; ValidationException for a test case that is not there, or mocks what can't be mocked.
 	StartExecution(context.Context, *StartExecutionInput) (*StartExecutionOutput, error)
 
 	// StartSyncExecution runs an execution of an EXPRESS state machine and answers when it has ended, after five minutes at most. A workflow

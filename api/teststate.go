@@ -57,7 +57,8 @@ type TestStateInput struct {
 	StateConfiguration *TestStateConfiguration `json:"stateConfiguration,omitzero"`
 }
 
-// MockInput stands for the work of a state: a result, which is a JSON text, or an error.
+// MockInput stands for the work of a state: a result, which is a JSON text, or an error. The result is held against what AWS answers: STRICT,
+// which is the default, wants all that is always there; PRESENT looks at what is there; NONE at nothing.
 type MockInput struct {
 	Result              *string                    `json:"result,omitzero" check:"0..262144,secret"`
 	ErrorOutput         *MockErrorOutput           `json:"errorOutput,omitzero"`
@@ -71,7 +72,8 @@ type MockErrorOutput struct {
 }
 
 // TestStateConfiguration is how things stand when the state is tried out: how often its retrier has retried, the state within a Parallel or Map
-// that caused the error, how many of a Map's iterations failed, and what its ItemReader has read.
+// that caused the error, how many of a Map's iterations failed, and what its ItemReader has read, as it stands
+// in its source.
 type TestStateConfiguration struct {
 	RetrierRetryCount        *int32  `json:"retrierRetryCount,omitzero" check:"0.."`
 	ErrorCausedByState       *string `json:"errorCausedByState,omitzero" check:"1..80"`

@@ -24,6 +24,7 @@ import (
 	httptask "github.com/backstep/backstep/internal/integration/http"
 	"github.com/backstep/backstep/internal/integration/items"
 	"github.com/backstep/backstep/internal/integration/lambda"
+	"github.com/backstep/backstep/internal/integration/mock"
 	"github.com/backstep/backstep/internal/integration/s3"
 	"github.com/backstep/backstep/internal/integration/sns"
 	"github.com/backstep/backstep/internal/machine"
@@ -49,6 +50,9 @@ func settings(flags cli.Serve) (*config.Config, error) {
 		c.Limits.Quotas = flags.Limits
 	}
 	c.StrictAWS = c.StrictAWS || flags.Strict
+	if flags.Mocks != "" {
+		c.Mocks = flags.Mocks
+	}
 	switch {
 	case flags.Postgres != "":
 		c.Postgres, c.Data = config.Secret(flags.Postgres), ""
@@ -123,7 +127,11 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	}
 	h.items = items.NewReader(h.buckets())
 	catalog := service.NewCatalog(h.store, registry)
-	catalog.StrictAWS = c.StrictAWS
+	catalog.StrictAWS, catalog.Mocked = c.StrictAWS, c.Mocks != ""
+	mocks, err := openMocks(c, registry)
+	if err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
 	quotas := quotasOf(c)
 	limits := engine.DefaultLimits()
 	override(&limits.Calls, c.Limits.Calls)
@@ -138,7 +146,8 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 		return nil, err
 	}
 	h.service = service.New(service.Config{
-		Store: h.store, Engine: h.engine, Catalog: catalog, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID, Log: log,
+		Store: h.store, Engine: h.engine, Catalog: catalog, Models: h.aws, Reader: readerOf, Mocks: mocks,
+		Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID, Log: log,
 		LogGroup: h.reports.groups, MaxInput: quotas.Payload, Retention: c.Limits.Retention,
 	})
 	metrics := prometheus.NewRegistry()
@@ -151,6 +160,21 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 		return nil, &cli.UsageError{Err: err}
 	}
 	return h, nil
+}
+
+// openMocks puts what is mocked in front of the integrations; nil where nothing
+// may be.
+func openMocks(c *config.Config, registry *integration.Registry) (service.Mocks, error) {
+	if c.Mocks == "" {
+		registry.Front((*mock.Config)(nil)) // for executions whose test case is gone
+		return nil, nil
+	}
+	mocks, err := mock.Read(c.Mocks)
+	if err != nil {
+		return nil, err
+	}
+	registry.Front(mocks)
+	return mocks, nil
 }
 
 // quotasOf are the quotas that executions keep.

@@ -7,8 +7,15 @@ import (
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/cli"
+	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/integration/items"
 	"github.com/backstep/backstep/internal/service"
 )
+
+// readerOf reads the items of an object with this text.
+func readerOf(object string) integration.ItemReader {
+	return items.NewReader(items.Text(object))
+}
 
 // testState tries one state out without a server: with the integrations of the
 // configuration, and no store.
@@ -25,6 +32,6 @@ func testState(ctx context.Context, flags cli.TestState, in *api.TestStateInput)
 	}
 	role := "arn:aws:iam::" + c.Account + ":role/backstep"
 	in.RoleArn = &role
-	t := service.Tester{Registry: registry, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID}
+	t := service.Tester{Registry: registry, Models: h.aws, Reader: readerOf, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID}
 	return t.TestState(ctx, in)
 }

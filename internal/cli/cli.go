@@ -240,7 +240,7 @@ func (s *session) readInput(text string) (string, error) {
 	case strings.HasPrefix(text, "@"):
 		b, err := os.ReadFile(text[1:])
 		if err != nil {
-			return "", usagef("--input: %v", err)
+			return "", usagef("%v", err)
 		}
 		return string(b), nil
 	}

@@ -8,6 +8,7 @@ type Serve struct {
 	Config   string `help:"Configuration: functions, topics, connections, keys, limits." env:"BACKSTEP_CONFIG" type:"path" placeholder:"FILE"`
 	Limits   string `help:"aws: AWS's quotas hold; lifted: larger ones do." env:"BACKSTEP_LIMITS" enum:",aws,lifted" default:"" placeholder:"aws|lifted"`
 	Strict   bool   `name:"strict-aws" help:"Be AWS and nothing more." env:"BACKSTEP_STRICT_AWS"`
+	Mocks    string `name:"mock-config" help:"Test cases to run executions by, which mock states: a MockConfigFile.json of Step Functions Local." env:"BACKSTEP_MOCK_CONFIG,SFN_MOCK_CONFIG" type:"path" placeholder:"FILE"`
 	LogLevel string `help:"debug, info, warn or error." env:"BACKSTEP_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
 
 	// Region and Account are the global flags, "" where they were not given.
@@ -23,7 +24,8 @@ get time to end, and nothing fails by it.
 Examples:
   backstep serve --data ./data
   backstep serve --data /var/lib/backstep --config /etc/backstep.yaml
-  backstep serve --postgres postgres://backstep@localhost/backstep`
+  backstep serve --postgres postgres://backstep@localhost/backstep
+  backstep serve --mock-config MockConfigFile.json`
 }
 
 // Run serves until the context ends.

@@ -11,7 +11,7 @@ import (
 
 // Start starts an execution.
 type Start struct {
-	Machine string `arg:"" help:"The state machine: its name, name:version, or ARN."`
+	Machine string `arg:"" help:"The state machine: its name, name:version, or ARN; #CASE behind it runs a test case of the server's mocks."`
 	Input   string `help:"JSON, @FILE, or - for standard input." default:"{}" placeholder:"JSON"`
 	Name    string `help:"The execution's name; a UUID where none is given. The same name starts once."`
 	Wait    bool   `help:"Show its progress and wait for its end: exit 0 when it SUCCEEDED, 1 when not."`
@@ -22,7 +22,8 @@ func (Start) Help() string {
 	return `Examples:
   backstep start Order --input '{"order_id":"1001"}' --name 1001
   backstep start Order --input @order.json --wait
-  cat order.json | backstep start Order --input -`
+  cat order.json | backstep start Order --input -
+  backstep start Order#CardDeclined --wait`
 }
 
 // Run starts it.

@@ -18,7 +18,11 @@ type TestState struct {
 	Result    string `help:"What stands for the state's work: its result." xor:"mock" placeholder:"JSON"`
 	Error     string `help:"What stands for the state's work: the error by which it fails." xor:"mock" placeholder:"NAME"`
 	Cause     string `help:"The cause of that error." placeholder:"TEXT"`
+	Check     string `help:"How a result is held against what AWS answers: STRICT, nothing may be missing; PRESENT; NONE." enum:",STRICT,PRESENT,NONE" default:"" placeholder:"STRICT|PRESENT|NONE"`
 	Retries   int32  `help:"How often the retrier concerned has retried already." placeholder:"N"`
+	CausedBy  string `help:"The state of a Map or a Parallel in which that error arose." placeholder:"NAME"`
+	Items     string `help:"What a Map's ItemReader has read, as it stands in its source: a text, or @FILE." placeholder:"TEXT"`
+	Failures  int32  `help:"How many of a Map's iterations have failed." placeholder:"N"`
 	Inspect   bool   `help:"Show the data at each stage."`
 	Config    string `help:"Configuration: the functions, topics and connections that a task without --result is called by." env:"BACKSTEP_CONFIG" type:"path" placeholder:"FILE"`
 
@@ -35,6 +39,7 @@ a Map, an activity, a callback and a nested execution need --result or --error.
 Examples:
   backstep test-state order.asl.json --state Debit --input @order.json --result '{"Payload":{}}'
   backstep test-state order.asl.json --state Debit --error CardDeclined --inspect
+  backstep test-state import.asl.json --state EachLine --items @lines.csv --result '[1,2]' --inspect
   backstep test-state order.asl.json --state Debit --config backstep.yaml`
 }
 
@@ -48,9 +53,15 @@ func (v *TestState) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	items := ""
+	if v.Items != "" {
+		if items, err = s.readInput(v.Items); err != nil {
+			return err
+		}
+	}
 	flags := *v
 	flags.Region, flags.Account = s.Region, s.Account
-	out, err := s.Tools.TestState(s.ctx, flags, v.request(string(text), strings.TrimSpace(input)))
+	out, err := s.Tools.TestState(s.ctx, flags, v.request(string(text), strings.TrimSpace(input), items))
 	var refused *api.Error
 	if errors.As(err, &refused) {
 		return &UsageError{err}
@@ -68,18 +79,25 @@ func (v *TestState) Run(s *session) error {
 }
 
 // request is what the flags ask for.
-func (v *TestState) request(definition, input string) *api.TestStateInput {
+func (v *TestState) request(definition, input, items string) *api.TestStateInput {
 	in := &api.TestStateInput{
 		Definition: definition, Input: &input, StateName: given(v.State), Variables: given(v.Variables), Context: given(v.Context),
 	}
 	switch {
 	case v.Result != "":
-		in.Mock = &api.MockInput{Result: &v.Result}
+		in.Mock = &api.MockInput{Result: &v.Result, FieldValidationMode: api.MockResponseValidationMode(v.Check)}
 	case v.Error != "":
 		in.Mock = &api.MockInput{ErrorOutput: &api.MockErrorOutput{Error: &v.Error, Cause: given(v.Cause)}}
 	}
+	c := api.TestStateConfiguration{ErrorCausedByState: given(v.CausedBy), MapItemReaderData: given(items)}
 	if v.Retries > 0 {
-		in.StateConfiguration = &api.TestStateConfiguration{RetrierRetryCount: &v.Retries}
+		c.RetrierRetryCount = &v.Retries
+	}
+	if v.Failures > 0 {
+		c.MapIterationFailureCount = &v.Failures
+	}
+	if c != (api.TestStateConfiguration{}) {
+		in.StateConfiguration = &c
 	}
 	if v.Inspect {
 		in.InspectionLevel = api.InspectionLevelTrace
@@ -114,7 +132,8 @@ func (s *session) printTrial(out *api.TestStateOutput) error {
 	fmt.Fprintln(s.Stdout)
 	fields(s.Stdout,
 		"input", text(d.Input), "after InputPath", text(d.AfterInputPath), "after Parameters", text(d.AfterParameters),
-		"after Arguments", text(d.AfterArguments), "after ItemsPath", text(d.AfterItemsPath), "after ItemSelector", text(d.AfterItemSelector),
+		"after Arguments", text(d.AfterArguments), "after ItemsPath", text(d.AfterItemsPath), "after ItemsPointer", text(d.AfterItemsPointer),
+		"after ItemSelector", text(d.AfterItemSelector), "after ItemBatcher", text(d.AfterItemBatcher),
 		"result", text(d.Result), "after ResultSelector", text(d.AfterResultSelector), "after ResultPath", text(d.AfterResultPath),
 		"variables", text(d.Variables), "handled by", handler(d.ErrorDetails),
 	)

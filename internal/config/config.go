@@ -21,7 +21,8 @@ type Config struct {
 	Postgres  Secret // connection string; "" for the embedded store
 	Region    string
 	Account   string
-	StrictAWS bool // be AWS and nothing more: participants are told nothing else
+	StrictAWS bool   // be AWS and nothing more: participants are told nothing else
+	Mocks     string // file of a mock configuration, as Step Functions Local has it; "": nothing is mocked
 
 	Functions   map[string]Function
 	Topics      map[string]Topic

@@ -42,6 +42,7 @@ data: store
 region: eu-west-1
 account: "000000000042"
 strict_aws: true
+mock_config: tests.json
 functions:
   Book: {url: "https://u:canary-2@book.example.com/invoke?key=${TOKEN}", concurrency: 16}
   Pay:
@@ -73,7 +74,7 @@ func TestLoad(t *testing.T) {
 	dir := filepath.Dir(got.Data)
 	want := &Config{
 		Listen: "0.0.0.0:9000", Hosts: []string{"backstep.example.com", "*.internal"}, Data: dir + "/store",
-		Region: "eu-west-1", Account: "000000000042", StrictAWS: true,
+		Region: "eu-west-1", Account: "000000000042", StrictAWS: true, Mocks: dir + "/tests.json",
 		Functions: map[string]Function{
 			"Book": {URL: "https://u:canary-2@book.example.com/invoke?key=canary-1", Concurrency: 16},
 			"Pay": {

@@ -132,7 +132,8 @@ func (c *Config) settings(folder string) map[string]setting {
 	return map[string]setting{
 		"listen":      text(&c.Listen),
 		"hosts":       list(&c.Hosts),
-		"data":        c.folder(folder),
+		"data":        within(&c.Data, folder),
+		"mock_config": within(&c.Mocks, folder),
 		"postgres":    c.postgres(),
 		"region":      text(&c.Region),
 		"account":     text(&c.Account),
@@ -151,14 +152,14 @@ func (c *Config) settings(folder string) map[string]setting {
 	}
 }
 
-// folder is the data folder, relative to the file's.
-func (c *Config) folder(base string) setting {
+// within reads a path that is relative to a folder: the configuration file's.
+func within(to *string, folder string) setting {
 	return func(d *decoder, n *yaml.Node, path string) {
 		v, ok := d.scalar(n, path)
 		if ok && v != "" && !filepath.IsAbs(v) {
-			v = filepath.Join(base, v)
+			v = filepath.Join(folder, v)
 		}
-		c.Data = v
+		*to = v
 	}
 }
 

@@ -20,6 +20,8 @@ type StartRequest struct {
 	Input value.Text
 	Trace string // trace header, or ""
 
+	TestCase string // of the machine, that the execution runs; "": none
+
 	Depth  int               // of a nested one
 	Parent *machine.Parent   // of a nested one: it hears of the end
 	Map    *machine.MapStart // of a map run's child
@@ -76,6 +78,7 @@ func (e *Engine) newExecution(r StartRequest, express bool) (*machine.Execution,
 		Account: r.Account, Region: r.Region, Machine: r.Machine.Name, Name: r.Name,
 		Definition: r.Definition, Version: r.Version, Alias: r.Alias, RoleARN: r.RoleARN,
 		Trace: r.Trace, Express: express, At: at, Depth: r.Depth, Parent: r.Parent, Map: r.Map,
+		TestCase: r.TestCase,
 	}), nil
 }
 
@@ -134,7 +137,7 @@ func (e *Engine) startedBefore(ctx context.Context, x *machine.Execution, r Star
 	if p := r.Parent; p != nil && start.Parent != nil && *start.Parent == *p {
 		return same, nil
 	}
-	if head.Status == machine.Running && r.Parent == nil {
+	if head.Status == machine.Running && r.Parent == nil && start.TestCase == r.TestCase {
 		texts, err := e.cfg.Store.Payloads(ctx, id, []uint32{uint32(head.Input)})
 		if err != nil {
 			return Started{}, fmt.Errorf("input of execution %s: %w", id, err)

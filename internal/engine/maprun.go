@@ -98,7 +98,7 @@ func (e *Engine) item(k store.JobKey) (*birth, error) {
 			Account: start.Account, Region: start.Region, Name: start.Machine, Definition: store.Hash(start.Definition),
 			Version: start.Version, Alias: start.Alias, RoleARN: start.RoleARN, Express: start.Express,
 		},
-		Name: start.Name, Input: input, Trace: start.Trace, Depth: start.Depth, Parent: start.Parent, Map: start.Map,
+		Name: start.Name, Input: input, Trace: start.Trace, Depth: start.Depth, Parent: start.Parent, Map: start.Map, TestCase: start.TestCase,
 	}}, nil
 }
 

@@ -55,8 +55,17 @@ type Task struct {
 	Account   string
 	Region    string
 
+	TestCase TestCase // that the execution runs; zero: none
+
 	// Watch is shown what an HTTP task sends and gets; nil: nobody watches.
 	Watch func(Exchange)
+}
+
+// TestCase is a test case of a state machine: some of its states are mocked.
+type TestCase struct {
+	Machine    string // the state machine's name
+	Name       string
+	Invocation int // of the task's state in the execution, from 0: over retries, loops and items
 }
 
 // Pattern is how a task's answer completes it.

@@ -10,29 +10,31 @@ import (
 // Every record begins with the number of its encoding, and is read by that
 // number for as long as stores hold it. A new encoding gets a new number.
 const (
-	startFormat  = 2
-	headFormat   = 2
+	startFormat  = 3
+	headFormat   = 3
 	frameFormat  = 3
 	jobFormat    = 2
 	eventsFormat = 1
 
-	withoutMap  = 1 // the format of a start that has nothing to do with a map run
-	neverPolled = 1 // the format of a job that is not polled, and follows none that was
-	plainFrame  = 2 // the format of a frame whose step no service has taken as a job, and whose items are from nowhere in particular
+	withoutMap   = 1 // the format of a start that has nothing to do with a map run
+	untestedMap  = 2 // … and of one that has, unless it runs a test case
+	untestedHead = 2 // the format of a head that has counted no invocations
+	plainJob     = 1 // the format of a job that is not polled, follows none that was, and is no test case's
+	plainFrame   = 2 // the format of a frame whose step no service has taken as a job, and whose items are from nowhere in particular
 )
 
-// FormatError says that a record was written by a newer version.
-type FormatError struct {
+// formatError says that a record was written by a newer version.
+type formatError struct {
 	Record string // "start", "head", "frame", "job" or "events"
 	Number uint64 // of its encoding
 }
 
-func (e *FormatError) Error() string {
+func (e *formatError) Error() string {
 	return fmt.Sprintf("the %s record has encoding %d, which this version does not know", e.Record, e.Number)
 }
 
-// ErrRecord says that bytes are no record of that kind.
-var ErrRecord = errors.New("the record is damaged")
+// errRecord says that bytes are no record of that kind.
+var errRecord = errors.New("the record is damaged")
 
 func appendText(b []byte, s string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))
@@ -77,7 +79,7 @@ func (r *reader) begin(record string, newest uint64) uint64 {
 		r.fail()
 	}
 	if r.err == nil && number > newest {
-		r.err = &FormatError{record, number}
+		r.err = &formatError{record, number}
 	}
 	return number
 }
@@ -93,7 +95,7 @@ func (r *reader) end() error {
 func (r *reader) fail() {
 	r.b = nil
 	if r.err == nil {
-		r.err = ErrRecord
+		r.err = errRecord
 	}
 }
 

@@ -18,12 +18,12 @@ var (
 		ID: ID{1, 2, 3}, Account: "123456789012", Region: "eu-central-1", Machine: "m", Name: "n", Definition: [32]byte{4},
 		Version: "v", Alias: "a", RoleARN: "r", Trace: "t", Express: true, At: 5, Depth: 6,
 		Parent: &Parent{ID: ID{7}, Job: 8},
-		Map:    &MapStart{State: "s", Item: &itemStart{Index: 9, Count: 10}},
+		Map:    &MapStart{State: "s", Item: &itemStart{Index: 9, Count: 10}}, TestCase: "c",
 	}
 	fullHead = Head{
 		Status: Failed, Now: 1, Stop: 2, LastEvent: 3, Entries: 4, LastPayload: 5, LastFrame: 6, LastJob: 7, Input: 8, Output: 9,
 		Error: textPointer("e"), Cause: textPointer(""), Timeout: 10, Redrives: 11, Variables: 12,
-		Kept: true, Redriven: 13, Tokens: []redriveToken{{"t", 14}, {"u", 15}},
+		Kept: true, Redriven: 13, Tokens: []redriveToken{{"t", 14}, {"u", 15}}, Invocations: []invocations{{"s", 16}, {"t", 17}},
 		Run: &Run{MaxConcurrency: 13, ToleratedCount: -14, ToleratedPercentage: 15.5, Items: counts{16, 17, 18, 19, 20, 21},
 			Executions: counts{22, 23, 24, 25, 26, 27}, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Writes: 33, Cursor: "c", Over: true, Failing: true},
 	}
@@ -34,7 +34,7 @@ var (
 	}
 	fullJob = Job{
 		ID: 1, Kind: WriteResults, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
-		Deadline: Never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true, Answer: 10, Earlier: 11,
+		Deadline: never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true, Answer: 10, Earlier: 11, Invocation: 12,
 	}
 	fullEvents = []Event{
 		{ID: 41, Prev: 0, At: 1000, Type: MapIterationAborted, State: "s", In: 1, Out: 2, Error: textPointer("e"), Cause: textPointer(""),
@@ -53,18 +53,28 @@ type record struct {
 }
 
 func records() []record {
-	ordinaryStart, ordinaryHead, ordinaryFrame, ordinaryJob := fullStart, fullHead, fullFrame, fullJob
-	ordinaryStart.Map, ordinaryHead.Run = nil, nil
-	ordinaryFrame.Submissions, ordinaryJob.Answer, ordinaryJob.Earlier = 0, 0, 0
+	start := func(s Start) record {
+		return record{"start", AppendStart(nil, &s), func(b []byte) (any, error) { return DecodeStart(b) }, s}
+	}
+	head := func(h Head) record {
+		return record{"head", AppendHead(nil, &h), func(b []byte) (any, error) { return DecodeHead(b) }, h}
+	}
+	frame := func(f Frame) record {
+		return record{"frame", AppendFrame(nil, &f), func(b []byte) (any, error) { return DecodeFrame(b) }, &f}
+	}
+	job := func(j Job) record {
+		return record{"job", AppendJob(nil, &j), func(b []byte) (any, error) { return DecodeJob(b) }, &j}
+	}
+	ordinaryStart, untestedStart, testedStart := fullStart, fullStart, fullStart
+	ordinaryStart.Map, ordinaryStart.TestCase, untestedStart.TestCase, testedStart.Map = nil, "", "", nil
+	ordinaryHead, uncountedHead := fullHead, fullHead
+	ordinaryHead.Run, uncountedHead.Invocations = nil, nil
+	ordinaryFrame, ordinaryJob := fullFrame, fullJob
+	ordinaryFrame.Submissions, ordinaryJob.Answer, ordinaryJob.Earlier, ordinaryJob.Invocation = 0, 0, 0, 0
 	return []record{
-		{"start", AppendStart(nil, &fullStart), func(b []byte) (any, error) { return DecodeStart(b) }, fullStart},
-		{"head", AppendHead(nil, &fullHead), func(b []byte) (any, error) { return DecodeHead(b) }, fullHead},
-		{"start", AppendStart(nil, &ordinaryStart), func(b []byte) (any, error) { return DecodeStart(b) }, ordinaryStart},
-		{"head", AppendHead(nil, &ordinaryHead), func(b []byte) (any, error) { return DecodeHead(b) }, ordinaryHead},
-		{"frame", AppendFrame(nil, &fullFrame), func(b []byte) (any, error) { return DecodeFrame(b) }, &fullFrame},
-		{"job", AppendJob(nil, &fullJob), func(b []byte) (any, error) { return DecodeJob(b) }, &fullJob},
-		{"frame", AppendFrame(nil, &ordinaryFrame), func(b []byte) (any, error) { return DecodeFrame(b) }, &ordinaryFrame},
-		{"job", AppendJob(nil, &ordinaryJob), func(b []byte) (any, error) { return DecodeJob(b) }, &ordinaryJob},
+		start(fullStart), head(fullHead), start(ordinaryStart), start(untestedStart), start(testedStart), head(ordinaryHead), head(uncountedHead),
+		job(fullJob), job(ordinaryJob),
+		frame(fullFrame), frame(ordinaryFrame),
 		{"events", AppendEvents(nil, fullEvents), func(b []byte) (any, error) { return DecodeEvents(b) }, fullEvents},
 	}
 }
@@ -94,15 +104,15 @@ func TestRecordsAreReadAsTheyWereWritten(t *testing.T) {
 func TestDamagedRecordsAreRefused(t *testing.T) {
 	for _, r := range records() {
 		for n := range r.bytes {
-			if _, err := r.decode(r.bytes[:n]); !errors.Is(err, ErrRecord) {
+			if _, err := r.decode(r.bytes[:n]); !errors.Is(err, errRecord) {
 				t.Errorf("%s cut at %d: %v", r.name, n, err)
 			}
 		}
-		if _, err := r.decode(append(r.bytes[:len(r.bytes):len(r.bytes)], 0)); !errors.Is(err, ErrRecord) {
+		if _, err := r.decode(append(r.bytes[:len(r.bytes):len(r.bytes)], 0)); !errors.Is(err, errRecord) {
 			t.Errorf("%s with a byte more: %v", r.name, err)
 		}
 		zero := append([]byte{0}, r.bytes[1:]...)
-		if _, err := r.decode(zero); !errors.Is(err, ErrRecord) {
+		if _, err := r.decode(zero); !errors.Is(err, errRecord) {
 			t.Errorf("%s of encoding 0: %v", r.name, err)
 		}
 	}
@@ -112,12 +122,12 @@ func TestNewerRecordsAreNamed(t *testing.T) {
 	for _, r := range records() {
 		newer := append([]byte{99}, r.bytes[1:]...)
 		_, err := r.decode(newer)
-		var format *FormatError
+		var format *formatError
 		if !errors.As(err, &format) || format.Record != r.name || format.Number != 99 {
 			t.Errorf("%s: %v", r.name, err)
 		}
 	}
-	if text := (&FormatError{"job", 99}).Error(); text != "the job record has encoding 99, which this version does not know" {
+	if text := (&formatError{"job", 99}).Error(); text != "the job record has encoding 99, which this version does not know" {
 		t.Error(text)
 	}
 }
@@ -126,7 +136,7 @@ func TestNewerRecordsAreNamed(t *testing.T) {
 // nothing of redrives and map runs, nor of jobs that are polled.
 func TestOlderRecordsAreRead(t *testing.T) {
 	wantHead := fullHead
-	wantHead.Kept, wantHead.Redriven, wantHead.Tokens, wantHead.Run = false, 0, nil, nil
+	wantHead.Kept, wantHead.Redriven, wantHead.Tokens, wantHead.Run, wantHead.Invocations = false, 0, nil, nil, nil
 	bytes, _ := hex.DecodeString("01030204030405060708090a0b0c026501")
 	if head, err := DecodeHead(bytes); err != nil || !reflect.DeepEqual(head, wantHead) {
 		t.Errorf("%+v, %v", head, err)
@@ -145,7 +155,7 @@ func TestOlderRecordsAreRead(t *testing.T) {
 		t.Errorf("%+v, %v", frame, err)
 	}
 	wantJob := fullJob
-	wantJob.Answer, wantJob.Earlier = 0, 0
+	wantJob.Answer, wantJob.Earlier, wantJob.Invocation = 0, 0, 0
 	bytes, _ = hex.DecodeString("01010b02030405060efeffffffffffffffff01101101730172" + "0101")
 	if job, err := DecodeJob(bytes); err != nil || !reflect.DeepEqual(job, &wantJob) {
 		t.Errorf("%+v, %v", job, err)
@@ -164,8 +174,8 @@ func FuzzDecode(f *testing.F) {
 	for i, r := range records() {
 		f.Add(i, r.bytes)
 	}
-	f.Add(4, []byte{frameFormat, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
-	f.Add(8, []byte{eventsFormat, 1, 1, 0, 63, 0, 0})
+	f.Add(9, []byte{frameFormat, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
+	f.Add(11, []byte{eventsFormat, 1, 1, 0, 63, 0, 0})
 	f.Fuzz(func(t *testing.T, which int, b []byte) {
 		all := records()
 		r := all[uint(which)%uint(len(all))]

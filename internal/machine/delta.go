@@ -55,15 +55,16 @@ type Job struct {
 	RoleARN string // of Credentials, or ""
 	Made    int64  // when, UTC ms
 
-	Deadline  int64 // when the attempt times out; Never
+	Deadline  int64 // when the attempt times out; a time that never comes: it does not
 	Heartbeat int64 // ms that may pass between heartbeats; 0: any
 	Due       int64 // when the engine must look at it at the latest: at once for what is to be dispatched
 
 	Submitted bool // the service took the request: what is awaited is its completion
 	Taken     bool // a worker has the activity's task
 
-	Answer  Ref    // of a .sync call that was submitted, and of its Halt: what the service answered, by which it is polled; else 0
-	Earlier uint32 // submissions of the step before this one, each of them over
+	Answer     Ref    // of a .sync call that was submitted, and of its Halt: what the service answered, by which it is polled; else 0
+	Earlier    uint32 // submissions of the step before this one, each of them over
+	Invocation uint32 // of the state's work, from 1, where a test case is run; else 0
 }
 
 // Polled reports whether a service works on what the job submitted, and must

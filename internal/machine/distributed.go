@@ -50,7 +50,7 @@ func (t *turn) distributed(sc *scope) *fault {
 	f.Prev = t.event(Event{Type: MapRunStarted, Prev: f.Prev, Resource: run.MapRunARN()})
 	f.Join, f.Phase = join, Joining
 	f.Job = t.open(Job{Kind: StartRun, Frame: f.ID, State: s.Name, Entry: f.Entry, Attempt: f.attempt(),
-		Request: t.payload(plan.Object().Text(), value.Value{}), Deadline: Never, Due: t.head.Now})
+		Request: t.payload(plan.Object().Text(), value.Value{}), Deadline: never, Due: t.head.Now})
 	return nil
 }
 

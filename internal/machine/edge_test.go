@@ -35,7 +35,7 @@ func TestTokens(t *testing.T) {
 	if got, err := OpenToken(text, key); err != nil || got != token {
 		t.Error(got, err)
 	}
-	if _, err := OpenToken(text, []byte("another key")); err != ErrToken {
+	if _, err := OpenToken(text, []byte("another key")); err != errToken {
 		t.Error("another store's token: ", err)
 	}
 	bad := []string{"", "bs1.", "bs1..", "bs2" + text[3:], text + "A", text[:len(text)-1], text[:10] + "." + text[10:], "bs1.AAAA." + text[len(text)-22:],
@@ -46,7 +46,7 @@ func TestTokens(t *testing.T) {
 		bad = append(bad, string(flipped))
 	}
 	for _, text := range bad {
-		if _, err := OpenToken(text, key); err != ErrToken {
+		if _, err := OpenToken(text, key); err != errToken {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -58,8 +58,8 @@ type FrameID uint32
 // JobID is the number of a job within its execution; 0 is none.
 type JobID uint32
 
-// Never is the time of what does not come.
-const Never int64 = 1<<63 - 1
+// never is the time of what does not come.
+const never int64 = 1<<63 - 1
 
 // Status is where an execution stands.
 type Status uint8
@@ -99,6 +99,7 @@ type Start struct {
 	Depth      int   // 0 for what a caller started, one more than its parent's for a nested one
 	Parent     *Parent
 	Map        *MapStart // of a map run, or of a child of one
+	TestCase   string    // that mocks some of its states, or ""
 }
 
 // MapStart ties a map run, or a child of one, to its distributed Map. Machine
@@ -144,7 +145,14 @@ type Head struct {
 	Redrives    int   // so far
 	Redriven    int64 // when the last redrive was, UTC ms; 0: there was none
 	Tokens      []redriveToken
-	Run         *Run // of a map run; replaced, never changed
+	Run         *Run          // of a map run; replaced, never changed
+	Invocations []invocations // of an execution that runs a test case; replaced, never changed
+}
+
+// invocations are how often a state's work was asked for so far.
+type invocations struct {
+	State string
+	Count uint32
 }
 
 // redriveToken is a caller's token and the redrive that it asked for. A head has
@@ -204,15 +212,15 @@ const (
 	Item
 )
 
-// Phase is what a frame is doing between two turns.
-type Phase uint8
+// phase is what a frame is doing between two turns.
+type phase uint8
 
 // A frame is about to enter its state (after a Continue), waits for its job,
 // waits to retry, waits for the frames beneath it, or has ended and waits for
 // its parent's join. Once the execution has ended without success, a frame that
 // is kept stands as it stood; its job is gone.
 const (
-	Entering Phase = iota
+	Entering phase = iota
 	Working
 	Retrying
 	Joining
@@ -228,7 +236,7 @@ type Frame struct {
 	Index  int // which branch or item
 
 	State        string // where it stands, by name
-	Phase        Phase
+	Phase        phase
 	Input        Ref    // of the state, raw
 	Entry        uint32 // number of this entry of the state: its step id
 	Entered      int64  // when, UTC ms

@@ -16,10 +16,13 @@ func (t *turn) mapping(sc *scope) *fault {
 	if s.Map.Distributed && m == nil {
 		return t.distributed(sc)
 	}
-	if m != nil && !m.Read.IsZero() {
-		return t.mockedMap(sc, m, datum{tree: m.Read.Decode()})
+	var items datum
+	var fl *fault
+	if m != nil && m.Read != nil {
+		items, fl = t.readMap(sc, m)
+	} else {
+		items, fl = sc.items()
 	}
-	items, fl := sc.items()
 	if fl != nil {
 		return fl
 	}

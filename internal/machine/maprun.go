@@ -185,7 +185,7 @@ func (t *turn) advance() {
 
 // readOn asks for the next page of items.
 func (t *turn) readOn() {
-	t.frame(0).Job = t.open(Job{Kind: ReadItems, State: t.x.Start.Map.State, Deadline: Never, Due: t.head.Now})
+	t.frame(0).Job = t.open(Job{Kind: ReadItems, State: t.x.Start.Map.State, Deadline: never, Due: t.head.Now})
 }
 
 // wasRead takes a page of items: what is left of the one before comes first.
@@ -288,7 +288,7 @@ func (t *turn) beginChild() *fault {
 	u.Items.Running += count
 	u.Executions.Running++
 	t.open(Job{Kind: StartItem, State: s.Name, Entry: uint32(u.Children), Attempt: 1,
-		Request: t.payload(asked.Text(), value.Value{}), Deadline: Never, Due: t.head.Now})
+		Request: t.payload(asked.Text(), value.Value{}), Deadline: never, Due: t.head.Now})
 	return nil
 }
 
@@ -315,34 +315,16 @@ func (t *turn) single(f *Frame, s *asl.State) (value.Value, *fault) {
 // batch is the input of a child for the next items: as many as the batcher
 // allows, one at least. It is not full where the items at hand have run out.
 func (t *turn) batch(f *Frame, s *asl.State, batcher value.Value) (count int, input value.Value, full bool, fl *fault) {
-	u := t.head.Run
-	most, limited := batcher.Get("MaxItemsPerBatch").AsInt()
-	bytes := t.env.Limits.Payload
-	if n, given := batcher.Get("MaxInputBytesPerBatch").AsInt(); given && (bytes == 0 || n < int64(bytes)) {
-		bytes = int(n)
-	}
-	b := value.NewBuilder(2)
-	if fixed := batcher.Get("BatchInput"); !fixed.IsAbsent() {
-		b.Set("BatchInput", fixed)
-	}
-	b.Set("Items", value.NewArray(nil))
-	size := len(b.Object().Append(nil))
-	var items []value.Value
-	for !full && u.Taken+len(items) < f.Join.Count {
-		it := t.itemAhead(f.Join, len(items))
+	u, b := t.head.Run, newBatch(batcher, t.env.Limits.Payload)
+	for !b.full && u.Taken+len(b.items) < f.Join.Count {
+		it := t.itemAhead(f.Join, len(b.items))
 		in, fl := t.selectItem(f, s, &it, 0)
 		if fl != nil {
 			return 0, input, false, fl
 		}
-		v := t.look(&in)
-		size += v.Text().Len() + min(len(items), 1)
-		if full = bytes > 0 && size > bytes && len(items) > 0; !full {
-			items = append(items, v)
-			full = limited && int64(len(items)) >= most
-		}
+		b.take(t.look(&in))
 	}
-	b.Set("Items", value.NewArray(items))
-	return len(items), b.Object(), full, nil
+	return len(b.items), b.input(), b.full, nil
 }
 
 // answered takes note of children that have ended.

@@ -99,7 +99,7 @@ func (t *turn) write(last bool) {
 	u.Writes++
 	asked := value.NewObject(member("Children", value.NewArray(numbers)), member("Last", value.NewBool(last)))
 	t.frame(0).Job = t.open(Job{Kind: WriteResults, State: t.x.Start.Map.State, Entry: uint32(u.Writes),
-		Request: t.payload(asked.Text(), value.Value{}), Deadline: Never, Due: t.head.Now})
+		Request: t.payload(asked.Text(), value.Value{}), Deadline: never, Due: t.head.Now})
 }
 
 // wrote lets results go that were written.

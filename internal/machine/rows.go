@@ -4,11 +4,15 @@ import "encoding/binary"
 
 // AppendStart adds the start as a record to b.
 func AppendStart(b []byte, s *Start) []byte {
-	if s.Map == nil {
-		b = append(b, withoutMap)
-	} else {
-		b = append(b, startFormat)
+	format := byte(startFormat)
+	switch {
+	case s.TestCase != "":
+	case s.Map != nil:
+		format = untestedMap
+	default:
+		format = withoutMap
 	}
+	b = append(b, format)
 	b = append(b, s.ID[:]...)
 	b = append(b, s.Definition[:]...)
 	for _, text := range []string{s.Account, s.Region, s.Machine, s.Name, s.Version, s.Alias, s.RoleARN, s.Trace} {
@@ -22,14 +26,18 @@ func AppendStart(b []byte, s *Start) []byte {
 		b = append(b, s.Parent.ID[:]...)
 		b = binary.AppendUvarint(b, uint64(s.Parent.Job))
 	}
+	if format > untestedMap {
+		b = appendText(b, s.TestCase)
+		b = appendFlag(b, s.Map != nil)
+	}
 	if s.Map != nil {
 		b = s.Map.append(b)
 	}
 	return b
 }
 
-// DecodeStart reads what AppendStart wrote. The error is [ErrRecord] or a
-// *[FormatError], as it is of all that decodes.
+// DecodeStart reads what AppendStart wrote. The error, as of all that
+// decodes, says that the record is damaged, or of a newer version and which.
 func DecodeStart(b []byte) (Start, error) {
 	r := reader{b: b}
 	format := r.begin("start", startFormat)
@@ -47,7 +55,10 @@ func DecodeStart(b []byte) (Start, error) {
 		copy(s.Parent.ID[:], r.bytes(len(s.Parent.ID)))
 		s.Parent.Job = JobID(r.uint32())
 	}
-	if format > withoutMap {
+	if format > untestedMap {
+		s.TestCase = r.text()
+	}
+	if format == untestedMap || format > untestedMap && r.flag() {
 		s.Map = r.mapStart()
 	}
 	return s, r.end()
@@ -55,7 +66,11 @@ func DecodeStart(b []byte) (Start, error) {
 
 // AppendHead adds the head as a record to b.
 func AppendHead(b []byte, h *Head) []byte {
-	b = append(b, headFormat, byte(h.Status))
+	format := byte(headFormat)
+	if h.Invocations == nil {
+		format = untestedHead
+	}
+	b = append(b, format, byte(h.Status))
 	b = binary.AppendVarint(b, h.Now)
 	b = binary.AppendVarint(b, h.Stop)
 	for _, n := range [...]uint64{uint64(h.LastEvent), uint64(h.Entries), uint64(h.LastPayload), uint64(h.LastFrame),
@@ -74,6 +89,13 @@ func AppendHead(b []byte, h *Head) []byte {
 	b = appendFlag(b, h.Run != nil)
 	if h.Run != nil {
 		b = h.Run.append(b)
+	}
+	if format > untestedHead {
+		b = binary.AppendUvarint(b, uint64(len(h.Invocations)))
+		for _, of := range h.Invocations {
+			b = appendText(b, of.State)
+			b = binary.AppendUvarint(b, uint64(of.Count))
+		}
 	}
 	return b
 }
@@ -109,6 +131,11 @@ func DecodeHead(b []byte) (Head, error) {
 	}
 	if r.flag() {
 		h.Run = r.run()
+	}
+	if format > untestedHead {
+		for range r.length() {
+			h.Invocations = append(h.Invocations, invocations{r.text(), r.uint32()})
+		}
 	}
 	return h, r.end()
 }
@@ -159,7 +186,7 @@ func DecodeFrame(b []byte) (*Frame, error) {
 		Parent:       FrameID(r.uint32()),
 		Kind:         frameKind(r.upTo(uint8(Item))),
 		Index:        r.number(),
-		Phase:        Phase(r.upTo(uint8(Ended))),
+		Phase:        phase(r.upTo(uint8(Ended))),
 		Input:        Ref(r.uint32()),
 		Entry:        r.uint32(),
 		EnteredEvent: int64(r.number()),
@@ -194,8 +221,8 @@ func DecodeFrame(b []byte) (*Frame, error) {
 // AppendJob adds the job as a record to b.
 func AppendJob(b []byte, j *Job) []byte {
 	format := byte(jobFormat)
-	if j.Answer == 0 && j.Earlier == 0 {
-		format = neverPolled
+	if j.Answer == 0 && j.Earlier == 0 && j.Invocation == 0 {
+		format = plainJob
 	}
 	b = append(b, format)
 	for _, n := range [...]uint64{uint64(j.ID), uint64(j.Kind), uint64(j.Frame), uint64(j.Entry), uint64(j.Attempt),
@@ -209,9 +236,10 @@ func AppendJob(b []byte, j *Job) []byte {
 	b = appendText(b, j.RoleARN)
 	b = appendFlag(b, j.Submitted)
 	b = appendFlag(b, j.Taken)
-	if format > neverPolled {
+	if format > plainJob {
 		b = binary.AppendUvarint(b, uint64(j.Answer))
 		b = binary.AppendUvarint(b, uint64(j.Earlier))
+		b = binary.AppendUvarint(b, uint64(j.Invocation))
 	}
 	return b
 }
@@ -237,8 +265,8 @@ func DecodeJob(b []byte) (*Job, error) {
 		Submitted: r.flag(),
 		Taken:     r.flag(),
 	}
-	if format > neverPolled {
-		j.Answer, j.Earlier = Ref(r.uint32()), r.uint32()
+	if format > plainJob {
+		j.Answer, j.Earlier, j.Invocation = Ref(r.uint32()), r.uint32(), r.uint32()
 	}
 	return j, r.end()
 }

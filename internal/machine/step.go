@@ -120,7 +120,7 @@ func (t *turn) limitTime() {
 // ms. Every job that waits is looked at by then.
 func (t *turn) lifeEnds() int64 {
 	if t.x.Start.Express || t.x.Start.IsRun() {
-		return Never // the one has a timer of its own, the other ends with its parent
+		return never // the one has a timer of its own, the other ends with its parent
 	}
 	return t.x.Start.At + longestLife
 }

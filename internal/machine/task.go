@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"slices"
+
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -30,7 +32,10 @@ func (t *turn) task(sc *scope) *fault {
 	f.Prev = t.event(e)
 	f.Sends++
 	j := Job{Kind: jobKind(r.Kind), Frame: f.ID, State: s.Name, Entry: f.Entry, Attempt: f.Tried + f.attempt(), Send: f.Sends,
-		Earlier: f.Submissions, Request: plan.request, RoleARN: plan.role, Deadline: Never, Due: t.head.Now}
+		Earlier: f.Submissions, Request: plan.request, RoleARN: plan.role, Deadline: never, Due: t.head.Now}
+	if t.x.Start.TestCase != "" {
+		j.Invocation = t.invoked(s.Name)
+	}
 	if plan.timeout > 0 {
 		j.Deadline = t.head.Now + plan.timeout*1000
 	}
@@ -273,6 +278,20 @@ func (t *turn) taskFailed(f *Frame, s *asl.State, at moment, fl *fault, effect E
 	fl.fatal = fl.Error != nil && *fl.Error == errRuntime
 	fl.timeout = fl.Error != nil && *fl.Error == errTimeout
 	t.raise(t.scope(f, s, f.Prev), fl)
+}
+
+// invoked counts one more invocation of a state's work: over retries, loops and
+// items, as the numbers of a test case's mocks do.
+func (t *turn) invoked(state string) uint32 {
+	all := slices.Clone(t.head.Invocations)
+	i := slices.IndexFunc(all, func(of invocations) bool { return of.State == state })
+	if i < 0 {
+		i = len(all)
+		all = append(all, invocations{State: state})
+	}
+	all[i].Count++
+	t.head.Invocations = all
+	return all[i].Count
 }
 
 // jobKind is the job that does such a task.

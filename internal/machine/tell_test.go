@@ -114,13 +114,13 @@ func (s *script) jobLine(j *Job) string {
 // after is a time by the distance from the start. The last that an execution
 // lives to see is never.
 func (s *script) after(ms int64) string {
-	if ms == Never || ms == scriptStart+longestLife {
+	if ms == never || ms == scriptStart+longestLife {
 		return "never"
 	}
 	return (time.Duration(ms-scriptStart) * time.Millisecond).String()
 }
 
-var phaseNames = map[Phase]string{Entering: "entering", Working: "working", Retrying: "retrying", Joining: "joining", Ended: "ended"}
+var phaseNames = map[phase]string{Entering: "entering", Working: "working", Retrying: "retrying", Joining: "joining", Ended: "ended"}
 
 func (s *script) frameLine(f *Frame) string {
 	kind := [...]string{Root: "root", Branch: "branch", Item: "item"}[f.Kind]

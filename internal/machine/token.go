@@ -19,9 +19,9 @@ type Token struct {
 	RestoreEpoch uint32
 }
 
-// ErrToken says that a text is no token of this store: malformed, or made by
+// errToken says that a text is no token of this store: malformed, or made by
 // somebody who does not have its key.
-var ErrToken = errors.New("the token is invalid")
+var errToken = errors.New("the token is invalid")
 
 const (
 	tokenPrefix = "bs1."
@@ -45,22 +45,23 @@ func (k Token) Seal(key []byte) string {
 	return string(tokenText.AppendEncode(out, seal(key, raw)))
 }
 
-// OpenToken reads what Seal wrote. The error is [ErrToken]. A token that opens
+// OpenToken reads what Seal wrote. The error says no more than that it is
+// none, or of another key. A token that opens
 // may still be an old one: whether its job is open, and whether its epoch is
 // the store's, is for the caller to see.
 func OpenToken(text string, key []byte) (Token, error) {
 	rest, ok := strings.CutPrefix(text, tokenPrefix)
 	body, tag, dotted := strings.Cut(rest, ".")
 	if !ok || !dotted || strings.ContainsAny(rest, "\r\n") { // which base64 would pass over
-		return Token{}, ErrToken
+		return Token{}, errToken
 	}
 	raw, err := tokenText.DecodeString(body)
 	if err != nil || len(raw) != tokenBytes {
-		return Token{}, ErrToken
+		return Token{}, errToken
 	}
 	sum, err := tokenText.DecodeString(tag)
 	if err != nil || subtle.ConstantTimeCompare(sum, seal(key, raw)) != 1 {
-		return Token{}, ErrToken
+		return Token{}, errToken
 	}
 	k := Token{
 		Job:          JobID(binary.BigEndian.Uint32(raw[16:])),

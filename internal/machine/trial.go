@@ -16,8 +16,10 @@ type Trial struct {
 	Mocked  bool
 	Result  value.Text
 	Failure *Failure
-	Lost    int64      // how many of a Map's items failed
-	Read    value.Text // what a Map's ItemReader has read; zero: the Map goes through what it has
+	Lost    int64 // how many of a Map's iterations failed
+	// Read is what a Map's ItemReader, its expressions evaluated, has read: an array
+	// or an object. nil: the Map goes through what it has.
+	Read func(reader value.Value) (value.Value, *Failure)
 
 	Show   func(stage string, v value.Text) // each as often as it is reached: the last counts
 	Failed func(Failure)                    // the state's work failed, whatever becomes of that
@@ -30,14 +32,16 @@ const (
 	AfterParameters            = "afterParameters"
 	AfterArguments             = "afterArguments"
 	AfterItemsPath             = "afterItemsPath"
+	AfterItemsPointer          = "afterItemsPointer"
 	AfterItemSelector          = "afterItemSelector"
+	AfterItemBatcher           = "afterItemBatcher"
 	WorkResult                 = "result"
 	AfterResultSelector        = "afterResultSelector"
 	AfterResultPath            = "afterResultPath"
 	MaxConcurrency             = "maxConcurrency"
 	ToleratedFailureCount      = "toleratedFailureCount"
 	ToleratedFailurePercentage = "toleratedFailurePercentage"
-	ItemCount                  = "itemCount" // the API has none
+	IterationCount             = "iterationCount" // the API has none
 	RetryIndex                 = "retryIndex"
 	RetryBackoff               = "retryBackoffIntervalSeconds"
 	CatchIndex                 = "catchIndex"
@@ -99,8 +103,30 @@ func (t *turn) mocked(sc *scope, m *Trial) *fault {
 	return nil
 }
 
+// readMap is what a Map's ItemReader has read.
+func (t *turn) readMap(sc *scope, m *Trial) (items datum, fl *fault) {
+	if fl := sc.narrow(); fl != nil {
+		return items, fl
+	}
+	var reader value.Value
+	if s := sc.state; s.Map.ItemReader != nil {
+		if reader, fl = sc.part(s.Map.ItemReader); fl != nil {
+			return items, fl
+		}
+	}
+	read, failed := m.Read(reader)
+	if failed != nil {
+		return items, given(failed)
+	}
+	items = datum{tree: read}
+	if reader.Get("ReaderConfig").Has("ItemsPointer") {
+		sc.show(AfterItemsPointer, items)
+	}
+	return items, nil
+}
+
 // mockedMap ends a Map's work by what stands for it, with all that comes before
-// the items shown.
+// its iterations shown.
 func (t *turn) mockedMap(sc *scope, m *Trial, items datum) *fault {
 	s := sc.state
 	most, _, fl := sc.integer(&s.Map.MaxConcurrency, 0)
@@ -111,15 +137,23 @@ func (t *turn) mockedMap(sc *scope, m *Trial, items datum) *fault {
 	if s.Language == asl.JSONPath {
 		sc.show(AfterItemsPath, items)
 	}
+	made, fl := t.selected(sc, items)
+	if fl != nil {
+		return fl
+	}
 	if s.Map.ItemSelector != nil {
-		made, fl := t.selected(sc, items)
+		sc.show(AfterItemSelector, datum{tree: value.NewArray(made)})
+	}
+	if s.Map.ItemBatcher != nil {
+		batcher, fl := sc.part(s.Map.ItemBatcher)
 		if fl != nil {
 			return fl
 		}
-		sc.show(AfterItemSelector, datum{tree: value.NewArray(made)})
+		made = batches(batcher, made, t.env.Limits.Payload)
+		sc.show(AfterItemBatcher, datum{tree: value.NewArray(made)})
 	}
-	count := int64(t.look(&items).Len())
-	sc.showInt(ItemCount, count)
+	count := int64(len(made))
+	sc.showInt(IterationCount, count)
 	tolerates, fl := sc.tolerates(m.Lost, count)
 	if fl != nil {
 		return fl
@@ -130,28 +164,29 @@ func (t *turn) mockedMap(sc *scope, m *Trial, items datum) *fault {
 	return t.mocked(sc, m)
 }
 
-// tolerates reports whether a Map goes on although so many of its items failed:
+// tolerates reports whether a Map goes on although so many of its iterations failed:
 // one that says nothing of it does.
-func (sc *scope) tolerates(lost, items int64) (bool, *fault) {
+func (sc *scope) tolerates(lost, iterations int64) (bool, *fault) {
 	fields := sc.state.Map
-	most, counted, fl := sc.integer(&fields.ToleratedFailureCount, 0)
+	most, counted, fl := sc.tolerated(&fields.ToleratedFailureCount)
 	if fl != nil {
 		return false, fl
 	}
 	if counted {
-		sc.showInt(ToleratedFailureCount, most)
+		sc.showInt(ToleratedFailureCount, int64(most))
 	}
-	percent, shared, fl := sc.integer(&fields.ToleratedFailurePercentage, 0)
+	percent, shared, fl := sc.tolerated(&fields.ToleratedFailurePercentage)
 	if fl != nil {
 		return false, fl
 	}
 	if shared {
-		sc.showInt(ToleratedFailurePercentage, percent)
+		sc.show(ToleratedFailurePercentage, datum{tree: value.NewFloat(percent)})
 	}
-	return (!counted || lost <= most) && (!shared || lost*100 <= percent*items), nil
+	return (!counted || float64(lost) <= most) && (!shared || float64(lost)*100 <= percent*float64(iterations)), nil
 }
 
-// selected is what the ItemSelector makes of each item.
+// selected is what each item is as its iteration's input: what the ItemSelector
+// makes of it, if there is one.
 func (t *turn) selected(sc *scope, items datum) ([]value.Value, *fault) {
 	all := t.look(&items)
 	made := make([]value.Value, all.Len())

@@ -38,9 +38,23 @@ func TestTrials(t *testing.T) {
 			`afterInputPath={} afterParameters={"FunctionName":"f"} failed=Busy`, `FAILED Busy`},
 		{"a map's items", mapped + `"ItemSelector": {"i.$": "$$.Map.Item.Index", "v.$": "$$.Map.Item.Value", "by.$": "$$.who"},`, `{"all": ["a", "b"]}`,
 			Trial{Mocked: true, Result: value.Checked(`[1, 2]`), Lost: 1, Context: value.Checked(`{"who": "me"}`).Decode()},
-			`afterInputPath={"all": ["a", "b"]} maxConcurrency=3 afterItemsPath=["a","b"] afterItemSelector=[{"i":0,"v":"a","by":"me"},{"i":1,"v":"b","by":"me"}] itemCount=2 toleratedFailureCount=1 toleratedFailurePercentage=50 afterResultSelector=[1, 2] afterResultPath=[1, 2]`, `SUCCEEDED [1, 2]`},
+			`afterInputPath={"all": ["a", "b"]} maxConcurrency=3 afterItemsPath=["a","b"] afterItemSelector=[{"i":0,"v":"a","by":"me"},{"i":1,"v":"b","by":"me"}] iterationCount=2 toleratedFailureCount=1 toleratedFailurePercentage=50 afterResultSelector=[1, 2] afterResultPath=[1, 2]`, `SUCCEEDED [1, 2]`},
 		{"more of them fail than may", mapped, `{"all": ["a"]}`, Trial{Mocked: true, Result: value.Checked(`[1]`), Lost: 1},
-			`afterInputPath={"all": ["a"]} maxConcurrency=3 afterItemsPath=["a"] itemCount=1 toleratedFailureCount=1 toleratedFailurePercentage=50 failed=States.ExceedToleratedFailureThreshold`, `FAILED States.ExceedToleratedFailureThreshold`},
+			`afterInputPath={"all": ["a"]} maxConcurrency=3 afterItemsPath=["a"] iterationCount=1 toleratedFailureCount=1 toleratedFailurePercentage=50 failed=States.ExceedToleratedFailureThreshold`, `FAILED States.ExceedToleratedFailureThreshold`},
+		{"batches of what was read", `"Type": "Map", "ItemReader": {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "JSON", "ItemsPointer": "/a"}, "Parameters": {"Bucket.$": "$.b", "Key": "k"}},
+			"ItemBatcher": {"MaxItemsPerBatch": 2, "MaxInputBytesPerBatch": 19}, "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}},`, `{"b": "x"}`,
+			Trial{Mocked: true, Result: value.Checked(`[1, 2, 3]`), Read: func(reader value.Value) (value.Value, *Failure) {
+				if bucket := reader.Get("Parameters").Get("Bucket").AsString(); bucket != "x" {
+					return value.Value{}, &Failure{Error: textPointer("no bucket " + bucket)}
+				}
+				return value.Checked(`[1, 2, 3, "abcdefgh"]`).Decode(), nil
+			}},
+			`afterInputPath={"b": "x"} afterItemsPointer=[1,2,3,"abcdefgh"] maxConcurrency=0 afterItemsPath=[1,2,3,"abcdefgh"] afterItemBatcher=[{"Items":[1,2]},{"Items":[3]},{"Items":["abcdefgh"]}] iterationCount=3 afterResultSelector=[1, 2, 3] afterResultPath=[1, 2, 3]`, `SUCCEEDED [1, 2, 3]`},
+		{"a reader that can't be", `"Type": "Map", "ItemReader": {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "JSON"}, "Parameters": {"Bucket.$": "$.b", "Key": "k"}},
+			"ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}},`, `{}`,
+			Trial{Mocked: true, Read: func(value.Value) (value.Value, *Failure) { panic("read by what can't be") }}, `afterInputPath={} failed=States.Runtime`, `FAILED States.Runtime`},
+		{"a batcher that can't be", mapped + `"ItemBatcher": {"MaxItemsPerBatchPath": "$.no"},`, `{"all": ["a"]}`, Trial{Mocked: true},
+			`afterInputPath={"all": ["a"]} maxConcurrency=3 afterItemsPath=["a"] failed=States.Runtime`, `FAILED States.Runtime`},
 		{"a selector that can't be", mapped + `"ItemSelector": {"i.$": "$.nothing"},`, `{"all": ["a"]}`, Trial{Mocked: true, Result: value.Checked(`[1]`)},
 			`afterInputPath={"all": ["a"]} maxConcurrency=3 afterItemsPath=["a"] failed=States.Runtime`, `FAILED States.Runtime`},
 	} {

@@ -31,6 +31,7 @@ const (
 // machines that nested executions name.
 type Catalog struct {
 	StrictAWS bool // definitions are taken in JSON alone; set before the first use
+	Mocked    bool // definitions may name what nobody serves here, since it can be mocked; set before the first use
 
 	store    store.Store
 	registry *integration.Registry

@@ -17,9 +17,9 @@ func (c *Catalog) rules(kind api.StateMachineType) asl.Rules {
 }
 
 // serves says what a Task may name: what the registry has a handler for, and
-// what the engine does itself.
+// what the engine does itself; all that AWS has where it can be mocked.
 func (c *Catalog) serves(service, action string, p asl.Pattern) bool {
-	return service == "states" || c.registry.Serves(service, action, integration.Pattern(p))
+	return service == "states" || c.Mocked && asl.OnAWS(service, action, p) || c.registry.Serves(service, action, integration.Pattern(p))
 }
 
 // check reads a definition and refuses one that can't run here.

@@ -34,8 +34,8 @@ func (s *Service) starting(ctx context.Context, text string) (engine.Machine, er
 }
 
 // request is the start of an execution, checked.
-func (s *Service) request(m engine.Machine, name, given, trace *string) (engine.StartRequest, error) {
-	r := engine.StartRequest{Machine: m}
+func (s *Service) request(m engine.Machine, testCase string, name, given, trace *string) (engine.StartRequest, error) {
+	r := engine.StartRequest{Machine: m, TestCase: testCase}
 	if name != nil {
 		if !api.ValidName(*name) {
 			return r, api.InvalidName(*name)
@@ -52,11 +52,11 @@ func (s *Service) request(m engine.Machine, name, given, trace *string) (engine.
 
 // StartExecution starts an execution.
 func (s *Service) StartExecution(ctx context.Context, in *api.StartExecutionInput) (*api.StartExecutionOutput, error) {
-	m, err := s.starting(ctx, in.StateMachineArn)
+	m, testCase, err := s.startingCase(ctx, in.StateMachineArn)
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.request(m, in.Name, in.Input, in.TraceHeader)
+	r, err := s.request(m, testCase, in.Name, in.Input, in.TraceHeader)
 	if err != nil {
 		return nil, err
 	}
@@ -89,14 +89,14 @@ func (s *Service) expressARN(machineName, name string, id store.ID) string {
 
 // StartSyncExecution runs an express execution to its end.
 func (s *Service) StartSyncExecution(ctx context.Context, in *api.StartSyncExecutionInput) (*api.StartSyncExecutionOutput, error) {
-	m, err := s.starting(ctx, in.StateMachineArn)
+	m, testCase, err := s.startingCase(ctx, in.StateMachineArn)
 	if err != nil {
 		return nil, err
 	}
 	if !m.Express {
 		return nil, api.StateMachineTypeNotSupported()
 	}
-	r, err := s.request(m, in.Name, in.Input, in.TraceHeader)
+	r, err := s.request(m, testCase, in.Name, in.Input, in.TraceHeader)
 	if err != nil {
 		return nil, err
 	}

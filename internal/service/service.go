@@ -19,6 +19,7 @@ import (
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 )
@@ -28,7 +29,10 @@ type Config struct {
 	Store   store.Store
 	Engine  *engine.Engine
 	Catalog *Catalog
-	Account string // whose ARNs are served
+	Models  Models                                     // what TestState's mocked results are held against; nil: nothing
+	Reader  func(object string) integration.ItemReader // of what TestState's Maps have read; nil: that must be JSON
+	Mocks   Mocks                                      // test cases that executions may run; nil: none may
+	Account string                                     // whose ARNs are served
 	Region  string
 	Now     func() time.Time
 	NewUUID func() string // a version 4 UUID

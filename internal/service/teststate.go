@@ -22,10 +22,20 @@ import (
 // it as it takes any execution. Its methods may be called by many at once.
 type Tester struct {
 	Registry *integration.Registry
+	Models   Models                                     // nil: mocked results are not held against them
+	Reader   func(object string) integration.ItemReader // of the text of an object; nil: that must be JSON
 	Account  string
 	Region   string
 	Now      func() time.Time
 	NewUUID  func() string // a version 4 UUID
+}
+
+// Models are AWS's descriptions of its services. They may be asked by many at
+// once.
+type Models interface {
+	// Mismatch tells in the service's words how a result differs from what AWS
+	// answers to an action, "" where it does not; whole: nothing may be missing.
+	Mismatch(service, action string, p integration.Pattern, result value.Value, whole bool) (string, error)
 }
 
 // longestTest is how long one test may take.
@@ -33,7 +43,7 @@ const longestTest = 5 * time.Minute
 
 // TestState tries one state out.
 func (s *Service) TestState(ctx context.Context, in *api.TestStateInput) (*api.TestStateOutput, error) {
-	t := Tester{Registry: s.Catalog.registry, Account: s.Account, Region: s.Region, Now: s.Now, NewUUID: s.NewUUID}
+	t := Tester{Registry: s.Catalog.registry, Models: s.Models, Reader: s.Reader, Account: s.Account, Region: s.Region, Now: s.Now, NewUUID: s.NewUUID}
 	return t.TestState(ctx, in)
 }
 
@@ -156,12 +166,8 @@ func (tr *trial) await(ctx context.Context, env machine.Env, j *machine.Job) (ma
 			return tr.outOfTime(), nil
 		}
 	}
-	call := ctx
-	if j.Deadline != machine.Never {
-		within, cancel := context.WithTimeout(ctx, time.UnixMilli(j.Deadline).Sub(tr.tester.Now()))
-		defer cancel()
-		call = within
-	}
+	call, cancel := context.WithTimeout(ctx, time.UnixMilli(j.Deadline).Sub(tr.tester.Now()))
+	defer cancel()
 	m, err := engine.CallOnce(call, tr.tester.Registry, env, tr.program, tr.x, j, func(x integration.Exchange) { tr.exchange = &x })
 	switch {
 	case err != nil:
@@ -192,15 +198,15 @@ func (tr *trial) number(at string, otherwise int64) int64 {
 	return otherwise
 }
 
-// fits refuses a mock that the items of a Map don't fit, which are known only
-// now.
+// fits refuses a mock that the iterations of a Map don't fit, which are known
+// only now.
 func (tr *trial) fits() error {
-	items := tr.number(machine.ItemCount, -1)
+	iterations := tr.number(machine.IterationCount, -1)
 	switch {
-	case items < 0 || !tr.trial.Mocked:
-	case tr.trial.Lost > items:
+	case iterations < 0 || !tr.trial.Mocked:
+	case tr.trial.Lost > iterations:
 		return api.Validation("Map iteration failure count must be less than or equal to the number of Map iterations")
-	case tr.trial.Failure == nil && tr.trial.Lost == 0 && writerOf(tr.state) == nil && int64(tr.trial.Result.Decode().Len()) != items:
+	case tr.trial.Failure == nil && tr.trial.Lost == 0 && writerOf(tr.state) == nil && int64(tr.trial.Result.Decode().Len()) != iterations:
 		return api.Validation("Input array does not equal the mocked result array's size.")
 	}
 	return nil
@@ -250,6 +256,7 @@ func (tr *trial) inspection() *api.InspectionData {
 	for at, to := range map[string]**string{
 		machine.AfterInputPath: &d.AfterInputPath, machine.AfterParameters: &d.AfterParameters, machine.AfterArguments: &d.AfterArguments,
 		machine.AfterItemsPath: &d.AfterItemsPath, machine.AfterItemSelector: &d.AfterItemSelector, machine.WorkResult: &d.Result,
+		machine.AfterItemsPointer: &d.AfterItemsPointer, machine.AfterItemBatcher: &d.AfterItemBatcher,
 		machine.AfterResultSelector: &d.AfterResultSelector, machine.AfterResultPath: &d.AfterResultPath,
 	} {
 		if text, there := tr.seen[at]; there {
@@ -258,8 +265,8 @@ func (tr *trial) inspection() *api.InspectionData {
 		}
 	}
 	d.MaxConcurrency, d.ToleratedFailureCount = tr.count(machine.MaxConcurrency), tr.count(machine.ToleratedFailureCount)
-	if percent := tr.count(machine.ToleratedFailurePercentage); percent != nil {
-		share := float32(*percent)
+	if percent, there := tr.seen[machine.ToleratedFailurePercentage]; there {
+		share := float32(percent.Decode().AsFloat())
 		d.ToleratedFailurePercentage = &share
 	}
 	details := api.InspectionErrorDetails{

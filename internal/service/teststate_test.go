@@ -15,6 +15,8 @@ import (
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/integration/aws"
+	"github.com/backstep/backstep/internal/integration/items"
 	"github.com/backstep/backstep/internal/service"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -58,7 +60,8 @@ func newTester() *service.Tester {
 	registry.Add("http", "invoke", called(bank), integration.RequestResponse)
 	uuids := 0
 	return &service.Tester{
-		Registry: registry, Account: account, Region: region,
+		Registry: registry, Models: aws.New(aws.Config{}), Reader: func(object string) integration.ItemReader { return items.NewReader(items.Text(object)) },
+		Account: account, Region: region,
 		Now: func() time.Time { return time.UnixMilli(1_800_000_000_000) },
 		NewUUID: func() string {
 			uuids++

@@ -1,7 +1,9 @@
 package service
 
 import (
+	"context"
 	"crypto/sha256"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -18,12 +20,12 @@ const onTrial = "StateName"
 
 // trial checks what is asked for, and prepares it.
 func (t *Tester) trial(in *api.TestStateInput) (*trial, error) {
-	state, language, err := tested(in)
+	of, err := tested(in)
 	if err != nil {
 		return nil, err
 	}
 	tr := &trial{tester: t}
-	if tr.program, err = t.compile(state, language, in.Mock != nil); err != nil {
+	if tr.program, err = t.compile(of.state, of.language, in.Mock != nil); err != nil {
 		return nil, err
 	}
 	tr.state = tr.program.Flow.Start
@@ -38,7 +40,7 @@ func (t *Tester) trial(in *api.TestStateInput) (*trial, error) {
 	if err := tr.mock(in.Mock); err != nil {
 		return nil, err
 	}
-	if err := tr.configure(state, in); err != nil {
+	if err := tr.configure(of.state, in); err != nil {
 		return nil, err
 	}
 	if tr.input, err = input(in.Input, machine.AWSLimits().Payload); err != nil {
@@ -60,7 +62,7 @@ func (t *Tester) trial(in *api.TestStateInput) (*trial, error) {
 		tr.start.RoleARN = *in.RoleArn
 	}
 	if in.Context == nil {
-		tr.trial.Context = tr.usual(in.RoleArn)
+		tr.trial.Context = tr.usual(in.RoleArn, of.item)
 		return tr, nil
 	}
 	if tr.trial.Context, err = object("context", in.Context); err != nil {
@@ -69,61 +71,73 @@ func (t *Tester) trial(in *api.TestStateInput) (*trial, error) {
 	return tr, tr.fitting(tr.trial.Context)
 }
 
-// tested is the state to be tried out, and its machine's query language.
-func tested(in *api.TestStateInput) (state, language value.Value, err error) {
+// subject is the state that is tried out.
+type subject struct {
+	state    value.Value
+	language value.Value // of its machine; absent: JSONPath
+	item     bool        // it is among the states that a Map has its items go through
+}
+
+// tested finds the state to be tried out.
+func tested(in *api.TestStateInput) (*subject, error) {
 	text, err := value.Check(in.Definition)
 	if err != nil {
-		return state, language, api.InvalidDefinition("INVALID_JSON_DESCRIPTION: " + syntax(in.Definition, err))
+		return nil, api.InvalidDefinition("INVALID_JSON_DESCRIPTION: " + syntax(in.Definition, err))
 	}
 	root := text.Decode()
-	language = root.Get("QueryLanguage")
 	switch {
 	case root.Kind() != value.Object:
-		return state, language, api.InvalidDefinition("INVALID_JSON_DESCRIPTION: A state is a JSON object")
+		return nil, api.InvalidDefinition("INVALID_JSON_DESCRIPTION: A state is a JSON object")
 	case in.StateName != nil:
-		if state = stateIn(root, *in.StateName); state.IsAbsent() {
-			return state, language, api.Validation("State not found in definition")
+		found := stateIn(root, *in.StateName)
+		if found == nil {
+			return nil, api.Validation("State not found in definition")
 		}
 		definition, problems := asl.Parse([]byte(in.Definition))
 		if asl.Render(problems) == "" {
 			problems = asl.Check(definition, asl.Rules{Distributed: true, Serves: asl.OnAWS})
 		}
 		if message := asl.Render(problems); message != "" {
-			return state, language, api.Errorf(api.CodeInvalidDefinition, "%s", message)
+			return nil, api.Errorf(api.CodeInvalidDefinition, "%s", message)
 		}
-		return state, language, nil
+		found.language = root.Get("QueryLanguage")
+		return found, nil
 	case root.Has("States"):
-		return state, language, api.Validation("StateName must be specified when the definition is a state machine")
+		return nil, api.Validation("StateName must be specified when the definition is a state machine")
 	}
-	return root, language, nil
+	return &subject{state: root, language: root.Get("QueryLanguage")}, nil
 }
 
-// stateIn finds a state by its name, at any depth; absent: there is none.
-func stateIn(flow value.Value, name string) value.Value {
+// stateIn finds a state by its name, at any depth; nil: there is none.
+func stateIn(flow value.Value, name string) *subject {
 	states := flow.Get("States")
 	if found := states.Get(name); found.Kind() == value.Object {
-		return found
+		return &subject{state: found}
 	}
 	for _, s := range states.Members() {
-		if found := within(s, name); !found.IsAbsent() {
+		if found := within(s, name); found != nil {
 			return found
 		}
 	}
-	return value.Value{}
+	return nil
 }
 
-// within finds a state in the flows of a Parallel or a Map.
-func within(state value.Value, name string) value.Value {
-	flows := []value.Value{state.Get("ItemProcessor"), state.Get("Iterator")}
-	if branches := state.Get("Branches"); branches.Kind() == value.Array {
-		flows = append(flows, branches.Items()...)
-	}
-	for _, flow := range flows {
-		if found := stateIn(flow, name); !found.IsAbsent() {
+// within finds a state in the flows of a Parallel or a Map; nil: there is none.
+func within(state value.Value, name string) *subject {
+	for _, items := range []string{"ItemProcessor", "Iterator"} {
+		if found := stateIn(state.Get(items), name); found != nil {
+			found.item = true
 			return found
 		}
 	}
-	return value.Value{}
+	if branches := state.Get("Branches"); branches.Kind() == value.Array {
+		for _, branch := range branches.Items() {
+			if found := stateIn(branch, name); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
 }
 
 // compile makes the program around a state: what it leads to just ends.
@@ -252,7 +266,7 @@ func (tr *trial) mock(m *api.MockInput) (err error) {
 	result := tr.trial.Result.Decode()
 	switch {
 	case s.Task != nil:
-		return shaped(&s.Task.Resource, result, m.FieldValidationMode)
+		return tr.tester.shaped(&s.Task.Resource, result, m.FieldValidationMode)
 	case s.Type == asl.Map && writerOf(s) != nil:
 		if result.Kind() != value.Object {
 			return api.Validation("Mocked result must be a JSON object.")
@@ -265,42 +279,17 @@ func (tr *trial) mock(m *api.MockInput) (err error) {
 	return nil
 }
 
-// field is a member of what an API answers.
-type field struct {
-	name     string
-	kind     value.Kind
-	required bool
-}
-
-// answers are those of the APIs that tasks of ours call, as far as a mock is held
-// against them; "sync" is what a nested execution ends with.
-var answers = map[string][]field{
-	"lambda:invoke":         {{"StatusCode", value.Number, false}, {"FunctionError", value.String, false}, {"LogResult", value.String, false}, {"ExecutedVersion", value.String, false}},
-	"sns:publish":           {{"MessageId", value.String, false}, {"SequenceNumber", value.String, false}},
-	"states:startExecution": {{"ExecutionArn", value.String, true}, {"StartDate", value.String, true}},
-	"sync": {{"ExecutionArn", value.String, true}, {"StateMachineArn", value.String, true}, {"Status", value.String, true},
-		{"StartDate", value.String, true}, {"Name", value.String, false}},
-}
-
 // shaped holds a mocked result against what the API would answer.
-func shaped(r *asl.Resource, result value.Value, mode api.MockResponseValidationMode) error {
-	fields := answers[r.Service+":"+r.Action]
-	switch {
-	case mode == api.MockResponseValidationModeNone || r.Pattern == asl.WaitForTaskToken:
+func (t *Tester) shaped(r *asl.Resource, result value.Value, mode api.MockResponseValidationMode) error {
+	if t.Models == nil || mode == api.MockResponseValidationModeNone {
 		return nil
-	case r.Kind == asl.NestedExecution && r.Pattern != asl.RequestResponse:
-		fields = answers["sync"]
 	}
-	for _, f := range fields {
-		v := result.Get(f.name)
-		switch {
-		case v.IsAbsent() && f.required && mode != api.MockResponseValidationModePresent:
-			return api.Validation("Mock result schema validation error: Required field '%s' is missing", f.name)
-		case !v.IsAbsent() && v.Kind() != f.kind:
-			return api.Validation("Mock result schema validation error: Field '%s' must be a %s", f.name, strings.ToLower(f.kind.String()))
-		}
+	whole := mode != api.MockResponseValidationModePresent
+	problem, err := t.Models.Mismatch(r.Service, r.Action, integration.Pattern(r.Pattern), result, whole)
+	if err == nil && problem != "" {
+		err = api.Validation("%s", problem)
 	}
-	return nil
+	return err
 }
 
 // configure puts things as they stand when the state is tried out.
@@ -313,7 +302,7 @@ func (tr *trial) configure(state value.Value, in *api.TestStateInput) error {
 		tr.retried = uint32(*c.RetrierRetryCount)
 	}
 	if name := c.ErrorCausedByState; name != nil {
-		if tr.trial.Failure == nil || within(state, *name).IsAbsent() {
+		if tr.trial.Failure == nil || within(state, *name) == nil {
 			return api.Validation("ErrorCausedByState must be a state within the tested Map or Parallel state, whose error is mocked")
 		}
 	}
@@ -327,13 +316,59 @@ func (tr *trial) configure(state value.Value, in *api.TestStateInput) error {
 		tr.trial.Lost = int64(*c.MapIterationFailureCount)
 	}
 	if c.MapItemReaderData != nil {
-		text, err := value.Check(*c.MapItemReaderData)
-		if err != nil || text.Decode().Kind() != value.Array && text.Decode().Kind() != value.Object {
-			return api.Validation("MapItemReaderData must be a JSON array or object")
-		}
-		tr.trial.Read = text
+		return tr.read(state.Get("ItemReader").Get("ReaderConfig").Get("InputType"), *c.MapItemReaderData)
 	}
 	return nil
+}
+
+// read has a Map go through data that its ItemReader has read: as they stand in
+// an object of the type given, or else as they are.
+func (tr *trial) read(kind value.Value, data string) error {
+	switch t := tr.tester; kind.AsString() {
+	case "CSV", "JSON", "JSONL":
+		if t.Reader != nil {
+			tr.trial.Read = func(reader value.Value) (value.Value, *machine.Failure) { return readAll(t.Reader(data), reader) }
+			return nil
+		}
+	}
+	text, err := value.Check(data)
+	if err != nil || text.Decode().Kind() != value.Array && text.Decode().Kind() != value.Object {
+		return api.Validation("MapItemReaderData must be a JSON array or object")
+	}
+	tr.trial.Read = func(value.Value) (value.Value, *machine.Failure) { return text.Decode(), nil }
+	return nil
+}
+
+// readAll reads all pages of what an ItemReader names.
+func readAll(r integration.ItemReader, source value.Value) (value.Value, *machine.Failure) {
+	all, names := []value.Value{}, []string{}
+	for request := (integration.ItemRequest{Source: source}); ; {
+		page, err := r.Read(context.Background(), request)
+		if err != nil {
+			name, cause := "States.ItemReaderFailed", err.Error()
+			if failed := (*integration.Error)(nil); errors.As(err, &failed) {
+				cause = failed.Cause
+			}
+			return value.Value{}, &machine.Failure{Error: &name, Cause: &cause}
+		}
+		for i := range page.Items.Len() {
+			all = append(all, page.Items.At(i))
+			if page.Items.Kind() == value.Object {
+				names = append(names, page.Items.NameAt(i))
+			}
+		}
+		if request.Cursor = page.Cursor; page.Over {
+			break
+		}
+	}
+	if len(names) < len(all) || len(all) == 0 {
+		return value.NewArray(all), nil
+	}
+	b := value.NewBuilder(len(all))
+	for i, v := range all {
+		b.Set(names[i], v)
+	}
+	return b.Object(), nil
 }
 
 // inContext are the members that a context object may have, and theirs.
@@ -376,8 +411,9 @@ func object(name string, given *string) (value.Value, error) {
 	return text.Decode(), nil
 }
 
-// usual is the context object where none is given.
-func (tr *trial) usual(role *string) value.Value {
+// usual is the context object where none is given; an item's state has its
+// input as the first item.
+func (tr *trial) usual(role *string, item bool) value.Value {
 	text := func(name, s string) value.Member { return value.Member{Name: name, Value: value.NewString(s)} }
 	now := value.NewString(time.UnixMilli(tr.start.At).UTC().Format("2006-01-02T15:04:05.000Z"))
 	prefix := strings.TrimSuffix(tr.start.MachineARN(), "stateMachine:"+tr.start.Machine)
@@ -397,12 +433,16 @@ func (tr *trial) usual(role *string) value.Value {
 	if tr.state.Retry != nil || tr.state.Task != nil || tr.state.Map != nil || tr.state.Parallel != nil {
 		state.Set("RetryCount", value.NewInt(int64(tr.retried)))
 	}
-	b := value.NewBuilder(4)
+	b := value.NewBuilder(5)
 	b.Set("Execution", execution)
 	b.Set("StateMachine", value.NewObject(text("Id", tr.start.MachineARN()), text("Name", tr.start.Machine)))
 	b.Set("State", state.Object())
 	if tr.state.Task != nil && (tr.state.Task.Resource.Kind == asl.Activity || tr.state.Task.Resource.Pattern == asl.WaitForTaskToken) {
 		b.Set("Task", value.NewObject(text("Token", tr.start.Name)))
+	}
+	if item {
+		b.Set("Map", value.NewObject(value.Member{Name: "Item", Value: value.NewObject(
+			value.Member{Name: "Index", Value: value.NewInt(0)}, value.Member{Name: "Value", Value: tr.input.Decode()})}))
 	}
 	return b.Object()
 }

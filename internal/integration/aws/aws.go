@@ -13,8 +13,9 @@
 // results), failure.go (errors), model.go, catalog.go and name.go (what a
 // service is), endpoint.go, signer.go and role.go (where requests go, and for
 // whom), optimised.go, gateway.go and emr.go, job.go with jobs.go (what goes on
-// after the call that began it), and kubernetes.go with kubernetesjob.go (the
-// clusters of EKS).
+// after the call that began it), kubernetes.go with kubernetesjob.go (the
+// clusters of EKS), and mismatch.go (whether a mocked result is what a service
+// answers).
 package aws
 
 import (

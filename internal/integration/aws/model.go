@@ -69,7 +69,8 @@ const (
 	timestampKind kind = "t"
 )
 
-// shape is a type of a service.
+// shape is a type of a service. A scalar that nothing more is known of has no
+// place among a model's shapes: members name its kind.
 type shape struct {
 	Kind    kind     `json:"k"`
 	Flat    bool     `json:"f,omitempty"` // no element around the items
@@ -78,6 +79,12 @@ type shape struct {
 	Item    *member  `json:"i,omitempty"` // of a list
 	Key     *member  `json:"a,omitempty"` // of a map
 	Value   *member  `json:"v,omitempty"`
+
+	// What holds of the values that a service answers with.
+	Required []string `json:"r,omitempty"` // members of a structure that are always there
+	Words    []string `json:"e,omitempty"` // all that a string may be; nil: anything
+	Least    *float64 `json:"b,omitempty"` // of a number its value; of a string, a blob, a list or a map its length
+	Most     *float64 `json:"z,omitempty"`
 }
 
 // member is a shape at its place: in a structure, a list, a map, or as the

@@ -161,6 +161,7 @@ type trimmer struct {
 	shapes value.Value
 	model  *model
 	index  map[string]string // by shape: what members call it
+	told   map[string]bool   // shapes that answers hold
 }
 
 func trim(api value.Value) *model {
@@ -176,7 +177,10 @@ func trim(api value.Value) *model {
 	}
 	m.S3 = strings.HasPrefix(text("signatureVersion"), "s3")
 	m.Namespace = text("xmlNamespace") + meta.Get("xmlNamespace").Get("uri").AsString()
-	t := &trimmer{shapes: api.Get("shapes"), model: m, index: map[string]string{}}
+	t := &trimmer{shapes: api.Get("shapes"), model: m, index: map[string]string{}, told: map[string]bool{}}
+	for _, o := range api.Get("operations").Members() {
+		t.tell(o.Get("output"))
+	}
 	faults := map[string]bool{}
 	for name, o := range api.Get("operations").Members() {
 		if t.streams(o.Get("input").Get("shape").AsString(), nil) || t.streams(o.Get("output").Get("shape").AsString(), nil) {
@@ -264,29 +268,54 @@ func (t *trimmer) member(name string, ref value.Value) member {
 	return m
 }
 
-// shape is what members call a shape: a scalar's letter, or its number.
+// tell notes what an answer holds.
+func (t *trimmer) tell(ref value.Value) {
+	name := ref.Get("shape").AsString()
+	if name == "" || t.told[name] {
+		return
+	}
+	t.told[name] = true
+	s := t.shapes.Get(name)
+	for _, m := range s.Get("members").Members() {
+		t.tell(m)
+	}
+	for _, part := range []string{"member", "key", "value"} {
+		t.tell(s.Get(part))
+	}
+}
+
+// scalars are the kinds of scalars.
+var scalars = map[string]kind{
+	"string": stringKind, "character": stringKind, "boolean": booleanKind, "blob": blobKind, "timestamp": timestampKind,
+	"integer": numberKind, "long": numberKind, "float": numberKind, "double": numberKind, "bigdecimal": numberKind,
+	"biginteger": numberKind, "short": numberKind,
+}
+
+// shape is what members call a shape: the letter of a scalar of which nothing
+// more is known, or a number.
 func (t *trimmer) shape(name string) string {
 	s := t.shapes.Get(name)
-	switch s.Get("type").AsString() {
-	case "string", "character":
+	made := &shape{Flat: s.Get("flattened").AsBool(), Payload: s.Get("payload").AsString()}
+	if t.told[name] {
+		t.constrain(made, s)
+	}
+	scalar, isScalar := scalars[s.Get("type").AsString()]
+	switch {
+	case isScalar && made.Words == nil && made.Least == nil && made.Most == nil && scalar == stringKind:
 		return ""
-	case "integer", "long", "float", "double", "bigdecimal", "biginteger", "short":
-		return string(numberKind)
-	case "boolean":
-		return string(booleanKind)
-	case "blob":
-		return string(blobKind)
-	case "timestamp":
-		return string(timestampKind)
+	case isScalar && made.Words == nil && made.Least == nil && made.Most == nil:
+		return string(scalar)
 	}
 	if at, known := t.index[name]; known {
 		return at
 	}
 	at := strconv.Itoa(len(t.model.Shapes))
 	t.index[name] = at
-	made := &shape{Kind: kind(s.Get("type").AsString()), Flat: s.Get("flattened").AsBool(), Payload: s.Get("payload").AsString()}
 	t.model.Shapes = append(t.model.Shapes, made)
-	switch made.Kind {
+	if made.Kind = scalar; isScalar {
+		return at
+	}
+	switch made.Kind = kind(s.Get("type").AsString()); made.Kind {
 	case listKind:
 		made.Item = ptr(t.member("", s.Get("member")))
 	case mapKind:
@@ -303,6 +332,21 @@ func (t *trimmer) shape(name string) string {
 		slices.SortFunc(made.Members, func(a, b member) int { return strings.Compare(firstRaised(a.Name), firstRaised(b.Name)) })
 	}
 	return at
+}
+
+// constrain notes what holds of a shape's values.
+func (t *trimmer) constrain(made *shape, s value.Value) {
+	for _, name := range s.Get("required").Items() {
+		made.Required = append(made.Required, name.AsString())
+	}
+	for _, word := range s.Get("enum").Items() {
+		made.Words = append(made.Words, word.AsString())
+	}
+	for name, to := range map[string]**float64{"min": &made.Least, "max": &made.Most} {
+		if bound, err := strconv.ParseFloat(s.Get(name).Spelling(), 64); err == nil {
+			*to = &bound
+		}
+	}
 }
 
 func ptr(m member) *member { return &m }
