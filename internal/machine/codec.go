@@ -11,12 +11,13 @@ import (
 // number for as long as stores hold it. A new encoding gets a new number.
 const (
 	startFormat  = 2
-	headFormat   = 2
+	headFormat   = 3
 	frameFormat  = 2
 	jobFormat    = 1
 	eventsFormat = 1
 
-	withoutMap = 1 // the format of a start that has nothing to do with a map run
+	withoutMap         = 1 // the format of a start that has nothing to do with a map run
+	withoutRunRedrives = 2 // that of a head that knew no redrives of map runs
 )
 
 // FormatError says that a record was written by a newer version.

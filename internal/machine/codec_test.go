@@ -24,8 +24,9 @@ var (
 		Status: Failed, Now: 1, Stop: 2, LastEvent: 3, Entries: 4, LastPayload: 5, LastFrame: 6, LastJob: 7, Input: 8, Output: 9,
 		Error: textPointer("e"), Cause: textPointer(""), Timeout: 10, Redrives: 11, Variables: 12,
 		Kept: true, Redriven: 13, Tokens: []redriveToken{{"t", 14}, {"u", 15}},
-		Run: &Run{MaxConcurrency: 13, ToleratedCount: -14, ToleratedPercentage: 15.5, Items: counts{16, 17, 18, 19, 20, 21},
-			Executions: counts{22, 23, 24, 25, 26, 27}, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Writes: 33, Cursor: "c", Over: true, Failing: true},
+		Run: &Run{MaxConcurrency: 13, ToleratedCount: -14, ToleratedPercentage: 15.5, Items: counts{16, 17, 18, 19, 20, 21, 34, 35},
+			Executions: counts{22, 23, 24, 25, 26, 27, 36, 37}, Again: 38, Replaced: 39, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Writes: 33, Cursor: "c", Over: true, Failing: true},
+		ParentJob: 40,
 	}
 	fullFrame = Frame{
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
@@ -123,7 +124,7 @@ func TestNewerRecordsAreNamed(t *testing.T) {
 // nothing of redrives and map runs.
 func TestOlderRecordsAreRead(t *testing.T) {
 	wantHead := fullHead
-	wantHead.Kept, wantHead.Redriven, wantHead.Tokens, wantHead.Run = false, 0, nil, nil
+	wantHead.Kept, wantHead.Redriven, wantHead.Tokens, wantHead.Run, wantHead.ParentJob = false, 0, nil, nil, 0
 	bytes, _ := hex.DecodeString("01030204030405060708090a0b0c026501")
 	if head, err := DecodeHead(bytes); err != nil || !reflect.DeepEqual(head, wantHead) {
 		t.Errorf("%+v, %v", head, err)

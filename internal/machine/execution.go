@@ -14,8 +14,8 @@
 // goes out), apply.go, step.go (the loop) and turn.go (what one Step has changed
 // so far); then a file per state type, named as in package asl: pass.go,
 // task.go, choice.go, wait.go, parallel.go, map.go, end.go; distributed.go is what
-// a distributed Map asks for, maprun.go what the run then does, and
-// results.go with what its children came to. Beside them stand
+// a distributed Map asks for, maprun.go what the run then does,
+// results.go with what its children came to, and rerun.go again. Beside them stand
 // join.go (the frames beneath a Parallel or Map), retry.go (what becomes of a
 // fault.go), redrive.go (how one that failed goes on), query.go (expressions and
 // how their failures are worded), context.go and assign.go. At the edges:
@@ -148,6 +148,10 @@ type Head struct {
 	Redriven    int64 // when the last redrive was, UTC ms; 0: there was none
 	Tokens      []redriveToken
 	Run         *Run // of a map run; replaced, never changed
+
+	// ParentJob is the parent's job that the end completes, where a redrive of
+	// the parent has opened another than the one of the start; 0: that one.
+	ParentJob JobID
 }
 
 // redriveToken is a caller's token and the redrive that it asked for. A head has
@@ -240,12 +244,12 @@ type Frame struct {
 	Variables    []binding // assigned in this frame's flow, in order of name
 	Retries      []uint32  // used so far, per retrier of the state
 	Tried        uint32    // attempts of this entry before the last redrive
-	Sends        uint32    // calls of this step so far
+	Sends        uint32    // calls of this step so far; redrives of the map run that a distributed Map has started
 	Unknown      bool      // a send of this step may have had an effect although it failed
 	Job          JobID     // the open one, or 0
 
 	Join   *Join // of a Parallel or Map that is under way
-	Result Ref   // of an ended frame: what its parent's join reads
+	Result Ref   // of an ended frame: what its parent's join reads; of a distributed Map: the plan of its map run
 }
 
 // Join is a Parallel's or Map's account of the frames beneath it.

@@ -12,7 +12,7 @@ import (
 
 // What a map run's children came to is kept in frames of the children's numbers:
 // Index is the status, Sends the number of items, Result what the run gives of
-// it. Without a bucket to write to all of them become the run's output. With one
+// it; Input is what one was asked that did not end well. Without a bucket to write to all of them become the run's output. With one
 // they are written there whenever enough have come together, and let go; what
 // was written so far is the root frame's Result.
 
@@ -28,15 +28,19 @@ func (t *turn) exports() bool { return t.writer().Has("Resource") }
 
 // keep keeps what a child came to. What can't become part of the run's output,
 // since all together are over the limit, is not kept: the run will fail by it.
-// So is a failure that nobody writes.
 func (t *turn) keep(j *Job, n *Ending) {
 	exports := t.exports()
 	if n.Head.Status != Succeeded && !exports {
+		t.keepLost(j, n.Start.Map.Item.Count, n.Head.Status, 0)
 		return
 	}
 	text := n.result(t.writer(), exports)
 	u := t.account()
 	u.Bytes = min(u.Bytes+text.Len()+1, 1<<30)
+	if n.Head.Status != Succeeded {
+		t.keepLost(j, n.Start.Map.Item.Count, n.Head.Status, t.payload(text, value.Value{}))
+		return
+	}
 	if most := t.env.Limits.Payload; !exports && most > 0 && u.Bytes > most {
 		return
 	}
@@ -74,15 +78,21 @@ func among(text string, succeeded bool, writer value.Value) string {
 
 // gathered are the results at hand in the order of the children.
 func (t *turn) gathered() []*Frame {
-	numbers := slices.AppendSeq(slices.Clone(t.frames.keys), maps.Keys(t.x.Frames))
-	slices.Sort(numbers)
 	var all []*Frame
-	for _, number := range slices.Compact(numbers) {
-		if child := t.peek(number); number != 0 && child != nil {
+	for _, number := range t.children() {
+		if child := t.peek(number); child.Result != 0 {
 			all = append(all, child)
 		}
 	}
 	return all
+}
+
+// children are the numbers of the children of whom something is kept, in order.
+func (t *turn) children() []FrameID {
+	numbers := slices.AppendSeq(slices.Clone(t.frames.keys), maps.Keys(t.x.Frames))
+	numbers = slices.DeleteFunc(numbers, func(id FrameID) bool { return id == 0 || t.peek(id) == nil })
+	slices.Sort(numbers)
+	return slices.Compact(numbers)
 }
 
 // write asks to write the results at hand, and with the last of them the
@@ -120,7 +130,7 @@ func (t *turn) wrote(j *Job, m Message) bool {
 		child := t.peek(FrameID(id))
 		u.Items.Written += int(child.Sends)
 		u.Executions.Written++
-		t.frames.put(child.ID, nil)
+		t.written(child)
 	}
 	root.Result = t.payload(m.Output, value.Value{})
 	switch last := asked.Get("Last").AsBool(); {
@@ -180,7 +190,7 @@ func (x *Execution) Results(job JobID) ([]resultFile, Message, bool) {
 		if body == "" {
 			continue
 		}
-		key := prefix + kind + "_" + strconv.Itoa(listed.Get("ResultFiles").Get(kind).Len()) + extension(writer)
+		key := prefix + kind + "_" + strconv.Itoa(x.Head.Run.number(kind, listed)) + extension(writer)
 		files = append(files, resultFile{bucket, key, body})
 		entry := value.NewObject(member("Key", value.NewString(key)), member("Size", value.NewInt(int64(len(body)))))
 		of := listed.Get("ResultFiles")
@@ -190,6 +200,27 @@ func (x *Execution) Results(job JobID) ([]resultFile, Message, bool) {
 		files = append(files, resultFile{bucket, prefix + "manifest.json", listed.Text().String()})
 	}
 	return files, Message{Kind: JobSucceeded, Job: job, Output: listed.Text()}, true
+}
+
+// number is the number of the next file of that kind.
+func (u *Run) number(kind string, listed value.Value) int {
+	n := listed.Get("ResultFiles").Get(kind).Len()
+	if kind != "SUCCEEDED" {
+		n += u.Replaced
+	}
+	return n
+}
+
+// replaceFailures takes the files of what did not succeed off the manifest, since
+// that is done again. Their names are not used again.
+func (t *turn) replaceFailures(root *Frame) {
+	if root.Result == 0 {
+		return
+	}
+	listed := t.tree(root.Result)
+	of, none := listed.Get("ResultFiles"), value.NewArray(nil)
+	t.account().Replaced += max(of.Get("FAILED").Len(), of.Get("PENDING").Len())
+	root.Result = t.payload(listed.With("ResultFiles", of.With("FAILED", none).With("PENDING", none)).Text(), value.Value{})
 }
 
 // manifest tells of the files that were written so far.

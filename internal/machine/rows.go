@@ -75,7 +75,7 @@ func AppendHead(b []byte, h *Head) []byte {
 	if h.Run != nil {
 		b = h.Run.append(b)
 	}
-	return b
+	return binary.AppendUvarint(b, uint64(h.ParentJob))
 }
 
 // DecodeHead reads what AppendHead wrote.
@@ -108,7 +108,10 @@ func DecodeHead(b []byte) (Head, error) {
 		h.Tokens = append(h.Tokens, redriveToken{r.text(), r.int64()})
 	}
 	if r.flag() {
-		h.Run = r.run()
+		h.Run = r.run(format)
+	}
+	if format > withoutRunRedrives {
+		h.ParentJob = JobID(r.uint32())
 	}
 	return h, r.end()
 }

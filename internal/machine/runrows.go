@@ -43,7 +43,11 @@ func (u *Run) append(b []byte) []byte {
 	}
 	b = appendText(b, u.Cursor)
 	b = appendFlag(b, u.Over)
-	return appendFlag(b, u.Failing)
+	b = appendFlag(b, u.Failing)
+	for _, n := range u.redriveNumbers() {
+		b = binary.AppendUvarint(b, uint64(*n))
+	}
+	return b
 }
 
 // numbers are the counts of the run, in the order of its record.
@@ -55,7 +59,13 @@ func (u *Run) numbers() []*int {
 	return all
 }
 
-func (r *reader) run() *Run {
+// redriveNumbers are the counts that redrives need, in the order of the record.
+func (u *Run) redriveNumbers() []*int {
+	return []*int{&u.Again, &u.Replaced, &u.Items.Pending, &u.Items.Permanent, &u.Executions.Pending, &u.Executions.Permanent}
+}
+
+// run reads where a map run stands from a head of that format.
+func (r *reader) run(format uint64) *Run {
 	u := &Run{MaxConcurrency: int(r.int64()), ToleratedCount: r.int64(), ToleratedPercentage: math.Float64frombits(uint64(r.int64()))}
 	for _, n := range u.numbers() {
 		*n = r.number()
@@ -63,5 +73,10 @@ func (r *reader) run() *Run {
 	u.Cursor = r.text()
 	u.Over = r.flag()
 	u.Failing = r.flag()
+	if format > withoutRunRedrives {
+		for _, n := range u.redriveNumbers() {
+			*n = r.number()
+		}
+	}
 	return u
 }

@@ -123,7 +123,13 @@ func (s *script) frameLine(f *Frame) string {
 	}
 	out += " " + phaseNames[f.Phase]
 	if f.Phase == Ended {
-		return out + " result " + s.ref(f.Result) + "\n"
+		if f.Input != 0 { // of a map run's child that did not end well
+			out += " lost " + statusNames[f.Index] + " asked " + s.ref(f.Input)
+		}
+		if f.Result != 0 {
+			out += " result " + s.ref(f.Result)
+		}
+		return out + "\n"
 	}
 	out += fmt.Sprintf(" %s entry %d", f.State, f.Entry)
 	if len(f.Retries) > 0 {

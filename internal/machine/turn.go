@@ -160,7 +160,7 @@ func (t *turn) halt(id JobID) {
 	if j == nil || t.x.Jobs[id] == nil || j.Kind != StartRun && j.Kind != StartItem {
 		return
 	}
-	halting := Job{Kind: Halt, State: j.State, Entry: j.Entry, Due: t.head.Now}
+	halting := Job{Kind: Halt, State: j.State, Entry: j.Entry, Send: uint32(id), Due: t.head.Now}
 	if j.Kind == StartRun {
 		halting.Request = j.Request
 	}

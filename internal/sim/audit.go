@@ -9,8 +9,11 @@ import (
 // true of it: I9, nobody is an orphan, and I10, no timer is early.
 func (b *book) audit(l *life, t *turned) {
 	w := b.w
+	again := l.head.ParentJob != t.was.ParentJob // another job of the parent waits for it
 	switch {
 	case !t.was.Status.Ended():
+	case again && l.head.Status == t.was.Status && l.head.Stop == t.was.Stop: // it tells of its end again
+		return
 	case l.head.Redrives != t.was.Redrives:
 		b.revived(l, t)
 	default:
@@ -66,15 +69,27 @@ func (b *book) auditRun(l *life) {
 			open++
 		}
 	}
-	begun := u.Items.Running + u.Items.Succeeded + u.Items.Failed + u.Items.TimedOut + u.Items.Aborted
+	begun := u.Items.Running + u.Items.Succeeded + u.Items.Failed + u.Items.TimedOut + u.Items.Aborted + u.Items.Pending
 	switch {
 	case l.head.Status.Ended():
 		b.atRest(l)
 		if l.head.Status == machine.Succeeded && (u.Begun != u.Read || u.Items.Running > 0) {
 			b.w.failf("I9", l.id, "a map run ends well, of %d items it has begun %d, and %d are under way", u.Read, u.Begun, u.Items.Running)
 		}
+		lost := 0
+		for _, f := range l.frames {
+			if f.ID != 0 && f.Input != 0 {
+				lost++
+			}
+		}
+		if got := u.Executions.Failed + u.Executions.TimedOut + u.Executions.Aborted; l.head.Kept && got != lost {
+			b.w.failf("I9", l.id, "a map run counts %d children that did not end well, and could redrive %d", got, lost)
+		}
 		if b.w.saw(mapRunOver); l.head.Status == machine.Aborted {
 			b.w.saw(mapRunStopped)
+		}
+		if l.head.Redrives > 0 && l.head.Status == machine.Succeeded {
+			b.w.saw(mapRunRedriven)
 		}
 	case open != u.Executions.Running:
 		b.w.failf("I9", l.id, "a map run counts %d children, and has %d jobs", u.Executions.Running, open)
