@@ -62,6 +62,9 @@ func (s *Service) DescribeMapRun(ctx context.Context, in *api.DescribeMapRunInpu
 		return nil, err
 	}
 	parent, err := s.parentARN(ctx, &start)
+	if errors.Is(err, engine.ErrNotFound) { // it has gone with its execution
+		return nil, api.ResourceNotFound(in.MapRunArn)
+	}
 	if err != nil {
 		return nil, err
 	}
