@@ -232,7 +232,6 @@ func choiceOperators() []string {
 // The reasons that several rows share.
 const (
 	noVersions = "versions and aliases are not made yet"
-	noMapRuns  = "a redrive of a distributed Map begins a new map run"
 	notStarted = "a task that can't be started is told by its Failed event"
 	asRuntime  = "told as `States.Runtime`, as AWS tells it"
 )
@@ -243,17 +242,14 @@ var unproven = map[string]string{
 	"CreateStateMachineAlias": noVersions, "DeleteStateMachineAlias": noVersions, "DescribeStateMachineAlias": noVersions,
 	"ListStateMachineAliases": noVersions, "UpdateStateMachineAlias": noVersions,
 	"PublishStateMachineVersion": noVersions, "DeleteStateMachineVersion": noVersions, "ListStateMachineVersions": noVersions,
-	"DescribeMapRun": noMapRuns, "ListMapRuns": noMapRuns, "UpdateMapRun": noMapRuns,
 	"RedriveExecution": "executions are not redriven yet", "ExecutionRedriven": "executions are not redriven yet",
 	"TestState":                      "the operation is not offered yet",
 	"ValidateStateMachineDefinition": "the operation is not offered yet; the command line has `validate`",
 
-	"ActivityScheduleFailed": "an activity that is not there ends the execution with `States.Runtime`, as on AWS",
-	"MapRunAborted":          noMapRuns, "MapRunFailed": noMapRuns, "MapRunRedriven": noMapRuns, "MapRunStarted": noMapRuns, "MapRunSucceeded": noMapRuns,
+	"ActivityScheduleFailed":       "an activity that is not there ends the execution with `States.Runtime`, as on AWS",
 	"LambdaFunctionScheduleFailed": notStarted, "LambdaFunctionStartFailed": notStarted, "TaskStartFailed": notStarted, "TaskSubmitFailed": notStarted,
 
-	"States.BranchFailed":                    "a branch's own error is told, as on AWS",
-	"States.ExceedToleratedFailureThreshold": noMapRuns, "States.ItemReaderFailed": noMapRuns, "States.ResultWriterFailed": noMapRuns,
+	"States.BranchFailed":         "a branch's own error is told, as on AWS",
 	"States.IntrinsicFailure":     asRuntime,
 	"States.NoChoiceMatched":      asRuntime,
 	"States.ParameterPathFailure": asRuntime,

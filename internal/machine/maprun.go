@@ -36,6 +36,7 @@ type Run struct {
 	Failing  bool   // the run has failed, and what it has is still to be written
 	Again    int    // since the last redrive: the last child that was looked at for whether it is to be done again
 	Replaced int    // files of failures of earlier tries, which the manifest does not list any more
+	Skipped  int    // writes that were broken off: what they may have written is not written over
 }
 
 // counts are items or children by what became of them.
@@ -516,6 +517,9 @@ func (t *turn) abortRunning() {
 // that are under way are stopped.
 func (t *turn) endRun(as Status, fl *fault) bool {
 	t.abortRunning()
+	if j := t.peekJob(t.peek(0).Job); j != nil && j.Kind == WriteResults {
+		t.account().Skipped++
+	}
 	t.over = true
 	t.head.Status, t.head.Stop = as, t.head.Now
 	t.head.Error, t.head.Cause = fl.Error, fl.Cause

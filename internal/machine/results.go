@@ -204,7 +204,7 @@ func (x *Execution) Results(job JobID) ([]resultFile, Message, bool) {
 
 // number is the number of the next file of that kind.
 func (u *Run) number(kind string, listed value.Value) int {
-	n := listed.Get("ResultFiles").Get(kind).Len()
+	n := listed.Get("ResultFiles").Get(kind).Len() + u.Skipped
 	if kind != "SUCCEEDED" {
 		n += u.Replaced
 	}

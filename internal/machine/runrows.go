@@ -61,7 +61,7 @@ func (u *Run) numbers() []*int {
 
 // redriveNumbers are the counts that redrives need, in the order of the record.
 func (u *Run) redriveNumbers() []*int {
-	return []*int{&u.Again, &u.Replaced, &u.Items.Pending, &u.Items.Permanent, &u.Executions.Pending, &u.Executions.Permanent}
+	return []*int{&u.Again, &u.Replaced, &u.Skipped, &u.Items.Pending, &u.Items.Permanent, &u.Executions.Pending, &u.Executions.Permanent}
 }
 
 // run reads where a map run stands from a head of that format.

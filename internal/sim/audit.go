@@ -10,6 +10,9 @@ import (
 func (b *book) audit(l *life, t *turned) {
 	w := b.w
 	again := l.head.ParentJob != t.was.ParentJob // another job of the parent waits for it
+	if again && l.start.IsRun() {
+		w.saw(mapRunRedriven)
+	}
 	switch {
 	case !t.was.Status.Ended():
 	case again && l.head.Status == t.was.Status && l.head.Stop == t.was.Stop: // it tells of its end again
@@ -89,7 +92,7 @@ func (b *book) auditRun(l *life) {
 			b.w.saw(mapRunStopped)
 		}
 		if l.head.Redrives > 0 && l.head.Status == machine.Succeeded {
-			b.w.saw(mapRunRedriven)
+			b.w.saw(mapRunMended)
 		}
 	case open != u.Executions.Running:
 		b.w.failf("I9", l.id, "a map run counts %d children, and has %d jobs", u.Executions.Running, open)

@@ -62,6 +62,7 @@ const (
 	mapRunOver
 	mapRunStopped
 	mapRunRedriven
+	mapRunMended
 	situationKinds = iota
 )
 
@@ -77,7 +78,7 @@ var SituationNames = [situationKinds]string{
 	"name taken", "start refused for now", "parent heard of its child", "child outlived its parent", "nested start refused",
 	"express execution ran", "express execution ran again", "express execution answered at once", "express execution left by its caller", "saga done", "saga undone", "debit after its refund refused",
 	"effect whose answer was lost", "timer beyond the window", "history full", "redriven", "redrive asked for again", "redrive refused",
-	"map run ended", "map run stopped", "map run redriven to a good end",
+	"map run ended", "map run stopped", "map run redriven", "map run redriven to a good end",
 }
 
 func (w *world) saw(s situation) { w.out.Situations[s]++ }
