@@ -105,6 +105,11 @@ func (e *Engine) item(k store.JobKey) (*birth, error) {
 	if err := e.awaken(s, r); err != nil {
 		return nil, err
 	}
+	if j := r.x.Jobs[machine.JobID(k.Number)]; j != nil && r.x.Payloads[j.Request].IsZero() { // it is done again
+		if err := e.readPayloads(e.ctx, r.id, r.x); err != nil {
+			return nil, err
+		}
+	}
 	start, input := r.x.Child(r.program, machine.JobID(k.Number))
 	if start == nil {
 		return nil, nil

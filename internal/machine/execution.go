@@ -248,8 +248,9 @@ type Frame struct {
 	Unknown      bool      // a send of this step may have had an effect although it failed
 	Job          JobID     // the open one, or 0
 
-	Join   *Join // of a Parallel or Map that is under way
-	Result Ref   // of an ended frame: what its parent's join reads; of a distributed Map: the plan of its map run
+	Join   *Join  // of a Parallel or Map that is under way
+	Result Ref    // of an ended frame: what its parent's join reads; of a distributed Map: the plan of its map run
+	Lost   []lost // of a map run: children that did not end well; see rerun.go
 }
 
 // Join is a Parallel's or Map's account of the frames beneath it.

@@ -14,9 +14,9 @@ import (
 // is an execution without states and without a history. Its root frame stands
 // in the distributed Map, so that an ItemSelector sees what the Map sees; the
 // frame's join holds the items at hand. A child that is under way is a job, the
-// result of one that ended well a frame of the child's number, and so is what a
-// redrive needs of one that did not. So it costs what is open, what it has to
-// give back, and what may be done again; see rerun.go.
+// result of one that ended well a frame of the child's number. So it costs what
+// is open, and what it has to give back; of those that did not end well it keeps
+// a list, see rerun.go.
 
 // Run is where a map run stands. What it counts are items, but for Children.
 type Run struct {
@@ -34,7 +34,9 @@ type Run struct {
 	Cursor   string // where the reader goes on; "": it has not begun
 	Over     bool   // no more items come in
 	Failing  bool   // the run has failed, and what it has is still to be written
-	Again    int    // since the last redrive: the last child that was looked at for whether it is to be done again
+	Lost     int    // children that did not end well, each as often as it did not
+	Again    int    // of those, how many were done again
+	Until    int    // and how many are, before the run goes on
 	Replaced int    // files of failures of earlier tries, which the manifest does not list any more
 	Skipped  int    // writes that were broken off: what they may have written is not written over
 }
@@ -172,7 +174,7 @@ func (t *turn) plan() value.Value {
 func (t *turn) advance() {
 	for begun := 0; t.running(); begun++ {
 		u, join := t.account(), t.peek(0).Join
-		again := u.Executions.Pending > 0
+		again := u.Again < u.Until
 		switch most := t.env.Limits.EntriesTurn; {
 		case t.peek(0).Job != 0 || u.Executions.Running >= t.childrenAtOnce():
 			return
@@ -310,7 +312,7 @@ func (t *turn) beginChild() *fault {
 	u.Children++
 	u.Items.Running += count
 	u.Executions.Running++
-	t.open(Job{Kind: StartItem, State: s.Name, Entry: uint32(u.Children), Attempt: 1,
+	t.open(Job{Kind: StartItem, State: s.Name, Entry: uint32(u.Children), Attempt: 1, Send: uint32(count),
 		Request: t.payload(asked.Object().Text(), value.Value{}), Deadline: Never, Due: t.head.Now})
 	return nil
 }
@@ -385,13 +387,16 @@ func (t *turn) answered(endings []Ending) (changed bool) {
 // stillborn takes note of a child that can't be started.
 func (t *turn) stillborn(j *Job) bool {
 	count := t.itemsOf(j)
-	t.keepLost(j, count, Failed, 0)
+	t.lose(j, count, Failed)
 	t.settle(j, count, Failed, false)
 	return true
 }
 
 // itemsOf is how many items the child of a job is for.
 func (t *turn) itemsOf(j *Job) int {
+	if j.Send > 0 { // else it is of an older version
+		return int(j.Send)
+	}
 	n, _ := t.text(j.Request).Decode().Get("Count").AsInt()
 	return int(n)
 }
@@ -503,7 +508,7 @@ func (t *turn) openJobs() []JobID {
 func (t *turn) abortRunning() {
 	for _, id := range t.openJobs() {
 		if j := t.peekJob(id); j.Kind == StartItem {
-			t.keepLost(j, t.itemsOf(j), Aborted, 0)
+			t.lose(j, t.itemsOf(j), Aborted)
 		}
 	}
 	t.giveUpPending()

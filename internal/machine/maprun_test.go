@@ -103,7 +103,7 @@ func runLine(u *Run) string {
 	for _, more := range []struct {
 		what string
 		n    int
-	}{{"again", u.Again}, {"replaced", u.Replaced}} {
+	}{{"lost", u.Lost}, {"again", u.Again}, {"until", u.Until}, {"replaced", u.Replaced}} {
 		if more.n > 0 {
 			line += fmt.Sprintf(" %s %d", more.what, more.n)
 		}

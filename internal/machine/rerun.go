@@ -2,28 +2,41 @@ package machine
 
 // A map run that has ended without success is redriven with its parent: what
 // did not succeed is done again, what did is kept, and what never began goes
-// on. For that each child that was lost stays as a frame of its number, with
-// what it was asked. A standard child is redriven itself, an express one is
-// started again; either does it for a job of its own, so that what the earlier
-// try has still to tell is no longer heard.
+// on. For that a run keeps a list of the children that were lost, in frames of
+// its own that hold so many each; what they were asked stays on disk, and is
+// read again where it is needed. A standard child is redriven itself, an express
+// one is started again; either does it for a job of its own, so that what the
+// earlier try has still to tell is no longer heard.
 
-// keepLost keeps what a redrive needs of a child that did not end well, and with
-// it what is still to be written of it.
-func (t *turn) keepLost(j *Job, items int, as Status, result Ref) {
-	t.frames.put(FrameID(j.Entry), &Frame{ID: FrameID(j.Entry), Kind: Item, Phase: Ended, State: j.State, Index: int(as),
-		Sends: uint32(items), Tried: j.Attempt, Input: j.Request, Result: result})
+// lost is a child that did not end well.
+type lost struct {
+	Entry   uint32 // its number
+	Attempt uint32 // which try of it that was, from 1
+	Request Ref    // what it was asked
+	Items   uint32
+	As      Status
 }
 
-// isLost reports whether a child did not end well.
-func (f *Frame) isLost() bool { return f.Input != 0 }
+// Lost children stand lostFrame to a frame, from the frame of that number on.
+const (
+	firstLost FrameID = 1 << 31
+	lostFrame         = 256
+)
 
-// written lets the result of a child go that was written.
-func (t *turn) written(child *Frame) {
-	if !child.isLost() {
-		t.frames.put(child.ID, nil)
-		return
+// lose puts a child on the list.
+func (t *turn) lose(j *Job, items int, as Status) {
+	u := t.account()
+	id := firstLost + FrameID(u.Lost/lostFrame)
+	switch touched := t.frames.find(id) >= 0; {
+	case u.Lost%lostFrame == 0:
+		t.frames.put(id, &Frame{ID: id, Kind: Item, Phase: Ended, Lost: make([]lost, 0, lostFrame)})
+	case !touched: // the list of the frame that is stored is not written to
+		f := t.frame(id)
+		f.Lost = append(make([]lost, 0, lostFrame), f.Lost...)
 	}
-	t.frame(child.ID).Result = 0
+	f := t.frame(id)
+	f.Lost = append(f.Lost, lost{j.Entry, j.Attempt, j.Request, uint32(items), as})
+	u.Lost++
 }
 
 // rerunnable reports whether a run that has ended without success can be
@@ -59,46 +72,42 @@ func (t *turn) rerun() {
 	h, u := &t.head, t.account()
 	h.Status, h.Stop, h.Error, h.Cause, h.Kept = Running, 0, nil, nil, false
 	t.untell()
-	u.Failing, u.Again = false, 0
-	unwritten, unwrittenItems, bytes := 0, 0, 0
-	for _, number := range t.children() {
-		switch child := t.peek(number); {
-		case !child.isLost():
-			bytes = min(bytes+t.text(child.Result).Len()+1, 1<<30)
-			unwritten++
-			unwrittenItems += int(child.Sends)
-		case child.Result != 0: // what it came to is not what the run gives of it
-			t.frame(number).Result = 0
-		}
-	}
+	u.Failing, u.Until = false, u.Lost
 	for _, c := range []*counts{&u.Items, &u.Executions} {
 		c.Pending = c.lost()
 		c.Failed, c.TimedOut, c.Aborted, c.Permanent, c.Written = 0, 0, 0, 0, 0
 	}
 	root := t.frame(0)
 	root.Job = 0
-	if t.exports() {
-		u.Items.Written, u.Executions.Written, u.Bytes = u.Items.Succeeded-unwrittenItems, u.Executions.Succeeded-unwritten, bytes
-		t.replaceFailures(root)
+	if !t.exports() {
+		return
 	}
+	u.Items.Written, u.Executions.Written, u.Bytes = u.Items.Succeeded, u.Executions.Succeeded, 0
+	for _, child := range t.gathered() {
+		if Status(child.Index) != Succeeded { // what it comes to is still open
+			t.frames.put(child.ID, nil)
+			continue
+		}
+		u.Bytes = min(u.Bytes+t.text(child.Result).Len()+1, 1<<30)
+		u.Items.Written -= int(child.Sends)
+		u.Executions.Written--
+	}
+	t.replaceFailures(root)
 }
 
 // beginAgain makes the job of the next child that is to be done again.
 func (t *turn) beginAgain() {
 	u := t.account()
-	var child *Frame
-	for child == nil || !child.isLost() {
-		if u.Again++; u.Again > u.Children {
-			panic("the map run has lost count of what is to be done again")
-		}
-		child = t.peek(FrameID(u.Again))
+	id := firstLost + FrameID(u.Again/lostFrame)
+	l := t.peek(id).Lost[u.Again%lostFrame]
+	if u.Again++; u.Again%lostFrame == 0 {
+		t.frames.put(id, nil)
 	}
-	t.frames.put(child.ID, nil)
-	u.Items.Pending -= int(child.Sends)
-	u.Items.Running += int(child.Sends)
+	u.Items.Pending -= int(l.Items)
+	u.Items.Running += int(l.Items)
 	u.Executions.Pending--
 	u.Executions.Running++
-	t.open(Job{Kind: StartItem, State: child.State, Entry: uint32(child.ID), Attempt: child.Tried + 1, Request: child.Input,
+	t.open(Job{Kind: StartItem, State: t.x.Start.Map.State, Entry: l.Entry, Attempt: l.Attempt + 1, Send: l.Items, Request: l.Request,
 		Deadline: Never, Due: t.head.Now})
 }
 
@@ -106,14 +115,10 @@ func (t *turn) beginAgain() {
 // they came to before.
 func (t *turn) giveUpPending() {
 	u := t.account()
-	if u.Executions.Pending == 0 {
-		return
+	for at := u.Again; at < u.Until; at++ {
+		l := &t.peek(firstLost + FrameID(at/lostFrame)).Lost[at%lostFrame]
+		*u.Items.of(l.As) += int(l.Items)
+		*u.Executions.of(l.As)++
 	}
-	for _, number := range t.children() {
-		if child := t.peek(number); int(number) > u.Again && child.isLost() {
-			*u.Items.of(Status(child.Index)) += int(child.Sends)
-			*u.Executions.of(Status(child.Index))++
-		}
-	}
-	u.Items.Pending, u.Executions.Pending = 0, 0
+	u.Items.Pending, u.Executions.Pending, u.Until = 0, 0, u.Again
 }

@@ -165,18 +165,44 @@ func TestAMapRunIsRedrivenSoOften(t *testing.T) {
 	}
 }
 
-// A run that has lost count breaks an invariant.
-func TestARunThatLostCount(t *testing.T) {
-	s := distributedScript(t, "run", "EXPRESS", failState)
-	s.command("start [1, 2]")
-	u := *s.x.Head.Run
-	u.Executions.Pending, u.Executions.Running = 1, 0
-	s.x.Head.Run = &u
-	defer func() {
-		if recover() == nil {
-			t.Error("it goes on")
+// The list of lost children takes as many frames as it needs, and they go as it
+// is gone through.
+func TestManyLostChildren(t *testing.T) {
+	const items = 3*lostFrame + 7
+	s := newScript(t, "run")
+	s.compile(`{"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true, "MaxConcurrency": 3, "ToleratedFailurePercentage": 100,
+		"ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}, "StartAt": "Do", "States": {"Do": ` + failState + `}}}}}`)
+	s.x.Apply(Step(s.env, s.p, s.x, s.runStart(s.text("["+strings.Repeat("1,", items-1)+"1]"))))
+	end := func(as Status, until func() bool) {
+		for !s.x.Head.Status.Ended() && !until() {
+			m := Message{Kind: Answered}
+			for id := range s.x.Jobs {
+				j := s.x.Jobs[id]
+				start := s.x.ChildOf(s.p, j)
+				start.Map = &MapStart{State: j.State, Item: &itemStart{Count: int(j.Send)}}
+				m.Endings = append(m.Endings, Ending{Start: *start, Head: Head{Status: as}, Output: value.Checked("1"), byMapRun: true})
+			}
+			d := Step(s.env, s.p, s.x, m)
+			if len(d.Frames) > 7 || len(d.Jobs) > 3 {
+				t.Fatalf("an answer costs %d frames and %d jobs", len(d.Frames), len(d.Jobs))
+			}
+			s.x.Apply(d)
 		}
-	}()
-	none := 0
-	Step(s.env, s.p, s.x, Message{Kind: Updated, Update: &Update{MaxConcurrency: &none}})
+	}
+	end(Failed, func() bool { return s.x.Head.Run.Executions.Failed >= items-3 })
+	s.x.Apply(Step(s.env, s.p, s.x, Message{Kind: Stop}))
+	if u := s.x.Head.Run; u.Lost != items || len(s.x.Frames) != 5 || len(s.x.Payloads) > 3 {
+		t.Fatalf("%+v, %d frames, %d payloads", *u, len(s.x.Frames), len(s.x.Payloads))
+	}
+	s.x.Apply(Step(s.env, s.p, s.x, Message{Kind: Begin, Job: 77, Run: &runInput{Redrives: 1}}))
+	end(Failed, func() bool { return s.x.Head.Run.Again >= lostFrame })
+	s.x.Apply(Step(s.env, s.p, s.x, Message{Kind: Stop}))
+	if u := s.x.Head.Run; u.Executions.lost() != items || u.Lost-u.Again != items || u.Items != u.Executions {
+		t.Fatalf("%+v", *u)
+	}
+	s.x.Apply(Step(s.env, s.p, s.x, Message{Kind: Begin, Job: 78, Run: &runInput{Redrives: 2}}))
+	end(Succeeded, func() bool { return false })
+	if u := s.x.Head.Run; s.x.Head.Status != Succeeded || u.Items.Succeeded != items || len(s.x.Frames) != 0 {
+		t.Errorf("%s: %+v, %d frames", s.x.Head.Status, *u, len(s.x.Frames))
+	}
 }

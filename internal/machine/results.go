@@ -12,7 +12,7 @@ import (
 
 // What a map run's children came to is kept in frames of the children's numbers:
 // Index is the status, Sends the number of items, Result what the run gives of
-// it; Input is what one was asked that did not end well. Without a bucket to write to all of them become the run's output. With one
+// it. Without a bucket to write to all of them become the run's output. With one
 // they are written there whenever enough have come together, and let go; what
 // was written so far is the root frame's Result.
 
@@ -30,17 +30,15 @@ func (t *turn) exports() bool { return t.writer().Has("Resource") }
 // since all together are over the limit, is not kept: the run will fail by it.
 func (t *turn) keep(j *Job, n *Ending) {
 	exports := t.exports()
-	if n.Head.Status != Succeeded && !exports {
-		t.keepLost(j, n.Start.Map.Item.Count, n.Head.Status, 0)
-		return
+	if n.Head.Status != Succeeded {
+		t.lose(j, n.Start.Map.Item.Count, n.Head.Status)
+		if !exports {
+			return
+		}
 	}
 	text := n.result(t.writer(), exports)
 	u := t.account()
 	u.Bytes = min(u.Bytes+text.Len()+1, 1<<30)
-	if n.Head.Status != Succeeded {
-		t.keepLost(j, n.Start.Map.Item.Count, n.Head.Status, t.payload(text, value.Value{}))
-		return
-	}
 	if most := t.env.Limits.Payload; !exports && most > 0 && u.Bytes > most {
 		return
 	}
@@ -78,21 +76,14 @@ func among(text string, succeeded bool, writer value.Value) string {
 
 // gathered are the results at hand in the order of the children.
 func (t *turn) gathered() []*Frame {
+	numbers := slices.AppendSeq(slices.Clone(t.frames.keys), maps.Keys(t.x.Frames))
+	numbers = slices.DeleteFunc(numbers, func(id FrameID) bool { return id == 0 || id >= firstLost || t.peek(id) == nil })
+	slices.Sort(numbers)
 	var all []*Frame
-	for _, number := range t.children() {
-		if child := t.peek(number); child.Result != 0 {
-			all = append(all, child)
-		}
+	for _, number := range slices.Compact(numbers) {
+		all = append(all, t.peek(number))
 	}
 	return all
-}
-
-// children are the numbers of the children of whom something is kept, in order.
-func (t *turn) children() []FrameID {
-	numbers := slices.AppendSeq(slices.Clone(t.frames.keys), maps.Keys(t.x.Frames))
-	numbers = slices.DeleteFunc(numbers, func(id FrameID) bool { return id == 0 || t.peek(id) == nil })
-	slices.Sort(numbers)
-	return slices.Compact(numbers)
 }
 
 // write asks to write the results at hand, and with the last of them the
@@ -130,7 +121,7 @@ func (t *turn) wrote(j *Job, m Message) bool {
 		child := t.peek(FrameID(id))
 		u.Items.Written += int(child.Sends)
 		u.Executions.Written++
-		t.written(child)
+		t.frames.put(child.ID, nil)
 	}
 	root.Result = t.payload(m.Output, value.Value{})
 	switch last := asked.Get("Last").AsBool(); {

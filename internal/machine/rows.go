@@ -118,7 +118,11 @@ func DecodeHead(b []byte) (Head, error) {
 
 // AppendFrame adds the frame as a record to b.
 func AppendFrame(b []byte, f *Frame) []byte {
-	b = append(b, frameFormat)
+	if len(f.Lost) == 0 {
+		b = append(b, withoutLost)
+	} else {
+		b = append(b, frameFormat)
+	}
 	for _, n := range [...]uint64{uint64(f.ID), uint64(f.Parent), uint64(f.Kind), uint64(f.Index), uint64(f.Phase),
 		uint64(f.Input), uint64(f.Entry), uint64(f.EnteredEvent), uint64(f.Prev), uint64(f.Sends), uint64(f.Job), uint64(f.Result)} {
 		b = binary.AppendUvarint(b, n)
@@ -137,6 +141,9 @@ func AppendFrame(b []byte, f *Frame) []byte {
 		for _, n := range [...]uint64{uint64(j.Count), uint64(j.Begun), uint64(j.Done), uint64(j.AtOnce), uint64(j.First), uint64(j.Items)} {
 			b = binary.AppendUvarint(b, n)
 		}
+	}
+	if len(f.Lost) > 0 {
+		b = appendLost(b, f.Lost)
 	}
 	return b
 }
@@ -172,6 +179,9 @@ func DecodeFrame(b []byte) (*Frame, error) {
 	if r.flag() {
 		f.Join = &Join{Count: r.number(), Begun: r.number(), Done: r.number(), AtOnce: r.number(),
 			First: FrameID(r.uint32()), Items: Ref(r.uint32())}
+	}
+	if format > withoutLost {
+		f.Lost = r.lost()
 	}
 	return f, r.end()
 }

@@ -61,7 +61,7 @@ func (u *Run) numbers() []*int {
 
 // redriveNumbers are the counts that redrives need, in the order of the record.
 func (u *Run) redriveNumbers() []*int {
-	return []*int{&u.Again, &u.Replaced, &u.Skipped, &u.Items.Pending, &u.Items.Permanent, &u.Executions.Pending, &u.Executions.Permanent}
+	return []*int{&u.Lost, &u.Again, &u.Until, &u.Replaced, &u.Skipped, &u.Items.Pending, &u.Items.Permanent, &u.Executions.Pending, &u.Executions.Permanent}
 }
 
 // run reads where a map run stands from a head of that format.
@@ -79,4 +79,26 @@ func (r *reader) run(format uint64) *Run {
 		}
 	}
 	return u
+}
+
+// appendLost adds lost children to a frame's record.
+func appendLost(b []byte, all []lost) []byte {
+	b = binary.AppendUvarint(b, uint64(len(all)))
+	for _, l := range all {
+		for _, n := range [...]uint32{l.Entry, l.Attempt, uint32(l.Request), l.Items, uint32(l.As)} {
+			b = binary.AppendUvarint(b, uint64(n))
+		}
+	}
+	return b
+}
+
+func (r *reader) lost() []lost {
+	all := make([]lost, r.length())
+	for i := range all {
+		all[i] = lost{Entry: r.uint32(), Attempt: r.uint32(), Request: Ref(r.uint32()), Items: r.uint32(), As: Status(r.upTo(uint8(Aborted)))}
+	}
+	if len(all) == 0 {
+		r.fail()
+	}
+	return all
 }

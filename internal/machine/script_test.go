@@ -313,6 +313,9 @@ func (s *script) step(m Message) []Event {
 	}
 	s.store(d)
 	s.x.Apply(d)
+	for _, ref := range s.x.Needs() { // what is asked again
+		s.x.Payloads[ref] = s.texts[ref]
+	}
 	if back := s.restored(); snapshot(back) != snapshot(s.x) {
 		s.t.Errorf("read back:\n%s\nin memory:\n%s", snapshot(back), snapshot(s.x))
 	}

@@ -63,6 +63,9 @@ func (b *book) audit(l *life, t *turned) {
 // is to be stopped.
 func outlives(j *machine.Job) bool { return j.Kind == machine.Tell || j.Kind == machine.Halt }
 
+// lostFrame is how many lost children stand in one frame of a map run.
+const lostFrame = 256
+
 // auditRun holds that a map run has lost no item: what it says is under way is
 // what it has jobs for.
 func (b *book) auditRun(l *life) {
@@ -79,13 +82,11 @@ func (b *book) auditRun(l *life) {
 		if l.head.Status == machine.Succeeded && (u.Begun != u.Read || u.Items.Running > 0) {
 			b.w.failf("I9", l.id, "a map run ends well, of %d items it has begun %d, and %d are under way", u.Read, u.Begun, u.Items.Running)
 		}
-		lost := 0
+		lost := -u.Again % lostFrame
 		for _, f := range l.frames {
-			if f.ID != 0 && f.Input != 0 {
-				lost++
-			}
+			lost += len(f.Lost)
 		}
-		if got := u.Executions.Failed + u.Executions.TimedOut + u.Executions.Aborted; l.head.Kept && got != lost {
+		if got := u.Executions.Failed + u.Executions.TimedOut + u.Executions.Aborted; l.head.Kept && (got != lost || got != u.Lost-u.Again) {
 			b.w.failf("I9", l.id, "a map run counts %d children that did not end well, and could redrive %d", got, lost)
 		}
 		if b.w.saw(mapRunOver); l.head.Status == machine.Aborted {
