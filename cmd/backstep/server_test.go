@@ -3,7 +3,7 @@
 // starts it wrongly reads what it says.
 //
 // Read server_test.go (the process, and the desk that its machines call), then
-// a file per client, keys_test.go, report_test.go, limits_test.go, then what goes wrong: drain_test.go,
+// a file per client, map_test.go, keys_test.go, report_test.go, limits_test.go, then what goes wrong: drain_test.go,
 // interrupt_test.go, misuse_test.go, function_test.go and disk_test.go.
 package main
 
@@ -109,12 +109,12 @@ func serveChild(t *testing.T, configuration string) *node {
 	return serveFrom(t, filepath.Join(t.TempDir(), "data"), configuration)
 }
 
-// serveFrom starts a server on a data folder, waits until it takes starts, and
-// stops it when the test ends.
-func serveFrom(t *testing.T, data, configuration string) *node {
+// serveFrom starts a server on a data folder, in an environment, waits until it
+// takes starts, and stops it when the test ends.
+func serveFrom(t *testing.T, data, configuration string, env ...string) *node {
 	t.Helper()
 	n := &node{data: data}
-	n.process, n.said = command(t, nil, "serve", "--listen", "127.0.0.1:0", "--data", n.data, "--config", configFile(t, configuration))
+	n.process, n.said = command(t, env, "serve", "--listen", "127.0.0.1:0", "--data", n.data, "--config", configFile(t, configuration))
 	if err := n.process.Start(); err != nil {
 		t.Fatal(err)
 	}

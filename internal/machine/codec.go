@@ -12,13 +12,14 @@ import (
 const (
 	startFormat  = 2
 	headFormat   = 3
-	frameFormat  = 3
+	frameFormat  = 4
 	jobFormat    = 1
 	eventsFormat = 1
 
 	withoutMap         = 1 // the format of a start that has nothing to do with a map run
 	withoutRunRedrives = 2 // that of a head that knew no redrives of map runs
-	withoutLost        = 2 // that of a frame that keeps no lost children
+	withoutSources     = 2 // that of a frame whose items are from nowhere in particular
+	withoutLost        = 3 // that of a frame that keeps no lost children
 )
 
 // FormatError says that a record was written by a newer version.

@@ -118,10 +118,17 @@ func DecodeHead(b []byte) (Head, error) {
 
 // AppendFrame adds the frame as a record to b.
 func AppendFrame(b []byte, f *Frame) []byte {
-	if len(f.Lost) == 0 {
-		b = append(b, withoutLost)
-	} else {
+	var from Ref
+	if f.Join != nil {
+		from = f.Join.From
+	}
+	switch {
+	case len(f.Lost) > 0:
 		b = append(b, frameFormat)
+	case from != 0:
+		b = append(b, withoutLost)
+	default:
+		b = append(b, withoutSources)
 	}
 	for _, n := range [...]uint64{uint64(f.ID), uint64(f.Parent), uint64(f.Kind), uint64(f.Index), uint64(f.Phase),
 		uint64(f.Input), uint64(f.Entry), uint64(f.EnteredEvent), uint64(f.Prev), uint64(f.Sends), uint64(f.Job), uint64(f.Result)} {
@@ -141,6 +148,9 @@ func AppendFrame(b []byte, f *Frame) []byte {
 		for _, n := range [...]uint64{uint64(j.Count), uint64(j.Begun), uint64(j.Done), uint64(j.AtOnce), uint64(j.First), uint64(j.Items)} {
 			b = binary.AppendUvarint(b, n)
 		}
+	}
+	if from != 0 || len(f.Lost) > 0 && f.Join != nil {
+		b = binary.AppendUvarint(b, uint64(from))
 	}
 	if len(f.Lost) > 0 {
 		b = appendLost(b, f.Lost)
@@ -179,6 +189,9 @@ func DecodeFrame(b []byte) (*Frame, error) {
 	if r.flag() {
 		f.Join = &Join{Count: r.number(), Begun: r.number(), Done: r.number(), AtOnce: r.number(),
 			First: FrameID(r.uint32()), Items: Ref(r.uint32())}
+	}
+	if format > withoutSources && f.Join != nil {
+		f.Join.From = Ref(r.uint32())
 	}
 	if format > withoutLost {
 		f.Lost = r.lost()

@@ -63,6 +63,8 @@ const (
 	mapRunStopped
 	mapRunRedriven
 	mapRunMended
+	expressItem
+	itemAgain
 	situationKinds = iota
 )
 
@@ -79,6 +81,7 @@ var SituationNames = [situationKinds]string{
 	"express execution ran", "express execution ran again", "express execution answered at once", "express execution left by its caller", "saga done", "saga undone", "debit after its refund refused",
 	"effect whose answer was lost", "timer beyond the window", "history full", "redriven", "redrive asked for again", "redrive refused",
 	"map run ended", "map run stopped", "map run redriven", "map run redriven to a good end",
+	"express child of a map run called", "express child called again after a crash",
 }
 
 func (w *world) saw(s situation) { w.out.Situations[s]++ }

@@ -39,6 +39,9 @@ type call struct {
 	operation *operation
 	style     style
 	words     words
+
+	status int    // of the answer, where that was an error
+	code   string // and its name
 }
 
 // do sends the call once and answers with the result's members and what is told
@@ -124,6 +127,10 @@ func (c *call) request(ctx context.Context, made *request) (*http.Request, error
 // unsigned is the failure to sign a request; what the context ended goes on as
 // it is.
 func (c *call) unsigned(ctx context.Context, err error) error {
+	var denied *integration.Error
+	if errors.As(err, &denied) {
+		return denied
+	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("service %s: %w", c.model.ID, ctx.Err())
 	}

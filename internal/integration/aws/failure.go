@@ -53,6 +53,7 @@ type refused struct {
 // refusal is the failure of a call that was answered with an error.
 func (c *call) refusal(a *integration.Answer) error {
 	r := c.read(a)
+	c.status, c.code = a.Status, r.code
 	if r.message == "" {
 		r.message = a.Reason
 	}
