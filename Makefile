@@ -8,7 +8,7 @@ export BACKSTEP_SHARED ?= $(abspath ../shared)
 PURE := value jsonpath jsonata asl machine
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo demo-postgres test lint unit coverage clean bench generate sim mutants hostile conformance fuzz crash
+.PHONY: help build demo demo-postgres test lint unit coverage clean bench million generate sim mutants hostile conformance fuzz crash
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ clean: ## take away what was built
 bench: build ## five-step sagas beside the machine's own limits and the least a server can be (DURATION=8s, ROUNDS=1, POSTGRES=DSN)
 	go build -o bin/rig-bench ./rig/bench
 	bin/rig-bench -backstep bin/backstep -duration $(or $(DURATION),8s) -rounds $(or $(ROUNDS),1) -postgres "$(POSTGRES)"
+
+million: build ## a million items of a distributed Map, and 40,000 of an inline one: items/s, processor, memory (ITEMS=1000000, KILLS=0, INLINE=40000)
+	go build -o bin/rig-million ./rig/million
+	bin/rig-million -backstep bin/backstep -items $(or $(ITEMS),1000000) -kills $(or $(KILLS),0) -inline $(or $(INLINE),40000)
 
 generate: ## docs/api.md, docs/compatibility.md, the models of AWS's services
 	go test ./api -run '^TestManual$$' -update

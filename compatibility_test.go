@@ -311,5 +311,4 @@ const byItself = "it is for what keeps Step Functions itself from a call, such a
 var unproven = map[string]string{
 	"LambdaFunctionScheduleFailed": byItself + "`LambdaFunctionFailed`", "LambdaFunctionStartFailed": byItself + "`LambdaFunctionFailed`",
 	"TaskStartFailed": byItself + "`TaskFailed` or `TaskSubmitFailed`",
-	"MapRunRedriven":  "a redrive of a distributed Map begins a new map run",
 }

@@ -35,7 +35,9 @@ type DescribeMapRunOutput struct {
 	RedriveDate                *Timestamp             `json:"redriveDate,omitzero"`
 }
 
-// MapRunItemCounts are a map run's items by what became of the children that they are for. Pending are those of whom no child was started yet.
+// MapRunItemCounts are a map run's items by what became of the children that they are for. Pending are those of whom no child was started yet;
+// PendingRedrive those of children that did not succeed and that a redrive has still to come to; FailuresNotRedrivable, of those that did not
+// succeed, the ones that no redrive can do again.
 type MapRunItemCounts struct {
 	Pending               int64  `json:"pending"`
 	Running               int64  `json:"running"`

@@ -143,7 +143,8 @@ type Service interface {
 	// Errors: ExecutionDoesNotExist, InvalidArn.
 	DescribeExecution(context.Context, *DescribeExecutionInput) (*DescribeExecutionOutput, error)
 
-	// ListExecutions lists the executions of a state machine, a version, an alias or a map run, the newest first, by page.
+	// ListExecutions lists the executions of a state machine, a version, an alias or a map run, the newest first, by page. With a
+	// redriveFilter a page may have fewer than maxResults although more follow.
 	//
 	// Errors: ValidationException when not exactly one of stateMachineArn and mapRunArn is given, or a filter does not fit it; InvalidArn;
 	// InvalidToken; StateMachineDoesNotExist; StateMachineTypeNotSupported for an EXPRESS one; ResourceNotFound for a map run.
@@ -158,14 +159,17 @@ type Service interface {
 	// RedriveExecution lets a STANDARD execution that FAILED, TIMED_OUT or was ABORTED go on from where it stood, with the input, definition
 	// and ARN that it has. What was entered and not left is done again, under the same step ids; what was done stays done. Of a Parallel and
 	// an inline Map only the branches and iterations that had not succeeded run again, or all of them where the state failed because its
-	// result was too large. Retries start anew, and so do the timeouts. Its history goes on with ExecutionRedriven.
+	// result was too large. Of a distributed Map the map run is redriven: children that did not succeed are done again, standard ones from where
+	// they stood and express ones from their beginning, and items that had not begun go on. Retries start anew, and so do the timeouts. Its
+	// history goes on with ExecutionRedriven.
 	//
 	// It is idempotent by clientToken: each of the last ten tokens that redrove the execution is answered with its redriveDate for fifteen
 	// minutes.
 	//
 	// Errors: ExecutionDoesNotExist; InvalidArn; ExecutionNotRedrivable, with the reason that DescribeExecution tells as
 	// redriveStatusReason: it is RUNNING or SUCCEEDED, it ended 14 days ago or began a year ago, its history has 24,999 events or more, it ended
-	// under a version that knew no redrives, or its state machine is DELETING or gone; ValidationException for a clientToken that is none.
+	// under a version that knew no redrives, a map run has started it and can redrive it, or its state machine is DELETING or gone;
+	// ValidationException for a clientToken that is none.
 	RedriveExecution(context.Context, *RedriveExecutionInput) (*RedriveExecutionOutput, error)
 
 	// GetExecutionHistory lists the events of an execution by page, the first one first unless reverseOrder is set.
@@ -253,12 +257,14 @@ type Service interface {
 	// Errors: InvalidArn, ResourceNotFound.
 	ListTagsForResource(context.Context, *ListTagsForResourceInput) (*ListTagsForResourceOutput, error)
 
-	// DescribeMapRun answers where a map run stands: its limits, and how many of its items and children have come to what.
+	// DescribeMapRun answers where a map run stands: its limits, and how many of its items and children have come to what. It is there as long
+	// as the execution that started it.
 	//
 	// Errors: ResourceNotFound, InvalidArn.
 	DescribeMapRun(context.Context, *DescribeMapRunInput) (*DescribeMapRunOutput, error)
 
-	// ListMapRuns lists the map runs that an execution has started, the newest first, by page. Every attempt of a distributed Map is one.
+	// ListMapRuns lists the map runs that an execution has started, the newest first, by page. Every attempt of a distributed Map is one; a redrive goes on with
+	// the last.
 	//
 	// Errors: ExecutionDoesNotExist, InvalidArn, InvalidToken.
 	ListMapRuns(context.Context, *ListMapRunsInput) (*ListMapRunsOutput, error)

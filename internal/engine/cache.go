@@ -28,11 +28,18 @@ type shard struct {
 	used      resident // ring of residents: used.next was used last
 	bytes     int64    // of all residents, about
 	most      int
-	mostBytes int64
+	mostBytes int64 // its share of all; it may take more as long as the others leave room
+	room      *room
 }
 
-func newShard(number store.Shard, most int, mostBytes int64) *shard {
-	s := &shard{number: number, residents: make(map[store.ID]*resident), most: most, mostBytes: mostBytes}
+// room is what all shards share: about how many bytes their residents take.
+type room struct {
+	bytes atomic.Int64
+	most  int64
+}
+
+func newShard(number store.Shard, most int, mostBytes int64, shared *room) *shard {
+	s := &shard{number: number, residents: make(map[store.ID]*resident), most: most, mostBytes: mostBytes, room: shared}
 	s.used.next, s.used.previous = &s.used, &s.used
 	return s
 }
@@ -132,7 +139,7 @@ func (s *shard) keep(r *resident) {
 func (s *shard) release(r *resident) {
 	r.weigh()
 	s.mu.Lock()
-	s.bytes += r.weight - r.size
+	s.grow(r.weight - r.size)
 	r.size, r.done = r.weight, r.x == nil || r.x.Head.Status != machine.Running
 	s.letGo(r)
 	s.mu.Unlock()
@@ -154,7 +161,7 @@ func (s *shard) letGo(r *resident) {
 	for range evictionLook {
 		old := s.used.previous
 		switch {
-		case old == &s.used || len(s.residents) <= s.most && s.bytes <= s.mostBytes:
+		case old == &s.used || len(s.residents) <= s.most && (s.bytes <= s.mostBytes || s.room.bytes.Load() <= s.room.most):
 			return
 		case old.holders == 0:
 			s.evict(old)
@@ -172,7 +179,12 @@ const evictionLook = 4
 func (s *shard) evict(r *resident) {
 	r.unlink()
 	delete(s.residents, r.id)
-	s.bytes -= r.size
+	s.grow(-r.size)
+}
+
+func (s *shard) grow(bytes int64) {
+	s.bytes += bytes
+	s.room.bytes.Add(bytes)
 }
 
 func (s *shard) link(r *resident) {

@@ -134,7 +134,7 @@ func (e *Engine) startedBefore(ctx context.Context, x *machine.Execution, r Star
 		return Started{}, err
 	}
 	same := Started{ID: id, Name: start.Name, At: start.At, Was: true}
-	if p := r.Parent; p != nil && start.Parent != nil && *start.Parent == *p {
+	if p := r.Parent; p != nil && start.Parent != nil && start.Parent.ID == p.ID && (r.Map != nil || start.Parent.Job == p.Job) {
 		return same, nil
 	}
 	if head.Status == machine.Running && r.Parent == nil && start.TestCase == r.TestCase {
@@ -199,6 +199,12 @@ func (e *Engine) Redrive(ctx context.Context, id store.ID, token string) (int64,
 // now, "" where it can.
 func (e *Engine) NotRedrivable(s *machine.Start, h *machine.Head) string {
 	return h.NotRedrivable(s, e.cfg.Quotas, max(e.now(), h.Now))
+}
+
+// ByMapRun reports whether an execution can be redriven now by the map run that
+// started it, and by nobody else.
+func (e *Engine) ByMapRun(s *machine.Start, h *machine.Head) bool {
+	return h.ByMapRun(s, e.cfg.Quotas, max(e.now(), h.Now))
 }
 
 // Complete brings the answer of a callback task or of an activity's worker: an

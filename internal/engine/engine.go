@@ -221,8 +221,9 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	e.dispatcher = newDispatcher(cfg.Limits, cfg.Spawn, e.do)
 	shards := int(e.identity.Shards)
 	most, mostBytes := max(1, cfg.Limits.Cached/shards), cfg.Limits.CachedBytes/int64(shards)
+	shared := &room{most: cfg.Limits.CachedBytes}
 	for i := range shards {
-		e.shards = append(e.shards, newShard(store.Shard(i), most, mostBytes))
+		e.shards = append(e.shards, newShard(store.Shard(i), most, mostBytes, shared))
 	}
 	return e, nil
 }

@@ -89,6 +89,9 @@ func (e *Engine) beginExpress(x *machine.Execution, input value.Text, ended func
 	r := s.hold(id)
 	defer s.release(r)
 	if r.volatile.Load() {
+		if p := x.Start.Parent; p != nil && *r.x.Start.Parent != *p {
+			return errStopping
+		}
 		return nil // it is running
 	}
 	r.x, r.program = x, program

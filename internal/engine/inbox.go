@@ -75,7 +75,7 @@ func (e *Engine) hearNews(m *store.Message) error {
 		return err
 	}
 	x, _, err := readExecution(&loaded)
-	if err != nil || x.Start.Parent == nil {
+	if err != nil || x.Start.Parent == nil || !x.Head.Status.Ended() { // redriven since, it tells of its next end
 		return e.dropNews(from)
 	}
 	if err := e.readPayloads(e.ctx, id, x); err != nil {

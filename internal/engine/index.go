@@ -16,6 +16,7 @@ const (
 	IndexQuarantined = "quarantined" // value: ""; the row's body is the reason
 	IndexMapRuns     = "mapruns"     // map runs; value: the id of the execution that started them
 	IndexChildren    = "children"    // of a map run; value: its id, or StatusValue of that
+	IndexForsaken    = "forsaken"    // map runs whose execution is gone; value: ""
 )
 
 // Tenant is how keys spell an account in a region.
@@ -77,7 +78,8 @@ func (i Item) append(b []byte) []byte {
 
 var errItem = errors.New("list row: not in an encoding of this version")
 
-// DecodeItem reads the body of a row of one of the lists, but of IndexQuarantined.
+// DecodeItem reads the body of a row of one of the lists, but of
+// IndexQuarantined and IndexForsaken.
 func DecodeItem(body []byte) (Item, error) {
 	if len(body) < 2 || body[0] < itemPlain || body[0] > itemWhole {
 		return Item{}, errItem

@@ -11,7 +11,7 @@ import (
 
 // A map run stands between a distributed Map and its children. It is in the
 // shard of its parent, under an id that the parent's job names: the same job
-// twice finds the same run. Its children are started by its own jobs, standard
+// twice finds the same run, and the job of a redrive redrives it. Its children are started by its own jobs, standard
 // ones through the door of their shards. What they came to arrives as letters,
 // and all letters that wait are taken in one turn. Express children live in
 // memory, and are run anew where their job is found on disk.
@@ -48,10 +48,12 @@ func (e *Engine) mapRun(k store.JobKey) (*machine.Start, machine.Message, error)
 	return start, first, nil
 }
 
-// errNotBegun says that a map run is not there yet.
+// errNotBegun says that a map run is not there yet, or still busy with an
+// earlier try.
 var errNotBegun = errors.New("the map run has not begun")
 
-// beginRun takes a map run's first turn, unless it is there.
+// beginRun takes a map run's first turn, or where it is there, and waited for by
+// an earlier job, lets it go on for this one.
 func (e *Engine) beginRun(start machine.Start, first machine.Message) error {
 	id := store.ID(start.ID)
 	program, err := e.cfg.Programs(e.ctx, start.Definition)
@@ -61,7 +63,9 @@ func (e *Engine) beginRun(start machine.Start, first machine.Message) error {
 	s := e.shardOf(id)
 	r := s.hold(id)
 	defer s.release(r)
-	if err := e.awaken(s, r); !errors.Is(err, ErrNotFound) {
+	if err := e.awaken(s, r); err == nil {
+		return e.rerun(s, r, first)
+	} else if !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	r.x, r.program, r.held, r.epoch = machine.New(start), program, "", s.epoch.Load()
@@ -71,6 +75,18 @@ func (e *Engine) beginRun(start machine.Start, first machine.Message) error {
 	}
 	if err != nil {
 		r.x = nil
+	}
+	return err
+}
+
+// rerun lets a map run go on for the job that a message comes from.
+func (e *Engine) rerun(s *shard, r *resident, m machine.Message) error {
+	if r.x.ParentJob() >= m.Job {
+		return nil
+	}
+	t, err := e.take(s, r, m, nil)
+	if err == nil && !t.changed {
+		err = errNotBegun
 	}
 	return err
 }
@@ -88,6 +104,11 @@ func (e *Engine) item(k store.JobKey) (*birth, error) {
 	defer s.release(r)
 	if err := e.awaken(s, r); err != nil {
 		return nil, err
+	}
+	if j := r.x.Jobs[machine.JobID(k.Number)]; j != nil && r.x.Payloads[j.Request].IsZero() { // it is done again
+		if err := e.readPayloads(e.ctx, r.id, r.x); err != nil {
+			return nil, err
+		}
 	}
 	start, input := r.x.Child(r.program, machine.JobID(k.Number))
 	if start == nil {
@@ -114,7 +135,7 @@ func (e *Engine) startItem(er *errand) {
 	case b.start.Express:
 		err = e.startVolatile(b)
 	default:
-		_, err = e.Start(e.ctx, b.request)
+		err = e.startLasting(b)
 	}
 	job := machine.JobID(er.key.Number)
 	var taken *NameTakenError
@@ -133,6 +154,21 @@ func (e *Engine) startItem(er *errand) {
 		}
 	}
 }
+
+// startLasting starts a standard child. One that is there, and was started for
+// an earlier job of its run, goes on for this one.
+func (e *Engine) startLasting(b *birth) error {
+	started, err := e.Start(e.ctx, b.request)
+	if err != nil || !started.Was {
+		return err
+	}
+	_, err = e.turn(started.ID, machine.Message{Kind: machine.Redrive, Job: b.start.Parent.Job}, nil)
+	return err
+}
+
+// errStopping says that an earlier try of an express child is still to be
+// stopped.
+var errStopping = errors.New("an earlier try is still under way")
 
 // startVolatile starts an express child, unless it is running.
 func (e *Engine) startVolatile(b *birth) error {
@@ -156,7 +192,8 @@ func (e *Engine) stopIfOver(b *birth) error {
 	return e.stopItem(&b.start)
 }
 
-// stopItem stops a child, if it is there and has not ended.
+// stopItem stops a child, if it is there and has not ended, and no other job of
+// its run waits for it by now.
 func (e *Engine) stopItem(child *machine.Start) error {
 	id := store.ID(child.ID)
 	if !child.Express {
@@ -167,25 +204,28 @@ func (e *Engine) stopItem(child *machine.Start) error {
 			return err
 		}
 	}
-	return e.stop(id)
+	return e.stop(id, child.Parent.Job)
 }
 
-// stop stops what goes on for nobody. What is not there has stopped.
-func (e *Engine) stop(id store.ID) error {
-	_, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &machine.Failure{}}, nil)
+// stop stops what was started for a job, if nobody else waits for it by now; a
+// job of 0 is any. What is not there has stopped.
+func (e *Engine) stop(id store.ID, job machine.JobID) error {
+	_, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &machine.Failure{}}, &rider{
+		before: func(r *resident) bool { return job == 0 || r.x.ParentJob() == job },
+	})
 	return heard(err)
 }
 
 // halt stops the map run or the child that an earlier job started, and then
 // says that this is done.
 func (e *Engine) halt(er *errand) {
-	id, child, err := e.halted(er.key)
+	id, job, child, err := e.halted(er.key)
 	switch {
 	case err != nil:
 	case child != nil:
 		err = e.stopItem(child)
 	case !id.IsZero():
-		err = e.stop(id)
+		err = e.stop(id, job)
 	}
 	if err != nil {
 		e.postpone(er, err)
@@ -194,22 +234,23 @@ func (e *Engine) halt(er *errand) {
 	e.deliver(er, machine.Message{Kind: machine.JobSucceeded, Job: machine.JobID(er.key.Number)})
 }
 
-// halted is what a job stops: a child, or a map run by its id.
-func (e *Engine) halted(k store.JobKey) (id store.ID, child *machine.Start, err error) {
+// halted is what a job stops: a child, or a map run by its id and the job that
+// it was started for.
+func (e *Engine) halted(k store.JobKey) (id store.ID, job machine.JobID, child *machine.Start, err error) {
 	s := e.shardOf(k.ID)
 	r := s.hold(k.ID)
 	defer s.release(r)
 	if err := e.awaken(s, r); err != nil {
-		return id, nil, err
+		return id, 0, nil, err
 	}
 	j := r.x.Jobs[machine.JobID(k.Number)]
 	if j == nil || j.Kind != machine.Halt {
-		return id, nil, nil
+		return id, 0, nil, nil
 	}
 	if run, is := r.x.Halted(j); is {
-		return store.ID(run), nil, nil
+		return store.ID(run), machine.JobID(j.Send), nil, nil
 	}
-	return id, r.x.ChildOf(r.program, j), nil
+	return id, 0, r.x.ChildOf(r.program, j), nil
 }
 
 // tellMap completes the job of the Map that a run has ended for.

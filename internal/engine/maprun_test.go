@@ -80,7 +80,7 @@ func (r *rig) wholeRun(id store.ID, kind string) {
 		r.t.Fatalf("%d map runs", len(runs))
 	}
 	u := r.head(runs[0]).Run
-	if got := fmt.Sprintf("%+v", u.Items); got != "{Running:0 Succeeded:5 Failed:0 TimedOut:0 Aborted:0 Written:5}" || u.Items != u.Executions {
+	if u.Items.Succeeded != 5 || u.Items.Written != 5 || u.Items.Running+u.Items.Failed+u.Items.TimedOut+u.Items.Aborted+u.Items.Pending != 0 || u.Items != u.Executions {
 		r.t.Errorf("counts %+v", u)
 	}
 	if listed := map[string]int{"STANDARD": 5}[kind]; r.children(runs[0], machine.Succeeded) != listed || r.children(runs[0], machine.Running) != 0 {
@@ -422,6 +422,8 @@ type shelf struct {
 	integration.Objects
 	objects map[string]string
 	fails   func() error
+
+	replaced bool // a manifest may be written again with another text
 }
 
 func (s *shelf) Put(ctx context.Context, o integration.Object, body []byte) error {
@@ -430,7 +432,7 @@ func (s *shelf) Put(ctx context.Context, o integration.Object, body []byte) erro
 			return err
 		}
 	}
-	if was, there := s.objects[o.Bucket+"/"+o.Key]; there && was != string(body) {
+	if was, there := s.objects[o.Bucket+"/"+o.Key]; there && was != string(body) && !(s.replaced && strings.HasSuffix(o.Key, "/manifest.json")) {
 		return integration.NewError("Mixed", "the same key is written with another text", integration.EffectNone)
 	}
 	s.objects[o.Bucket+"/"+o.Key] = string(body)

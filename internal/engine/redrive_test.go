@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -176,5 +177,202 @@ func TestNestedRedrives(t *testing.T) {
 	}
 	if _, err := r.engine.Find(context.Background(), failing.Account, failing.Region, "instant", machine.StepID(machine.ID(id), 1)+"-2"); err != nil {
 		t.Error(err)
+	}
+}
+
+// failing is a rig whose children fail for the items that bad names, and tells
+// how often each item was called for.
+func failing(t *testing.T, more func(*Config)) (r *rig, bad map[int64]bool, calls map[int64]int) {
+	bad, calls = map[int64]bool{}, map[int64]int{}
+	r = newRig(t, func(_ context.Context, task integration.Task) (value.Text, error) {
+		n, _ := task.Request.Decode().Get("n").AsInt()
+		if calls[n]++; bad[n] {
+			return value.Text{}, integration.NewError("Bad", fmt.Sprint(n, " is bad"), integration.EffectNone)
+		}
+		return task.Request, nil
+	}, more)
+	return r, bad, calls
+}
+
+// redriven holds that a map run over five items has gone well after so many
+// redrives, and did nothing twice that had gone well.
+func (r *rig) redriven(id store.ID, kind string, redrives int, calls map[int64]int) {
+	r.t.Helper()
+	if h := r.head(id); h.Status != machine.Succeeded || r.output(id).Text().String() != fiveItems {
+		r.t.Fatalf("%s of %s: %v", h.Status, kind, story(r.history(id)))
+	}
+	runs := r.runs(id)
+	if len(runs) != 1 {
+		r.t.Fatalf("%d map runs", len(runs))
+	}
+	h := r.head(runs[0])
+	if u := h.Run; u.Items.Succeeded != 5 || u.Items.Running+u.Items.Failed+u.Items.Aborted+u.Items.Pending != 0 || u.Items != u.Executions || h.Redrives != redrives {
+		r.t.Errorf("counts %+v after %d redrives", u, h.Redrives)
+	}
+	if kind == "STANDARD" && (r.children(runs[0], machine.Succeeded) != 5 || r.children(runs[0], machine.Failed)+r.children(runs[0], machine.Aborted) != 0) {
+		r.t.Errorf("%d children are listed as done", r.children(runs[0], machine.Succeeded))
+	}
+	if calls[1] != 1 {
+		r.t.Errorf("%s: the item that had gone well was called for %d times", kind, calls[1])
+	}
+	r.tidy()
+}
+
+// A redrive of the parent redrives its map run: the same one, in which only what
+// failed is done again.
+func TestAMapRunIsRedriven(t *testing.T) {
+	for _, kind := range []string{"STANDARD", "EXPRESS"} {
+		r, bad, calls := failing(t, nil)
+		bad[2] = true
+		id := r.start(r.define(each(kind, "")), "a", fiveItems).ID
+		r.settle()
+		if h := r.head(id); h.Status != machine.Failed {
+			t.Fatalf("%+v", h)
+		}
+		r.redrive(id, "")
+		r.pass(time.Minute)
+		if h, u := r.head(id), r.head(r.runs(id)[0]).Run; h.Status != machine.Failed || u.Items.Succeeded == 0 || u.Items.Failed != 1 || u.Items.Pending != 0 {
+			t.Errorf("%s: %+v, %+v", kind, h, u)
+		}
+		clear(bad)
+		r.redrive(id, "")
+		r.pass(time.Minute)
+		const failed = " MapRunFailed MapStateFailed ExecutionFailed ExecutionRedriven MapRunRedriven"
+		const want = "ExecutionStarted MapStateEntered MapStateStarted MapRunStarted" + failed + failed + " MapRunSucceeded MapStateSucceeded MapStateExited ExecutionSucceeded"
+		if got := story(r.history(id)); got != want {
+			t.Errorf("%s: %s", kind, got)
+		}
+		r.redriven(id, kind, 2, calls)
+		if kind != "STANDARD" {
+			continue
+		}
+		child, err := r.engine.Find(context.Background(), "123456789012", "us-east-1", "M/Ours", machine.StepID(machine.ID(r.runs(id)[0]), 2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const twice = " TaskFailed ExecutionFailed ExecutionRedriven TaskScheduled TaskStarted"
+		if got := story(r.history(child)); got != "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted"+twice+twice+" TaskSucceeded TaskStateExited ExecutionSucceeded" {
+			t.Errorf("a child: %s", got)
+		}
+		if h := r.head(child); h.Redrives != 2 {
+			t.Errorf("a child: %+v", h)
+		}
+	}
+}
+
+// A redrive of a map run outlives a crash at any commit, made or not, from the
+// failure on.
+func TestAMapRunIsRedrivenOverCrashes(t *testing.T) {
+	for _, kind := range []string{"STANDARD", "EXPRESS"} {
+		for n := 1; n < 100; n++ {
+			crashed := true
+			for _, applied := range []bool{false, true} {
+				r, bad, calls := failing(t, nil)
+				bad[2] = true
+				id := r.start(r.define(each(kind, "")), "a", fiveItems).ID
+				session := r.session
+				session.CrashIn(n, applied)
+				for range 3 { // again where the first did not last
+					for range 3 {
+						r.pass(time.Minute)
+						if session.Crashed() && session == r.session {
+							r.open()
+						}
+					}
+					if r.head(id).Status != machine.Failed {
+						break
+					}
+					clear(bad)
+					_, _ = r.engine.Redrive(context.Background(), id, "")
+				}
+				crashed = session.Crashed()
+				session.CrashIn(0, false)
+				if calls[1] > 1 {
+					calls[1] = 1 // it was under way in the crash
+				}
+				r.redriven(id, kind, 1, calls)
+				if t.Failed() {
+					t.Fatalf("%s: at commit %d, applied %v: %s", kind, n, applied, story(r.history(id)))
+				}
+			}
+			if !crashed {
+				break
+			}
+		}
+	}
+}
+
+// Who redrives at once, while the earlier try is still being stopped, loses
+// nothing: what was not stopped yet goes on.
+func TestAMapRunIsRedrivenWhileItStops(t *testing.T) {
+	for _, kind := range []string{"STANDARD", "EXPRESS"} {
+		for steps := range 40 {
+			r, _, calls := failing(t, nil)
+			id := r.start(r.define(each(kind, "")), "a", fiveItems).ID
+			for range steps {
+				if len(r.side) > 0 {
+					f := r.side[0]
+					r.side = r.side[1:]
+					f()
+				}
+			}
+			if _, err := r.engine.Stop(context.Background(), id, machine.Failure{}); err != nil {
+				t.Fatal(err)
+			}
+			for range steps % 7 {
+				if len(r.side) > 0 {
+					f := r.side[len(r.side)-1]
+					r.side = r.side[:len(r.side)-1]
+					f()
+				}
+			}
+			if r.head(id).Status == machine.Succeeded {
+				break
+			}
+			r.redrive(id, "")
+			slices.Reverse(r.side)
+			r.pass(time.Minute)
+			redrives := 1
+			if runs := r.runs(id); len(runs) == 1 {
+				redrives = r.head(runs[0]).Redrives
+			}
+			calls[1] = 1
+			r.redriven(id, kind, redrives, calls)
+			if t.Failed() {
+				t.Fatalf("%s: after %d steps: %s", kind, steps, story(r.history(id)))
+			}
+		}
+	}
+}
+
+// Of a map run that writes, each item is in the manifest's files once, by what it
+// came to at last.
+func TestAMapRunIsRedrivenAndWrites(t *testing.T) {
+	kept := &shelf{objects: map[string]string{}, replaced: true}
+	r, bad, _ := failing(t, func(c *Config) { c.Objects = kept })
+	bad[3] = true
+	id := r.start(r.define(each("STANDARD", writes)), "a", fiveItems).ID
+	r.settle()
+	bad[3], bad[5] = false, true
+	r.redrive(id, "")
+	r.pass(time.Minute)
+	clear(bad)
+	r.redrive(id, "")
+	r.pass(time.Minute)
+	if h := r.head(id); h.Status != machine.Succeeded {
+		t.Fatalf("%+v, %s", h, story(r.history(id)))
+	}
+	manifest := value.Checked(kept.objects["b/"+r.output(id).Get("ResultWriterDetails").Get("Key").AsString()]).Decode().Get("ResultFiles")
+	var all []string
+	for _, file := range manifest.Get("SUCCEEDED").Items() {
+		all = append(all, strings.Trim(kept.objects["b/"+file.Get("Key").AsString()], "[]"))
+	}
+	items := strings.Split(strings.Join(all, ","), ",")
+	slices.Sort(items)
+	if got := "[" + strings.Join(items, ",") + "]"; got != fiveItems || manifest.Get("FAILED").Len() != 0 {
+		t.Errorf("written %s, failed %s", got, manifest.Get("FAILED").Text())
+	}
+	if u := r.head(r.runs(id)[0]).Run; u.Items.Written != 5 || u.Executions.Written != 5 {
+		t.Errorf("counts %+v", u)
 	}
 }

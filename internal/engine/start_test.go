@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -268,6 +269,25 @@ func TestBigOnesLeaveTheCacheFirst(t *testing.T) {
 	}
 	if l := r.engine.Load(); l.Bytes > 400_000 || l.Bytes < 300_000 {
 		t.Errorf("%+v", l)
+	}
+}
+
+// One that is larger than its shard's share stays as long as the other shards
+// leave room: it is not read again with every turn.
+func TestABigOneStaysWhileThereIsRoom(t *testing.T) {
+	for _, room := range []int64{400_000, 40_000} {
+		r := newRig(t, echo, func(c *Config) { c.Limits.CachedBytes = room })
+		id := r.start(r.define(waiting), "", `{"x":"`+strings.Repeat("x", 100_000)+`"}`).ID
+		stays := room > 100_000
+		if l := r.engine.Load(); (l.Cached == 1) != stays {
+			t.Errorf("with room for %d: %+v", room, l)
+		}
+		if _, err := r.engine.Stop(context.Background(), id, machine.Failure{}); err != nil {
+			t.Fatal(err)
+		}
+		if loads := r.engine.metrics.Loads.Load(); (loads == 0) != stays {
+			t.Errorf("with room for %d it was read %d times", room, loads)
+		}
 	}
 }
 

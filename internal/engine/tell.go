@@ -27,6 +27,10 @@ func (t *Telling) NotRedrivable(h *machine.Head) string {
 	return h.NotRedrivable(t.Start, t.quotas, h.Now)
 }
 
+// ByMapRun reports whether the execution can be redriven by its map run as a head
+// has it.
+func (t *Telling) ByMapRun(h *machine.Head) bool { return h.ByMapRun(t.Start, t.quotas, h.Now) }
+
 // Text is a payload that an event of the turn, or the head, refers to. It is
 // the zero Text where that is no longer in memory.
 func (t *Telling) Text(r machine.Ref) value.Text {

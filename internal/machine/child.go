@@ -51,14 +51,30 @@ type Ending struct {
 	Head          Head
 	Input, Output value.Text
 	NotRedrivable string // why it can't be redriven; ""
+	byMapRun      bool   // its map run can redrive it
 }
 
 // Ending is what the execution's parent is told. Its payloads must be at hand.
 func (x *Execution) Ending(l Limits) Ending {
-	return Ending{
+	n := Ending{
 		Start: x.Start, Head: x.Head, Input: x.Payloads[x.Head.Input], Output: x.Payloads[x.Head.Output],
-		NotRedrivable: x.Head.NotRedrivable(&x.Start, l, x.Head.Now),
+		NotRedrivable: x.Head.NotRedrivable(&x.Start, l, x.Head.Now), byMapRun: x.Head.ByMapRun(&x.Start, l, x.Head.Now),
 	}
+	if p := n.Start.Parent; p != nil {
+		n.Start.Parent = &Parent{p.ID, x.ParentJob()}
+	}
+	return n
+}
+
+// ParentJob is the parent's job that the execution's end completes; 0 where
+// there is no parent.
+func (x *Execution) ParentJob() JobID { return x.Head.parentJob(&x.Start) }
+
+func (h *Head) parentJob(s *Start) JobID {
+	if h.ParentJob == 0 && s.Parent != nil {
+		return s.Parent.Job
+	}
+	return h.ParentJob
 }
 
 // Message completes the parent's job, whose task waits in the pattern .sync or
@@ -100,7 +116,9 @@ func (n *Ending) describe(p asl.Pattern) value.Value {
 	if n.Head.Redriven != 0 {
 		b.Set("RedriveDate", value.NewInt(n.Head.Redriven))
 	}
-	if n.NotRedrivable != "" {
+	if n.byMapRun {
+		b.Set("RedriveStatus", value.NewString("REDRIVABLE_BY_MAP_RUN"))
+	} else if n.NotRedrivable != "" {
 		b.Set("RedriveStatus", value.NewString("NOT_REDRIVABLE"))
 		b.Set("RedriveStatusReason", value.NewString(n.NotRedrivable))
 	} else {

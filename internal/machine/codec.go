@@ -16,11 +16,11 @@ const (
 	jobFormat    = 2
 	eventsFormat = 1
 
-	withoutMap   = 1 // the format of a start that has nothing to do with a map run
-	untestedMap  = 2 // … and of one that has, unless it runs a test case
-	untestedHead = 2 // the format of a head that has counted no invocations
-	plainJob     = 1 // the format of a job that is not polled, follows none that was, and is no test case's
-	plainFrame   = 2 // the format of a frame whose step no service has taken as a job, and whose items are from nowhere in particular
+	withoutMap  = 1 // the format of a start that has nothing to do with a map run
+	untestedMap = 2 // … and of one that has, unless it runs a test case
+	plainHead   = 2 // the format of a head that is no map run's, was begun once, and has counted no invocations
+	plainJob    = 1 // the format of a job that is not polled, follows none that was, and is no test case's
+	plainFrame  = 2 // the format of a frame whose step no service has taken as a job, whose items are from nowhere in particular, and that has lost none
 )
 
 // formatError says that a record was written by a newer version.

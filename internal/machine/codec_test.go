@@ -24,13 +24,15 @@ var (
 		Status: Failed, Now: 1, Stop: 2, LastEvent: 3, Entries: 4, LastPayload: 5, LastFrame: 6, LastJob: 7, Input: 8, Output: 9,
 		Error: textPointer("e"), Cause: textPointer(""), Timeout: 10, Redrives: 11, Variables: 12,
 		Kept: true, Redriven: 13, Tokens: []redriveToken{{"t", 14}, {"u", 15}}, Invocations: []invocations{{"s", 16}, {"t", 17}},
-		Run: &Run{MaxConcurrency: 13, ToleratedCount: -14, ToleratedPercentage: 15.5, Items: counts{16, 17, 18, 19, 20, 21},
-			Executions: counts{22, 23, 24, 25, 26, 27}, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Writes: 33, Cursor: "c", Over: true, Failing: true},
+		Run: &Run{MaxConcurrency: 13, ToleratedCount: -14, ToleratedPercentage: 15.5, Items: counts{16, 17, 18, 19, 20, 21, 34, 35},
+			Executions: counts{22, 23, 24, 25, 26, 27, 36, 37}, Lost: 42, Again: 38, Until: 43, Replaced: 39, Skipped: 41, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Writes: 33, Cursor: "c", Over: true, Failing: true},
+		ParentJob: 40,
 	}
 	fullFrame = Frame{
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
 		Prev: 8, Variables: []binding{{"a", 9}, {"b", math.MaxUint32}}, Retries: []uint32{10, 0}, Tried: 20, Sends: 11, Submissions: 22, Unknown: true, Job: 12,
-		Join: &Join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18, From: 21}, Result: 19,
+		Join: &Join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18, From: 25}, Result: 19,
+		Lost: []lost{{Entry: 21, Attempt: 22, Request: 23, Items: 24, As: Aborted}},
 	}
 	fullJob = Job{
 		ID: 1, Kind: WriteResults, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
@@ -82,7 +84,7 @@ func records() []record {
 // TestFullValues makes sure that the values above leave no field out, so that
 // a field that no record keeps is noticed.
 func TestFullValues(t *testing.T) {
-	for _, v := range []any{fullStart, *fullStart.Parent, *fullStart.Map, *fullStart.Map.Item, fullHead, *fullHead.Run, fullHead.Run.Items, fullFrame, *fullFrame.Join, fullJob, fullEvents[0]} {
+	for _, v := range []any{fullStart, *fullStart.Parent, *fullStart.Map, *fullStart.Map.Item, fullHead, *fullHead.Run, fullHead.Run.Items, fullFrame, *fullFrame.Join, fullFrame.Lost[0], fullJob, fullEvents[0]} {
 		r := reflect.ValueOf(v)
 		for i := range r.NumField() {
 			if name := r.Type().Field(i).Name; r.Field(i).IsZero() && name != "Prev" {
@@ -136,7 +138,7 @@ func TestNewerRecordsAreNamed(t *testing.T) {
 // nothing of redrives and map runs, nor of jobs that are polled.
 func TestOlderRecordsAreRead(t *testing.T) {
 	wantHead := fullHead
-	wantHead.Kept, wantHead.Redriven, wantHead.Tokens, wantHead.Run, wantHead.Invocations = false, 0, nil, nil, nil
+	wantHead.Kept, wantHead.Redriven, wantHead.Tokens, wantHead.Run, wantHead.Invocations, wantHead.ParentJob = false, 0, nil, nil, nil, 0
 	bytes, _ := hex.DecodeString("01030204030405060708090a0b0c026501")
 	if head, err := DecodeHead(bytes); err != nil || !reflect.DeepEqual(head, wantHead) {
 		t.Errorf("%+v, %v", head, err)
@@ -144,7 +146,7 @@ func TestOlderRecordsAreRead(t *testing.T) {
 	wantFrame := fullFrame
 	join := *wantFrame.Join
 	join.From = 0
-	wantFrame.Join, wantFrame.Submissions = &join, 0
+	wantFrame.Join, wantFrame.Submissions, wantFrame.Lost = &join, 0, nil
 	bytes, _ = hex.DecodeString("020102020303040507080b0c130c0173020161090162ffffffff0f020a001401010d0e0f101112")
 	if frame, err := DecodeFrame(bytes); err != nil || !reflect.DeepEqual(frame, &wantFrame) {
 		t.Errorf("%+v, %v", frame, err)

@@ -50,7 +50,7 @@ type Job struct {
 	State   string // the Task; "" for what belongs to the execution itself
 	Entry   uint32 // with the id: the step id
 	Attempt uint32 // which attempt of the step it is, from 1
-	Send    uint32 // which send of the step it is, from 1; a call sent again after a crash counts twice
+	Send    uint32 // which send of the step it is, from 1; a call sent again after a crash counts twice. Of a Halt: the job whose work is stopped; of a StartItem: how many items the child is for
 	Request Ref    // effective parameters, activity's or child's input
 	RoleARN string // of Credentials, or ""
 	Made    int64  // when, UTC ms

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -44,14 +45,42 @@ func (t *turn) distributed(sc *scope) *fault {
 		return fl
 	}
 	id, name := t.newRun(s)
-	run := Start{ID: id, Account: t.x.Start.Account, Region: t.x.Start.Region, Machine: name}
 	plan.Set("MapRun", value.NewString(uuid(id)))
 	plan.Set("Machine", value.NewString(name))
-	f.Prev = t.event(Event{Type: MapRunStarted, Prev: f.Prev, Resource: run.MapRunARN()})
-	f.Join, f.Phase = join, Joining
-	f.Job = t.open(Job{Kind: StartRun, Frame: f.ID, State: s.Name, Entry: f.Entry, Attempt: f.attempt(),
-		Request: t.payload(plan.Object().Text(), value.Value{}), Deadline: never, Due: t.head.Now})
+	f.Prev = t.event(Event{Type: MapRunStarted, Prev: f.Prev, Resource: t.runARN(id, name)})
+	f.Join, f.Sends, f.Result = join, 0, t.payload(plan.Object().Text(), value.Value{})
+	t.askForRun(f, s)
 	return nil
+}
+
+// askForRun opens the job that starts the Map's run, or redrives it.
+func (t *turn) askForRun(f *Frame, s *asl.State) {
+	f.Phase = Joining
+	f.Job = t.open(Job{Kind: StartRun, Frame: f.ID, State: s.Name, Entry: f.Entry, Attempt: f.attempt(),
+		Request: f.Result, Deadline: never, Due: t.head.Now})
+}
+
+// runARN is the ARN of a map run that the execution starts, under the name that
+// stands for its machine.
+func (t *turn) runARN(id ID, name string) string {
+	run := Start{ID: id, Account: t.x.Start.Account, Region: t.x.Start.Region, Machine: name}
+	return run.MapRunARN()
+}
+
+// mostRedrives is how often one map run can be redriven.
+const mostRedrives = 1000
+
+// runAgain redrives the map run of a distributed Map that was not left.
+func (t *turn) runAgain(f *Frame, s *asl.State) {
+	if f.Sends++; f.Sends > mostRedrives {
+		sc := t.scope(f, s, f.Prev)
+		t.raise(sc, sc.runtime("The Map Run has been redriven "+strconv.Itoa(mostRedrives)+" times, which is the maximum."))
+		return
+	}
+	plan := t.tree(f.Result)
+	id, _ := MapRunID(plan.Get("MapRun").AsString())
+	f.Prev = t.event(Event{Type: MapRunRedriven, Prev: f.Prev, Resource: t.runARN(id, plan.Get("Machine").AsString()), Index: int(f.Sends)})
+	t.askForRun(f, s)
 }
 
 // newRun draws the id of a map run, and gives the name that its children have
@@ -234,7 +263,7 @@ func (t *turn) runEnded(j *Job, m Message) bool {
 		return false
 	}
 	t.jobs.put(j.ID, nil)
-	f.Job, f.Join, f.Phase = 0, nil, Working
+	f.Job, f.Phase = 0, Working
 	if m.Kind == JobSucceeded {
 		t.complete(f, s, datum{ref: t.payload(m.Output, value.Value{})})
 		return true
@@ -266,6 +295,7 @@ type runInput struct {
 	Entered   int64 // when the state was entered, UTC ms
 	Event     int64 // and by which event
 	Retries   []uint32
+	Redrives  int // of the run, this one included
 }
 
 // runVariable is a variable that the state can see.
@@ -275,7 +305,7 @@ type runVariable struct {
 }
 
 // MapRun is the start of the map run that a StartRun job asks for, and its first
-// message. nil: the job is over.
+// message, which redrives the run where that is there. nil: the job is over.
 func (x *Execution) MapRun(p *asl.Program, job JobID) (*Start, Message) {
 	j := x.Jobs[job]
 	if j == nil || j.Kind != StartRun {
@@ -288,7 +318,7 @@ func (x *Execution) MapRun(p *asl.Program, job JobID) (*Start, Message) {
 	start.At, start.Express = j.Made, false
 	start.Parent, start.Map = &Parent{x.Start.ID, j.ID}, &MapStart{State: j.State}
 	f, s := x.Frames[j.Frame], p.States[j.State]
-	in := &runInput{Items: x.Payloads[f.Join.Items], Entered: f.Entered, Event: f.EnteredEvent, Retries: f.Retries}
+	in := &runInput{Items: x.Payloads[f.Join.Items], Entered: f.Entered, Event: f.EnteredEvent, Retries: f.Retries, Redrives: int(f.Sends)}
 	if s.Map.ItemSelector != nil {
 		in.Input = x.Payloads[f.Input]
 		t := newTurn(&Env{}, p, x)
@@ -298,7 +328,7 @@ func (x *Execution) MapRun(p *asl.Program, job JobID) (*Start, Message) {
 			}
 		}
 	}
-	return &start, Message{Kind: Begin, Output: x.Payloads[j.Request], Run: in}
+	return &start, Message{Kind: Begin, Job: j.ID, Output: x.Payloads[j.Request], Run: in}
 }
 
 // Halted is the map run that a Halt job stops: of a map run's own job, none.

@@ -97,7 +97,7 @@ func (t *turn) lastDelta() Delta {
 		closed = append(closed, id)
 	}
 	t.head.Timeout = 0
-	t.head.Kept = t.head.Status != Succeeded && !t.x.Start.Express && t.x.Start.Map == nil && t.head.Run == nil && !t.env.Limits.full(&t.head)
+	t.head.Kept = t.head.Status != Succeeded && !t.x.Start.Express && !t.env.Limits.full(&t.head) && (t.head.Run == nil || t.rerunnable())
 	d := Delta{Head: &t.head, Payloads: t.payloads, Events: t.events, Closed: closed}
 	if t.head.Kept {
 		d.Frames, d.Dropped = t.changedFrames()

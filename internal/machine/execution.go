@@ -14,8 +14,8 @@
 // goes out), apply.go, step.go (the loop) and turn.go (what one Step has changed
 // so far); then a file per state type, named as in package asl: pass.go,
 // task.go, choice.go, wait.go, parallel.go, map.go, end.go; distributed.go is what
-// a distributed Map asks for, maprun.go what the run then does, and
-// results.go with what its children came to. Beside them stand
+// a distributed Map asks for, maprun.go what the run then does,
+// results.go with what its children came to, and rerun.go again. Beside them stand
 // join.go (the frames beneath a Parallel or Map), retry.go (what becomes of a
 // fault.go), redrive.go (how one that failed goes on), query.go (expressions and
 // how their failures are worded), context.go and assign.go. At the edges:
@@ -147,6 +147,10 @@ type Head struct {
 	Tokens      []redriveToken
 	Run         *Run          // of a map run; replaced, never changed
 	Invocations []invocations // of an execution that runs a test case; replaced, never changed
+
+	// ParentJob is the parent's job that the end completes, where a redrive of
+	// the parent has opened another than the one of the start; 0: that one.
+	ParentJob JobID
 }
 
 // invocations are how often a state's work was asked for so far.
@@ -245,13 +249,14 @@ type Frame struct {
 	Variables    []binding // assigned in this frame's flow, in order of name
 	Retries      []uint32  // used so far, per retrier of the state
 	Tried        uint32    // attempts of this entry before the last redrive
-	Sends        uint32    // calls of this step so far
+	Sends        uint32    // calls of this step so far; redrives of the map run that a distributed Map has started
 	Submissions  uint32    // .sync calls of this step that a service took
 	Unknown      bool      // a send of this step may have had an effect although it failed
 	Job          JobID     // the open one, or 0
 
-	Join   *Join // of a Parallel or Map that is under way
-	Result Ref   // of an ended frame: what its parent's join reads
+	Join   *Join  // of a Parallel or Map that is under way
+	Result Ref    // of an ended frame: what its parent's join reads; of a distributed Map: the plan of its map run
+	Lost   []lost // of a map run: children that did not end well; see rerun.go
 }
 
 // Join is a Parallel's or Map's account of the frames beneath it.

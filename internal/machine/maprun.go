@@ -15,7 +15,8 @@ import (
 // in the distributed Map, so that an ItemSelector sees what the Map sees; the
 // frame's join holds the items at hand. A child that is under way is a job, the
 // result of one that ended well a frame of the child's number. So it costs what
-// is open, and what it has to give back.
+// is open, and what it has to give back; of those that did not end well it keeps
+// a list, see rerun.go.
 
 // Run is where a map run stands. What it counts are items, but for Children.
 type Run struct {
@@ -33,10 +34,20 @@ type Run struct {
 	Cursor   string // where the reader goes on; "": it has not begun
 	Over     bool   // no more items come in
 	Failing  bool   // the run has failed, and what it has is still to be written
+	Lost     int    // children that did not end well, each as often as it did not
+	Again    int    // of those, how many were done again
+	Until    int    // and how many are, before the run goes on
+	Replaced int    // files of failures of earlier tries, which the manifest does not list any more
+	Skipped  int    // writes that were broken off: what they may have written is not written over
 }
 
 // counts are items or children by what became of them.
-type counts struct{ Running, Succeeded, Failed, TimedOut, Aborted, Written int }
+type counts struct {
+	Running, Succeeded, Failed, TimedOut, Aborted, Written int
+
+	Pending   int // did not end well in an earlier try, and are still to be done again
+	Permanent int // of those that did not end well, how many no redrive can do again
+}
 
 // of is the count of the children, or of their items, that ended so.
 func (c *counts) of(s Status) *int {
@@ -67,7 +78,7 @@ type Update struct {
 func (t *turn) takeRun(m Message) bool {
 	switch m.Kind {
 	case Begin:
-		return t.head.Status == 0 && t.beginRun(m)
+		return t.beginRun(m)
 	case Stop:
 		return t.running() && t.endRun(Aborted, given(m.Failure))
 	case Answered:
@@ -96,9 +107,16 @@ func (t *turn) takeRun(m Message) bool {
 	return false
 }
 
-// beginRun takes what the Map's state has told the run.
+// beginRun takes what the Map's state has told the run. One that has begun
+// already is redriven by it, where it comes from another job.
 func (t *turn) beginRun(m Message) bool {
-	t.head.Status = Running
+	if t.head.Status != 0 {
+		return t.redriveRun(m)
+	}
+	t.head.Status, t.head.Redrives = Running, m.Run.Redrives
+	if t.head.Redrives > 0 {
+		t.head.Redriven = t.head.Now
+	}
 	t.head.Input = t.payload(m.Output, value.Value{})
 	plan := t.tree(t.head.Input)
 	t.head.Run = &Run{ToleratedCount: -1, ToleratedPercentage: -1, Over: true}
@@ -156,6 +174,7 @@ func (t *turn) plan() value.Value {
 func (t *turn) advance() {
 	for begun := 0; t.running(); begun++ {
 		u, join := t.account(), t.peek(0).Join
+		again := u.Again < u.Until
 		switch most := t.env.Limits.EntriesTurn; {
 		case t.peek(0).Job != 0 || u.Executions.Running >= t.childrenAtOnce():
 			return
@@ -165,17 +184,20 @@ func (t *turn) advance() {
 		case u.Bytes >= flushBytes && t.exports():
 			t.write(false)
 			return
-		case u.Taken == join.Count && !u.Over:
+		case u.Taken == join.Count && !u.Over && !again:
 			t.readOn()
 			return
-		case u.Taken == join.Count && u.Executions.Running == 0:
+		case u.Taken == join.Count && !again && u.Executions.Running == 0:
 			t.conclude()
 			return
-		case u.Taken == join.Count:
+		case u.Taken == join.Count && !again:
 			return
 		case most > 0 && begun >= most:
 			t.frame(0).Job = t.open(Job{Kind: Resume, State: t.x.Start.Map.State, Due: t.head.Now})
 			return
+		case again:
+			t.beginAgain()
+			continue
 		}
 		if fl := t.beginChild(); fl != nil {
 			t.failRun(fl)
@@ -287,7 +309,7 @@ func (t *turn) beginChild() *fault {
 	u.Children++
 	u.Items.Running += count
 	u.Executions.Running++
-	t.open(Job{Kind: StartItem, State: s.Name, Entry: uint32(u.Children), Attempt: 1,
+	t.open(Job{Kind: StartItem, State: s.Name, Entry: uint32(u.Children), Attempt: 1, Send: uint32(count),
 		Request: t.payload(asked.Text(), value.Value{}), Deadline: never, Due: t.head.Now})
 	return nil
 }
@@ -337,27 +359,41 @@ func (t *turn) answered(endings []Ending) (changed bool) {
 		}
 		changed = true
 		t.keep(j, n)
-		t.settle(j, n.Start.Map.Item.Count, n.Head.Status)
+		t.settle(j, n.Start.Map.Item.Count, n.Head.Status, !n.byMapRun)
 	}
 	return changed
 }
 
 // stillborn takes note of a child that can't be started.
 func (t *turn) stillborn(j *Job) bool {
-	count, _ := t.tree(j.Request).Get("Count").AsInt()
-	t.settle(j, int(count), Failed)
+	count := t.itemsOf(j)
+	t.lose(j, count, Failed)
+	t.settle(j, count, Failed, false)
 	return true
 }
 
+// itemsOf is how many items the child of a job is for.
+func (t *turn) itemsOf(j *Job) int {
+	if j.Send > 0 { // else it is of an older version
+		return int(j.Send)
+	}
+	n, _ := t.text(j.Request).Decode().Get("Count").AsInt()
+	return int(n)
+}
+
 // settle counts a child that has ended, and fails the run where that is one
-// failure too many.
-func (t *turn) settle(j *Job, items int, as Status) {
+// failure too many. Permanent says that no redrive can do the child again.
+func (t *turn) settle(j *Job, items int, as Status, permanent bool) {
 	t.jobs.put(j.ID, nil)
 	u := t.account()
 	u.Items.Running -= items
 	u.Executions.Running--
 	*u.Items.of(as) += items
 	*u.Executions.of(as)++
+	if as != Succeeded && permanent {
+		u.Items.Permanent += items
+		u.Executions.Permanent++
+	}
 	if u.tooMany() && !u.Failing {
 		t.failRun(newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
 	}
@@ -427,6 +463,7 @@ func (t *turn) failRun(fl *fault) bool {
 	u.Failing = true
 	t.head.Error, t.head.Cause = fl.Error, fl.Cause
 	root := t.frame(0)
+	t.abortRunning()
 	for _, id := range t.openJobs() {
 		if j := t.peekJob(id); j.Kind != WriteResults && j.Kind != Halt {
 			t.halt(id)
@@ -436,7 +473,6 @@ func (t *turn) failRun(fl *fault) bool {
 	if j := t.peekJob(root.Job); j == nil {
 		root.Job = 0
 	}
-	t.abortRunning()
 	return true
 }
 
@@ -447,8 +483,15 @@ func (t *turn) openJobs() []JobID {
 	return slices.DeleteFunc(slices.Compact(all), func(id JobID) bool { return t.peekJob(id) == nil })
 }
 
-// abortRunning counts the children that are under way as aborted.
+// abortRunning counts the children that are under way as aborted, and those
+// that were to be done again as what they were.
 func (t *turn) abortRunning() {
+	for _, id := range t.openJobs() {
+		if j := t.peekJob(id); j.Kind == StartItem {
+			t.lose(j, t.itemsOf(j), Aborted)
+		}
+	}
+	t.giveUpPending()
 	u := t.account()
 	u.Items.Aborted += u.Items.Running
 	u.Executions.Aborted += u.Executions.Running
@@ -459,6 +502,9 @@ func (t *turn) abortRunning() {
 // that are under way are stopped.
 func (t *turn) endRun(as Status, fl *fault) bool {
 	t.abortRunning()
+	if j := t.peekJob(t.peek(0).Job); j != nil && j.Kind == WriteResults {
+		t.account().Skipped++
+	}
 	t.over = true
 	t.head.Status, t.head.Stop = as, t.head.Now
 	t.head.Error, t.head.Cause = fl.Error, fl.Cause
@@ -487,16 +533,19 @@ func (x *Execution) Child(p *asl.Program, job JobID) (*Start, value.Text) {
 	count, _ := asked.Get("Count").AsInt()
 	item := &itemStart{Index: int(index), Count: int(count)}
 	start := x.ChildOf(p, j)
-	start.At, start.Parent = j.Made, &Parent{x.Start.ID, j.ID}
+	start.At = j.Made
 	start.Map = &MapStart{State: x.Start.Map.State, Item: item}
 	return start, asked.Get("Input").Text()
 }
 
-// ChildOf names the child that a map run's job has started, or is to start: all
-// but what it is about.
+// ChildOf names the child that a map run's job has started, is to start or to
+// stop: all but what it is about.
 func (x *Execution) ChildOf(p *asl.Program, j *Job) *Start {
 	start := x.Start
-	start.ID, start.Parent, start.Map = ID{}, nil, nil
+	start.ID, start.Parent, start.Map = ID{}, &Parent{x.Start.ID, j.ID}, nil
+	if j.Kind == Halt {
+		start.Parent.Job = JobID(j.Send)
+	}
 	start.Name = StepID(x.Start.ID, j.Entry)
 	start.Depth++
 	start.Express = p.States[x.Start.Map.State].Map.Express

@@ -83,8 +83,8 @@ func (s *script) results(pages string) (string, Message) {
 func (s *script) endings(numbers, status, output string) (all []Ending) {
 	for _, number := range strings.Split(numbers, ",") {
 		start, input := s.x.Child(s.p, s.item(number).ID)
-		n := Ending{Start: *start, Head: Head{Status: Status(slices.Index(statusNames[:], status))}, Input: input}
-		n.NotRedrivable = n.Head.NotRedrivable(start, AWSLimits(), 0)
+		n := Ending{Start: *start, Head: Head{Status: Status(slices.Index(statusNames[:], status)), Kept: true}, Input: input}
+		n.NotRedrivable, n.byMapRun = n.Head.NotRedrivable(start, AWSLimits(), 0), n.Head.ByMapRun(start, AWSLimits(), 0)
 		if n.Head.Status == Succeeded {
 			n.Output = s.text(output)
 		}
@@ -113,8 +113,27 @@ func (s *script) limits(settings string) *Update {
 
 // runLine is where a map run stands.
 func runLine(u *Run) string {
-	return fmt.Sprintf("run read %d begun %d children %d items %v executions %v at once %d tolerates %d, %v%%\n",
-		u.Read, u.Begun, u.Children, u.Items, u.Executions, u.MaxConcurrency, u.ToleratedCount, u.ToleratedPercentage)
+	line := fmt.Sprintf("run read %d begun %d children %d items %v executions %v at once %d tolerates %d, %v%%",
+		u.Read, u.Begun, u.Children, u.Items.line(), u.Executions.line(), u.MaxConcurrency, u.ToleratedCount, u.ToleratedPercentage)
+	for _, more := range []struct {
+		what string
+		n    int
+	}{{"lost", u.Lost}, {"again", u.Again}, {"until", u.Until}, {"replaced", u.Replaced}} {
+		if more.n > 0 {
+			line += fmt.Sprintf(" %s %d", more.what, more.n)
+		}
+	}
+	return line + "\n"
+}
+
+// line tells what is counted, and of redrives where there is something to tell.
+func (c *counts) line() string {
+	line := fmt.Sprint([]int{c.Running, c.Succeeded, c.Failed, c.TimedOut, c.Aborted, c.Written})
+	line = "{" + line[1:len(line)-1] + "}"
+	if c.Pending+c.Permanent > 0 {
+		line += fmt.Sprintf("+{%d %d}", c.Pending, c.Permanent)
+	}
+	return line
 }
 
 // What never began is written in files of a size that can be held.

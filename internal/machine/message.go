@@ -6,7 +6,7 @@ import "github.com/backstep/backstep/internal/value"
 // one about a job that is no longer open changes nothing.
 type Message struct {
 	Kind    MessageKind
-	Job     JobID
+	Job     JobID      // that it is about; Begin of a map run, Redrive of a run's child: the parent's job that waits for the end
 	Output  value.Text // Begin: the input; Succeeded, Submitted: the answer
 	Failure *Failure   // JobFailed, Stop
 	Effect  Effect     // JobFailed: what is known of the call's effect
@@ -33,7 +33,7 @@ const (
 	Resent                              // the call was under way when its node died, and is being made again
 	Continue                            // go on after the bound on entries per turn
 	Stop                                // somebody stops the execution
-	Redrive                             // somebody lets an execution that ended without success go on
+	Redrive                             // somebody lets an execution that ended without success go on, or a map run its child
 	Answered                            // children of the map run have ended
 	Updated                             // somebody changes the map run's limits
 )

@@ -1,9 +1,7 @@
 package machine
 
 import (
-	"maps"
-	"slices"
-
+	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -18,15 +16,30 @@ const (
 // NotRedrivable says in the service's words why an execution can't be redriven
 // at now (UTC ms), "" where it can.
 func (h *Head) NotRedrivable(s *Start, l Limits, now int64) string {
+	if s.IsRun() || h.ByMapRun(s, l, now) {
+		return "Execution was started by a Map Run and cannot be redriven on its own"
+	}
+	return h.unfit(s, l, now)
+}
+
+// ByMapRun reports whether an execution can be redriven by the map run that
+// started it, and by nobody else.
+func (h *Head) ByMapRun(s *Start, l Limits, now int64) bool {
+	return s.Map != nil && s.Map.Item != nil && h.unfit(s, l, now) == ""
+}
+
+// unfit says why nobody can redrive an execution, "" where somebody can. An
+// express one, which a map run has started, is started again.
+func (h *Head) unfit(s *Start, l Limits, now int64) string {
 	switch {
 	case !h.Status.Ended():
 		return "Execution is RUNNING and cannot be redriven"
 	case h.Status == Succeeded:
 		return "Execution is SUCCEEDED and cannot be redriven"
+	case s.Express && s.Map != nil:
+		return ""
 	case l.full(h):
 		return "Execution history event limit exceeded"
-	case s.Map != nil:
-		return "Execution was started by a Map Run and cannot be redriven on its own"
 	case !h.Kept: // it ended under a version that knew no redrives
 		return "Execution was started before the launch of RedriveExecution"
 	case now >= s.At+longestLife:
@@ -59,6 +72,53 @@ func (t *turn) redrive(token string) bool {
 	if _, again := h.RedriveOf(token, h.Now); again || h.NotRedrivable(&t.x.Start, t.env.Limits, h.Now) != "" {
 		return false
 	}
+	t.goOn(token)
+	return true
+}
+
+// redriveChild lets a map run's child go on for that job of its run, which hears
+// of its end from now on. One that has not ended by itself goes on as it is;
+// one that succeeded after all, or that nobody can redrive, only tells of its
+// end again.
+func (t *turn) redriveChild(job JobID) bool {
+	h := &t.head
+	if job <= t.x.ParentJob() {
+		return false
+	}
+	h.ParentJob = job
+	switch {
+	case !h.Status.Ended():
+	case h.unfit(&t.x.Start, t.env.Limits, h.Now) != "":
+		t.tellAgain()
+	default:
+		t.goOn("")
+	}
+	return true
+}
+
+// tellAgain asks to tell the parent of the end, unless that is still to be done.
+func (t *turn) tellAgain() {
+	for _, id := range t.openJobs() {
+		if t.peekJob(id).Kind == Tell {
+			return
+		}
+	}
+	t.open(Job{Kind: Tell, Request: t.head.Output, Due: t.head.Now})
+}
+
+// untell takes back that the parent is to be told of an end: it is told of the
+// next one. Whom the end has left to be stopped is stopped.
+func (t *turn) untell() {
+	for _, id := range t.openJobs() {
+		if t.peekJob(id).Kind == Tell {
+			t.jobs.put(id, nil)
+		}
+	}
+}
+
+// goOn lets the execution go on.
+func (t *turn) goOn(token string) {
+	h := &t.head
 	failed := ""
 	if h.Status == Failed && h.Error != nil {
 		failed = *h.Error
@@ -69,15 +129,10 @@ func (t *turn) redrive(token string) bool {
 	h.noteToken(token)
 	t.context = value.Value{}
 	t.fixedContext()
-	for _, id := range slices.Sorted(maps.Keys(t.x.Jobs)) {
-		if t.x.Jobs[id].Kind != Halt {
-			t.jobs.put(id, nil) // the parent was not told of the end yet, and is told of the next one
-		}
-	}
+	t.untell()
 	t.event(Event{Type: ExecutionRedriven, Prev: h.LastEvent, Index: h.Redrives})
 	t.limitTime()
 	t.revive(t.frame(0), failed)
-	return true
 }
 
 // noteToken remembers a caller's token, and forgets those that are too old.
@@ -104,8 +159,15 @@ func (t *turn) revive(f *Frame, failed string) {
 	}
 	f.Tried += f.attempt()
 	f.Retries, f.Prev = nil, f.EnteredEvent
-	if f.Join != nil && (t.state(f).Map != nil && t.state(f).Map.Distributed || f.anew(failed)) {
+	s := t.state(f)
+	distributed := s.Type == asl.Map && s.Map.Distributed
+	if f.Join != nil && f.anew(failed, distributed) {
 		t.prune(f)
+	}
+	if distributed && f.Join != nil {
+		f.Phase = Working
+		t.ready = append(t.ready, f)
+		return
 	}
 	if f.Join == nil || f.Join.Done == f.Join.Count {
 		f.Phase = Working
@@ -122,15 +184,21 @@ func (t *turn) revive(f *Frame, failed string) {
 }
 
 // anew reports whether a Parallel or Map is done again as a whole, because it
-// failed by what its frames gave and not by one of them.
-func (f *Frame) anew(failed string) bool {
-	return f.Phase == Working && (failed == errDataLimit || failed == errRuntime && f.Join.Done == f.Join.Count)
+// failed by what its frames gave and not by one of them. So is a distributed one
+// whose map run could not be evaluated.
+func (f *Frame) anew(failed string, distributed bool) bool {
+	return f.Phase == Working && (failed == errDataLimit || failed == errRuntime && (distributed || f.Join.Done == f.Join.Count))
 }
 
 // takeUp does again what a redriven frame's state is for.
 func (t *turn) takeUp(f *Frame) {
 	s := t.state(f)
-	if f.Join != nil {
+	switch {
+	case f.Join == nil:
+	case s.Map != nil && s.Map.Distributed && f.Result != 0:
+		t.runAgain(f, s)
+		return
+	case s.Map == nil || !s.Map.Distributed:
 		t.collect(f, s)
 		return
 	}

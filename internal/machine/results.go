@@ -27,11 +27,13 @@ func (t *turn) exports() bool { return t.writer().Has("Resource") }
 
 // keep keeps what a child came to. What can't become part of the run's output,
 // since all together are over the limit, is not kept: the run will fail by it.
-// So is a failure that nobody writes.
 func (t *turn) keep(j *Job, n *Ending) {
 	exports := t.exports()
-	if n.Head.Status != Succeeded && !exports {
-		return
+	if n.Head.Status != Succeeded {
+		t.lose(j, n.Start.Map.Item.Count, n.Head.Status)
+		if !exports {
+			return
+		}
 	}
 	text := n.result(t.writer(), exports)
 	u := t.account()
@@ -76,12 +78,11 @@ func among(text string, succeeded bool, writer value.Value, lines bool) string {
 // gathered are the results at hand in the order of the children.
 func (t *turn) gathered() []*Frame {
 	numbers := slices.AppendSeq(slices.Clone(t.frames.keys), maps.Keys(t.x.Frames))
+	numbers = slices.DeleteFunc(numbers, func(id FrameID) bool { return id == 0 || id >= firstLost || t.peek(id) == nil })
 	slices.Sort(numbers)
 	var all []*Frame
 	for _, number := range slices.Compact(numbers) {
-		if child := t.peek(number); number != 0 && child != nil {
-			all = append(all, child)
-		}
+		all = append(all, t.peek(number))
 	}
 	return all
 }
@@ -155,6 +156,27 @@ func arguments(part value.Value) value.Value {
 		return v
 	}
 	return part.Get("Arguments")
+}
+
+// number is the number of the next file of that kind.
+func (u *Run) number(kind string, listed value.Value) int {
+	n := listed.Get("ResultFiles").Get(kind).Len() + u.Skipped
+	if kind != "SUCCEEDED" {
+		n += u.Replaced
+	}
+	return n
+}
+
+// replaceFailures takes the files of what did not succeed off the manifest, since
+// that is done again. Their names are not used again.
+func (t *turn) replaceFailures(root *Frame) {
+	if root.Result == 0 {
+		return
+	}
+	listed := t.tree(root.Result)
+	of, none := listed.Get("ResultFiles"), value.NewArray(nil)
+	t.account().Replaced += max(of.Get("FAILED").Len(), of.Get("PENDING").Len())
+	root.Result = t.payload(listed.With("ResultFiles", of.With("FAILED", none).With("PENDING", none)).Text(), value.Value{})
 }
 
 // manifest tells of the files that were written so far.

@@ -67,8 +67,8 @@ func DecodeStart(b []byte) (Start, error) {
 // AppendHead adds the head as a record to b.
 func AppendHead(b []byte, h *Head) []byte {
 	format := byte(headFormat)
-	if h.Invocations == nil {
-		format = untestedHead
+	if h.Run == nil && h.ParentJob == 0 && h.Invocations == nil {
+		format = plainHead
 	}
 	b = append(b, format, byte(h.Status))
 	b = binary.AppendVarint(b, h.Now)
@@ -90,7 +90,8 @@ func AppendHead(b []byte, h *Head) []byte {
 	if h.Run != nil {
 		b = h.Run.append(b)
 	}
-	if format > untestedHead {
+	if format > plainHead {
+		b = binary.AppendUvarint(b, uint64(h.ParentJob))
 		b = binary.AppendUvarint(b, uint64(len(h.Invocations)))
 		for _, of := range h.Invocations {
 			b = appendText(b, of.State)
@@ -130,9 +131,10 @@ func DecodeHead(b []byte) (Head, error) {
 		h.Tokens = append(h.Tokens, redriveToken{r.text(), r.int64()})
 	}
 	if r.flag() {
-		h.Run = r.run()
+		h.Run = r.run(format)
 	}
-	if format > untestedHead {
+	if format > plainHead {
+		h.ParentJob = JobID(r.uint32())
 		for range r.length() {
 			h.Invocations = append(h.Invocations, invocations{r.text(), r.uint32()})
 		}
@@ -147,7 +149,7 @@ func AppendFrame(b []byte, f *Frame) []byte {
 		from = f.Join.From
 	}
 	format := byte(frameFormat)
-	if from == 0 && f.Submissions == 0 {
+	if from == 0 && f.Submissions == 0 && len(f.Lost) == 0 {
 		format = plainFrame
 	}
 	b = append(b, format)
@@ -173,6 +175,7 @@ func AppendFrame(b []byte, f *Frame) []byte {
 	if format > plainFrame {
 		b = binary.AppendUvarint(b, uint64(f.Submissions))
 		b = binary.AppendUvarint(b, uint64(from))
+		b = appendLost(b, f.Lost)
 	}
 	return b
 }
@@ -214,6 +217,7 @@ func DecodeFrame(b []byte) (*Frame, error) {
 		if from := Ref(r.uint32()); f.Join != nil {
 			f.Join.From = from
 		}
+		f.Lost = r.lost()
 	}
 	return f, r.end()
 }

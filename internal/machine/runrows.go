@@ -36,7 +36,11 @@ func (u *Run) append(b []byte) []byte {
 	}
 	b = appendText(b, u.Cursor)
 	b = appendFlag(b, u.Over)
-	return appendFlag(b, u.Failing)
+	b = appendFlag(b, u.Failing)
+	for _, n := range u.redriveNumbers() {
+		b = binary.AppendUvarint(b, uint64(*n))
+	}
+	return b
 }
 
 // numbers are the counts of the run, in the order of its record.
@@ -48,7 +52,13 @@ func (u *Run) numbers() []*int {
 	return all
 }
 
-func (r *reader) run() *Run {
+// redriveNumbers are the counts that redrives need, in the order of the record.
+func (u *Run) redriveNumbers() []*int {
+	return []*int{&u.Lost, &u.Again, &u.Until, &u.Replaced, &u.Skipped, &u.Items.Pending, &u.Items.Permanent, &u.Executions.Pending, &u.Executions.Permanent}
+}
+
+// run reads where a map run stands from a head of that format.
+func (r *reader) run(format uint64) *Run {
 	u := &Run{MaxConcurrency: int(r.int64()), ToleratedCount: r.int64(), ToleratedPercentage: math.Float64frombits(uint64(r.int64()))}
 	if math.IsNaN(u.ToleratedPercentage) {
 		r.fail()
@@ -59,5 +69,28 @@ func (r *reader) run() *Run {
 	u.Cursor = r.text()
 	u.Over = r.flag()
 	u.Failing = r.flag()
+	if format > plainHead {
+		for _, n := range u.redriveNumbers() {
+			*n = r.number()
+		}
+	}
 	return u
+}
+
+// appendLost adds lost children to a frame's record.
+func appendLost(b []byte, all []lost) []byte {
+	b = binary.AppendUvarint(b, uint64(len(all)))
+	for _, l := range all {
+		for _, n := range [...]uint32{l.Entry, l.Attempt, uint32(l.Request), l.Items, uint32(l.As)} {
+			b = binary.AppendUvarint(b, uint64(n))
+		}
+	}
+	return b
+}
+
+func (r *reader) lost() (all []lost) {
+	for range r.length() {
+		all = append(all, lost{Entry: r.uint32(), Attempt: r.uint32(), Request: Ref(r.uint32()), Items: r.uint32(), As: Status(r.upTo(uint8(Aborted)))})
+	}
+	return all
 }

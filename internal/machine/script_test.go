@@ -141,6 +141,7 @@ func (s *script) compile(text string) {
 //	end N,… STATUS [OUTPUT]  child N         update NAME=n …
 //	reads                    read PAGE       unread [ERROR [CAUSE]]
 //	results [PAGE, …]        wrote [PAGE, …] unwritten [ERROR [CAUSE]]
+//	redrive
 func (s *script) command(line string) string {
 	verb, rest, _ := strings.Cut(line, " ")
 	target, rest2, _ := strings.Cut(rest, " ")
@@ -175,6 +176,10 @@ func (s *script) command(line string) string {
 		name, cause, given := strings.Cut(rest, " ")
 		do(Message{Kind: Stop, Failure: failure(name, cause, given)})
 	case "redrive":
+		if s.isRun {
+			do(Message{Kind: Begin, Job: s.x.ParentJob() + 1, Run: &runInput{Redrives: s.x.Head.Redrives + 1}})
+			break
+		}
 		do(Message{Kind: Redrive, Token: rest})
 	case "told":
 		for _, id := range slices.Sorted(maps.Keys(s.x.Jobs)) {
@@ -313,6 +318,9 @@ func (s *script) step(m Message) []Event {
 	}
 	s.store(d)
 	s.x.Apply(d)
+	for _, ref := range s.x.Needs() { // what is asked again
+		s.x.Payloads[ref] = s.texts[ref]
+	}
 	if back := s.restored(); snapshot(back) != snapshot(s.x) {
 		s.t.Errorf("read back:\n%s\nin memory:\n%s", snapshot(back), snapshot(s.x))
 	}

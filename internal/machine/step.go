@@ -37,6 +37,8 @@ func (t *turn) take(m Message) bool {
 		return t.head.Status == 0 && t.begin(m.Output)
 	case m.Kind == Stop:
 		return t.running() && t.stop(m.Failure)
+	case m.Kind == Redrive && m.Job != 0:
+		return t.redriveChild(m.Job)
 	case m.Kind == Redrive:
 		return t.redrive(m.Token)
 	}
@@ -203,6 +205,7 @@ func (t *turn) leave(sc *scope, out Ref, assigned []binding, next *asl.State) {
 	f.Prev = t.event(Event{Type: exited(sc.state.Type), Prev: f.Prev, State: sc.state.Name, Out: out, Assigned: assigned})
 	t.assign(f, assigned)
 	t.prune(f)
+	f.Result = 0
 	if next == nil {
 		t.finish(f, out)
 		return

@@ -80,7 +80,12 @@ func (s *script) jobLine(j *Job) string {
 	if j.State != "" {
 		out += fmt.Sprintf(" %s entry %d", j.State, j.Entry)
 	}
-	if j.Attempt != 0 {
+	switch {
+	case j.Kind == StartItem && j.Send > 1:
+		out += fmt.Sprintf(" attempt %d items %d", j.Attempt, j.Send)
+	case j.Kind == StartItem:
+		out += fmt.Sprintf(" attempt %d send 0", j.Attempt)
+	case j.Attempt != 0:
 		out += fmt.Sprintf(" attempt %d send %d", j.Attempt, j.Send)
 	}
 	if j.Request != 0 {
@@ -130,7 +135,16 @@ func (s *script) frameLine(f *Frame) string {
 	}
 	out += " " + phaseNames[f.Phase]
 	if f.Phase == Ended {
-		return out + " result " + s.ref(f.Result) + "\n"
+		if len(f.Lost) > 0 {
+			out = fmt.Sprintf("lost children, frame %d", f.ID-firstLost)
+		}
+		for _, l := range f.Lost {
+			out += fmt.Sprintf("\n  child %d %s attempt %d items %d asked %s", l.Entry, statusNames[l.As], l.Attempt, l.Items, s.ref(l.Request))
+		}
+		if f.Result != 0 {
+			out += " result " + s.ref(f.Result)
+		}
+		return out + "\n"
 	}
 	out += fmt.Sprintf(" %s entry %d", f.State, f.Entry)
 	if len(f.Retries) > 0 {

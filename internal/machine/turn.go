@@ -161,7 +161,7 @@ func (t *turn) halt(id JobID) {
 	if j == nil || t.x.Jobs[id] == nil {
 		return
 	}
-	halting := Job{Kind: Halt, State: j.State, Entry: j.Entry, Due: t.head.Now}
+	halting := Job{Kind: Halt, State: j.State, Entry: j.Entry, Send: uint32(id), Due: t.head.Now}
 	switch {
 	case j.Kind == StartItem:
 	case j.Kind == StartRun:

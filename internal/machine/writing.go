@@ -17,6 +17,7 @@ type writing struct {
 	bucket, prefix string
 	listed         value.Value // the manifest so far
 	files          []resultFile
+	run            *Run // as it was when the job was asked for
 	last           bool // the manifest is still to come
 	pending        *pending
 }
@@ -30,7 +31,7 @@ func (x *Execution) Results(p *asl.Program, l Limits, job JobID) *writing {
 	if j == nil || j.Kind != WriteResults {
 		return nil
 	}
-	w := &writing{job: job, writer: x.Payloads[x.Head.Input].Decode().Get("ResultWriter")}
+	w := &writing{job: job, run: x.Head.Run, writer: x.Payloads[x.Head.Input].Decode().Get("ResultWriter")}
 	w.prefix, w.bucket = resultPrefix(w.writer, &x.Start), arguments(w.writer).Get("Bucket").AsString()
 	w.listed = x.manifest(w.bucket)
 	asked := x.Payloads[j.Request].Decode()
@@ -50,7 +51,7 @@ func (w *writing) add(kind, body string) {
 		return
 	}
 	of := w.listed.Get("ResultFiles")
-	key := w.prefix + kind + "_" + strconv.Itoa(of.Get(kind).Len()) + extension(w.writer)
+	key := w.prefix + kind + "_" + strconv.Itoa(w.run.number(kind, w.listed)) + extension(w.writer)
 	w.files = append(w.files, resultFile{key, body})
 	entry := value.NewObject(member("Key", value.NewString(key)), member("Size", value.NewInt(int64(len(body)))))
 	w.listed = w.listed.With("ResultFiles", of.With(kind, value.NewArray(append(of.Get(kind).Items(), entry))))

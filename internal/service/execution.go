@@ -184,7 +184,7 @@ func (s *Service) describe(ctx context.Context, id store.ID, start *machine.Star
 	if err != nil {
 		return nil, err
 	}
-	out.RedriveStatus, out.RedriveStatusReason = redriveStatus(reason)
+	out.RedriveStatus, out.RedriveStatusReason = redriveStatus(reason, s.Engine.ByMapRun(start, head))
 	if head.Redriven != 0 {
 		redriven := api.Timestamp(head.Redriven)
 		out.RedriveDate = &redriven
@@ -275,6 +275,9 @@ func (s *Service) ListExecutions(ctx context.Context, in *api.ListExecutionsInpu
 		if err != nil {
 			return nil, err
 		}
+		if f := in.RedriveFilter; f != "" && (f == api.ExecutionRedriveFilterRedriven) != (item.Redrives > 0) {
+			continue
+		}
 		listed := s.listItem(listedMachine(query), item)
 		if in.MapRunArn != nil {
 			count := int32(item.Items)
@@ -315,8 +318,9 @@ func (s *Service) listing(ctx context.Context, in *api.ListExecutionsInput) (sto
 	return q, p, nil
 }
 
-// childListing is the query of a ListExecutions of a map run. None of its
-// children was ever redriven.
+// childListing is the query of a ListExecutions of a map run. A redriveFilter
+// leaves out what does not pass, so that a page may be short. None is listed as
+// PENDING_REDRIVE: a child is what it was until its map run redrives it.
 func (s *Service) childListing(ctx context.Context, in *api.ListExecutionsInput) (store.IndexQuery, page, error) {
 	id, _, _, err := s.mapRun(ctx, *in.MapRunArn)
 	if err != nil {
@@ -325,7 +329,7 @@ func (s *Service) childListing(ctx context.Context, in *api.ListExecutionsInput)
 	p := s.page("ListExecutions", in.MaxResults, *in.MapRunArn, string(in.StatusFilter), string(in.RedriveFilter))
 	q := store.IndexQuery{Tenant: s.tenant, Index: engine.IndexChildren, Value: id.String()}
 	switch {
-	case in.StatusFilter == api.ExecutionStatusPendingRedrive || in.RedriveFilter == api.ExecutionRedriveFilterRedriven:
+	case in.StatusFilter == api.ExecutionStatusPendingRedrive:
 		q.Value = engine.StatusValue(q.Value, 0)
 	case in.StatusFilter != "":
 		q.Value = engine.StatusValue(q.Value, statusFrom(in.StatusFilter))

@@ -62,6 +62,9 @@ func (s *Service) DescribeMapRun(ctx context.Context, in *api.DescribeMapRunInpu
 		return nil, err
 	}
 	parent, err := s.parentARN(ctx, &start)
+	if errors.Is(err, engine.ErrNotFound) { // it has gone with its execution
+		return nil, api.ResourceNotFound(in.MapRunArn)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -76,20 +79,26 @@ func (s *Service) DescribeMapRun(ctx context.Context, in *api.DescribeMapRunInpu
 		stop := api.Timestamp(head.Stop)
 		out.StopDate = &stop
 	}
+	if head.Redriven != 0 {
+		redriven := api.Timestamp(head.Redriven)
+		out.RedriveDate = &redriven
+	}
 	return out, nil
 }
 
 func itemCounts(run *machine.Run) *api.MapRunItemCounts {
-	c, none := &run.Items, int64(0)
+	c := &run.Items
+	pending, permanent := int64(c.Pending), int64(c.Permanent)
 	return &api.MapRunItemCounts{
 		Pending: int64(run.Read - run.Begun), Running: int64(c.Running), Succeeded: int64(c.Succeeded), Failed: int64(c.Failed),
 		TimedOut: int64(c.TimedOut), Aborted: int64(c.Aborted), Total: int64(run.Read), ResultsWritten: int64(c.Written),
-		FailuresNotRedrivable: &none, PendingRedrive: &none,
+		FailuresNotRedrivable: &permanent, PendingRedrive: &pending,
 	}
 }
 
 func executionCounts(run *machine.Run) *api.MapRunExecutionCounts {
-	c, none := &run.Executions, int64(0)
+	c := &run.Executions
+	again, permanent := int64(c.Pending), int64(c.Permanent)
 	pending := int64(run.Read - run.Begun) // of batches it is not known how many will come of them
 	if run.Begun != run.Children {
 		pending = 0
@@ -97,7 +106,7 @@ func executionCounts(run *machine.Run) *api.MapRunExecutionCounts {
 	return &api.MapRunExecutionCounts{
 		Pending: pending, Running: int64(c.Running), Succeeded: int64(c.Succeeded), Failed: int64(c.Failed),
 		TimedOut: int64(c.TimedOut), Aborted: int64(c.Aborted), Total: int64(run.Children) + pending, ResultsWritten: int64(c.Written),
-		FailuresNotRedrivable: &none, PendingRedrive: &none,
+		FailuresNotRedrivable: &permanent, PendingRedrive: &again,
 	}
 }
 

@@ -50,9 +50,13 @@ func (s *Service) RedriveExecution(ctx context.Context, in *api.RedriveExecution
 	return &api.RedriveExecutionOutput{RedriveDate: api.Timestamp(at)}, nil
 }
 
-// redriveStatus is the status that a reason against a redrive gives, or none.
-func redriveStatus(reason string) (api.ExecutionRedriveStatus, *string) {
-	if reason == "" {
+// redriveStatus is the status that a reason against a redrive gives, or none; or
+// that a map run can redrive what it has started.
+func redriveStatus(reason string, byMapRun bool) (api.ExecutionRedriveStatus, *string) {
+	switch {
+	case byMapRun:
+		return api.ExecutionRedriveStatusRedrivableByMapRun, nil
+	case reason == "":
 		return api.ExecutionRedriveStatusRedrivable, nil
 	}
 	return api.ExecutionRedriveStatusNotRedrivable, &reason

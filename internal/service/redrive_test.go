@@ -1,6 +1,8 @@
 package service_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/backstep/backstep/api"
@@ -45,6 +47,66 @@ func redrive(t *testing.T, h *house, svc api.Service) {
 	}
 	_, err = svc.ListExecutions(ctx, &api.ListExecutionsInput{StateMachineArn: &machine, RedriveFilter: api.ExecutionRedriveFilterRedriven})
 	refused(t, err, api.CodeValidation, "map run")
+	mapRunRedriven(t, h, svc)
+}
+
+// mapRunRedriven redrives an execution whose map run has failed by the second of
+// three items.
+func mapRunRedriven(t *testing.T, h *house, svc api.Service) {
+	ctx := t.Context()
+	machine := create(t, svc, name(t, "R"), strings.Replace(each("STANDARD", `"MaxConcurrency":1,`), `"Payload.$":"$"`,
+		`"Payload":{"n.$":"$.n","fail.$":"States.ArrayGetItem($.fails, $$.Execution.RedriveCount)"}`, 1))
+	x := start(t, svc, machine, "x", `[{"n":1,"fails":[null]},{"n":2,"fails":["No",null]},{"n":3,"fails":[null]}]`)
+	if end := await(t, svc, x); end.Status != api.ExecutionStatusFailed || end.RedriveStatus != api.ExecutionRedriveStatusRedrivable {
+		t.Fatalf("it ended as %+v", end)
+	}
+	runs, err := svc.ListMapRuns(ctx, &api.ListMapRunsInput{ExecutionArn: x})
+	if err != nil || len(runs.MapRuns) != 1 {
+		t.Fatal(runs, err)
+	}
+	arn := runs.MapRuns[0].MapRunArn
+	children := func(status api.ExecutionStatus, redriven api.ExecutionRedriveFilter, want int) *api.ListExecutionsOutput {
+		t.Helper()
+		list, err := svc.ListExecutions(ctx, &api.ListExecutionsInput{MapRunArn: &arn, StatusFilter: status, RedriveFilter: redriven})
+		if err != nil || len(list.Executions) != want {
+			t.Fatalf("%s, %s: %+v, %v", status, redriven, list, err)
+		}
+		return list
+	}
+	bad := children(api.ExecutionStatusFailed, "", 1).Executions[0].ExecutionArn
+	child, err := svc.DescribeExecution(ctx, &api.DescribeExecutionInput{ExecutionArn: bad})
+	if err != nil || child.RedriveStatus != api.ExecutionRedriveStatusRedrivableByMapRun || child.RedriveStatusReason != nil {
+		t.Errorf("the child that failed: %+v, %v", child, err)
+	}
+	_, err = svc.RedriveExecution(ctx, &api.RedriveExecutionInput{ExecutionArn: bad})
+	refused(t, err, api.CodeExecutionNotRedrivable, "Execution was started by a Map Run and cannot be redriven on its own")
+	calls := h.calls.Load()
+	if _, err := svc.RedriveExecution(ctx, &api.RedriveExecutionInput{ExecutionArn: x}); err != nil {
+		t.Fatal(err)
+	}
+	if end := await(t, svc, x); end.Status != api.ExecutionStatusSucceeded || *end.Output != `[{"n":1,"fail":null},{"n":2,"fail":null},{"n":3,"fail":null}]` {
+		t.Fatalf("after the redrive: %+v", end)
+	}
+	if n := h.calls.Load() - calls; n != 2 {
+		t.Errorf("%d calls by the redrive: of the child that failed and of the one that had not begun", n)
+	}
+	run, err := svc.DescribeMapRun(ctx, &api.DescribeMapRunInput{MapRunArn: arn})
+	if err != nil || run.Status != api.MapRunStatusSucceeded || *run.RedriveCount != 1 || run.RedriveDate == nil ||
+		run.ItemCounts.Succeeded != 3 || run.ItemCounts.Failed != 0 || *run.ItemCounts.PendingRedrive != 0 || *run.ExecutionCounts.FailuresNotRedrivable != 0 {
+		t.Errorf("the map run is %+v, items %+v, %v", run, run.ItemCounts, err)
+	}
+	if again := children("", api.ExecutionRedriveFilterRedriven, 1).Executions[0]; again.ExecutionArn != bad || *again.RedriveCount != 1 {
+		t.Errorf("redriven was %+v", again)
+	}
+	children(api.ExecutionStatusSucceeded, api.ExecutionRedriveFilterNotRedriven, 2)
+	history, err := svc.GetExecutionHistory(ctx, &api.GetExecutionHistoryInput{ExecutionArn: x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(history.Events, func(e api.HistoryEvent) bool { return e.Type == api.HistoryEventTypeMapRunRedriven })
+	if e := history.Events[max(at, 0)].MapRunRedrivenEventDetails; e == nil || *e.MapRunArn != arn || *e.RedriveCount != 1 {
+		t.Errorf("the event %d is %+v", at, e)
+	}
 }
 
 func notRedriven(t *testing.T, h *house, svc api.Service) {

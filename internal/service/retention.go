@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -22,13 +23,17 @@ const (
 )
 
 // retirement is how far the executions have been gone through that may be too
-// old to be kept: list by list, a machine each.
+// old to be kept: list by list, a machine each, and then the map runs whose
+// executions are gone.
 type retirement struct {
 	kind    int             // of retiredKinds
 	machine string          // whose list it is at, or was last
 	after   *store.IndexKey // the row it came to; nil: the list is done
 	passed  bool            // some were passed over in this round: their shards are not this node's
 	next    time.Time       // when to go on
+
+	run   *store.IndexKey // of the forsaken map runs, the last that was gone through
+	child *store.IndexKey // of the next one's children, the last that was looked at
 }
 
 // retiredKinds are the documents whose names are the machines that have lists:
@@ -44,9 +49,15 @@ func (s *Service) retire(ctx context.Context, r *retirement) (more bool, err err
 	}
 	before := s.Now().Add(-s.Retention).UnixMilli()
 	if r.after == nil {
-		if more, err = s.nextList(ctx, r, before); err != nil || !more {
+		if more, err = s.nextList(ctx, r, before); err == nil && !more {
+			more, err = s.retireRuns(ctx, r)
+		}
+		if err != nil || !more {
 			r.rest(s.Now())
 			return false, err
+		}
+		if r.after == nil {
+			return true, nil
 		}
 	}
 	rows, err := s.Store.Index(ctx, store.IndexQuery{
@@ -55,11 +66,9 @@ func (s *Service) retire(ctx context.Context, r *retirement) (more bool, err err
 	if err != nil {
 		return false, err
 	}
-	passed, err := s.forget(ctx, rows, before)
-	if err != nil {
+	if err := s.forget(ctx, r, due(rows, before), before); err != nil {
 		return false, err
 	}
-	r.passed = r.passed || passed
 	if len(rows) == retirePage {
 		r.after = &rows[len(rows)-1].IndexKey
 		return true, nil
@@ -92,13 +101,52 @@ func (s *Service) nextList(ctx context.Context, r *retirement, before int64) (bo
 		}
 		r.machine = ""
 	}
-	r.kind = 0
 	return false, nil
 }
 
+// retireRuns takes one step of taking away what is left of map runs whose
+// execution is gone: a page of children, or the run itself after the last of
+// them. It reports whether there is more to do at once.
+func (s *Service) retireRuns(ctx context.Context, r *retirement) (more bool, err error) {
+	runs, err := s.Store.Index(ctx, store.IndexQuery{Tenant: s.tenant, Index: engine.IndexForsaken, After: r.run, Limit: 1})
+	if err != nil || len(runs) == 0 {
+		r.kind, r.run, r.child = 0, nil, nil
+		return false, err
+	}
+	run := &runs[0]
+	children := store.IndexQuery{Tenant: s.tenant, Index: engine.IndexChildren, Value: run.ID.String(), After: r.child, Limit: retirePage}
+	rows, err := s.Store.Index(ctx, children)
+	if err != nil {
+		return false, err
+	}
+	if len(rows) > 0 {
+		r.child = &rows[len(rows)-1].IndexKey
+		return true, s.forget(ctx, r, due(rows, math.MaxInt64), math.MaxInt64)
+	}
+	children.After, children.Limit = nil, 1
+	if rows, err = s.Store.Index(ctx, children); err != nil {
+		return false, err
+	}
+	if len(rows) == 0 {
+		err = s.forget(ctx, r, []store.ID{run.ID}, math.MaxInt64)
+	}
+	r.run, r.child = &run.IndexKey, nil
+	return true, err
+}
+
+// due are the executions of a list that ended at or before that time.
+func due(rows []store.Index, ended int64) (ids []store.ID) {
+	for _, row := range rows {
+		if item, err := engine.DecodeItem(row.Body); err == nil && item.Status != machine.Running && item.Stop <= ended {
+			ids = append(ids, row.ID)
+		}
+	}
+	return ids
+}
+
 // forget takes those of the executions away that ended at or before that time.
-// What is another node's is left to it, and passed is true.
-func (s *Service) forget(ctx context.Context, rows []store.Index, ended int64) (passed bool, failed error) {
+// What is another node's is left to it, and passed over.
+func (s *Service) forget(ctx context.Context, r *retirement, ids []store.ID, ended int64) (failed error) {
 	var workers sync.WaitGroup
 	var mu sync.Mutex
 	todo := make(chan store.ID)
@@ -109,7 +157,7 @@ func (s *Service) forget(ctx context.Context, rows []store.Index, ended int64) (
 				mu.Lock()
 				switch {
 				case errors.Is(err, engine.ErrNotReady):
-					passed = true
+					r.passed = true
 				case err != nil:
 					failed = err
 				}
@@ -117,14 +165,12 @@ func (s *Service) forget(ctx context.Context, rows []store.Index, ended int64) (
 			}
 		})
 	}
-	for _, row := range rows {
-		if item, err := engine.DecodeItem(row.Body); err == nil && item.Status != machine.Running && item.Stop <= ended {
-			todo <- row.ID
-		}
+	for _, id := range ids {
+		todo <- id
 	}
 	close(todo)
 	workers.Wait()
-	return passed, failed
+	return failed
 }
 
 // remains stands for a machine that is gone, as long as there are executions of

@@ -2,7 +2,9 @@ package service_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/service"
 	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/store/storetest"
@@ -151,4 +154,83 @@ func TestRetentionWaitsForLeases(t *testing.T) {
 		_, err := s.DescribeExecution(t.Context(), &api.DescribeExecutionInput{ExecutionArn: x})
 		return api.CodeOf(err) == api.CodeExecutionDoesNotExist
 	})
+}
+
+// Map runs and their children go with the execution that started them, those
+// within children among them, page by page; until then they stay.
+func TestMapRunsGoWithTheirExecution(t *testing.T) {
+	h := newHouse(t)
+	inner := each("STANDARD", "")
+	inner = inner[strings.Index(inner, `{"Each"`):]
+	outer := fmt.Sprintf(`{"StartAt":"Outer","States":{"Outer":{"Type":"Map","End":true,"ItemProcessor":{
+		"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"Each","States":%s}}}`, inner)
+	m := create(t, h.service, "M", outer[:len(outer)-1]+"}")
+	x := start(t, h.service, m, "x", `[[1,2],[3]]`)
+	if end := await(t, h.service, x); end.Status != api.ExecutionStatusSucceeded {
+		t.Fatalf("it ended as %+v", end)
+	}
+	waiting := `{"StartAt":"Each","States":{"Each":{"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
+		"StartAt":"Do","States":{"Do":{"Type":"Wait","Seconds":99999999,"End":true}}}}}}`
+	live := start(t, h.service, create(t, h.service, "S", waiting), "live", `[1]`)
+	runOf := func(svc api.Service, arn string) string {
+		t.Helper()
+		runs, err := svc.ListMapRuns(t.Context(), &api.ListMapRunsInput{ExecutionArn: arn})
+		if err != nil || len(runs.MapRuns) > 1 {
+			t.Fatal(runs, err)
+		}
+		if len(runs.MapRuns) == 0 {
+			return ""
+		}
+		return runs.MapRuns[0].MapRunArn
+	}
+	children := func(svc api.Service, run string) []api.ExecutionListItem {
+		t.Helper()
+		page, err := svc.ListExecutions(t.Context(), &api.ListExecutionsInput{MapRunArn: &run})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page.Executions
+	}
+	run := runOf(h.service, x)
+	child := children(h.service, run)[0]
+	within := runOf(h.service, child.ExecutionArn)
+	o := grow(t, h, 23)
+	until(t, "a round", func() bool { return o.rounds.Load() > 0 })
+	if len(children(o, run)) != 2 || len(children(o, within)) == 0 {
+		t.Error("children are gone before their time")
+	}
+	o.ahead.Store(25)
+	gone := func(run string) bool {
+		_, err := o.DescribeMapRun(t.Context(), &api.DescribeMapRunInput{MapRunArn: run})
+		return api.CodeOf(err) == api.CodeResourceNotFound
+	}
+	until(t, "the execution to be gone", func() bool { return gone(run) })
+	until(t, "the rest to be gone", func() bool {
+		o.ahead.Add(1) // a rest is over
+		rows := 0
+		for _, q := range []store.IndexQuery{{Index: engine.IndexForsaken}, {Index: engine.IndexChildren, Value: idOf(run)}, {Index: engine.IndexChildren, Value: idOf(within)},
+			{Index: engine.IndexMapRuns, Value: idOf(run)}} {
+			q.Tenant, q.Limit = engine.Tenant(account, region), 9
+			some, err := h.store.Index(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows += len(some)
+		}
+		return rows == 0
+	})
+	for _, arn := range []string{child.ExecutionArn, x} {
+		if _, err := o.DescribeExecution(t.Context(), &api.DescribeExecutionInput{ExecutionArn: arn}); api.CodeOf(err) != api.CodeExecutionDoesNotExist {
+			t.Errorf("%s is there: %v", arn, err)
+		}
+	}
+	if _, err := o.DescribeExecution(t.Context(), &api.DescribeExecutionInput{ExecutionArn: live}); err != nil || gone(runOf(o, live)) {
+		t.Errorf("what runs is gone: %v", err)
+	}
+}
+
+// idOf is the id that lists have of the map run of an ARN.
+func idOf(arn string) string {
+	id, _ := machine.MapRunID(arn[strings.LastIndexByte(arn, ':')+1:])
+	return id.String()
 }

@@ -52,7 +52,7 @@ func statusChanges(t *engine.Telling) []journal.StatusChange {
 // statusChange tells what an execution is as a head has it.
 func statusChange(t *engine.Telling, head *machine.Head) journal.StatusChange {
 	start := t.Start
-	status, why := redriveStatus(t.NotRedrivable(head))
+	status, why := redriveStatus(t.NotRedrivable(head), t.ByMapRun(head))
 	d := changeDetail{
 		ExecutionARN: start.ExecutionARN(), StateMachineARN: start.MachineARN(), Name: start.Name, Status: head.Status.String(), StartDate: start.At,
 		StateMachineVersionARN: optional(start.Version), StateMachineAliasARN: optional(start.Alias),

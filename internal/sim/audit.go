@@ -9,8 +9,14 @@ import (
 // true of it: I9, nobody is an orphan, and I10, no timer is early.
 func (b *book) audit(l *life, t *turned) {
 	w := b.w
+	again := l.head.ParentJob != t.was.ParentJob // another job of the parent waits for it
+	if again && l.start.IsRun() {
+		w.saw(mapRunRedriven)
+	}
 	switch {
 	case !t.was.Status.Ended():
+	case again && l.head.Status == t.was.Status && l.head.Stop == t.was.Stop: // it tells of its end again
+		return
 	case l.head.Redrives != t.was.Redrives:
 		b.revived(l, t)
 	default:
@@ -62,6 +68,9 @@ func (b *book) audit(l *life, t *turned) {
 // is to be stopped.
 func outlives(j *machine.Job) bool { return j.Kind == machine.Tell || j.Kind == machine.Halt }
 
+// lostFrame is how many lost children stand in one frame of a map run.
+const lostFrame = 256
+
 // auditRun holds that a map run has lost no item: what it says is under way is
 // what it has jobs for.
 func (b *book) auditRun(l *life) {
@@ -71,15 +80,25 @@ func (b *book) auditRun(l *life) {
 			open++
 		}
 	}
-	begun := u.Items.Running + u.Items.Succeeded + u.Items.Failed + u.Items.TimedOut + u.Items.Aborted
+	begun := u.Items.Running + u.Items.Succeeded + u.Items.Failed + u.Items.TimedOut + u.Items.Aborted + u.Items.Pending
 	switch {
 	case l.head.Status.Ended():
 		b.atRest(l)
 		if l.head.Status == machine.Succeeded && (u.Begun != u.Read || u.Items.Running > 0) {
 			b.w.failf("I9", l.id, "a map run ends well, of %d items it has begun %d, and %d are under way", u.Read, u.Begun, u.Items.Running)
 		}
+		lost := -u.Again % lostFrame
+		for _, f := range l.frames {
+			lost += len(f.Lost)
+		}
+		if got := u.Executions.Failed + u.Executions.TimedOut + u.Executions.Aborted; l.head.Kept && (got != lost || got != u.Lost-u.Again) {
+			b.w.failf("I9", l.id, "a map run counts %d children that did not end well, and could redrive %d", got, lost)
+		}
 		if b.w.saw(mapRunOver); l.head.Status == machine.Aborted {
 			b.w.saw(mapRunStopped)
+		}
+		if l.head.Redrives > 0 && l.head.Status == machine.Succeeded {
+			b.w.saw(mapRunMended)
 		}
 	case open != u.Executions.Running:
 		b.w.failf("I9", l.id, "a map run counts %d children, and has %d jobs", u.Executions.Running, open)

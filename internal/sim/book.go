@@ -115,6 +115,9 @@ func (b *book) execution(c *store.Batch, row *store.Execution) {
 		return
 	}
 	t := turned{was: was, batch: c}
+	if head.ParentJob != was.ParentJob {
+		b.kids[store.JobKey{ID: store.ID(l.start.Parent.ID), Number: uint32(head.ParentJob)}] = l.id
+	}
 	if l.moves == 1 && head.Status == 0 {
 		w.fail("I2", l.id, "a row without a beginning")
 	}

@@ -61,6 +61,8 @@ const (
 	redriveRefused
 	mapRunOver
 	mapRunStopped
+	mapRunRedriven
+	mapRunMended
 	expressItem
 	itemAgain
 	jobPolled
@@ -81,7 +83,7 @@ var SituationNames = [situationKinds]string{
 	"name taken", "start refused for now", "parent heard of its child", "child outlived its parent", "nested start refused",
 	"express execution ran", "express execution ran again", "express execution answered at once", "express execution left by its caller", "saga done", "saga undone", "debit after its refund refused",
 	"effect whose answer was lost", "timer beyond the window", "history full", "redriven", "redrive asked for again", "redrive refused",
-	"map run ended", "map run stopped",
+	"map run ended", "map run stopped", "map run redriven", "map run redriven to a good end",
 	"express child of a map run called", "express child called again after a crash",
 	"job polled to its end", "job stopped before its end", "job submitted again after its answer was lost",
 }

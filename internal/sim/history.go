@@ -54,11 +54,12 @@ var (
 	terminal  = these(machine.ExecutionSucceeded, machine.ExecutionFailed, machine.ExecutionTimedOut, machine.ExecutionAborted)
 	split     = these(machine.ParallelStateStarted, machine.MapStateStarted)
 	broken    = these(machine.ParallelStateFailed, machine.MapStateFailed, machine.EvaluationFailed)
-	failing   = failed.and(entered, broken, succeeded, exited, split, these(machine.MapIterationStarted, machine.MapIterationSucceeded, machine.MapRunStarted, machine.MapRunFailed))
+	failing   = failed.and(entered, broken, succeeded, exited, split, these(machine.MapIterationStarted, machine.MapIterationSucceeded, machine.MapRunStarted, machine.MapRunRedriven, machine.MapRunFailed))
 	ofTask    = outcome.and(these(machine.TaskStateEntered, machine.EvaluationFailed))
 	ofJoin    = exited.and(these(machine.ParallelStateEntered, machine.ParallelStateFailed, machine.EvaluationFailed))
-	ofMap     = these(machine.MapStateEntered, machine.MapStateStarted, machine.MapIterationSucceeded, machine.MapRunStarted,
+	ofMap     = these(machine.MapStateEntered, machine.MapStateStarted, machine.MapIterationSucceeded, machine.MapRunStarted, machine.MapRunRedriven,
 		machine.MapStateFailed, machine.EvaluationFailed)
+	runs = these(machine.MapRunStarted, machine.MapRunRedriven)
 )
 
 // mayFollow says which types an event of a type may name as the one before it;
@@ -102,8 +103,9 @@ var mayFollow = func() (m [63]*events) {
 	m[machine.ParallelStateSucceeded] = exited
 	m[machine.MapStateSucceeded] = these(machine.MapIterationSucceeded, machine.MapStateStarted, machine.MapRunSucceeded)
 	m[machine.MapRunStarted] = these(machine.MapStateStarted)
-	m[machine.MapRunSucceeded] = these(machine.MapRunStarted)
-	m[machine.MapRunFailed] = these(machine.MapRunStarted)
+	m[machine.MapRunRedriven] = these(machine.MapStateEntered)
+	m[machine.MapRunSucceeded] = runs
+	m[machine.MapRunFailed] = runs
 	m[machine.EvaluationFailed] = failing
 	for _, t := range []machine.EventType{machine.MapIterationFailed, machine.MapIterationAborted, machine.MapStateFailed, machine.MapStateAborted,
 		machine.ParallelStateFailed, machine.ParallelStateAborted, machine.MapRunAborted, machine.TaskStateAborted, machine.WaitStateAborted, machine.ExecutionFailed} {
@@ -130,7 +132,8 @@ var once = [...]struct {
 	{of: these(machine.MapIterationStarted), follower: entered},
 	{of: exited, follower: these(machine.MapIterationSucceeded)},
 	{of: these(machine.MapStateStarted), follower: these(machine.MapRunStarted)},
-	{of: these(machine.MapRunStarted), follower: these(machine.MapRunSucceeded, machine.MapRunFailed)},
+	{of: these(machine.MapStateEntered), follower: these(machine.MapRunRedriven), anew: true},
+	{of: runs, follower: these(machine.MapRunSucceeded, machine.MapRunFailed)},
 }
 
 // history enters the events of a commit: numbered on without a gap, never the

@@ -92,8 +92,14 @@ func (k *walk) message() machine.Message {
 	return m
 }
 
-// step takes one message, three times, and moves on.
+// step takes one message, three times, and moves on. An invariant that Step finds
+// broken is a violation.
 func (k *walk) step(m machine.Message) {
+	defer func() {
+		if broken := recover(); broken != nil {
+			k.fail(fmt.Sprint("Step panics: ", broken), m)
+		}
+	}()
 	_, _ = k.w.entropy.Read(k.env.Seed[:])
 	before := image(k.x)
 	d := machine.Step(k.env, k.p, k.x, m)

@@ -23,7 +23,11 @@ func (w *world) redrives() int {
 // redriveEnded lets somebody redrive an execution that has just ended, once or
 // twice.
 func (w *world) redriveEnded(l *life) {
-	if l.head.Status == machine.Succeeded || w.healed || !w.anew.share(w.redrives()) {
+	share := w.redrives()
+	if l.hasRun() { // few are, and more is to be seen of them
+		share *= 3
+	}
+	if l.head.Status == machine.Succeeded || w.healed || !w.anew.share(share) {
 		return
 	}
 	token := pick(w.anew, "", "a", "b")
@@ -31,6 +35,17 @@ func (w *world) redriveEnded(l *life) {
 	if w.anew.once(3) {
 		w.after(w.anew.span(0, 20_000), func() { w.redrive(l.id, token) })
 	}
+}
+
+// hasRun reports whether a distributed Map of a life was entered and not left, so
+// that a redrive is one of its map run.
+func (l *life) hasRun() bool {
+	for _, f := range l.frames {
+		if f.Phase != machine.Ended && f.Result != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // redriveAny lets somebody redrive an execution wherever it stands then.
@@ -56,7 +71,7 @@ func (w *world) redrive(id store.ID, token string) {
 	case p.dead:
 	case errors.As(err, &refused):
 		w.saw(redriveRefused)
-		if l.moves != moves || was.Kept || again {
+		if l.moves != moves || was.Kept && l.start.Map == nil || again {
 			w.failf("I4", id, "a redrive of one that was %v is refused: %v", was.Status, err)
 		}
 	case err != nil:
