@@ -64,8 +64,8 @@ sim: ## the engine in simulated worlds (EXECUTIONS=200000, SEED=1)
 mutants: ## planted bugs, each of which the simulator must catch within 20,000 seeds
 	go test ./internal/sim -run '^TestMutants$$' -count=1 -v -timeout 6h -sim.mutants
 
-conformance: build ## recordings of the real service, ARGS='--kind execution --no-slow'
-	rig/conformance.sh $(or $(ARGS),--kind execution --no-slow)
+conformance: build ## recordings of the real service beside rig/recordings.toml, ARGS='--mended --kind execution --no-slow'
+	rig/conformance.sh $(or $(ARGS),--no-slow)
 
 demo-postgres: build ## the demo on a PostgreSQL of its own
 	rig/with-postgres.sh $(MAKE) demo

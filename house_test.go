@@ -31,6 +31,7 @@ type room struct {
 var rooms = []room{
 	{path: "api"},
 	{path: "client", ours: []string{"api"}, others: []string{"github.com/aws/aws-sdk-go-v2/", "github.com/go-json-experiment/json"}},
+	{path: "internal/fuzz"},
 	{path: "internal/value", pure: true},
 	{path: "internal/jsonpath", ours: []string{"internal/value"}, pure: true},
 	{path: "internal/jsonata", ours: []string{"internal/value"}, pure: true},
@@ -41,6 +42,7 @@ var rooms = []room{
 	{path: "internal/store/embedded", ours: []string{"internal/store"}, others: []string{"github.com/cockroachdb/pebble/v2"}},
 	{path: "internal/store/postgres/*", ours: []string{"internal/store"}, others: []string{"github.com/jackc/pgx/v5"}},
 	{path: "internal/integration", ours: []string{"internal/value"}},
+	{path: "internal/integration/items", ours: []string{"internal/integration", "internal/value"}, others: []string{"github.com/klauspost/compress/zstd", "github.com/parquet-go/parquet-go"}},
 	{path: "internal/integration/*", ours: []string{"internal/integration", "internal/value"}, others: []string{"github.com/aws/"}},
 	{path: "internal/journal", ours: []string{"internal/integration"}},
 	{path: "internal/engine", ours: []string{"internal/machine", "internal/asl", "internal/value", "internal/store", "internal/integration"}},

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs recordings of the real service against a server of our own: the runner
-# and the recordings lie in $BACKSTEP_SHARED/conformance. Arguments go to the
-# runner, such as --kind execution --no-slow.
+# and the recordings lie in $BACKSTEP_SHARED/conformance. Ends 0 if exactly the
+# cases differ that recordings.toml lists, each with its cause. Arguments go to
+# the runner, such as --kind execution --no-slow; --mended takes the causes away.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runner="${BACKSTEP_SHARED:-../shared}/conformance/run.py"
@@ -20,4 +21,4 @@ for _ in $(seq 100); do
 	curl -sf "http://$address/readyz" >/dev/null && break
 	sleep 0.1
 done
-python3 "$runner" --endpoint "http://$address" --jobs 8 "$@"
+python3 rig/recordings.py "$runner" --endpoint "http://$address" --jobs 8 "$@"

@@ -8,6 +8,7 @@ import (
 	"net/http/httputil"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,6 +18,7 @@ type awsCLI struct {
 	endpoint string
 	env      []string
 	desk     *desk
+	asked    asked
 }
 
 // TestAWSCLI runs the AWS CLI, a process per call, at a server that asks for
@@ -29,16 +31,36 @@ func TestAWSCLI(t *testing.T) {
 	d := openDesk(t)
 	n := serveChild(t, keys+d.configuration())
 	a := &awsCLI{endpoint: n.url, desk: d, env: foreignEnv(t, "HTTP_PROXY="+resolver(t, n))}
-	t.Run("orders", a.orders)
-	t.Run("express", a.express)
-	t.Run("approvals", a.approvals)
-	t.Run("activity", a.activity)
-	t.Run("catalogue", a.catalogue)
+	t.Run("all it knows", func(t *testing.T) {
+		t.Run("orders", a.orders)
+		t.Run("express", a.express)
+		t.Run("approvals", a.approvals)
+		t.Run("activity", a.activity)
+		t.Run("catalogue", a.catalogue)
+		t.Run("map run", a.mapRun)
+	})
+	for _, name := range a.known(t) {
+		if !slices.Contains(a.asked.names, name) {
+			t.Errorf("aws %s was not called", name)
+		}
+	}
 	t.Run("wrong secret", func(t *testing.T) {
 		t.Parallel()
 		stranger := &awsCLI{endpoint: a.endpoint, env: append(foreignEnv(t), "AWS_SECRET_ACCESS_KEY=wrong")}
 		stranger.refused(t, badSignature, "list-state-machines")
 	})
+}
+
+// known are the operations that the CLI has, by the model of the service that
+// comes with it: which ones depends on its age.
+func (a *awsCLI) known(t *testing.T) []string {
+	t.Helper()
+	text, err := exec.Command(debianPython, "-c", `import awscli.botocore.session; s = awscli.botocore.session.get_session().get_service_model("stepfunctions")
+from awscli.botocore import xform_name; print(*(xform_name(n, "-") for n in s.operation_names))`).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(text))
 }
 
 // resolver is a proxy that leads every name to the server. The CLI puts "sync-"
@@ -58,6 +80,7 @@ func (a *awsCLI) call(t *testing.T, args ...string) (out, complaint string, code
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	a.asked.note(args[0])
 	c := exec.CommandContext(ctx, debianAWS, append([]string{"--endpoint-url", a.endpoint, "stepfunctions"}, args...)...)
 	c.Env = a.env
 	stdout, err := c.Output()
@@ -210,6 +233,9 @@ func (a *awsCLI) catalogue(t *testing.T) {
 	if seen := a.ask(t, "activities[?name=='painters'].activityArn", "list-activities"); seen != painters {
 		t.Errorf("the activities are %q", seen)
 	}
+	if seen := a.ask(t, "stateMachines[?name=='catalogue'].stateMachineArn", "list-state-machines"); seen != machine {
+		t.Errorf("the machines are %q", seen)
+	}
 	a.ask(t, "@", "delete-activity", "--activity-arn", painters)
 	a.refused(t, "ActivityDoesNotExist", "describe-activity", "--activity-arn", painters)
 	a.ask(t, "@", "delete-state-machine", "--state-machine-arn", machine)
@@ -219,10 +245,26 @@ func (a *awsCLI) catalogue(t *testing.T) {
 		{"start-execution", "--state-machine-arn", machine},
 		{"describe-map-run", "--map-run-arn", run},
 		{"list-map-runs", "--execution-arn", execution + "-absent"},
-		{"update-map-run", "--map-run-arn", run, "--max-concurrency", "1"},
 	} {
 		if _, complaint, code := a.call(t, args...); code != 254 || strings.Contains(complaint, "(InternalFailure)") {
 			t.Errorf("aws %s: exit code %d\n%s", strings.Join(args, " "), code, complaint)
 		}
+	}
+}
+
+// mapRun watches a map run, and lets more of its children run at once.
+func (a *awsCLI) mapRun(t *testing.T) {
+	t.Parallel()
+	machine := a.create(t, "gathering", "gathering", "STANDARD")
+	execution := a.ask(t, "executionArn", "start-execution", "--state-machine-arn", machine, "--input", `{"orders":["g1","g2"]}`)
+	first := a.desk.await(t, "g1")
+	run := a.ask(t, "mapRuns[0].mapRunArn", "list-map-runs", "--execution-arn", execution)
+	a.ask(t, "@", "update-map-run", "--map-run-arn", run, "--max-concurrency", "2")
+	for _, token := range []string{first, a.desk.await(t, "g2")} {
+		a.ask(t, "@", "send-task-success", "--task-token", token, "--task-output", "1")
+	}
+	a.ended(t, execution, "SUCCEEDED\t[1,1]\tNone\tNone")
+	if seen := a.ask(t, "[status,maxConcurrency,itemCounts.succeeded]", "describe-map-run", "--map-run-arn", run); seen != "SUCCEEDED\t2\t2" {
+		t.Errorf("the map run is %q", seen)
 	}
 }

@@ -27,7 +27,8 @@ const (
 type reports struct {
 	logs    *journal.Queue[journal.LogEvent]
 	changes *journal.Queue[journal.StatusChange]
-	quiet   bool // log events are not wanted: nobody need be warned
+	groups  func(ctx context.Context, name string) (bool, error) // whether a log group is there; nil where logs go elsewhere
+	quiet   bool                                                 // log events are not wanted: nobody need be warned
 	client  *integration.Client
 	file    *journal.File
 }
@@ -70,7 +71,8 @@ func (r *reports) openLogs(ctx context.Context, c *config.Config, log *slog.Logg
 		}
 		var id [8]byte
 		rand.Read(id[:])
-		to = journal.NewCloudWatch(endpoint, hex.EncodeToString(id[:]))
+		cloudWatch := journal.NewCloudWatch(endpoint, hex.EncodeToString(id[:]))
+		to, r.groups = cloudWatch, cloudWatch.Group
 	}
 	r.logs = journal.NewQueue(to, journal.Config{What: "log events", Linger: logLinger, Log: log})
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -68,6 +69,47 @@ func TestReports(t *testing.T) {
 	}
 	if got := strings.Join(heard, ", "); got != "aws.states one RUNNING, aws.states one SUCCEEDED" {
 		t.Errorf("the webhook heard %s", got)
+	}
+}
+
+// Where CloudWatch Logs takes the events, a log group must be there.
+func TestReportsToLogGroups(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var asked []string
+	logs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		mu.Lock()
+		defer mu.Unlock()
+		if asked = append(asked, operation); operation == "DescribeLogGroups" && strings.Contains(string(body), `"/there"`) {
+			io.WriteString(w, `{"logGroups":[{"logGroupName":"/there"}]}`)
+			return
+		}
+		io.WriteString(w, `{}`)
+	}))
+	defer logs.Close()
+	n := serveFrom(t, filepath.Join(t.TempDir(), "data"), "", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS="+logs.URL, "AWS_ACCESS_KEY_ID=k", "AWS_SECRET_ACCESS_KEY=s")
+	s := &sdk{newClient(n, "any", "any"), context.Background(), nil}
+	in := &sfn.CreateStateMachineInput{
+		Name: aws.String("told"), Definition: aws.String(`{"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}`), RoleArn: aws.String(role),
+		LoggingConfiguration: &types.LoggingConfiguration{Level: types.LogLevelAll, Destinations: []types.LogDestination{
+			{CloudWatchLogsLogGroup: &types.CloudWatchLogsLogGroup{LogGroupArn: aws.String("arn:aws:logs:us-east-1:123456789012:log-group:/gone:*")}},
+		}},
+	}
+	var invalid *types.InvalidLoggingConfiguration
+	if _, err := s.CreateStateMachine(s.ctx, in); !errors.As(err, &invalid) {
+		t.Fatalf("a group that is not there: %v", err)
+	}
+	in.LoggingConfiguration.Destinations[0].CloudWatchLogsLogGroup.LogGroupArn = aws.String("arn:aws:logs:us-east-1:123456789012:log-group:/there:*")
+	made, err := s.CreateStateMachine(s.ctx, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.start(t, made.StateMachineArn, "one", `{}`)
+	n.stop(t)
+	if got := strings.Join(asked, " "); got != "DescribeLogGroups DescribeLogGroups CreateLogStream PutLogEvents" {
+		t.Errorf("asked for %s", got)
 	}
 }
 

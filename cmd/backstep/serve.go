@@ -96,6 +96,7 @@ type house struct {
 	reports *reports
 	aws     *aws.Handlers
 	s3      *s3.Client
+	items   *items.Reader
 	engine  *engine.Engine
 	service *service.Service
 	server  *server.Server
@@ -120,6 +121,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	if h.reports, err = openReports(ctx, c, log); err != nil {
 		return nil, &cli.UsageError{Err: err}
 	}
+	h.items = items.NewReader(h.buckets())
 	catalog := service.NewCatalog(h.store, registry)
 	catalog.StrictAWS = c.StrictAWS
 	quotas := quotasOf(c)
@@ -130,14 +132,14 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	h.engine, err = engine.Open(context.WithoutCancel(ctx), engine.Config{
 		Store: h.store, Registry: registry, Machines: catalog.Machine, Gone: catalog.Gone, Tell: h.reports.reporter(catalog, log).Tell,
 		Log: log, Exclusive: c.Postgres == "", Limits: limits, Quotas: quotas, StrictAWS: c.StrictAWS,
-		Items: items.Reader{Objects: h.buckets()}, Objects: h.buckets(),
+		Items: h.items, Objects: h.buckets(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	h.service = service.New(service.Config{
 		Store: h.store, Engine: h.engine, Catalog: catalog, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID, Log: log,
-		MaxInput: quotas.Payload, Retention: c.Limits.Retention,
+		LogGroup: h.reports.groups, MaxInput: quotas.Payload, Retention: c.Limits.Retention,
 	})
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), engineMetrics{h.engine}, reportMetrics{h.reports})
@@ -326,6 +328,9 @@ func (h *house) closeTasks(ctx context.Context) {
 	}
 	if h.lambda != nil {
 		h.lambda.Close(ctx)
+	}
+	if h.items != nil {
+		h.items.Close()
 	}
 	if h.s3 != nil {
 		h.s3.Close()

@@ -3,7 +3,7 @@
 // starts it wrongly reads what it says.
 //
 // Read server_test.go (the process, and the desk that its machines call), then
-// a file per client, keys_test.go, report_test.go, limits_test.go, then what goes wrong: drain_test.go,
+// a file per client, map_test.go, keys_test.go, report_test.go, limits_test.go, then what goes wrong: drain_test.go,
 // interrupt_test.go, misuse_test.go, function_test.go and disk_test.go.
 package main
 
@@ -109,8 +109,8 @@ func serveChild(t *testing.T, configuration string, env ...string) *node {
 	return serveFrom(t, filepath.Join(t.TempDir(), "data"), configuration, env...)
 }
 
-// serveFrom starts a server on a data folder, waits until it takes starts, and
-// stops it when the test ends.
+// serveFrom starts a server on a data folder, in an environment, waits until it
+// takes starts, and stops it when the test ends.
 func serveFrom(t *testing.T, data, configuration string, env ...string) *node {
 	t.Helper()
 	n := &node{data: data}

@@ -13,6 +13,11 @@ type Rules struct {
 	// well formed. [OnAWS] is what AWS itself says.
 	Serves func(service, action string, p Pattern) bool
 
+	// Foreign: a task that is not served is doubtful and not refused where its
+	// service is none that AWS has integrations with: the language takes any
+	// name for a resource, and another place may know it.
+	Foreign bool
+
 	MaxBytes int // of the definition's text; 0: [MaxBytes]
 }
 

@@ -83,10 +83,23 @@ var readerChoices = []struct {
 
 func (c *compiler) readerConfig(s *State, n *node) {
 	c.stateFields(s, n, kind{fields: readerConfigFields}, false)
+	chosen := map[string]string{}
 	for _, choice := range readerChoices {
 		if m := n.get(choice.name); m != nil {
-			c.choose(m, choice.words...)
+			chosen[choice.name] = c.choose(m, choice.words...)
 		}
+	}
+	if chosen["Transformation"] == "LOAD_AND_FLATTEN" {
+		c.required(n, "InputType")
+	}
+	if chosen["CSVHeaderLocation"] == "GIVEN" {
+		c.required(n, "CSVHeaders")
+	}
+	if chosen["ManifestType"] == "S3_INVENTORY" && n.get("InputType") != nil {
+		c.schema(n.get("InputType"), "Field 'InputType' is not supported for ManifestType 'S3_INVENTORY'")
+	}
+	if p := n.get("ItemsPointer"); p != nil {
+		c.pointer(p)
 	}
 	c.limit(s, n, "MaxItems", bounds{0, 100_000_000, true})
 	headers := n.get("CSVHeaders")
@@ -94,6 +107,14 @@ func (c *compiler) readerConfig(s *State, n *node) {
 		for _, h := range headers.items {
 			c.string(h)
 		}
+	}
+}
+
+// pointer refuses what is no JSON Pointer (RFC 6901).
+func (c *compiler) pointer(n *node) {
+	text, ok := c.string(n)
+	if ok && text != "" && text[0] != '/' {
+		c.schema(n, "The value for the field 'ItemsPointer' must be a valid JSON Pointer")
 	}
 }
 

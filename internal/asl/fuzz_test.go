@@ -9,6 +9,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/fuzz"
 )
 
 // FuzzCheck holds that any text is judged without a panic, that Compile refuses
@@ -27,23 +28,26 @@ func FuzzCheck(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text []byte, express bool) {
-		rules := asl.Rules{Express: express, Distributed: true}
-		found := check(text, rules)
-		for _, problem := range found {
-			if problem.Code == "" || problem.Message == "" || problem.Severity == "" {
-				t.Errorf("%+v", problem)
-			}
-		}
-		d, _ := asl.Parse(text)
-		if d == nil {
-			return
-		}
-		p, err := asl.Compile(d, rules)
-		if (err != nil) != refused(found) {
-			t.Errorf("Compile says %v, Check %v", err, found)
-		}
-		if err == nil {
-			dump(p)
-		}
+		fuzz.Bounded(t, func() { tryCheck(t, text, asl.Rules{Express: express, Distributed: true}) })
 	})
+}
+
+func tryCheck(t *testing.T, text []byte, rules asl.Rules) {
+	found := check(text, rules)
+	for _, problem := range found {
+		if problem.Code == "" || problem.Message == "" || problem.Severity == "" {
+			t.Errorf("%+v", problem)
+		}
+	}
+	d, _ := asl.Parse(text)
+	if d == nil {
+		return
+	}
+	p, err := asl.Compile(d, rules)
+	if (err != nil) != refused(found) {
+		t.Errorf("Compile says %v, Check %v", err, found)
+	}
+	if err == nil {
+		dump(p)
+	}
 }

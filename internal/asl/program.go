@@ -152,6 +152,9 @@ type QueryExpr struct {
 	Expression *jsonata.Expression
 	Location   string // as causes and EvaluationFailed name it: "Output/result", "Choices[0]/Condition"
 	Text       string // between {% and %}, as causes quote it
+	// Members is what it takes of $states, name after name, where it does nothing
+	// else: "result", "Payload".
+	Members []string
 }
 
 // Quantity is a number that may be computed: TimeoutSeconds, MaxConcurrency …

@@ -69,7 +69,7 @@ func (c *compiler) queryExpr(n *node, text string) *QueryExpr {
 		}
 	}
 	location := strings.TrimPrefix(n.beneath(c.state.node), "/")
-	return &QueryExpr{Expression: e, Location: location, Text: text}
+	return &QueryExpr{Expression: e, Location: location, Text: text, Members: e.Members("states")}
 }
 
 // unsupported refuses what an expression reads that is never there.

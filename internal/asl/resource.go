@@ -17,6 +17,8 @@ func (c *compiler) resource(n *node) Resource {
 	}
 	r, ok := ParseResource(text)
 	switch {
+	case ok && c.rules.Foreign && !c.serves(r) && !integratedByAWS(r.Service):
+		c.warn(InvalidResource, n, "The resource provided "+text+" is not one of AWS's")
 	case !ok || !c.serves(r):
 		c.unrecognized(n, text)
 	case c.scope.express:
@@ -103,20 +105,25 @@ func OnAWS(service, action string, p Pattern) bool {
 	if strings.HasPrefix(service, "aws-sdk:") {
 		return p == RequestResponse || p == WaitForTaskToken
 	}
-	for _, row := range optimized {
-		if row.service == service {
-			return strings.Contains(row.patterns, patternLetters[p:p+1]) &&
-				slices.Contains(strings.Fields(row.actions), action)
-		}
-	}
-	return false
+	i := slices.IndexFunc(optimized, func(row integrated) bool { return row.service == service })
+	return i >= 0 && strings.Contains(optimized[i].patterns, patternLetters[p:p+1]) &&
+		slices.Contains(strings.Fields(optimized[i].actions), action)
+}
+
+// integratedByAWS reports whether AWS has integrations with a service.
+func integratedByAWS(service string) bool {
+	return strings.HasPrefix(service, "aws-sdk:") ||
+		slices.ContainsFunc(optimized, func(row integrated) bool { return row.service == service })
 }
 
 // patternLetters name the patterns in the table, in their order.
 const patternLetters = "rs2t"
 
+// integrated is a service and what of it tasks can ask for.
+type integrated struct{ service, patterns, actions string }
+
 // optimized is the table of the service's own integrations.
-var optimized = []struct{ service, patterns, actions string }{
+var optimized = []integrated{
 	{"apigateway", "rt", "invoke"},
 	{"athena", "rs", "startQueryExecution stopQueryExecution getQueryExecution getQueryResults"},
 	{"batch", "rs2", "submitJob"},

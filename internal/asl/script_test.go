@@ -96,6 +96,8 @@ func rules(t *testing.T, text string) asl.Rules {
 		switch word {
 		case "express":
 			r.Express = true
+		case "foreign":
+			r.Foreign = true
 		case "distributed":
 			r.Distributed = true
 		case "max":

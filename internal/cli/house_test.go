@@ -80,7 +80,8 @@ func validate(text []byte, express, strict bool) []cli.Finding {
 	}
 	definition, diagnostics := parse(text)
 	if asl.Render(diagnostics) == "" {
-		diagnostics = append(diagnostics, asl.Check(definition, asl.Rules{Express: express, Distributed: true, Serves: asl.OnAWS})...)
+		rules := asl.Rules{Express: express, Distributed: true, Serves: asl.OnAWS, Foreign: !strict}
+		diagnostics = append(diagnostics, asl.Check(definition, rules)...)
 	}
 	var findings []cli.Finding
 	for _, d := range diagnostics {

@@ -40,6 +40,9 @@ func (v *Validate) Run(s *session) error {
 		}
 		c := checked{File: file, Valid: true, Findings: []Finding{}}
 		for _, f := range s.Tools.Validate(text, v.Express, v.Strict) {
+			if f.Location == "" && f.Line == 0 { // AWS gives what is wrong with the whole no place
+				f.Location, f.Line, f.Column = "/", 1, 1
+			}
 			c.Findings = append(c.Findings, f)
 			c.Valid = c.Valid && f.Severity != "ERROR"
 		}

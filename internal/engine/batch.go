@@ -51,7 +51,9 @@ func (w *writer) batch(r *resident, d *machine.Delta, with *rider, guarded bool)
 	if with != nil {
 		w.b.ExpectQueued, w.b.DropMessages = with.expectQueued, with.dropMessages
 		if with.name != nil {
-			w.b.ExpectNames = append(w.b.ExpectNames, with.name.NameKey)
+			if !with.drawn {
+				w.b.ExpectNames = append(w.b.ExpectNames, with.name.NameKey)
+			}
 			w.b.Names = append(w.b.Names, *with.name)
 		}
 	}

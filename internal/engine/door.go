@@ -48,7 +48,7 @@ func (e *Engine) Start(ctx context.Context, r StartRequest) (Started, error) {
 	// several nodes it would put name, row and message by itself (see the
 	// design, data flow b) and leave the turn to the owner.
 	for range maxTries {
-		started, err := e.begin(x, r.Input)
+		started, err := e.begin(x, r.Input, r.Name == "")
 		if !errors.Is(err, store.ErrConflict) {
 			return started, err
 		}
@@ -90,8 +90,8 @@ func (e *Engine) ShardOf(account, region, machineName, name string) store.Shard 
 }
 
 // begin takes an execution's first turn; its name goes into the same commit.
-// store.ErrConflict: the name is taken.
-func (e *Engine) begin(x *machine.Execution, input value.Text) (Started, error) {
+// store.ErrConflict: the name is taken, which one that was drawn is not.
+func (e *Engine) begin(x *machine.Execution, input value.Text, drawn bool) (Started, error) {
 	id := store.ID(x.Start.ID)
 	program, err := e.cfg.Programs(e.ctx, x.Start.Definition)
 	if err != nil {
@@ -106,7 +106,7 @@ func (e *Engine) begin(x *machine.Execution, input value.Text) (Started, error) 
 	defer s.release(r)
 	r.x, r.program, r.epoch = x, program, epoch
 	name := store.Name{NameKey: nameKey(&x.Start), ID: id}
-	if _, err := e.take(s, r, machine.Message{Kind: machine.Begin, Output: input}, &rider{name: &name}); err != nil {
+	if _, err := e.take(s, r, machine.Message{Kind: machine.Begin, Output: input}, &rider{name: &name, drawn: drawn}); err != nil {
 		r.x = nil
 		return Started{}, err
 	}

@@ -364,6 +364,37 @@ func TestMapRunReads(t *testing.T) {
 	}
 }
 
+// one is a reader of one item.
+type one struct{ item value.Value }
+
+func (o one) Read(context.Context, integration.ItemRequest) (integration.ItemPage, error) {
+	return integration.ItemPage{Items: value.NewArray([]value.Value{o.item}), Over: true}, nil
+}
+
+// An item may be longer than a child's input, where an ItemSelector makes less of
+// it.
+func TestMapRunReadsLongItems(t *testing.T) {
+	long := value.NewObject(value.Member{Name: "k", Value: value.NewInt(7)}, value.Member{Name: "x", Value: value.NewString(strings.Repeat("x", 8<<20))})
+	for more, want := range map[string]string{
+		reads + `"ItemSelector":{"k.$":"$$.Map.Item.Value.k"},`: `[{"k":7}]`,
+		reads: "States.DataLimitExceeded",
+	} {
+		r := newRig(t, echo, func(c *Config) { c.Items, c.Quotas = one{long}, machine.AWSLimits() })
+		id := r.start(r.define(each("EXPRESS", more)), "a", `{}`).ID
+		r.pass(time.Minute)
+		h, got := r.head(id), ""
+		if h.Status == machine.Failed {
+			got = *h.Error
+		} else {
+			got = r.output(id).Text().String()
+		}
+		if got != want {
+			t.Errorf("%s: %.300s", more, got)
+		}
+		r.tidy()
+	}
+}
+
 func TestMapRunCannotRead(t *testing.T) {
 	for want, fails := range map[string]func(string) error{
 		"never":                   func(string) error { return fmt.Errorf("never") },
@@ -451,45 +482,60 @@ func TestMapRunWrites(t *testing.T) {
 	}
 }
 
-// A run that fails writes what it has before its Map hears of it.
+// A run that fails writes what it has, and what it never began, before its Map
+// hears of it: items of its input, or items that are still to be read.
 func TestMapRunFailsAndWrites(t *testing.T) {
-	for n := 0; n < 40; n++ {
-		kept := &shelf{objects: map[string]string{}}
-		r := newRig(t, func(ctx context.Context, task integration.Task) (value.Text, error) {
-			if n, _ := task.Request.Decode().Get("n").AsInt(); n == 3 {
-				return value.Text{}, integration.NewError("Three", "is bad", integration.EffectNone)
-			}
-			return task.Request, nil
-		}, func(c *Config) { c.Objects = kept })
-		id := r.start(r.define(strings.Replace(each("STANDARD", writes), `"MaxConcurrency":2`, `"MaxConcurrency":1`, 1)), "a", fiveItems).ID
-		session := r.session
-		session.CrashIn(n, n%2 == 0)
-		r.pass(time.Minute)
-		crashed := session.Crashed()
-		if crashed {
-			r.open()
+	for _, items := range []string{"", reads} {
+		for n := 0; n < 40; n++ {
+			kept, failures := &shelf{objects: map[string]string{}}, 0
+			reader := &pages{most: 6, fails: func(string) error {
+				if failures++; failures%2 == 1 {
+					return fmt.Errorf("for a time")
+				}
+				return nil
+			}}
+			r := newRig(t, func(ctx context.Context, task integration.Task) (value.Text, error) {
+				if n, _ := task.Request.Decode().Get("n").AsInt(); n == 3 {
+					return value.Text{}, integration.NewError("Three", "is bad", integration.EffectNone)
+				}
+				return task.Request, nil
+			}, func(c *Config) { c.Objects, c.Items = kept, reader })
+			id := r.start(r.define(strings.Replace(each("STANDARD", items+writes), `"MaxConcurrency":2`, `"MaxConcurrency":1`, 1)), "a", `[1,2,3,4,5,6]`).ID
+			session := r.session
+			session.CrashIn(n, n%2 == 0)
 			r.pass(time.Minute)
-		}
-		session.CrashIn(0, false)
-		if h := r.head(id); h.Status != machine.Failed || *h.Error != "States.ExceedToleratedFailureThreshold" {
-			t.Fatalf("crash at %d: %s", n, story(r.history(id)))
-		}
-		var names []string
-		for key, text := range kept.objects {
-			names = append(names, key[strings.LastIndexByte(key, '/')+1:])
-			if strings.Contains(key, "SUCCEEDED_0") && text != `[1,2]` {
-				t.Errorf("crash at %d: written %s", n, text)
+			crashed := session.Crashed()
+			if crashed {
+				r.open()
+				r.pass(time.Minute)
 			}
-		}
-		slices.Sort(names)
-		if want := []string{"FAILED_0.json", "SUCCEEDED_0.json", "manifest.json"}; !slices.Equal(names, want) {
-			t.Errorf("crash at %d: written %v", n, names)
-		}
-		r.tidy()
-		if n > 0 && !crashed {
-			return
+			session.CrashIn(0, false)
+			if h := r.head(id); h.Status != machine.Failed || *h.Error != "States.ExceedToleratedFailureThreshold" {
+				t.Fatalf("crash at %d: %s", n, story(r.history(id)))
+			}
+			var names []string
+			for key, text := range kept.objects {
+				name := key[strings.LastIndexByte(key, '/')+1:]
+				names = append(names, name)
+				want, known := map[string]string{"SUCCEEDED_0.json": `[1,2]`, "PENDING_0.json": `[` + notBegun("4") + `,` + notBegun("5") + `,` + notBegun("6") + `]`}[name]
+				if known && text != want {
+					t.Errorf("crash at %d: %s is %s", n, name, text)
+				}
+			}
+			slices.Sort(names)
+			if want := []string{"FAILED_0.json", "PENDING_0.json", "SUCCEEDED_0.json", "manifest.json"}; !slices.Equal(names, want) {
+				t.Errorf("crash at %d: written %v", n, names)
+			}
+			r.tidy()
+			if n > 0 && !crashed {
+				break
+			}
 		}
 	}
+}
+
+func notBegun(input string) string {
+	return `{"Input":"` + input + `","InputDetails":{"Included":true},"Status":"PENDING"}`
 }
 
 func TestMapRunCannotWrite(t *testing.T) {

@@ -61,7 +61,7 @@ func TestNestedPatterns(t *testing.T) {
 		{".sync", "instant", "TaskScheduled TaskStarted TaskSubmitted TaskSucceeded TaskStateExited ExecutionSucceeded", `"{\"n\":1}"`},
 		{".sync:2", "instant", "TaskScheduled TaskStarted TaskSubmitted TaskSucceeded TaskStateExited ExecutionSucceeded", `{"n":1}`},
 		{".sync", "failing", "TaskScheduled TaskStarted TaskSubmitted TaskFailed ExecutionFailed", ""},
-		{".sync", "nobody", "TaskScheduled TaskStarted TaskFailed ExecutionFailed", ""},
+		{".sync", "nobody", "TaskScheduled TaskStarted TaskSubmitFailed ExecutionFailed", ""},
 	} {
 		for shuffle := range 4 {
 			r, _ := nest(t, nil)

@@ -44,13 +44,23 @@ func (e *Engine) readItems(er *errand) {
 		name, cause := "States.ItemReaderFailed", err.Error()
 		m.Kind, m.Failure = machine.JobFailed, &machine.Failure{Error: &name, Cause: &cause}
 	default:
-		m.Output = value.NewObject(
-			value.Member{Name: "Items", Value: page.Items},
-			value.Member{Name: "Cursor", Value: value.NewString(page.Cursor)},
-			value.Member{Name: "Over", Value: value.NewBool(page.Over)},
-		).Text()
+		m.Output = paged(page)
 	}
 	e.deliver(er, m)
+}
+
+// paged is a page as a map run takes it.
+func paged(page integration.ItemPage) value.Text {
+	sources := make([]value.Value, len(page.Sources))
+	for i, s := range page.Sources {
+		sources[i] = value.NewArray([]value.Value{value.NewInt(int64(s.End)), value.NewString(s.URI)})
+	}
+	return value.NewObject(
+		value.Member{Name: "Items", Value: page.Items},
+		value.Member{Name: "Sources", Value: value.NewArray(sources)},
+		value.Member{Name: "Cursor", Value: value.NewString(page.Cursor)},
+		value.Member{Name: "Over", Value: value.NewBool(page.Over)},
+	).Text()
 }
 
 // readTries is how often a page is read anew before its reading has failed.
@@ -86,23 +96,25 @@ func readPage(ctx context.Context, r integration.ItemReader, request integration
 
 // writeResults writes the files of a map run's job.
 func (e *Engine) writeResults(er *errand) {
-	write, m, err := e.results(er.key)
+	w, err := e.results(er.key)
 	switch {
 	case err != nil:
 		e.postpone(er, err)
 		return
-	case write == nil:
+	case w == nil:
 		return
 	}
 	ctx, ok := e.dispatcher.underway(er, e.ctx)
 	if !ok {
 		return
 	}
-	err = write(ctx)
+	err = e.write(ctx, w)
 	er.cancel()
+	m := machine.Message{Kind: machine.JobFailed, Job: machine.JobID(er.key.Number)}
 	var failed *integration.Error
 	switch final := errors.As(err, &failed); {
 	case err == nil:
+		m = w.Message()
 	case !final && er.tries < readTries:
 		e.postpone(er, err)
 		return
@@ -111,33 +123,59 @@ func (e *Engine) writeResults(er *errand) {
 		if final {
 			cause = failed.Cause
 		}
-		m = machine.Message{Kind: machine.JobFailed, Job: m.Job, Failure: &machine.Failure{Error: &name, Cause: &cause}}
+		m.Failure = &machine.Failure{Error: &name, Cause: &cause}
 	}
 	e.deliver(er, m)
 }
 
-// results is what a job writes, and what is said when that is done; nil where
-// the job is over.
-func (e *Engine) results(k store.JobKey) (func(context.Context) error, machine.Message, error) {
+// written is what a job writes: see [machine.Execution.Results].
+type written interface {
+	Next() (bucket, key, body string, more bool)
+	Reading() (source value.Value, cursor string, wanted bool)
+	Read(page value.Text)
+	Message() machine.Message
+}
+
+// results is what a job writes; nil where the job is over.
+func (e *Engine) results(k store.JobKey) (written, error) {
 	s := e.shardOf(k.ID)
 	r := s.hold(k.ID)
 	defer s.release(r)
 	if err := e.awaken(s, r); err != nil {
-		return nil, machine.Message{}, err
+		return nil, err
 	}
-	files, done, open := r.x.Results(machine.JobID(k.Number))
-	if !open {
-		return nil, done, nil
+	if w := r.x.Results(r.program, e.cfg.Quotas, machine.JobID(k.Number)); w != nil {
+		return w, nil
 	}
-	return func(ctx context.Context) error {
-		if e.cfg.Objects == nil {
-			return integration.NewError("States.ResultWriterFailed", "Results can't be written here", integration.EffectNone)
-		}
-		for _, f := range files {
-			if err := e.cfg.Objects.Put(ctx, integration.Object{Bucket: f.Bucket, Key: f.Key}, []byte(f.Body)); err != nil {
+	return nil, nil
+}
+
+// write writes file by file, and reads the items that files need.
+func (e *Engine) write(ctx context.Context, w written) error {
+	if e.cfg.Objects == nil {
+		return integration.NewError("States.ResultWriterFailed", "Results can't be written here", integration.EffectNone)
+	}
+	for {
+		bucket, key, body, more := w.Next()
+		source, cursor, reads := w.Reading()
+		switch {
+		case more:
+			if err := e.cfg.Objects.Put(ctx, integration.Object{Bucket: bucket, Key: key}, []byte(body)); err != nil {
+				return err
+			}
+		case !reads:
+			return nil
+		default:
+			page, err := readPage(ctx, e.cfg.Items, integration.ItemRequest{Source: source, Cursor: cursor})
+			var failed *integration.Error
+			switch {
+			case err == nil:
+				w.Read(paged(page))
+			case errors.As(err, &failed):
+				w.Read(value.Text{}) // what can't be read was never to begin
+			default:
 				return err
 			}
 		}
-		return nil
-	}, done, nil
+	}
 }

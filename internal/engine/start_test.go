@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/backstep/backstep/internal/fuzz"
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
@@ -308,4 +309,24 @@ func TestQuarantine(t *testing.T) {
 	if n := r.commits - commits; n > 10*60 {
 		t.Errorf("%d commits while nothing can happen", n)
 	}
+}
+
+// FuzzItem reads any bytes as a row of a list: what is taken is written again as
+// what it says.
+func FuzzItem(f *testing.F) {
+	f.Add(Item{Name: "n", Status: machine.Running, Start: 1, Version: "v", Alias: "a"}.append(nil))
+	f.Add(Item{Name: "n", Status: machine.Failed, Start: 1, Stop: 2, Redrives: 3, Redriven: 4, Machine: "m/l", Items: 5}.append(nil))
+	f.Add([]byte{itemWhole, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
+	f.Fuzz(func(t *testing.T, row []byte) {
+		fuzz.Bounded(t, func() {
+			item, err := DecodeItem(row)
+			if err != nil {
+				return
+			}
+			plain := item.Redrives <= 0 && item.Machine == "" && (item.Redriven != 0 || item.Items != 0 || item.Redrives != 0)
+			if again, err := DecodeItem(item.append(nil)); !plain && (err != nil || again != item) {
+				t.Errorf("%+v is written again as %+v, %v", item, again, err)
+			}
+		})
+	})
 }

@@ -15,6 +15,7 @@ import (
 // decided, and looks at the execution afterwards.
 type rider struct {
 	name         *store.Name          // of a start
+	drawn        bool                 // the name is chance: nobody has it
 	expectQueued []store.QueuedKey    // of a task that is being taken
 	dropMessages []store.MessageKey   // of a message from the inbox
 	before       func(*resident) bool // false: the message comes too late, the turn is not taken

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/backstep/backstep/internal/value"
@@ -47,18 +48,44 @@ type Metadata struct {
 // RequestID is the request's id, "" where the answer has none.
 func (m Metadata) RequestID() string { return m.Header.Get(RequestIDHeader) }
 
+// Append adds both members to the text of an object, without its braces.
+func (m Metadata) Append(text []byte) []byte {
+	names := HeaderNames(m.Header)
+	text = append(text, `"SdkHttpMetadata":{"AllHttpHeaders":{`...)
+	for i, name := range names {
+		text = append(appendName(text, i, name), '[')
+		for i, v := range m.Header[name] {
+			if i > 0 {
+				text = append(text, ',')
+			}
+			text = value.AppendString(text, strings.ToValidUTF8(v, "\uFFFD"))
+		}
+		text = append(text, ']')
+	}
+	text = append(text, `},"HttpHeaders":{`...)
+	for i, name := range names {
+		text = value.AppendString(appendName(text, i, name), strings.ToValidUTF8(m.Header.Get(name), "\uFFFD"))
+	}
+	text = append(text, `},"HttpStatusCode":`...)
+	text = strconv.AppendInt(text, int64(m.Status), 10)
+	text = append(text, `},"SdkResponseMetadata":{"RequestId":`...)
+	return append(value.AppendString(text, m.RequestID()), '}')
+}
+
+// appendName adds the name of an object's member at position i.
+func appendName(text []byte, i int, name string) []byte {
+	if i > 0 {
+		text = append(text, ',')
+	}
+	return append(value.AppendString(text, spelled(name)), ':')
+}
+
 // Set adds both members to a result.
 func (m Metadata) Set(b *value.Builder) {
-	first := value.NewBuilder(len(m.Header))
-	for _, name := range HeaderNames(m.Header) {
-		first.Set(spelled(name), value.NewString(strings.ToValidUTF8(m.Header.Get(name), "\uFFFD")))
+	text := append(m.Append([]byte{'{'}), '}')
+	for name, v := range value.Checked(string(text)).Decode().Members() {
+		b.Set(name, v)
 	}
-	b.Set("SdkHttpMetadata", value.NewObject(
-		value.Member{Name: "AllHttpHeaders", Value: HeaderLists(m.Header)},
-		value.Member{Name: "HttpHeaders", Value: first.Object()},
-		value.Member{Name: "HttpStatusCode", Value: value.NewInt(int64(m.Status))}))
-	b.Set("SdkResponseMetadata", value.NewObject(
-		value.Member{Name: "RequestId", Value: value.NewString(m.RequestID())}))
 }
 
 // HeaderLists is headers as results have them: a list of values for each name.

@@ -161,6 +161,29 @@ func TestCloudWatchRefusals(t *testing.T) {
 	}
 }
 
+// A group is there when its name is the first of those that begin so.
+func TestCloudWatchGroup(t *testing.T) {
+	for answer, want := range map[string]bool{
+		`{"logGroups":[{"logGroupName":"/a"},{"logGroupName":"/a/b"}]}`: true,
+		`{"logGroups":[{"logGroupName":"/a/b"}]}`:                       false,
+		`{"logGroups":[]}`: false,
+	} {
+		s := &service{answer: func(string, []byte) (int, string) { return 200, answer }}
+		if there, err := NewCloudWatch(serve(t, s), "f00d").Group(t.Context(), "/a"); there != want || err != nil {
+			t.Errorf("%s: %v, %v", answer, there, err)
+		}
+		if want := []string{`DescribeLogGroups {"logGroupNamePrefix":"/a"}`}; !slices.Equal(s.asked, want) {
+			t.Errorf("asked %q", s.asked)
+		}
+	}
+	for code, known := range map[string]bool{"InvalidParameterException": true, "AccessDeniedException": false} {
+		s := &service{answer: func(string, []byte) (int, string) { return 400, `{"__type":"` + code + `"}` }}
+		if there, err := NewCloudWatch(serve(t, s), "f00d").Group(t.Context(), "/a b"); there || (err == nil) != known {
+			t.Errorf("%s: %v, %v", code, there, err)
+		}
+	}
+}
+
 func change(n int) StatusChange {
 	return StatusChange{"123456789012", "us-east-1", fmt.Sprint("arn:", n), morning, fmt.Sprintf(`{"n":%d}`, n)}
 }

@@ -21,6 +21,29 @@ func NewCloudWatch(endpoint *Endpoint, id string) *CloudWatch {
 	return &CloudWatch{endpoint: endpoint, id: id, made: make(map[stream]bool)}
 }
 
+// Group tells whether there is a log group of that name. Unlike Write it may be
+// called by many at once.
+func (c *CloudWatch) Group(ctx context.Context, name string) (bool, error) {
+	in := struct {
+		Prefix string `json:"logGroupNamePrefix"`
+	}{name}
+	var out struct {
+		Groups []struct {
+			Name string `json:"logGroupName"`
+		} `json:"logGroups"`
+	}
+	err := c.endpoint.call(ctx, "logs", "Logs_20140328.DescribeLogGroups", in, &out)
+	if isRefusal(err, "InvalidParameterException") { // no group can have that name
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	// They come in the order of their names, page by page: a name comes before
+	// those that begin with it.
+	return len(out.Groups) > 0 && out.Groups[0].Name == name, nil
+}
+
 // keepStreams bounds the streams that are remembered.
 const keepStreams = 4096
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/backstep/backstep/internal/fuzz"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -227,22 +228,28 @@ func FuzzCompile(f *testing.F) {
 		f.Add(source)
 	}
 	f.Fuzz(func(t *testing.T, source string) {
-		for _, level := range []Level{AWS, Reference} {
-			e, err := Compile(source, level)
-			if err != nil {
-				continue
+		fuzz.Bounded(t, func() {
+			for _, level := range []Level{AWS, Reference} {
+				tryCompile(t, source, level)
 			}
-			v, usage, err := e.Measure(Env{Budget: Budget{Steps: 20_000, Bytes: 1 << 20}})
-			if err == nil && !v.IsAbsent() {
-				if _, err := value.Check(v.Text().String()); err != nil {
-					t.Errorf("%s: %v", source, err)
-				}
-			}
-			if usage.Steps > 20_000 || usage.Bytes > 1<<20 {
-				t.Errorf("%s: spent %+v", source, usage)
-			}
-		}
+		})
 	})
+}
+
+func tryCompile(t *testing.T, source string, level Level) {
+	e, err := Compile(source, level)
+	if err != nil {
+		return
+	}
+	v, usage, err := e.Measure(Env{Budget: Budget{Steps: 20_000, Bytes: 1 << 20}})
+	if err == nil && !v.IsAbsent() {
+		if _, err := value.Check(v.Text().String()); err != nil {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+	if usage.Steps > 20_000 || usage.Bytes > 1<<20 {
+		t.Errorf("%s: spent %+v", source, usage)
+	}
 }
 
 func TestAsks(t *testing.T) {

@@ -67,6 +67,25 @@ func (e *Expression) Fields(variable string) []string {
 	return found
 }
 
+// Members is the names of the members, one after another, that the expression
+// takes of a variable: "result" and "Payload" where it is $states.result.Payload.
+// nil: it is anything else.
+func (e *Expression) Members(variable string) []string {
+	n := e.root
+	if n.kind != pathNode || n.tuple || n.keepSingleton || n.group != nil || len(n.predicates)+len(n.stages) > 0 ||
+		!n.list[0].bareVariable || n.list[0].text != variable {
+		return nil
+	}
+	names := make([]string, 0, len(n.list))
+	for _, step := range n.list[1:] {
+		if !step.plain {
+			return nil
+		}
+		names = append(names, step.text)
+	}
+	return names
+}
+
 // walk visits n and all beneath it.
 func (n *node) walk(visit func(*node)) {
 	visit(n)

@@ -123,6 +123,7 @@ func (f *Frame) refer(each func(Ref)) {
 	}
 	if f.Join != nil {
 		each(f.Join.Items)
+		each(f.Join.From)
 	}
 }
 

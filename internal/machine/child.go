@@ -92,6 +92,8 @@ func (n *Ending) describe(p asl.Pattern) value.Value {
 	b.Set("Name", value.NewString(n.Start.Name))
 	if !n.Output.IsZero() {
 		b.Set("Output", data(n.Output))
+	}
+	if !n.Output.IsZero() || n.Start.Map != nil {
 		b.Set("OutputDetails", included)
 	}
 	b.Set("RedriveCount", value.NewInt(int64(n.Head.Redrives)))

@@ -12,13 +12,14 @@ import (
 const (
 	startFormat  = 2
 	headFormat   = 2
-	frameFormat  = 3
+	frameFormat  = 4
 	jobFormat    = 2
 	eventsFormat = 1
 
-	withoutMap  = 1 // the format of a start that has nothing to do with a map run
-	neverPolled = 1 // the format of a job that is not polled, and follows none that was
-	unsubmitted = 2 // the format of a frame whose step no service has taken as a job
+	withoutMap         = 1 // the format of a start that has nothing to do with a map run
+	neverPolled        = 1 // that of a job that is not polled, and follows none that was
+	withoutSources     = 2 // that of a frame whose items are from nowhere in particular
+	withoutSubmissions = 3 // that of a frame whose step no service has taken as a job
 )
 
 // FormatError says that a record was written by a newer version.

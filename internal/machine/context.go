@@ -55,7 +55,7 @@ func (t *turn) fixedContext() value.Value {
 			member("Execution", b.Object()),
 			member("StateMachine", value.NewObject(
 				member("Id", value.NewString(s.MachineARN())),
-				member("Name", value.NewString(s.Machine)),
+				member("Name", value.NewString(own(s.Machine))),
 			)),
 		)
 	}
@@ -110,13 +110,15 @@ func (x *Execution) token(e *Env, id JobID, attempt uint32) string {
 
 // item is one of what a Map goes through.
 type item struct {
-	index int
-	key   string // of an object's member
-	keyed bool
-	value value.Value
+	index  int
+	key    string // of an object's member
+	keyed  bool
+	value  value.Value
+	source string // where it is from
 }
 
-// mapContext is the item that the frame goes through, or the Map is about to.
+// mapContext is the item that the frame goes through, or the Map is about to. The
+// children of a map run have none, as on AWS.
 func (sc *scope) mapContext() value.Value {
 	it := sc.item
 	for f := sc.frame; it == nil && f.Kind != Root; f = sc.turn.peek(f.Parent) {
@@ -126,42 +128,22 @@ func (sc *scope) mapContext() value.Value {
 		}
 	}
 	if it == nil {
-		it = sc.turn.ownItem()
-	}
-	if it == nil {
 		return value.Value{}
 	}
-	b := value.NewBuilder(3)
+	b := value.NewBuilder(4)
 	b.Set("Index", value.NewInt(int64(it.index)))
 	if it.keyed {
 		b.Set("Key", value.NewString(it.key))
 	}
 	b.Set("Value", it.value)
+	b.Set("Source", value.NewString(it.source))
 	return value.NewObject(member("Item", b.Object()))
-}
-
-// ownItem is the item that a map run's child is for; nil where there is none.
-func (t *turn) ownItem() *item {
-	child := t.x.Start.Map
-	if child == nil || child.Item == nil || child.Item.Batch {
-		return nil
-	}
-	it := item{index: child.Item.Index}
-	if child.Item.Key != nil {
-		it.key, it.keyed = *child.Item.Key, true
-	}
-	if child.Item.Value.IsZero() {
-		it.value = t.tree(t.head.Input)
-	} else {
-		it.value = child.Item.Value.Decode()
-	}
-	return &it
 }
 
 // item is the item at an index of what a Map goes through.
 func (t *turn) item(items Ref, index int) item {
 	all := t.tree(items)
-	it := item{index: index, value: all.At(index)}
+	it := item{index: index, value: all.At(index), source: stateData}
 	if all.Kind() == value.Object {
 		it.key, it.keyed = all.NameAt(index), true
 	}

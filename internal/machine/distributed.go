@@ -66,8 +66,14 @@ func (t *turn) newRun(s *asl.State) (ID, string) {
 	if label == "" {
 		label = randomUUID([16]byte(t.draw(16)))
 	}
-	own, _, _ := strings.Cut(t.x.Start.Machine, "/")
-	return id, own + "/" + label
+	return id, own(t.x.Start.Machine) + "/" + label
+}
+
+// own is a machine's own name, of the name that children of a map run have in
+// its place.
+func own(machine string) string {
+	name, _, _ := strings.Cut(machine, "/")
+	return name
 }
 
 // draw is n bytes of chance.

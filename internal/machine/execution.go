@@ -110,11 +110,8 @@ type MapStart struct {
 
 // itemStart is the item, or the batch of items, that a child is for.
 type itemStart struct {
-	Index int        // of the item, or of the first of the batch
-	Count int        // how many items
-	Key   *string    // of an object's member
-	Value value.Text // zero: it is the child's input, or there is a batch
-	Batch bool
+	Index int // of the item, or of the first of the batch
+	Count int // how many items
 }
 
 // IsRun reports whether it starts a map run, not an execution of states.
@@ -257,6 +254,7 @@ type Join struct {
 	AtOnce int     // at most so many at once; 0: all
 	First  FrameID // the frame of index 0; that of index i is First+i
 	Items  Ref     // of a Map: the array or object it goes through
+	From   Ref     // of items that a map run has read: where they are from; 0: they were not read
 }
 
 // binding is a variable and its value.

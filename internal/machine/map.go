@@ -1,7 +1,10 @@
 package machine
 
 import (
+	"strings"
+
 	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/jsonpath"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -72,14 +75,25 @@ func (sc *scope) items() (datum, *fault) {
 	}
 	sc.show(AfterInputPath, in)
 	items, fl := sc.with(in).selection(s.Map.ItemsPath)
-	if fl == nil && !iterable(t.look(&items)) {
-		path := "$"
-		if s.Map.ItemsPath != nil && s.Map.ItemsPath.Path != nil {
-			path = s.Map.ItemsPath.Path.String()
-		}
-		fl = sc.runtime("Reference path \"" + path + "\" must point to array.")
+	if path, whole := itemsPath(s.Map.ItemsPath); fl == nil && (whole || !iterable(t.look(&items))) {
+		fl = newFault(errRuntime, bounded("Reference path \""+path+"\" must point to array.", maxCause)) // alone: where it happened is not told
+		fl.fatal = true
 	}
 	return items, fl
+}
+
+// itemsPath is an ItemsPath as a failure names it, "$$.x" without its first
+// sign, and whether it is the whole context object, which is no list of items.
+func itemsPath(s *asl.Selection) (path string, wholeContext bool) {
+	if s == nil || s.Path == nil {
+		return "$", false
+	}
+	path = s.Path.String()
+	if root, _ := s.Path.Root(); root == jsonpath.RootContext {
+		path = strings.TrimPrefix(path, "$")
+		return path, path == "$"
+	}
+	return path, false
 }
 
 func iterable(v value.Value) bool { return v.Kind() == value.Array || v.Kind() == value.Object }

@@ -198,14 +198,23 @@ func (t *turn) wasRead(j *Job, m Message) bool {
 		return false
 	}
 	t.jobs.put(j.ID, nil)
-	page := m.Output.Decode()
+	t.frame(0).Job = 0
+	t.takePage(m.Output.Decode())
+	if u := t.head.Run; u.tooMany() && !u.Failing {
+		t.failRun(newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
+	}
+	return true
+}
+
+// takePage puts a page behind what is left of the one before.
+func (t *turn) takePage(page value.Value) {
 	u, f := t.account(), t.frame(0)
-	f.Job = 0
 	items := page.Get("Items")
 	u.Read += items.Len()
 	if left := f.Join.Count - u.Taken; left > 0 {
 		items = joined(t.tree(f.Join.Items), u.Taken, items)
 	}
+	f.Join.From = t.sources(f.Join, u.Taken, page.Get("Sources"))
 	u.Cursor = page.Get("Cursor").AsString()
 	u.Over = page.Get("Over").AsBool()
 	u.Taken = 0
@@ -213,10 +222,6 @@ func (t *turn) wasRead(j *Job, m Message) bool {
 	if f.Join.Count > 0 {
 		f.Join.Items = t.payload(items.Text(), items)
 	}
-	if u.tooMany() && !u.Failing {
-		t.failRun(newFault(errThreshold, "The specified tolerated failure threshold was exceeded"))
-	}
-	return true
 }
 
 // joined is what is left of a page, and the next one, both of them arrays or
@@ -264,18 +269,10 @@ func (t *turn) beginChild() *fault {
 	s := t.distributedMap(f.State)
 	u := t.account()
 	t.remember(f.Join.Items)
-	asked := value.NewBuilder(5)
-	asked.Set("Index", value.NewInt(int64(u.Begun)))
-	count, input, fl := 1, value.Value{}, (*fault)(nil)
-	if batcher := t.plan().Get("ItemBatcher"); batcher.IsAbsent() {
-		input, fl = t.single(f, s, asked)
-	} else {
-		var full bool
-		if count, input, full, fl = t.batch(f, s, batcher); fl == nil && !full && !u.Over {
-			t.readOn()
-			return nil
-		}
-		asked.Set("Batch", value.NewBool(true))
+	count, input, full, fl := t.nextInput(f, s)
+	if fl == nil && !full && !u.Over {
+		t.readOn()
+		return nil
 	}
 	if most := t.env.Limits.Payload; fl == nil && most > 0 && !input.Fits(most) {
 		fl = tooLarge(s.Name)
@@ -283,32 +280,34 @@ func (t *turn) beginChild() *fault {
 	if fl != nil {
 		return fl
 	}
-	asked.Set("Count", value.NewInt(int64(count)))
-	asked.Set("Input", input)
+	asked := value.NewObject(
+		member("Index", value.NewInt(int64(u.Begun))), member("Count", value.NewInt(int64(count))), member("Input", input))
 	u.Taken += count
 	u.Begun += count
 	u.Children++
 	u.Items.Running += count
 	u.Executions.Running++
 	t.open(Job{Kind: StartItem, State: s.Name, Entry: uint32(u.Children), Attempt: 1,
-		Request: t.payload(asked.Object().Text(), value.Value{}), Deadline: Never, Due: t.head.Now})
+		Request: t.payload(asked.Text(), value.Value{}), Deadline: Never, Due: t.head.Now})
 	return nil
 }
 
-// single is the input of the next item's own child, and what else the child is
-// told of the item.
-func (t *turn) single(f *Frame, s *asl.State, asked *value.Builder) (value.Value, *fault) {
-	it := t.item(f.Join.Items, t.head.Run.Taken)
-	it.index = t.head.Run.Begun
+// nextInput is the input of the next child, and how many items it is for. It is
+// not full where more items would belong to it than are at hand.
+func (t *turn) nextInput(f *Frame, s *asl.State) (count int, input value.Value, full bool, fl *fault) {
+	if batcher := t.plan().Get("ItemBatcher"); !batcher.IsAbsent() {
+		return t.batch(f, s, batcher)
+	}
+	input, fl = t.single(f, s)
+	return 1, input, true, fl
+}
+
+// single is the input of the next item's own child.
+func (t *turn) single(f *Frame, s *asl.State) (value.Value, *fault) {
+	it := t.itemAhead(f.Join, 0)
 	in, fl := t.selectItem(f, s, &it, 0)
 	if fl != nil {
 		return value.Value{}, fl
-	}
-	if it.keyed {
-		asked.Set("Key", value.NewString(it.key))
-	}
-	if it.keyed || s.Map.ItemSelector != nil {
-		asked.Set("Value", it.value)
 	}
 	return t.look(&in), nil
 }
@@ -330,8 +329,7 @@ func (t *turn) batch(f *Frame, s *asl.State, batcher value.Value) (count int, in
 	size := len(b.Object().Append(nil))
 	var items []value.Value
 	for !full && u.Taken+len(items) < f.Join.Count {
-		it := t.item(f.Join.Items, u.Taken+len(items))
-		it.index = u.Begun + len(items)
+		it := t.itemAhead(f.Join, len(items))
 		in, fl := t.selectItem(f, s, &it, 0)
 		if fl != nil {
 			return 0, input, false, fl
@@ -426,7 +424,7 @@ func (t *turn) conclude() {
 	text := make([]byte, 0, u.Bytes+2)
 	text = append(text, '[')
 	for _, child := range t.gathered() {
-		result := among(t.text(child.Result).String(), true, t.writer())
+		result := among(t.text(child.Result).String(), true, t.writer(), false)
 		if len(text) > 1 && result != "" {
 			text = append(text, ',')
 		}
@@ -505,14 +503,7 @@ func (x *Execution) Child(p *asl.Program, job JobID) (*Start, value.Text) {
 	asked := x.Payloads[j.Request].Decode()
 	index, _ := asked.Get("Index").AsInt()
 	count, _ := asked.Get("Count").AsInt()
-	item := &itemStart{Index: int(index), Count: int(count), Batch: asked.Has("Batch")}
-	if key := asked.Get("Key"); !key.IsAbsent() {
-		name := key.AsString()
-		item.Key = &name
-	}
-	if v := asked.Get("Value"); !v.IsAbsent() {
-		item.Value = v.Text()
-	}
+	item := &itemStart{Index: int(index), Count: int(count)}
 	start := x.ChildOf(p, j)
 	start.At, start.Parent = j.Made, &Parent{x.Start.ID, j.ID}
 	start.Map = &MapStart{State: x.Start.Map.State, Item: item}

@@ -53,14 +53,30 @@ func (s *script) jobOf(kind JobKind) JobID {
 	return 0
 }
 
-// results are the files that are to be written.
-func (s *script) results() string {
-	files, _, _ := s.x.Results(s.jobOf(WriteResults))
+// results are the files that are to be written, and the message that says that
+// they are. Of the items that are still to be read for that there are these
+// pages.
+func (s *script) results(pages string) (string, Message) {
+	w := s.x.Results(s.p, s.env.Limits, s.jobOf(WriteResults))
+	ahead := value.Checked("[" + pages + "]").Decode().Items()
 	var b strings.Builder
-	for _, f := range files {
-		fmt.Fprintf(&b, "%s/%s\n%s\n", f.Bucket, f.Key, f.Body)
+	for {
+		bucket, key, body, more := w.Next()
+		source, cursor, reads := w.Reading()
+		switch {
+		case more:
+			fmt.Fprintf(&b, "%s/%s\n%s\n", bucket, key, body)
+		case !reads:
+			return b.String(), w.Message()
+		default:
+			fmt.Fprintf(&b, "%s after %s\n", source.Text(), cursor)
+			var page value.Text
+			if len(ahead) > 0 {
+				page, ahead = ahead[0].Text(), ahead[1:]
+			}
+			w.Read(page)
+		}
 	}
-	return b.String()
 }
 
 // endings are children, by their numbers, that have come to that.
@@ -81,8 +97,7 @@ func (s *script) endings(numbers, status, output string) (all []Ending) {
 func (s *script) child(number string) string {
 	start, input := s.x.Child(s.p, s.item(number).ID)
 	item := *start.Map.Item
-	out := fmt.Sprintf("%s\ninput %s\nindex %d of %d items", start.ExecutionARN(), short(input.String()), item.Index, item.Count)
-	return out + optional(" key ", item.Key) + " value " + short(item.Value.String()) + "\n"
+	return fmt.Sprintf("%s\ninput %s\nindex %d of %d items\n", start.ExecutionARN(), short(input.String()), item.Index, item.Count)
 }
 
 func (s *script) limits(settings string) *Update {
@@ -102,20 +117,65 @@ func runLine(u *Run) string {
 		u.Read, u.Begun, u.Children, u.Items, u.Executions, u.MaxConcurrency, u.ToleratedCount, u.ToleratedPercentage)
 }
 
-// A child sees the item that it is for.
+// What never began is written in files of a size that can be held.
+func TestPendingByFiles(t *testing.T) {
+	s := newScript(t, "run")
+	s.compile(`{"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true, "MaxConcurrency": 1,
+		"ResultWriter": {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b"}},
+		"ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "See", "States": {
+			"See": {"Type": "Pass", "End": true}}}}}}`)
+	long := strings.Repeat("x", 200_000)
+	s.command(`start [0, "` + strings.Repeat(long+`", "`, 9) + `z"]`)
+	s.command("end 1 FAILED")
+	w := s.x.Results(s.p, AWSLimits(), s.jobOf(WriteResults))
+	var sizes []string
+	for _, key, body, more := w.Next(); more; _, key, body, more = w.Next() {
+		n := strings.Count(body, "PENDING")
+		sizes = append(sizes, fmt.Sprint(key[strings.LastIndexByte(key, '/')+1:], " ", n))
+		if strings.Contains(key, "PENDING_") && value.Checked(body).Decode().Len() != n {
+			t.Errorf("%s is no array of %d", key, n)
+		}
+	}
+	if got := strings.Join(sizes, ", "); got != "FAILED_0.json 0, PENDING_0.json 6, PENDING_1.json 4, manifest.json 3" {
+		t.Error(got)
+	}
+}
+
+// A result that has lines of its own is one line of a file of lines.
+func TestResultsAreLines(t *testing.T) {
+	s := newScript(t, "run")
+	s.compile(`{"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true,
+		"ResultWriter": {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b"}, "WriterConfig": {"Transformation": "COMPACT", "OutputType": "JSONL"}},
+		"ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "See", "States": {
+			"See": {"Type": "Pass", "End": true}}}}}}`)
+	s.command("start [1, 2]")
+	s.command("end 1 SUCCEEDED {\n  \"a\":\r\n 1.50\n}")
+	s.command("end 2 SUCCEEDED [1, 2]")
+	_, _, body, _ := s.x.Results(s.p, AWSLimits(), s.jobOf(WriteResults)).Next()
+	if body != "{\"a\":1.50}\n[1, 2]\n" {
+		t.Errorf("%q", body)
+	}
+}
+
+// A child is given what it is for, and sees no item beyond that, nor the Map's
+// label in the place of its machine's name: so it was recorded on AWS.
 func TestChildOfAMapRun(t *testing.T) {
 	s := newScript(t, "run")
 	s.compile(`{"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true,
 		"ItemSelector": {"n.$": "$$.Map.Item.Value"},
 		"ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "See", "States": {
-			"See": {"Type": "Pass", "End": true, "Parameters": {"in.$": "$", "item.$": "$$.Map.Item", "machine.$": "$$.StateMachine.Id"}}}}}}}`)
+			"See": {"Type": "Pass", "End": true, "Parameters": {"in.$": "$", "context.$": "$$"}}}}}}}`)
 	s.command(`start {"a": 1, "b": [2]}`)
 	start, input := s.x.Child(s.p, s.item("2").ID)
 	child := New(*start)
 	child.Apply(Step(s.env, s.p, child, Message{Kind: Begin, Output: input}))
-	want := `{"in":{"n":[2]},"item":{"Index":1,"Key":"b","Value":[2]},"machine":"` + start.MachineARN() + `"}`
-	if got := child.Payloads[child.Head.Output].String(); got != want {
-		t.Errorf("the child came to %s, want %s", got, want)
+	out := child.Payloads[child.Head.Output].Decode()
+	context := out.Get("context")
+	if got := out.Get("in").Text().String(); got != `{"n":[2]}` {
+		t.Errorf("the child has %s", got)
+	}
+	if context.Has("Map") || context.Get("StateMachine").Text().String() != `{"Id":"`+start.MachineARN()+`","Name":"order"}` {
+		t.Errorf("the child's context is %s", context.Text())
 	}
 	if len(child.Jobs) != 1 {
 		t.Errorf("an ended child has %d jobs, want one that tells the run", len(child.Jobs))

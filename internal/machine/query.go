@@ -33,17 +33,23 @@ func (t *turn) scope(f *Frame, s *asl.State, before int64) *scope {
 	return &scope{turn: t, frame: f, state: s, before: before, dollar: datum{ref: f.Input}}
 }
 
-// datum is a text of the execution, a tree that may become one, or both. So a
-// text that nobody changes keeps its number and its spelling.
+// datum is a text of the execution, a text or a tree that may become one, or
+// several of these. So a text that nobody changes keeps its number and its
+// spelling.
 type datum struct {
 	ref  Ref
+	text value.Text
 	tree value.Value
 }
 
 // look is the datum's tree.
 func (t *turn) look(d *datum) value.Value {
-	if d.tree.IsAbsent() && d.ref != 0 {
+	switch {
+	case !d.tree.IsAbsent():
+	case d.ref != 0:
 		d.tree = t.tree(d.ref)
+	default:
+		d.tree = d.text.Decode()
 	}
 	return d.tree
 }
@@ -54,10 +60,16 @@ func (t *turn) number(d *datum, limit int) (ref Ref, ok bool) {
 	if d.ref != 0 {
 		return d.ref, limit == 0 || t.text(d.ref).Len() <= limit
 	}
-	if limit > 0 && !d.tree.Fits(limit) {
+	if d.text.IsZero() {
+		if limit > 0 && !d.tree.Fits(limit) {
+			return 0, false
+		}
+		d.text = d.tree.Text()
+	}
+	if limit > 0 && d.text.Len() > limit {
 		return 0, false
 	}
-	d.ref = t.payload(d.tree.Text(), d.tree)
+	d.ref = t.payload(d.text, d.tree)
 	return d.ref, true
 }
 
@@ -103,10 +115,13 @@ func (sc *scope) with(d datum) *scope {
 }
 
 // template is what a template makes of the scope. One that is a whole text of
-// the execution gives that text, untouched.
+// the execution gives that text, untouched, and a member of one is cut out of it.
 func (sc *scope) template(t *asl.Template) (datum, *fault) {
 	if d := sc.whole(t); d.ref != 0 || !d.tree.IsAbsent() {
 		return d, nil
+	}
+	if text := sc.within(t); !text.IsZero() {
+		return datum{text: text}, nil
 	}
 	v, fl := sc.build(t)
 	return datum{tree: v}, fl
@@ -133,6 +148,97 @@ func (sc *scope) whole(t *asl.Template) datum {
 		return sc.result
 	}
 	return datum{ref: sc.turn.variable(sc.frame, text[1:])} // no variable has the name of what is more than its name
+}
+
+// within is the text of the member of a state's input or result that a query
+// names and does nothing else with. There is none where an evaluation would
+// give anything but that text: of what stands in an array, of an array, of a
+// number, of what would be spelled anew.
+func (sc *scope) within(t *asl.Template) value.Text {
+	if t.Query == nil || len(t.Query.Members) < 2 {
+		return value.Text{}
+	}
+	d := sc.result
+	if t.Query.Members[0] == "input" {
+		d = datum{ref: sc.frame.Input}
+	} else if t.Query.Members[0] != "result" {
+		return value.Text{}
+	}
+	if d.ref == 0 {
+		return value.Text{}
+	}
+	text := sc.turn.text(d.ref)
+	for _, name := range t.Query.Members[1:] {
+		var found value.Text
+		for n, member := range text.Members() {
+			if n == name {
+				found = member
+			}
+		}
+		text = found
+	}
+	if kind := text.Kind(); kind != value.Object && kind != value.String || !text.IsNormal() {
+		return value.Text{}
+	}
+	return text
+}
+
+// composed is template for who needs the text alone: an object of constants and
+// of whole texts goes together without a look into these. Where an expression is
+// to be evaluated, a text spelled anew, or all is too long, it is template.
+func (sc *scope) composed(t *asl.Template) (datum, *fault) {
+	if t.Object == nil {
+		return sc.template(t)
+	}
+	size, ok := sc.size(t)
+	if most := sc.turn.env.Limits.Payload; !ok || most > 0 && size > most {
+		return sc.template(t)
+	}
+	return datum{text: value.Checked(string(sc.compose(make([]byte, 0, size), t)))}, nil
+}
+
+// size is about how many bytes a template of constants and whole texts makes.
+func (sc *scope) size(t *asl.Template) (bytes int, ok bool) {
+	const little = 32 // of a constant or a name
+	switch {
+	case t.Path != nil || t.Query != nil:
+		d := sc.whole(t)
+		if d.ref == 0 {
+			return 0, false
+		}
+		text := sc.turn.text(d.ref)
+		return text.Len(), text.IsNormal()
+	case t.IsArray():
+		return 0, false
+	}
+	bytes = little
+	for i := range t.Object {
+		n, ok := sc.size(t.Object[i].Value)
+		if !ok {
+			return 0, false
+		}
+		bytes += little + n
+	}
+	return bytes, true
+}
+
+// compose adds the text of a template that has a size.
+func (sc *scope) compose(dst []byte, t *asl.Template) []byte {
+	switch {
+	case t.Path != nil || t.Query != nil:
+		return append(dst, sc.turn.text(sc.whole(t).ref).String()...)
+	case t.Object == nil:
+		return t.Constant.Append(dst)
+	}
+	dst = append(dst, '{')
+	for i := range t.Object {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(value.AppendString(dst, t.Object[i].Name), ':')
+		dst = sc.compose(dst, t.Object[i].Value)
+	}
+	return append(dst, '}')
 }
 
 func (sc *scope) build(t *asl.Template) (value.Value, *fault) {

@@ -3,7 +3,6 @@ package machine
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -59,15 +58,17 @@ func (n *Ending) result(writer value.Value, exports bool) value.Text {
 }
 
 // among is a result as it stands among others: one that is an array, and is to
-// be flattened, without its brackets.
-func among(text string, succeeded bool, writer value.Value) string {
+// be flattened, without its brackets. Among lines it has lines of its own.
+func among(text string, succeeded bool, writer value.Value, lines bool) string {
 	text = strings.TrimSpace(text)
-	if !succeeded || text[0] != '[' || writer.Get("WriterConfig").Get("Transformation").AsString() != "FLATTEN" {
-		return text
-	}
-	text = strings.TrimSpace(text[1 : len(text)-1])
-	if isLines(writer) {
-		return byLines(text)
+	flat := succeeded && text[0] == '[' && writer.Get("WriterConfig").Get("Transformation").AsString() == "FLATTEN"
+	switch {
+	case flat && lines:
+		return byLines(value.Checked(text).Decode().Items())
+	case flat:
+		return strings.TrimSpace(text[1 : len(text)-1])
+	case lines && strings.ContainsAny(text, "\n\r"):
+		return byLines([]value.Value{value.Checked(text).Decode()})
 	}
 	return text
 }
@@ -156,42 +157,6 @@ func arguments(part value.Value) value.Value {
 	return part.Get("Arguments")
 }
 
-// resultFile is a file of results.
-type resultFile struct {
-	Bucket, Key string
-	Body        string
-}
-
-// Results are the files that a WriteResults job writes, in this order, and the
-// message that says so. They are the same however often they are asked for.
-// false: the job is over.
-func (x *Execution) Results(job JobID) ([]resultFile, Message, bool) {
-	j := x.Jobs[job]
-	if j == nil || j.Kind != WriteResults {
-		return nil, Message{}, false
-	}
-	writer := x.Payloads[x.Head.Input].Decode().Get("ResultWriter")
-	prefix, bucket := resultPrefix(writer, &x.Start), arguments(writer).Get("Bucket").AsString()
-	asked := x.Payloads[j.Request].Decode()
-	listed := x.manifest(bucket)
-	var files []resultFile
-	for _, kind := range []string{"FAILED", "SUCCEEDED"} {
-		body := x.resultBody(asked.Get("Children").Items(), kind == "SUCCEEDED", writer)
-		if body == "" {
-			continue
-		}
-		key := prefix + kind + "_" + strconv.Itoa(listed.Get("ResultFiles").Get(kind).Len()) + extension(writer)
-		files = append(files, resultFile{bucket, key, body})
-		entry := value.NewObject(member("Key", value.NewString(key)), member("Size", value.NewInt(int64(len(body)))))
-		of := listed.Get("ResultFiles")
-		listed = listed.With("ResultFiles", of.With(kind, value.NewArray(append(of.Get(kind).Items(), entry))))
-	}
-	if asked.Get("Last").AsBool() {
-		files = append(files, resultFile{bucket, prefix + "manifest.json", listed.Text().String()})
-	}
-	return files, Message{Kind: JobSucceeded, Job: job, Output: listed.Text()}, true
-}
-
 // manifest tells of the files that were written so far.
 func (x *Execution) manifest(bucket string) value.Value {
 	if written, any := x.Payloads[x.Frames[0].Result]; any {
@@ -218,10 +183,6 @@ func isLines(writer value.Value) bool {
 // resultBody is the text of a file, "" where there is nothing for it.
 func (x *Execution) resultBody(children []value.Value, succeeded bool, writer value.Value) string {
 	lines := isLines(writer)
-	separator := byte(',')
-	if lines {
-		separator = '\n'
-	}
 	var body []byte
 	for _, number := range children {
 		id, _ := number.AsInt()
@@ -229,22 +190,39 @@ func (x *Execution) resultBody(children []value.Value, succeeded bool, writer va
 		if (Status(f.Index) == Succeeded) != succeeded {
 			continue
 		}
-		text := among(x.Payloads[f.Result].String(), succeeded, writer)
-		if len(body) > 0 && text != "" {
-			body = append(body, separator)
-		}
-		body = append(body, text...)
+		text := among(x.Payloads[f.Result].String(), succeeded, writer, lines)
+		body = another(body, text, lines)
 	}
-	if len(body) == 0 || lines {
-		return string(body)
-	}
-	return "[" + string(body) + "]"
+	return whole(string(body), lines)
 }
 
-// byLines puts the values of a list without brackets on lines of their own.
-func byLines(list string) string {
+// another adds a result to those before.
+func another(body []byte, text string, lines bool) []byte {
+	switch {
+	case len(body) == 0 || text == "":
+	case lines:
+		body = append(body, '\n')
+	default:
+		body = append(body, ',')
+	}
+	return append(body, text...)
+}
+
+// whole is a file of results that stand one after another.
+func whole(body string, lines bool) string {
+	switch {
+	case body == "":
+		return ""
+	case lines:
+		return body + "\n"
+	}
+	return "[" + body + "]"
+}
+
+// byLines puts values on lines of their own.
+func byLines(list []value.Value) string {
 	var body []byte
-	for i, v := range value.Checked("[" + list + "]").Decode().Items() {
+	for i, v := range list {
 		if i > 0 {
 			body = append(body, '\n')
 		}

@@ -115,9 +115,17 @@ func DecodeHead(b []byte) (Head, error) {
 
 // AppendFrame adds the frame as a record to b.
 func AppendFrame(b []byte, f *Frame) []byte {
+	var from Ref
+	if f.Join != nil {
+		from = f.Join.From
+	}
 	format := byte(frameFormat)
-	if f.Submissions == 0 {
-		format = unsubmitted
+	switch {
+	case f.Submissions > 0:
+	case from != 0:
+		format = withoutSubmissions
+	default:
+		format = withoutSources
 	}
 	b = append(b, format)
 	for _, n := range [...]uint64{uint64(f.ID), uint64(f.Parent), uint64(f.Kind), uint64(f.Index), uint64(f.Phase),
@@ -139,7 +147,10 @@ func AppendFrame(b []byte, f *Frame) []byte {
 			b = binary.AppendUvarint(b, n)
 		}
 	}
-	if f.Submissions > 0 {
+	if format > withoutSources && f.Join != nil {
+		b = binary.AppendUvarint(b, uint64(from))
+	}
+	if format > withoutSubmissions {
 		b = binary.AppendUvarint(b, uint64(f.Submissions))
 	}
 	return b
@@ -177,7 +188,10 @@ func DecodeFrame(b []byte) (*Frame, error) {
 		f.Join = &Join{Count: r.number(), Begun: r.number(), Done: r.number(), AtOnce: r.number(),
 			First: FrameID(r.uint32()), Items: Ref(r.uint32())}
 	}
-	if format > unsubmitted {
+	if format > withoutSources && f.Join != nil {
+		f.Join.From = Ref(r.uint32())
+	}
+	if format > withoutSubmissions {
 		f.Submissions = r.uint32()
 	}
 	return f, r.end()

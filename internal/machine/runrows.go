@@ -3,8 +3,6 @@ package machine
 import (
 	"encoding/binary"
 	"math"
-
-	"github.com/backstep/backstep/internal/value"
 )
 
 // append adds what a start has beyond others to its record.
@@ -14,9 +12,7 @@ func (m *MapStart) append(b []byte) []byte {
 	if it := m.Item; it != nil {
 		b = binary.AppendUvarint(b, uint64(it.Index))
 		b = binary.AppendUvarint(b, uint64(it.Count))
-		b = appendMaybe(b, it.Key)
-		b = appendText(b, it.Value.String())
-		b = appendFlag(b, it.Batch)
+		b = append(b, 0, 0, 0) // the item's key and value, and whether it is a batch: children once saw them
 	}
 	return b
 }
@@ -24,11 +20,8 @@ func (m *MapStart) append(b []byte) []byte {
 func (r *reader) mapStart() *MapStart {
 	m := &MapStart{State: r.text()}
 	if r.flag() {
-		m.Item = &itemStart{Index: r.number(), Count: r.number(), Key: r.maybe()}
-		if text := r.text(); text != "" {
-			m.Item.Value = value.Checked(text)
-		}
-		m.Item.Batch = r.flag()
+		m.Item = &itemStart{Index: r.number(), Count: r.number()}
+		_, _, _ = r.maybe(), r.text(), r.flag()
 	}
 	return m
 }
@@ -57,6 +50,9 @@ func (u *Run) numbers() []*int {
 
 func (r *reader) run() *Run {
 	u := &Run{MaxConcurrency: int(r.int64()), ToleratedCount: r.int64(), ToleratedPercentage: math.Float64frombits(uint64(r.int64()))}
+	if math.IsNaN(u.ToleratedPercentage) {
+		r.fail()
+	}
 	for _, n := range u.numbers() {
 		*n = r.number()
 	}

@@ -140,7 +140,7 @@ func (s *script) compile(text string) {
 //
 //	end N,… STATUS [OUTPUT]  child N         update NAME=n …
 //	reads                    read PAGE       unread [ERROR [CAUSE]]
-//	results                  wrote           unwritten [ERROR [CAUSE]]
+//	results [PAGE, …]        wrote [PAGE, …] unwritten [ERROR [CAUSE]]
 func (s *script) command(line string) string {
 	verb, rest, _ := strings.Cut(line, " ")
 	target, rest2, _ := strings.Cut(rest, " ")
@@ -156,9 +156,13 @@ func (s *script) command(line string) string {
 		do(Message{Kind: Begin, Output: s.text(rest)})
 	case "succeed":
 		do(Message{Kind: JobSucceeded, Job: s.job(target), Output: s.text(rest2)})
-	case "fail":
+	case "fail", "refuse":
 		name, cause, given := strings.Cut(rest2, " ")
-		do(Message{Kind: JobFailed, Job: s.job(target), Failure: failure(name, cause, given), Effect: EffectNamed})
+		effect := EffectNamed
+		if verb == "refuse" {
+			effect = EffectNone
+		}
+		do(Message{Kind: JobFailed, Job: s.job(target), Failure: failure(name, cause, given), Effect: effect})
 	case "submit":
 		do(Message{Kind: Submitted, Job: s.job(target), Output: s.text(rest2)})
 	case "take":
@@ -205,9 +209,10 @@ func (s *script) command(line string) string {
 		source, cursor, _ := s.x.Reading(s.jobOf(ReadItems))
 		return source.Text().String() + " after " + cursor + "\n"
 	case "results":
-		return s.results()
+		files, _ := s.results(rest)
+		return files
 	case "wrote":
-		_, done, _ := s.x.Results(s.jobOf(WriteResults))
+		_, done := s.results(rest)
 		do(done)
 	case "unwritten":
 		name, cause, given := strings.Cut(rest, " ")

@@ -79,7 +79,7 @@ func (sc *scope) plan() (p plan, fl *fault) {
 		p.role = *role
 	}
 	if s.Parameters != nil {
-		if in, fl = sc.template(s.Parameters); fl != nil {
+		if in, fl = sc.composed(s.Parameters); fl != nil {
 			return p, fl
 		}
 	}
@@ -133,7 +133,11 @@ func (t *turn) taskMessage(j *Job, m Message) bool {
 		t.taskSucceeded(f, s, m.Output)
 	case JobFailed:
 		j.Answer = 0
-		t.taskFailed(f, s, given(m.Failure), m.Effect)
+		at := failed
+		if s.Task.Resource.Pattern != asl.RequestResponse && !j.Submitted && m.Effect != EffectNamed {
+			at = unsubmitted
+		}
+		t.taskFailed(f, s, at, given(m.Failure), m.Effect)
 	case Submitted:
 		return t.submitted(f, s, j, m.Output)
 	case Taken:
@@ -162,7 +166,7 @@ func (t *turn) submitted(f *Frame, s *asl.State, j *Job, answer value.Text) bool
 		return false
 	}
 	if t.tooLong(answer) {
-		t.taskFailed(f, s, tooLarge(s.Task.Resource.Service), EffectUnknown)
+		t.taskFailed(f, s, failed, tooLarge(s.Task.Resource.Service), EffectUnknown)
 		return true
 	}
 	ref := t.payload(answer, value.Value{})
@@ -246,7 +250,7 @@ func (t *turn) taskSucceeded(f *Frame, s *asl.State, answer value.Text) {
 		if r.Kind == asl.LambdaARN || r.Kind == asl.Activity {
 			name = r.Text
 		}
-		t.taskFailed(f, s, tooLarge(name), EffectUnknown)
+		t.taskFailed(f, s, failed, tooLarge(name), EffectUnknown)
 		return
 	}
 	ref := t.payload(answer, value.Value{})
@@ -258,11 +262,11 @@ func (t *turn) taskSucceeded(f *Frame, s *asl.State, answer value.Text) {
 }
 
 // taskFailed ends the attempt by an error from outside.
-func (t *turn) taskFailed(f *Frame, s *asl.State, fl *fault, effect Effect) {
+func (t *turn) taskFailed(f *Frame, s *asl.State, at moment, fl *fault, effect Effect) {
 	if effect == EffectUnknown {
 		f.Unknown = true
 	}
-	e := taskEvent(&s.Task.Resource, failed)
+	e := taskEvent(&s.Task.Resource, at)
 	e.Prev, e.Error, e.Cause = f.Prev, fl.Error, fl.Cause
 	f.Prev = t.event(e)
 	t.close(f)

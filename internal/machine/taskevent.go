@@ -10,16 +10,18 @@ const (
 	started
 	succeeded
 	failed
+	unsubmitted // failed before the service took the request of a .sync or callback task
 	timedOut
 )
 
 // taskEvents are the events of an attempt, by what does the task.
 var taskEvents = [...][3]EventType{
-	scheduled: {TaskScheduled, LambdaFunctionScheduled, ActivityScheduled},
-	started:   {TaskStarted, LambdaFunctionStarted, ActivityStarted},
-	succeeded: {TaskSucceeded, LambdaFunctionSucceeded, ActivitySucceeded},
-	failed:    {TaskFailed, LambdaFunctionFailed, ActivityFailed},
-	timedOut:  {TaskTimedOut, LambdaFunctionTimedOut, ActivityTimedOut},
+	scheduled:   {TaskScheduled, LambdaFunctionScheduled, ActivityScheduled},
+	started:     {TaskStarted, LambdaFunctionStarted, ActivityStarted},
+	succeeded:   {TaskSucceeded, LambdaFunctionSucceeded, ActivitySucceeded},
+	failed:      {TaskFailed, LambdaFunctionFailed, ActivityFailed},
+	unsubmitted: {TaskSubmitFailed, LambdaFunctionFailed, ActivityFailed},
+	timedOut:    {TaskTimedOut, LambdaFunctionTimedOut, ActivityTimedOut},
 }
 
 // taskEvent is the event of a moment. A task of an integration names its

@@ -69,7 +69,7 @@ func (sc *scope) show(at string, d datum) {
 	case d.ref != 0:
 		tr.Show(at, sc.turn.text(d.ref))
 	default:
-		tr.Show(at, d.tree.Text())
+		tr.Show(at, sc.turn.look(&d).Text())
 	}
 }
 

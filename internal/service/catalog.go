@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 )
 
@@ -33,9 +35,10 @@ type Catalog struct {
 	store    store.Store
 	registry *integration.Registry
 
-	mu   sync.Mutex
-	read map[store.DocKey]decoded   // at most keepDocs of them
-	logs map[machineName]logSetting // of the machines whose executions run, at most keepDocs
+	mu      sync.Mutex
+	read    map[store.DocKey]decoded // at most keepDocs of them
+	logs    map[origin]logSetting    // of what runs, at most keepDocs
+	changes uint64                   // how often a state machine was changed
 }
 
 // decoded is a document that was read before.
@@ -50,7 +53,7 @@ const keepDocs = 4096
 
 // NewCatalog is the catalog of a store, for tasks that the registry serves.
 func NewCatalog(st store.Store, registry *integration.Registry) *Catalog {
-	return &Catalog{store: st, registry: registry, read: make(map[store.DocKey]decoded), logs: make(map[machineName]logSetting)}
+	return &Catalog{store: st, registry: registry, read: make(map[store.DocKey]decoded), logs: make(map[origin]logSetting)}
 }
 
 // revision is what an update of a state machine may change, and what a version
@@ -196,6 +199,41 @@ func (c *Catalog) starting(ctx context.Context, arn api.ARN, draw engine.Draw) (
 		started.Version, started.Definition, started.RoleARN = arn.String(), v.Definition, v.Role
 	}
 	return started, nil
+}
+
+// origin is what an execution was started by.
+type origin struct {
+	account, region, machine string
+	version                  string // ARN of a version, or ""
+}
+
+// originOf is an execution's origin. A map run and its children have that of
+// the execution whose they are.
+func originOf(start *machine.Start) origin {
+	name, _, _ := strings.Cut(start.Machine, "/")
+	return origin{start.Account, start.Region, name, start.Version}
+}
+
+// revision is what an origin is: the version as it was published, or the state
+// machine as it is now. The error is store.ErrNotFound where it is gone.
+func (c *Catalog) revision(ctx context.Context, o origin) (*revision, error) {
+	tenant := engine.Tenant(o.account, o.region)
+	if o.version != "" {
+		arn, err := api.ParseARN(o.version)
+		if err != nil {
+			return nil, err
+		}
+		v, err := c.version(ctx, tenant, arn.Machine, arn.Version)
+		if err != nil {
+			return nil, err
+		}
+		return &v.revision, nil
+	}
+	m, err := c.machine(ctx, tenant, o.machine)
+	if err != nil {
+		return nil, err
+	}
+	return &m.revision, nil
 }
 
 // Machine finds the state machine that a nested execution names, as engine's

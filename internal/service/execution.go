@@ -449,26 +449,12 @@ func (s *Service) DescribeStateMachineForExecution(ctx context.Context, in *api.
 // state machine as long as that has the same definition. Nil where it is no
 // longer known.
 func (s *Service) revisionOf(ctx context.Context, start *machine.Start) (*revision, error) {
-	m, err := s.Catalog.machine(ctx, s.tenant, start.Machine)
+	r, err := s.Catalog.revision(ctx, originOf(start))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
-	if err != nil {
+	if err != nil || r.Definition != store.Hash(start.Definition) {
 		return nil, err
-	}
-	r := &m.revision
-	if arn, err := api.ParseARN(start.Version); err == nil {
-		v, err := s.Catalog.version(ctx, s.tenant, start.Machine, arn.Version)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		r = &v.revision
-	}
-	if r.Definition != store.Hash(start.Definition) {
-		return nil, nil
 	}
 	return r, nil
 }

@@ -21,6 +21,9 @@ func input(given *string, most int) (value.Text, error) {
 		return value.Text{}, api.InvalidExecutionInput(fmt.Sprintf("The input has %d bytes, more than the %d that are allowed.", len(*given), most))
 	}
 	text, err := value.Check(*given)
+	if strings.TrimSpace(*given) == "" {
+		return text, api.InvalidExecutionInput("Invalid execution input.")
+	}
 	if err != nil {
 		return text, api.InvalidExecutionInput(syntax(*given, err))
 	}

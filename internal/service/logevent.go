@@ -62,21 +62,25 @@ var loggedAsError = [...]bool{
 // logWriter words the events of a turn.
 type logWriter struct {
 	arn      string
+	mapRun   string // ARN, "" for who is no child of one
 	redrives string
 	teller   teller
 }
 
-// newLogWriter has the payloads of the turn's events at hand where data is to
-// be told.
-func newLogWriter(t *engine.Telling, data bool) *logWriter {
+// newLogWriter has the payloads of a turn's events at hand where data is to be
+// told.
+func newLogWriter(t *engine.Telling, events []machine.Event, data bool) *logWriter {
 	w := &logWriter{
 		arn: t.Start.ExecutionARN(), redrives: strconv.Itoa(t.Head.Redrives),
 		teller: teller{start: t.Start, data: data, texts: map[machine.Ref]string{}, cut: map[machine.Ref]bool{}},
 	}
+	if arn := mapRunARN(t.Start); arn != nil {
+		w.mapRun = *arn
+	}
 	if !data {
 		return w
 	}
-	refs(t.Events, func(r machine.Ref) {
+	refs(events, func(r machine.Ref) {
 		if _, have := w.teller.texts[r]; r != 0 && !have {
 			w.teller.texts[r], w.teller.cut[r] = reported(t.Text(r).String())
 		}
@@ -92,6 +96,7 @@ type loggedEvent struct {
 	PreviousEventID string `json:"previous_event_id"`
 	Timestamp       string `json:"event_timestamp"`
 	ExecutionARN    string `json:"execution_arn"`
+	MapRunARN       string `json:"map_run_arn,omitempty"`
 	RedriveCount    string `json:"redrive_count"`
 }
 
@@ -100,7 +105,7 @@ func (w *logWriter) text(e *machine.Event) string {
 	told := w.teller.event(e)
 	return encodeReport(loggedEvent{
 		ID: strconv.FormatInt(e.ID, 10), Type: e.Type.String(), Details: detailsOf(&told), PreviousEventID: strconv.FormatInt(e.Prev, 10),
-		Timestamp: strconv.FormatInt(e.At, 10), ExecutionARN: w.arn, RedriveCount: w.redrives,
+		Timestamp: strconv.FormatInt(e.At, 10), ExecutionARN: w.arn, MapRunARN: w.mapRun, RedriveCount: w.redrives,
 	})
 }
 
@@ -158,6 +163,8 @@ func escaped(text string) int {
 			n++
 		case b < 0x20:
 			n += 5
+		case b == 0xE2 && i+2 < len(text) && (text[i:i+3] == "\u2028" || text[i:i+3] == "\u2029"):
+			n += 3
 		}
 	}
 	return n

@@ -69,7 +69,7 @@ func (s *Service) putWith(ctx context.Context, m *machineDoc, b *store.Batch) er
 	if m.rev == 0 {
 		rev = uint64(m.Created)
 	}
-	defer s.Catalog.forget(machineName{s.Account, s.Region, m.Name})
+	defer s.Catalog.forget(origin{account: s.Account, region: s.Region, machine: m.Name})
 	b.ExpectDocs = append(b.ExpectDocs, store.ExpectDoc{DocKey: key, Rev: m.rev})
 	b.Docs = append(b.Docs, store.Doc{DocKey: key, Rev: rev, Body: body})
 	return s.Store.Commit(ctx, b)
@@ -79,6 +79,9 @@ func (s *Service) putWith(ctx context.Context, m *machineDoc, b *store.Batch) er
 func (s *Service) CreateStateMachine(ctx context.Context, in *api.CreateStateMachineInput) (*api.CreateStateMachineOutput, error) {
 	m, err := s.newMachine(in)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.checkLogGroup(ctx, in.LoggingConfiguration); err != nil {
 		return nil, err
 	}
 	for {
@@ -179,28 +182,6 @@ func checkRole(arn string) error {
 	return nil
 }
 
-func checkSettings(logging *api.LoggingConfiguration, encryption *api.EncryptionConfiguration) error {
-	if logging != nil {
-		off := logging.Level == "" || logging.Level == api.LogLevelOff
-		if n := len(logging.Destinations); n > 1 || n == 0 && !off || n == 1 && !names(logging.Destinations[0]) {
-			return api.Errorf(api.CodeInvalidLoggingConfiguration, "Invalid Logging Configuration: Must specify exactly one Log Destination.")
-		}
-	}
-	switch {
-	case encryption == nil:
-	case encryption.Type == api.EncryptionTypeAwsOwnedKey && (encryption.KmsKeyId != nil || encryption.KmsDataKeyReusePeriodSeconds != nil):
-		return api.Errorf(api.CodeInvalidEncryptionConfiguration, "Invalid Encryption Configuration: a key belongs to CUSTOMER_MANAGED_KMS_KEY alone.")
-	case encryption.Type == api.EncryptionTypeCustomerManagedKmsKey && encryption.KmsKeyId == nil:
-		return api.Errorf(api.CodeInvalidEncryptionConfiguration, "Invalid Encryption Configuration: CUSTOMER_MANAGED_KMS_KEY needs a kmsKeyId.")
-	}
-	return nil
-}
-
-// names says whether a log destination names anything.
-func names(d api.LogDestination) bool {
-	return d.CloudWatchLogsLogGroup != nil && d.CloudWatchLogsLogGroup.LogGroupArn != nil
-}
-
 // DescribeStateMachine answers a state machine as it is now, or a version.
 func (s *Service) DescribeStateMachine(ctx context.Context, in *api.DescribeStateMachineInput) (*api.DescribeStateMachineOutput, error) {
 	arn, err := s.ours(in.StateMachineArn, api.StateMachineDoesNotExist, api.KindStateMachine, api.KindVersion, api.KindAlias)
@@ -265,31 +246,6 @@ func (m *machineDoc) status() api.StateMachineStatus {
 	return api.StateMachineStatusActive
 }
 
-// What was not set is shown as AWS shows it.
-func logging(c *api.LoggingConfiguration) *api.LoggingConfiguration {
-	if c == nil {
-		return &api.LoggingConfiguration{Level: api.LogLevelOff}
-	}
-	if c.Level == "" {
-		return &api.LoggingConfiguration{Level: api.LogLevelOff, IncludeExecutionData: c.IncludeExecutionData, Destinations: c.Destinations}
-	}
-	return c
-}
-
-func tracing(c *api.TracingConfiguration) *api.TracingConfiguration {
-	if c == nil {
-		return &api.TracingConfiguration{}
-	}
-	return c
-}
-
-func encryption(c *api.EncryptionConfiguration) *api.EncryptionConfiguration {
-	if c == nil {
-		return &api.EncryptionConfiguration{Type: api.EncryptionTypeAwsOwnedKey}
-	}
-	return c
-}
-
 // UpdateStateMachine replaces what is given.
 func (s *Service) UpdateStateMachine(ctx context.Context, in *api.UpdateStateMachineInput) (*api.UpdateStateMachineOutput, error) {
 	if in.Definition == nil && in.RoleArn == nil && in.LoggingConfiguration == nil && in.TracingConfiguration == nil && in.EncryptionConfiguration == nil {
@@ -307,6 +263,9 @@ func (s *Service) UpdateStateMachine(ctx context.Context, in *api.UpdateStateMac
 	}
 	m, b := *was, store.Batch{}
 	if err := s.change(&m, in, &b); err != nil {
+		return nil, err
+	}
+	if err := s.checkLogGroup(ctx, in.LoggingConfiguration); err != nil {
 		return nil, err
 	}
 	if !m.same(&was.revision) {

@@ -332,6 +332,7 @@ func badStarts(t *testing.T, h *house, svc api.Service) {
 	}{
 		{api.StartExecutionInput{StateMachineArn: machine, Input: ptr("not json")}, api.CodeInvalidExecutionInput, "Invalid State Machine Execution Input: 'Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')'"},
 		{api.StartExecutionInput{StateMachineArn: machine, Input: ptr("{'a':1}")}, api.CodeInvalidExecutionInput, "Unexpected character (''' (code 39)): was expecting double-quote to start field name"},
+		{api.StartExecutionInput{StateMachineArn: machine, Input: ptr(" ")}, api.CodeInvalidExecutionInput, "Invalid State Machine Execution Input: 'Invalid execution input.'"},
 		{api.StartExecutionInput{StateMachineArn: machine, Input: ptr(`"` + strings.Repeat("ä", 131072) + `"`)}, api.CodeInvalidExecutionInput, "262146 bytes"},
 		{api.StartExecutionInput{StateMachineArn: machine, Name: ptr("a/b")}, api.CodeInvalidName, "Invalid Name: 'a/b'"},
 		{api.StartExecutionInput{StateMachineArn: "nothing"}, api.CodeInvalidArn, "Invalid ARN prefix: nothing"},

@@ -11,6 +11,7 @@ import (
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/journal"
+	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 )
 
@@ -42,7 +43,7 @@ func NewReporter(c ReporterConfig) *Reporter {
 
 // Tell tells of a turn, as engine's Config.Tell.
 func (r *Reporter) Tell(t *engine.Telling) {
-	if r.config.Change != nil && !t.Start.Express {
+	if r.config.Change != nil && !t.Start.Express && !t.Start.IsRun() {
 		for _, change := range statusChanges(t) {
 			r.config.Change(change)
 		}
@@ -52,9 +53,10 @@ func (r *Reporter) Tell(t *engine.Telling) {
 	}
 }
 
-// log tells of a turn's events as far as the machine's level takes them.
+// log tells of a turn's events as far as the level of what runs takes them.
 func (r *Reporter) log(t *engine.Telling) {
-	s := r.config.Catalog.logging(machineName{t.Start.Account, t.Start.Region, t.Start.Machine})
+	from := originOf(t.Start)
+	s := r.config.Catalog.logging(from)
 	if s.level == api.LogLevelOff {
 		return
 	}
@@ -64,21 +66,22 @@ func (r *Reporter) log(t *engine.Telling) {
 		})
 		return
 	}
-	var w *logWriter
-	for i := range t.Events {
-		if e := &t.Events[i]; takes(s.level, e.Type) {
-			if w == nil {
-				w = newLogWriter(t, s.data)
-			}
-			r.config.Log(journal.LogEvent{Group: s.group, Machine: t.Start.Machine, At: e.At, Text: w.text(e)})
+	var taken []machine.Event
+	for _, e := range t.Events {
+		if takes(s.level, e.Type) {
+			taken = append(taken, e)
 		}
+	}
+	if len(taken) == 0 {
+		return
+	}
+	w := newLogWriter(t, taken, s.data)
+	for i := range taken {
+		r.config.Log(journal.LogEvent{Group: s.group, Machine: from.machine, At: taken[i].At, Text: w.text(&taken[i])})
 	}
 }
 
-// machineName names a machine among all.
-type machineName struct{ account, region, name string }
-
-// logSetting is how a machine logs, until it is to be read again.
+// logSetting is how an origin logs, until it is to be read again.
 type logSetting struct {
 	level api.LogLevel
 	data  bool
@@ -93,39 +96,50 @@ const (
 	logTime  = time.Second
 )
 
-// logging is how a machine logs as it is now. A machine that is not there, and
-// one that the store does not tell of at once, logs nothing.
-func (c *Catalog) logging(key machineName) logSetting {
+// logging is how executions of an origin log: as the version says that they
+// were started by, or else as their state machine says by now. A version that is
+// gone leaves it to its state machine. What is not there, and what the store
+// does not tell of at once, logs nothing.
+func (c *Catalog) logging(o origin) logSetting {
 	now := time.Now()
 	c.mu.Lock()
-	s, known := c.logs[key]
+	s, known := c.logs[o]
+	read := c.changes
 	c.mu.Unlock()
 	if known && now.Before(s.until) {
 		return s
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), logTime)
 	defer cancel()
-	m, err := c.machine(ctx, engine.Tenant(key.account, key.region), key.name)
+	r, err := c.revision(ctx, o)
+	if errors.Is(err, store.ErrNotFound) && o.version != "" {
+		r, err = c.revision(ctx, origin{account: o.account, region: o.region, machine: o.machine})
+	}
 	switch {
 	case err == nil:
-		s = settingOf(m.Logging)
+		s = settingOf(r.Logging)
 	case errors.Is(err, store.ErrNotFound) || !known:
 		s = settingOf(nil)
 	}
 	s.until = now.Add(logFresh)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.changes != read { // what was read may be what was before
+		return s
+	}
 	if len(c.logs) >= keepDocs {
 		clear(c.logs)
 	}
-	c.logs[key] = s
+	c.logs[o] = s
 	return s
 }
 
-// forget has a machine read again by who asks next.
-func (c *Catalog) forget(key machineName) {
+// forget has a state machine read again by who asks next. A version never
+// changes.
+func (c *Catalog) forget(o origin) {
 	c.mu.Lock()
-	delete(c.logs, key)
+	delete(c.logs, o)
+	c.changes++
 	c.mu.Unlock()
 }
 

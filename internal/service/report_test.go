@@ -1,7 +1,9 @@
 package service_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -157,6 +159,159 @@ func TestLogsAfterAnUpdate(t *testing.T) {
 	}
 	for _, line := range lines {
 		without(t, line, "arn:aws:states:us-east-1:123456789012:execution:M:between")
+	}
+}
+
+// What was started by a version or an alias logs as the version says, whatever
+// becomes of the state machine. Where the version is gone, its machine says.
+func TestLogsByVersion(t *testing.T) {
+	h := newHouse(t)
+	out, err := h.service.CreateStateMachine(t.Context(), &api.CreateStateMachineInput{
+		Name: "V", Definition: sleeping, RoleArn: role, LoggingConfiguration: logTo("/then", api.LogLevelFatal, false), Publish: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, arn := *out.StateMachineVersionArn, out.StateMachineArn
+	if _, err := h.service.UpdateStateMachine(t.Context(), &api.UpdateStateMachineInput{StateMachineArn: arn, LoggingConfiguration: logTo("/now", api.LogLevelFatal, false)}); err != nil {
+		t.Fatal(err)
+	}
+	alias, err := h.service.CreateStateMachineAlias(t.Context(), &api.CreateStateMachineAliasInput{
+		Name: "live", RoutingConfiguration: []api.RoutingConfigurationListItem{{StateMachineVersionArn: version, Weight: 100}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped := func(x string) string {
+		t.Helper()
+		if _, err := h.service.StopExecution(t.Context(), &api.StopExecutionInput{ExecutionArn: x}); err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	want := map[string][]string{
+		"/then": {stopped(start(t, h.service, version, "a", "{}")), stopped(start(t, h.service, alias.StateMachineAliasArn, "b", "{}"))},
+		"/now":  {stopped(start(t, h.service, arn, "c", "{}"))},
+	}
+	if _, err := h.service.DeleteStateMachineAlias(t.Context(), &api.DeleteStateMachineAliasInput{StateMachineAliasArn: alias.StateMachineAliasArn}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.service.DeleteStateMachineVersion(t.Context(), &api.DeleteStateMachineVersionInput{StateMachineVersionArn: version}); err != nil {
+		t.Fatal(err)
+	}
+	for group, executions := range want {
+		lines := h.reports.log(group)
+		if len(lines) != len(executions) {
+			t.Fatalf("%s: %q, for %q", group, lines, executions)
+		}
+		for i, x := range executions {
+			without(t, lines[i], x)
+		}
+	}
+	group := ""
+	service.NewReporter(service.ReporterConfig{
+		Catalog: service.NewCatalog(h.store, nil), Log: func(e journal.LogEvent) { group = e.Group },
+	}).Tell(&engine.Telling{
+		Start:  &machine.Start{Account: account, Region: region, Machine: "V", Version: version},
+		Events: []machine.Event{{ID: 9, Type: machine.ExecutionAborted}},
+	})
+	if group != "/now" {
+		t.Errorf("an execution of a version that is gone logs to %q", group)
+	}
+}
+
+// The children of a distributed Map log as the state machine does.
+func TestLogsOfAMapRun(t *testing.T) {
+	h := newHouse(t)
+	for _, kind := range []string{"STANDARD", "EXPRESS"} {
+		group := "/" + kind
+		out, err := h.service.CreateStateMachine(t.Context(), &api.CreateStateMachineInput{
+			Name: kind, Definition: each(kind, ""), RoleArn: role, LoggingConfiguration: logTo(group, api.LogLevelAll, false),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := start(t, h.service, out.StateMachineArn, "x", `[1]`)
+		await(t, h.service, x)
+		var own, children []string
+		for _, line := range h.reports.log(group) {
+			if strings.Contains(line, x) {
+				own = append(own, line)
+			} else if strings.Contains(line, kind+"/Ours:") && strings.Contains(line, `","map_run_arn":"arn:aws:states:us-east-1:123456789012:mapRun:`+kind+"/Ours:") {
+				children = append(children, line)
+			}
+		}
+		if len(own) != 8 || len(children) != 7 || len(own)+len(children) != len(h.reports.log(group)) {
+			t.Errorf("%s: logged\n%s\nand of children\n%s", kind, strings.Join(own, "\n"), strings.Join(children, "\n"))
+		}
+	}
+}
+
+// A map run is no execution: its status is nobody's business but its Map's.
+func TestStatusChangesOfAMapRun(t *testing.T) {
+	h := newHouse(t)
+	x := start(t, h.service, create(t, h.service, "M", each("STANDARD", "")), "x", `[1]`)
+	await(t, h.service, x)
+	runs, err := h.service.ListMapRuns(t.Context(), &api.ListMapRunsInput{ExecutionArn: x})
+	if err != nil || len(runs.MapRuns) != 1 {
+		t.Fatalf("map runs: %+v, %v", runs, err)
+	}
+	_, run, _ := strings.Cut(runs.MapRuns[0].MapRunArn, "/")
+	h.reports.mu.Lock()
+	defer h.reports.mu.Unlock()
+	for _, c := range h.reports.changed {
+		if strings.HasSuffix(c.Execution, run) {
+			t.Errorf("told %s", c.Detail)
+		}
+	}
+	if n := len(h.reports.changed); n != 4 {
+		t.Errorf("%d changes were told of an execution and a child", n)
+	}
+}
+
+// A configuration that logs to a group that is not there is refused, where
+// anybody knows.
+func TestLogGroups(t *testing.T) {
+	var asked []string
+	h := newHouse(t)
+	h.service.LogGroup = func(_ context.Context, name string) (bool, error) {
+		asked = append(asked, name)
+		if name == "/silent" {
+			return false, errors.New("no answer")
+		}
+		return name == "/there", nil
+	}
+	missing := "Invalid Logging Configuration: Log Destination not found."
+	unqualified := logTo("/there", api.LogLevelAll, false)
+	*unqualified.Destinations[0].CloudWatchLogsLogGroup.LogGroupArn = "arn:aws:logs:us-east-1:123456789012:log-group:/there"
+	arn := create(t, h.service, "M", passing)
+	for i, c := range []struct {
+		logging *api.LoggingConfiguration
+		refused string
+	}{
+		{logTo("/there", api.LogLevelAll, false), ""},
+		{logTo("/silent", api.LogLevelError, false), ""},
+		{logTo("/gone", api.LogLevelOff, false), ""},
+		{logTo("/gone", api.LogLevelFatal, false), missing},
+		{unqualified, "Invalid Logging Configuration: Log Group ARN must be provided with '*' qualifier."},
+	} {
+		_, created := h.service.CreateStateMachine(t.Context(), &api.CreateStateMachineInput{
+			Name: fmt.Sprint("M", i), Definition: passing, RoleArn: role, LoggingConfiguration: c.logging,
+		})
+		_, updated := h.service.UpdateStateMachine(t.Context(), &api.UpdateStateMachineInput{StateMachineArn: arn, LoggingConfiguration: c.logging})
+		for _, err := range []error{created, updated} {
+			if c.refused != "" {
+				refused(t, err, api.CodeInvalidLoggingConfiguration, c.refused)
+			} else if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if got := strings.Join(asked, " "); got != "/there /there /silent /silent /gone /gone" {
+		t.Errorf("asked for %s", got)
+	}
+	if got, err := h.service.DescribeStateMachine(t.Context(), &api.DescribeStateMachineInput{StateMachineArn: arn}); err != nil || got.LoggingConfiguration.Level != api.LogLevelOff {
+		t.Errorf("a refused update changed it to %+v, %v", got.LoggingConfiguration, err)
 	}
 }
 

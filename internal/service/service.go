@@ -4,7 +4,7 @@
 // executions run (engine and machine do).
 //
 // Read service.go, then catalog.go (state machines as documents), machine.go,
-// definition.go (what may be created), version.go, alias.go, execution.go,
+// settings.go and definition.go (what may be created), version.go, alias.go, execution.go,
 // redrive.go, maprun.go, history.go, activity.go, tag.go, page.go (next tokens),
 // teststate.go and trial.go (one state alone), deletion.go (what goes on after a
 // DeleteStateMachine), retention.go (what becomes of old executions), report.go
@@ -32,7 +32,11 @@ type Config struct {
 	Region  string
 	Now     func() time.Time
 	NewUUID func() string // a version 4 UUID
-	Log     *slog.Logger
+	Log     *slog.Logger  // nil: discards
+
+	// LogGroup tells whether there is a log group of that name. It may be called by
+	// many at once; nil: any may be there.
+	LogGroup func(ctx context.Context, name string) (bool, error)
 
 	MaxInput  int           // bytes of an execution's input; 0: machine.AWSLimits'
 	Retention time.Duration // how long executions are kept once they have ended; 0: for ever
@@ -50,6 +54,9 @@ var _ api.Service = (*Service)(nil)
 func New(cfg Config) *Service {
 	if cfg.MaxInput == 0 {
 		cfg.MaxInput = machine.AWSLimits().Payload
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Service{Config: cfg, tenant: engine.Tenant(cfg.Account, cfg.Region)}
 }

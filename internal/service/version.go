@@ -141,12 +141,11 @@ func (s *Service) PublishStateMachineVersion(ctx context.Context, in *api.Publis
 		if current := currentRevision(m); in.RevisionId != nil && *in.RevisionId != current {
 			return api.Errorf(api.CodeConflict, "Failed to publish the State Machine version for revision %s. The current State Machine revision is %s.", *in.RevisionId, current)
 		}
-		there := m.Published != 0
-		err := s.publish(m, in.Description, b)
-		number = m.Published
-		if there {
+		if number = m.Published; number != 0 {
 			return errUnchanged
 		}
+		err := s.publish(m, in.Description, b)
+		number = m.Published
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -183,9 +182,7 @@ func (s *Service) DeleteStateMachineVersion(ctx context.Context, in *api.DeleteS
 		return nil, err
 	}
 	err = s.amend(ctx, arn.Machine, func(m *machineDoc, b *store.Batch) error {
-		if _, err := s.Catalog.version(ctx, s.tenant, m.Name, arn.Version); errors.Is(err, store.ErrNotFound) {
-			return errUnchanged
-		} else if err != nil {
+		if _, err := s.Catalog.version(ctx, s.tenant, m.Name, arn.Version); err != nil {
 			return err
 		}
 		aliases, err := s.aliases(ctx, m.Name, arn.Version)

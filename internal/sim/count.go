@@ -64,6 +64,8 @@ const (
 	jobPolled
 	jobStopped
 	submittedTwice
+	expressItem
+	itemAgain
 	situationKinds = iota
 )
 
@@ -80,6 +82,7 @@ var SituationNames = [situationKinds]string{
 	"express execution ran", "express execution ran again", "express execution answered at once", "express execution left by its caller", "saga done", "saga undone", "debit after its refund refused",
 	"effect whose answer was lost", "timer beyond the window", "history full", "redriven", "redrive asked for again", "redrive refused",
 	"map run ended", "map run stopped", "job polled to its end", "job stopped before its end", "job submitted again after its answer was lost",
+	"express child of a map run called", "express child called again after a crash",
 }
 
 func (w *world) saw(s situation) { w.out.Situations[s]++ }

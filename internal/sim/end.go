@@ -16,6 +16,8 @@ const (
 	patience     = 60_000
 	timerTardy   = 40_000  // after the faults a lease may have to run out first
 	callPatience = 260_000 // slow calls from before, and what queued behind them
+
+	expressPatience = 2 * callPatience // an express execution has 300 s
 )
 
 // cure ends the faults: from now on everything must come to its end.
@@ -101,7 +103,11 @@ func (w *world) stuck(l *life, j *machine.Job) string {
 func (w *world) childStuck(l *life, j *machine.Job, since func(at, allowed int64) bool) string {
 	id, born := w.book.kids[store.JobKey{ID: l.id, Number: uint32(j.ID)}]
 	if !born {
-		if since(j.Made, patience) {
+		allowed := int64(patience)
+		if l.runsVolatile() {
+			allowed += expressPatience
+		}
+		if since(j.Made, allowed) {
 			return "nobody starts the nested execution"
 		}
 		return ""
@@ -110,6 +116,15 @@ func (w *world) childStuck(l *life, j *machine.Job, since func(at, allowed int64
 		return "the nested execution has ended, and the parent does not hear"
 	}
 	return ""
+}
+
+// runsVolatile reports whether a life is a map run whose children are express:
+// nothing of theirs is durable but what they tell the run in the end.
+func (l *life) runsVolatile() bool {
+	if !l.start.IsRun() || l.stateOf == nil {
+		return false
+	}
+	return l.stateOf.program.States[l.start.Map.State].Map.Express
 }
 
 // runsExpress checks that an express execution, whose record is there, runs.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"strings"
 
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/integration"
@@ -61,9 +62,16 @@ func (w *world) runExpress(p *process, r engine.StartRequest) {
 }
 
 // calledByGuest checks a call of an express execution that has no record: it
-// ends with its process, and never runs again.
+// ends with its process, and never runs again, unless it is the child of a map
+// run, which begins it anew.
 func (w *world) calledByGuest(t *integration.Task) {
 	was, known := w.guests[t.Execution]
+	if strings.Contains(t.Execution, "/") {
+		if w.saw(expressItem); known && was != w.lives {
+			w.saw(itemAgain)
+		}
+		was = w.lives
+	}
 	if known && was != w.lives {
 		w.fail("I3", store.ID{}, "an express execution whose caller waits runs again after a crash: "+t.Execution)
 	}

@@ -220,12 +220,16 @@ func (f *flow) mapping(jsonata bool) string {
 // variables.
 func (f *flow) distributed() string {
 	g := f.g
-	visible := g.variable
+	visible, express := g.variable, g.express
 	g.variable = false
-	defer func() { g.variable = visible }()
+	defer func() { g.variable, g.express = visible, express }()
 	text := ""
 	if g.c.once(3) {
 		text = fmt.Sprintf(`"ToleratedFailurePercentage":%d,`, pick(g.c, 20, 50, 100))
 	}
-	return text + `"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},` + g.flow(f.depth+1, "") + `},`
+	run := "STANDARD"
+	if g.express = g.c.once(3); g.express {
+		run = "EXPRESS"
+	}
+	return text + `"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"` + run + `"},` + g.flow(f.depth+1, "") + `},`
 }

@@ -22,6 +22,7 @@ type stateMachine struct {
 	calls      int               // states that call a participant
 	called     map[string]bool   // which these are
 	activities map[string]string // the activity of each state that waits for one
+	services   map[string]bool   // whose actions states call
 }
 
 const (
@@ -43,6 +44,7 @@ func newMachine(name, text string, express bool) *stateMachine {
 	m := &stateMachine{
 		name: name, arn: arnMachine + name, text: text, hash: sha256.Sum256([]byte(text)), program: program, express: express,
 		called: map[string]bool{}, activities: map[string]string{},
+		services: map[string]bool{},
 	}
 	for _, s := range program.Order {
 		if s.Task == nil {
@@ -53,6 +55,7 @@ func newMachine(name, text string, express bool) *stateMachine {
 			m.activities[s.Name] = strings.TrimPrefix(r.Text, arnActivity)
 		case asl.Integration, asl.LambdaARN:
 			m.called[s.Name] = true
+			m.services[r.Service] = true
 			m.calls++
 		}
 	}

@@ -49,15 +49,16 @@ var (
 	started   = these(machine.TaskStarted, machine.LambdaFunctionStarted, machine.ActivityStarted)
 	succeeded = these(machine.TaskSucceeded, machine.LambdaFunctionSucceeded, machine.ActivitySucceeded)
 	timedOut  = these(machine.TaskTimedOut, machine.LambdaFunctionTimedOut, machine.ActivityTimedOut)
-	failed    = these(machine.TaskFailed, machine.LambdaFunctionFailed, machine.ActivityFailed).and(timedOut)
+	failed    = these(machine.TaskFailed, machine.TaskSubmitFailed, machine.LambdaFunctionFailed, machine.ActivityFailed).and(timedOut)
 	outcome   = succeeded.and(failed)
 	terminal  = these(machine.ExecutionSucceeded, machine.ExecutionFailed, machine.ExecutionTimedOut, machine.ExecutionAborted)
 	split     = these(machine.ParallelStateStarted, machine.MapStateStarted)
 	broken    = these(machine.ParallelStateFailed, machine.MapStateFailed, machine.EvaluationFailed)
 	failing   = failed.and(entered, broken, succeeded, exited, split, these(machine.MapIterationStarted, machine.MapIterationSucceeded, machine.MapRunStarted, machine.MapRunFailed))
 	ofTask    = outcome.and(these(machine.TaskStateEntered, machine.EvaluationFailed))
-	ofSplit   = exited.and(broken, split, these(machine.ParallelStateEntered, machine.MapStateEntered, machine.MapIterationSucceeded,
-		machine.MapRunStarted, machine.MapRunFailed))
+	ofJoin    = exited.and(these(machine.ParallelStateEntered, machine.ParallelStateFailed, machine.EvaluationFailed))
+	ofMap     = these(machine.MapStateEntered, machine.MapStateStarted, machine.MapIterationSucceeded, machine.MapRunStarted,
+		machine.MapStateFailed, machine.EvaluationFailed)
 )
 
 // mayFollow says which types an event of a type may name as the one before it;
@@ -91,12 +92,13 @@ var mayFollow = func() (m [63]*events) {
 	m[machine.WaitStateExited] = these(machine.WaitStateEntered)
 	m[machine.SucceedStateExited] = these(machine.SucceedStateEntered)
 	m[machine.TaskStateExited] = ofTask
-	m[machine.ParallelStateExited] = ofSplit
-	m[machine.MapStateExited] = ofSplit
+	m[machine.ParallelStateExited] = ofJoin
+	m[machine.MapStateExited] = ofMap
 	m[machine.ParallelStateStarted] = failing
 	m[machine.MapStateStarted] = failing
 	m[machine.MapIterationStarted] = exited.and(these(machine.MapStateStarted))
 	m[machine.MapIterationSucceeded] = exited
+	m[machine.TaskSubmitFailed] = these(machine.TaskStarted)
 	m[machine.ParallelStateSucceeded] = exited
 	m[machine.MapStateSucceeded] = these(machine.MapIterationSucceeded, machine.MapStateStarted, machine.MapRunSucceeded)
 	m[machine.MapRunStarted] = these(machine.MapStateStarted)
@@ -256,6 +258,7 @@ func (b *book) account(l *life, e *machine.Event, h *happened) {
 	en := l.entry(h.entry)
 	switch {
 	case scheduled[e.Type]:
+		en.succeeded = false // as an attempt before a redrive may have
 		if en.scheduled++; en.scheduled == 2 {
 			w.saw(retried)
 		}
@@ -273,7 +276,7 @@ func (b *book) account(l *life, e *machine.Event, h *happened) {
 		}
 	case e.Type == machine.TaskStateExited && e.Prev > 0 && failed[l.events[e.Prev-1].kind]:
 		w.saw(caught)
-	case e.Type == machine.TaskFailed && strings.HasPrefix(h.err, "StepFunctions."):
+	case failed[e.Type] && strings.HasPrefix(h.err, "StepFunctions."):
 		w.saw(childRefused)
 	case e.Type == machine.EvaluationFailed:
 		w.saw(evaluationFailed)

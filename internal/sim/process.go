@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -58,17 +57,18 @@ func (w *world) open() {
 func (p *process) boot() *engine.Engine {
 	w := p.w
 	registry := &integration.Registry{}
-	all := []integration.Pattern{integration.RequestResponse, integration.WaitForTaskToken}
-	registry.Add("lambda", "*", p, all...)
-	registry.Add("sqs", "sendMessage", p, all...)
-	registry.Add("http", "invoke", p, integration.RequestResponse)
+	for _, m := range w.machines {
+		for service := range m.services {
+			registry.Add(service, "*", p, integration.RequestResponse, integration.WaitForTaskToken)
+		}
+	}
 	registry.Add("batch", "submitJob", p, integration.Sync)
 	quotas := machine.AWSLimits()
 	quotas.EntriesTurn, quotas.Events = w.plan.entries, w.plan.events
 	cfg := engine.Config{
 		Store: storetest.NewFaulty(&observed{p.session, p}, p.plan), Registry: registry,
 		Machines: w.machine, Clock: p, Entropy: w.entropy, Log: slog.New(&watchdog{p: p}),
-		Exclusive: w.plan.exclusive, Spawn: p.later, Quotas: quotas,
+		Items: shelf{w}, Objects: shelf{w}, Exclusive: w.plan.exclusive, Spawn: p.later, Quotas: quotas,
 		Limits: engine.Limits{
 			Cached: w.plan.cached, CachedBytes: w.plan.bytes, Page: w.plan.page, CallsPerKind: w.plan.perKind,
 			Window: w.plan.window, Lease: w.plan.lease, BeatEvery: w.plan.beatEvery,
@@ -192,7 +192,10 @@ func (w *world) program(_ context.Context, hash store.Hash) (*asl.Program, error
 func (w *world) machine(_ context.Context, account, region, arn string, _ engine.Draw) (engine.Machine, error) {
 	m := w.byARN[arn]
 	if m == nil {
-		return engine.Machine{}, errors.New("no such machine in this world: " + arn)
+		m = w.stranger
+	}
+	if m == nil {
+		return engine.Machine{}, integration.NewError("StepFunctions.StateMachineDoesNotExistException", "no such machine in this world: "+arn, integration.EffectNone)
 	}
 	return m.engine(), nil
 }

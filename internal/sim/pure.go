@@ -30,8 +30,7 @@ type walk struct {
 // mostMessages bounds a walk.
 const mostMessages = 120
 
-func (w *world) walk() {
-	m := w.machines[w.paths.IntN(len(w.machines))]
+func (w *world) walk(m *stateMachine, input string) {
 	quotas := machine.AWSLimits()
 	quotas.EntriesTurn = pick(w.paths, 2, 500)
 	k := &walk{
@@ -42,7 +41,7 @@ func (w *world) walk() {
 		Account: account, Region: region, Machine: m.name, Name: "walk", Definition: m.hash, Express: m.express, At: began,
 		Parent: pick(w.paths, nil, &machine.Parent{Job: 3}),
 	})
-	k.step(machine.Message{Kind: machine.Begin, Output: value.Checked(w.input())})
+	k.step(machine.Message{Kind: machine.Begin, Output: value.Checked(input)})
 	for n := 0; n < mostMessages && w.out.Violation == nil; n++ {
 		switch {
 		case k.x.Head.Kept && w.anew.once(2):

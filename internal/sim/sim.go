@@ -13,7 +13,7 @@
 // (time), process.go and errand.go (the engine's process and its side jobs),
 // disk.go (its store); then the workload: generate.go with flow.go and state.go
 // (definitions), saga.go (the order saga), client.go, redrive.go, express.go and
-// worker.go (callers), service.go (participants). What must hold: book.go (what is durable),
+// worker.go (callers), service.go and shelf.go (participants). What must hold: book.go (what is durable),
 // history.go (I2), audit.go (I9, I10), oracle.go (I1, I3, I4, I6), end.go
 // (liveness). Then trace.go, count.go and pure.go, which asks the decider alone.
 package sim
@@ -66,7 +66,8 @@ func Run(o Options) Outcome {
 	w := newWorld(o)
 	w.prepare()
 	if o.Seed%walkEvery == 0 {
-		w.walk()
+		m := w.machines[w.paths.IntN(len(w.machines))]
+		w.walk(m, w.input())
 	}
 	w.turn()
 	w.bury()

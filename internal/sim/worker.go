@@ -185,7 +185,7 @@ func (w *world) completion(tk *task) (value.Text, *machine.Failure) {
 		name, cause := "E.Biz", "the worker says no"
 		return value.Text{}, &machine.Failure{Error: &name, Cause: &cause}
 	}
-	text, err := w.result()
+	text, err := w.answers()
 	if err != nil {
 		name := "E.Hard"
 		return value.Text{}, &machine.Failure{Error: &name}

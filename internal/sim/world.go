@@ -5,6 +5,7 @@ import (
 
 	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/store/storetest"
+	"github.com/backstep/backstep/internal/value"
 )
 
 // began is when every world begins: UTC ms.
@@ -35,6 +36,8 @@ type world struct {
 
 	machines []*stateMachine
 	byARN    map[string]*stateMachine
+	stranger *stateMachine              // whom an unknown name means; nil: nobody
+	answers  func() (value.Text, error) // what participants answer
 	intents  []*intent
 	guests   map[string]int // express executions whose caller waits: in which process
 	tasks    taskBook
@@ -60,6 +63,7 @@ func newWorld(o Options) *world {
 	w.plan = newPlan(w.faults, o)
 	w.plan.redriven = w.anew.once(2) && !o.Calm
 	w.book = newBook(w)
+	w.answers = w.result
 	key := make([]byte, 32)
 	_, _ = w.entropy.Read(key)
 	w.disk = storetest.NewMemory(storetest.MemoryOptions{
@@ -140,17 +144,22 @@ func (w *world) turn() {
 			w.fail("L1", store.ID{}, fmt.Sprintf("the world stands still or never ends: %d happenings, %d to come", n, len(w.queue)))
 			return
 		}
-		h := w.queue.pop()
-		if h.of != nil && h.of.dead {
-			continue
-		}
-		w.now = max(w.now, h.at)
-		if w.strikes(clockLeap) {
-			w.leap()
-		}
-		h.do()
-		w.settle()
+		w.happen()
 	}
+}
+
+// happen lets the next thing happen, and what follows from it.
+func (w *world) happen() {
+	h := w.queue.pop()
+	if h.of != nil && h.of.dead {
+		return
+	}
+	w.now = max(w.now, h.at)
+	if w.strikes(clockLeap) {
+		w.leap()
+	}
+	h.do()
+	w.settle()
 }
 
 // mostHappenings is more than any world needs.

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/backstep/backstep/internal/fuzz"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -190,34 +191,53 @@ func FuzzText(f *testing.F) {
 	f.Add(`{"a":[1,2,{"b":"\ud800"}],"a":1e5}`)
 	f.Add(`[01]`)
 	f.Fuzz(func(t *testing.T, s string) {
-		text, err := value.Check(s)
-		if err != nil {
-			var bad *value.SyntaxError
-			if !errors.As(err, &bad) || bad.Offset < 0 || bad.Offset > len(s) {
-				t.Fatalf("%q: %v", s, err)
-			}
-			if json.Valid([]byte(s)) && utf8.ValidString(s) && !strings.HasPrefix(bad.Reason, "nested") && !strings.HasSuffix(bad.Reason, "digits") {
-				t.Fatalf("%q is JSON, but: %v", s, err)
-			}
-			return
-		}
-		if !json.Valid([]byte(s)) || !utf8.ValidString(s) {
-			t.Fatalf("%q is no JSON", s)
-		}
-		v := text.Decode()
-		theirs, err := decodeUseNumber(s)
-		if err != nil {
+		fuzz.Bounded(t, func() { tryText(t, s) })
+	})
+}
+
+func tryText(t *testing.T, s string) {
+	text, err := value.Check(s)
+	if err != nil {
+		var bad *value.SyntaxError
+		if !errors.As(err, &bad) || bad.Offset < 0 || bad.Offset > len(s) {
 			t.Fatalf("%q: %v", s, err)
 		}
-		compare(t, s, v, theirs)
-		again := v.Text()
-		if !v.Fits(again.Len()) || v.Fits(again.Len()-1) {
-			t.Fatalf("%q: %s is not counted right", s, again)
+		if json.Valid([]byte(s)) && utf8.ValidString(s) && !strings.HasPrefix(bad.Reason, "nested") && !strings.HasSuffix(bad.Reason, "digits") {
+			t.Fatalf("%q is JSON, but: %v", s, err)
 		}
-		if checked, err := value.Check(again.String()); err != nil || !value.Equal(checked.Decode(), v) {
-			t.Fatalf("%q is written %s: %v", s, again, err)
+		return
+	}
+	if !json.Valid([]byte(s)) || !utf8.ValidString(s) {
+		t.Fatalf("%q is no JSON", s)
+	}
+	v := text.Decode()
+	theirs, err := decodeUseNumber(s)
+	if err != nil {
+		t.Fatalf("%q: %v", s, err)
+	}
+	compare(t, s, v, theirs)
+	again := v.Text()
+	if text.IsNormal() && text != again {
+		t.Fatalf("%q is said to be normal, and is written %s", s, again)
+	}
+	last := map[string]value.Value{}
+	for name, member := range text.Members() {
+		last[name] = member.Decode()
+	}
+	for name, member := range v.Members() {
+		if text.Kind() != v.Kind() || !value.Equal(last[name], member) {
+			t.Fatalf("%q: the member %q is %v", s, name, last[name])
 		}
-	})
+	}
+	if len(last) != v.Len() && v.Kind() == value.Object {
+		t.Fatalf("%q has %d members", s, len(last))
+	}
+	if !v.Fits(again.Len()) || v.Fits(again.Len()-1) {
+		t.Fatalf("%q: %s is not counted right", s, again)
+	}
+	if checked, err := value.Check(again.String()); err != nil || !value.Equal(checked.Decode(), v) {
+		t.Fatalf("%q is written %s: %v", s, again, err)
+	}
 }
 
 // compare holds a value beside what encoding/json reads.

@@ -172,6 +172,21 @@ def catalogue(machine):
     assert sorted(m["name"] for page in listed for m in page["stateMachines"]) == ["approval", "order", "packing", "quick"]
 
 
+def gathering():
+    """A map run is watched, and lets more of its children run at once."""
+    machine = create("gathering", "gathering")
+    execution = sfn.start_execution(stateMachineArn=machine, input='{"orders": ["g1", "g2"]}')["executionArn"]
+    first = token_of("g1")
+    run = sfn.list_map_runs(executionArn=execution)["mapRuns"][0]["mapRunArn"]
+    sfn.update_map_run(mapRunArn=run, maxConcurrency=2)
+    for token in (first, token_of("g2")):
+        sfn.send_task_success(taskToken=token, output="1")
+    seen = ended(execution)
+    assert seen["status"] == "SUCCEEDED" and json.loads(seen["output"]) == [1, 1], seen
+    seen = sfn.describe_map_run(mapRunArn=run)
+    assert seen["status"] == "SUCCEEDED" and seen["itemCounts"]["succeeded"] == 2 and seen["maxConcurrency"] == 2, seen
+
+
 def absent(machine):
     """What is asked for is not there: an error of the API, and none of the server's."""
     run = machine.replace("stateMachine:order", "mapRun:order/all:1")
@@ -207,6 +222,7 @@ if __name__ == "__main__":
     activity()
     errors(made)
     catalogue(made)
+    gathering()
     absent(made)
     # What Debian's boto3 does not know, the other clients call.
     known = set(sfn.meta.service_model.operation_names)

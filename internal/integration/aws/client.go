@@ -133,6 +133,10 @@ func (c *call) request(ctx context.Context, made *request) (*http.Request, error
 // unsigned is the failure to sign a request; what the context ended goes on as
 // it is.
 func (c *call) unsigned(ctx context.Context, err error) error {
+	var denied *integration.Error
+	if errors.As(err, &denied) {
+		return denied
+	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("service %s: %w", c.model.ID, ctx.Err())
 	}

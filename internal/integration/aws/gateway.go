@@ -206,6 +206,10 @@ func (g *gateway) request(ctx context.Context, in *invocation) (*http.Request, e
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("API %s: %w", in.host, ctx.Err())
 	}
+	var denied *integration.Error
+	if errors.As(err, &denied) {
+		return nil, denied
+	}
 	if err != nil {
 		return nil, gatewayWords.clientError("Unable to sign the request: "+err.Error(), integration.EffectNone)
 	}

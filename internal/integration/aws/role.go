@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -62,7 +63,8 @@ func (c *client) signerOf(ctx context.Context, t integration.Task) (*Signer, err
 	return newSigner(credentials.StaticCredentialsProvider{Value: held}, c.region, own.now), nil
 }
 
-// assume gets a role's credentials.
+// assume gets a role's credentials. Who may not have them hears
+// States.Permissions.
 func (c *client) assume(ctx context.Context, t integration.Task) (aws.Credentials, error) {
 	var none aws.Credentials
 	m, o, err := c.catalog.operation("sts", "assumeRole")
@@ -74,10 +76,15 @@ func (c *client) assume(ctx context.Context, t integration.Task) (aws.Credential
 	params := value.NewObject(
 		value.Member{Name: "RoleArn", Value: value.NewString(role)},
 		value.Member{Name: "RoleSessionName", Value: value.NewString("backstep-" + session(t))})
-	out, _, err := (&call{client: c, task: t, model: m, operation: o, style: sdkStyle, words: sdkWords(m)}).do(ctx, params)
+	asked := &call{client: c, task: t, model: m, operation: o, style: sdkStyle, words: sdkWords(m)}
+	out, _, err := asked.do(ctx, params)
 	var failed *integration.Error
 	if errors.As(err, &failed) {
-		return none, errors.New("the role " + role + " was not assumed: " + failed.Cause)
+		why := "the role " + role + " was not assumed: " + failed.Cause
+		if asked.status == http.StatusForbidden {
+			return none, integration.NewError("States.Permissions", why, integration.EffectNone)
+		}
+		return none, errors.New(why)
 	}
 	if err != nil {
 		return none, err

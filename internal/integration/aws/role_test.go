@@ -45,11 +45,12 @@ func TestRoles(t *testing.T) {
 		`<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>`: "no (Service: Sts, Status Code: 403, Request ID: r-1)",
 	} {
 		c.answer, c.status, c.calls = answer, 200, 0
+		name := "Sts.SdkClientException"
 		if strings.Contains(answer, "Denied") {
-			c.status = 403
+			c.status, name = 403, "States.Permissions"
 		}
 		got := failed(t, do())
-		if got.Name != "Sts.SdkClientException" || !strings.HasSuffix(got.Cause, "the role arn:aws:iam::1:role/other was not assumed: "+want) || got.Effect != integration.EffectNone || c.calls != 1 {
+		if got.Name != name || !strings.HasSuffix(got.Cause, "the role arn:aws:iam::1:role/other was not assumed: "+want) || got.Effect != integration.EffectNone || c.calls != 1 {
 			t.Errorf("got %+v after %d calls", got, c.calls)
 		}
 	}

@@ -2,7 +2,6 @@ package items
 
 import (
 	"context"
-	"io"
 
 	"github.com/backstep/backstep/internal/integration"
 )
@@ -22,8 +21,8 @@ func (b Buckets) of(bucket string) integration.Objects {
 }
 
 // Open implements [integration.Objects].
-func (b Buckets) Open(ctx context.Context, o integration.Object, from int64) (io.ReadCloser, error) {
-	return b.of(o.Bucket).Open(ctx, o, from)
+func (b Buckets) Open(ctx context.Context, o integration.Object) (integration.Content, error) {
+	return b.of(o.Bucket).Open(ctx, o)
 }
 
 // List implements [integration.Objects].

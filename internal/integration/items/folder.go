@@ -1,16 +1,14 @@
 package items
 
 import (
-	"bufio"
 	"context"
-	"crypto/md5"
-	"encoding/hex"
 	"errors"
-	"io"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/backstep/backstep/internal/integration"
@@ -37,92 +35,139 @@ func (f Folders) root(bucket string) (*os.Root, error) {
 	return os.OpenRoot(dir)
 }
 
-// Open implements [integration.Objects].
-func (f Folders) Open(_ context.Context, o integration.Object, from int64) (io.ReadCloser, error) {
+// Open implements [integration.Objects]. Folders belong to no account: who owns
+// a bucket is not asked.
+func (f Folders) Open(_ context.Context, o integration.Object) (integration.Content, error) {
 	root, err := f.root(o.Bucket)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	file, err := root.Open(filepath.FromSlash(o.Key))
+	opened, err := root.Open(filepath.FromSlash(o.Key))
 	if errors.Is(err, fs.ErrNotExist) || err != nil && !filepath.IsLocal(filepath.FromSlash(o.Key)) {
 		return nil, noKey(o.Key)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if info, err := file.Stat(); err == nil && info.IsDir() {
-		file.Close()
-		return nil, noKey(o.Key)
+	info, err := opened.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = noKey(o.Key)
 	}
-	if _, err := file.Seek(from, io.SeekStart); err != nil {
-		file.Close()
+	if err != nil {
+		opened.Close()
 		return nil, err
 	}
-	return file, nil
+	return &file{opened, info}, nil
 }
 
-// List implements [integration.Objects]. The next page is asked for by the last
-// key.
+// file is a file that is open, as it was then.
+type file struct {
+	*os.File
+	info fs.FileInfo
+}
+
+// Size implements [integration.Content].
+func (f *file) Size() int64 { return f.info.Size() }
+
+// ETag implements [integration.Content].
+func (f *file) ETag() string { return etag(f.info) }
+
+// ReadAt implements [integration.Content].
+func (f *file) ReadAt(_ context.Context, b []byte, at int64) (int, error) {
+	n, err := f.File.ReadAt(b, at)
+	if now, wrong := f.Stat(); wrong != nil || etag(now) != etag(f.info) {
+		return 0, errors.Join(errChanged, wrong)
+	}
+	return n, err
+}
+
+// etag tells one writing of a file from another.
+func etag(info fs.FileInfo) string {
+	return fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size())
+}
+
+// List implements [integration.Objects].
 func (f Folders) List(ctx context.Context, l integration.Listing) (integration.Listed, error) {
 	root, err := f.root(l.Bucket)
 	if err != nil {
 		return integration.Listed{}, err
 	}
 	defer root.Close()
-	var keys []string
-	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err == nil && d.Type().IsRegular() && strings.HasPrefix(path, l.Prefix) && path > l.After {
-			keys = keep(keys, path, l.Limit+1)
-		}
-		return err
-	})
-	if err != nil {
+	w := walk{ctx, root.FS(), l, nil}
+	if err := w.folder("."); err != nil {
 		return integration.Listed{}, err
 	}
-	var page integration.Listed
-	if len(keys) > l.Limit {
-		keys = keys[:l.Limit]
-		page.Next = keys[l.Limit-1]
-	}
-	for _, key := range keys {
-		if entry, err := describe(root, key); err == nil { // else it is gone by now
-			page.Objects = append(page.Objects, entry)
-		}
+	page := integration.Listed{Objects: w.found}
+	if len(w.found) > l.Limit {
+		page.Objects = w.found[:l.Limit]
+		page.Next = w.found[l.Limit-1].Key
 	}
 	return page, nil
 }
 
-// keep puts a key in its place among the least ones, at most so many.
-func keep(keys []string, key string, most int) []string {
-	at, _ := slices.BinarySearch(keys, key)
-	if keys = slices.Insert(keys, at, key); len(keys) > most {
-		keys = keys[:most]
-	}
-	return keys
+// walk goes through a folder in the order of the keys, and only where keys can be
+// that are asked for. It finds one more than is asked for, where there is one.
+type walk struct {
+	context context.Context
+	root    fs.FS
+	asked   integration.Listing
+	found   []integration.Entry
 }
 
-// describe is an object as a list has it. Its tag is the MD5 of what it holds.
-func describe(root *os.Root, key string) (integration.Entry, error) {
-	file, err := root.Open(filepath.FromSlash(key))
+// folder goes through a folder and what is beneath it.
+func (w *walk) folder(path string) error {
+	entries, err := fs.ReadDir(w.root, path)
 	if err != nil {
-		return integration.Entry{}, err
+		return err
 	}
-	defer file.Close()
-	info, err := file.Stat()
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(key(path, a), key(path, b)) })
+	from := sort.Search(len(entries), func(i int) bool { // those before have nothing after asked.After
+		k := key(path, entries[i])
+		return k > w.asked.After || entries[i].IsDir() && strings.HasPrefix(w.asked.After, k)
+	})
+	for _, entry := range entries[from:] {
+		if len(w.found) > w.asked.Limit {
+			return nil
+		}
+		if err := w.entry(key(path, entry), entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walk) entry(key string, entry fs.DirEntry) error {
+	if err := w.context.Err(); err != nil {
+		return err
+	}
+	within := strings.HasPrefix(key, w.asked.Prefix)
+	switch {
+	case entry.IsDir() && (within || strings.HasPrefix(w.asked.Prefix, key)):
+		return w.folder(strings.TrimSuffix(key, "/"))
+	case !within || !entry.Type().IsRegular():
+		return nil
+	}
+	info, err := entry.Info()
 	if err != nil {
-		return integration.Entry{}, err
+		return nil // it is gone by now
 	}
-	sum := md5.New()
-	if _, err := bufio.NewReader(file).WriteTo(sum); err != nil {
-		return integration.Entry{}, err
+	w.found = append(w.found, integration.Entry{
+		Key: key, ETag: etag(info), LastModified: info.ModTime().Unix(), Size: info.Size(), StorageClass: "STANDARD",
+	})
+	return nil
+}
+
+// key is the key of a file, or what all keys in a folder begin with.
+func key(path string, entry fs.DirEntry) string {
+	name := entry.Name()
+	if path != "." {
+		name = path + "/" + name
 	}
-	return integration.Entry{
-		Key: key, ETag: `"` + hex.EncodeToString(sum.Sum(nil)) + `"`, LastModified: info.ModTime().Unix(), Size: info.Size(), StorageClass: "STANDARD",
-	}, nil
+	if entry.IsDir() {
+		name += "/"
+	}
+	return name
 }
 
 // Put implements [integration.Objects]. The file is there whole or not at all.

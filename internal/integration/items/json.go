@@ -3,85 +3,85 @@ package items
 import (
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/backstep/backstep/internal/value"
 )
 
-// json reads the elements of an array or the members of an object: of the whole
-// document, or of what ItemsPointer points to in it.
-func (p *reading) json() error {
-	in, done, err := p.stream()
-	if err != nil {
-		return p.final(err)
-	}
-	defer done()
-	d := document{in}
-	if p.Bracket == "" {
-		if err := d.enter(p.config.Get("ItemsPointer").AsString()); err != nil {
-			return p.final(err)
-		}
-		c, err := d.next()
-		if err != nil {
-			return p.final(err)
-		}
-		if c != '[' && c != '{' {
-			return failed("Attempting to map over non-iterable node.")
-		}
-		p.Bracket, p.At = string(c), in.at
-	}
-	if p.Bracket == "{" {
-		p.names = []string{}
-	}
-	for !p.full() {
-		in.allowed.renew()
-		more, err := d.another(p.Bracket)
-		if err != nil {
-			return p.final(err)
-		}
-		if !more {
-			p.over = true
-			return nil
-		}
-		if p.Bracket == "{" {
-			name, err := d.name()
-			if err != nil {
-				return p.final(err)
-			}
-			p.names = append(p.names, name)
-		}
-		text, err := d.value()
-		if err != nil {
-			return p.final(err)
-		}
-		p.take(text.Decode(), text.Len())
-		p.At = in.at
-	}
-	return nil
+// document reads the elements of an array or the members of an object: of the
+// whole JSON document, or of what a pointer points to in it. It is read from its
+// front, and never held as a whole.
+type document struct {
+	in      *stream
+	pointer string
+	bracket string // that was opened; "": none yet
 }
 
-// document is a JSON document that is read from its front, and never held as a
-// whole.
-type document struct{ in *buffered }
+func (d *document) at(p *place) { p.At, p.Bracket = d.in.at, d.bracket }
 
-// next is the next byte that is no space.
-func (d document) next() (byte, error) {
+func (d *document) weight() int { return d.in.weight() }
+
+// Close implements [io.Closer].
+func (d *document) Close() error { return d.in.Close() }
+
+func (d *document) next() (it item, err error) {
+	if d.bracket == "" {
+		if err := d.begin(); err != nil {
+			return it, err
+		}
+	}
+	more, err := d.another(d.bracket)
+	if err != nil {
+		return it, err
+	}
+	if !more {
+		return it, io.EOF
+	}
+	if d.bracket == "{" {
+		name, err := d.name()
+		if err != nil {
+			return it, err
+		}
+		it.name = &name
+	}
+	text, err := d.value()
+	if err == nil {
+		it.value, it.bytes = text.Decode(), text.Len()
+	}
+	return it, err
+}
+
+// begin goes to what is gone through.
+func (d *document) begin() error {
+	if err := d.enter(d.pointer); err != nil {
+		return err
+	}
+	c, err := d.char()
+	if err == nil && c != '[' && c != '{' {
+		err = failed("Attempting to map over non-iterable node.")
+	}
+	d.bracket = string(c)
+	return err
+}
+
+// char is the next byte that is no space.
+func (d *document) char() (byte, error) {
 	for {
 		c, err := d.in.ReadByte()
 		if errors.Is(err, io.EOF) {
-			return 0, errors.New("the JSON document ends too early")
+			return 0, endedEarly(err)
 		}
 		if err != nil || c != ' ' && c != '\t' && c != '\n' && c != '\r' {
 			return c, err
 		}
-		d.in.allowed.left++ // spaces are nobody's bytes
 	}
 }
 
 // another comes to the next element of what was opened by that bracket; false
 // at its end. It also takes the comma before the element.
-func (d document) another(open string) (bool, error) {
-	c, err := d.next()
+func (d *document) another(open string) (bool, error) {
+	c, err := d.char()
 	if err == nil && c == ',' {
 		return true, nil
 	}
@@ -92,12 +92,12 @@ func (d document) another(open string) (bool, error) {
 }
 
 // name reads a member's name and the colon.
-func (d document) name() (string, error) {
+func (d *document) name() (string, error) {
 	text, err := d.value()
 	if err != nil {
 		return "", err
 	}
-	c, err := d.next()
+	c, err := d.char()
 	if v := text.Decode(); err == nil && v.Kind() == value.String && c == ':' {
 		return v.AsString(), nil
 	}
@@ -108,7 +108,7 @@ func (d document) name() (string, error) {
 }
 
 // value reads a whole value.
-func (d document) value() (value.Text, error) {
+func (d *document) value() (value.Text, error) {
 	var text []byte
 	err := d.scan(func(c byte) error {
 		if text = append(text, c); len(text) > maxItem {
@@ -123,16 +123,13 @@ func (d document) value() (value.Text, error) {
 }
 
 // skip passes over a value, however long it is.
-func (d document) skip() error {
-	return d.scan(func(byte) error {
-		d.in.allowed.renew()
-		return nil
-	})
+func (d *document) skip() error {
+	return d.scan(func(byte) error { return nil })
 }
 
 // scan gives the bytes of a value to each.
-func (d document) scan(each func(byte) error) error {
-	c, err := d.next()
+func (d *document) scan(each func(byte) error) error {
+	c, err := d.char()
 	if err != nil {
 		return err
 	}
@@ -176,7 +173,7 @@ func endedEarly(err error) error {
 }
 
 // enter goes to what a JSON Pointer points to.
-func (d document) enter(pointer string) error {
+func (d *document) enter(pointer string) error {
 	if pointer == "" {
 		return nil
 	}
@@ -189,11 +186,16 @@ func (d document) enter(pointer string) error {
 	return nil
 }
 
-// step goes to the member of that name.
-func (d document) step(name string) error {
-	if c, err := d.next(); err != nil {
+// step goes to the member of that name, or to the element of that number.
+func (d *document) step(name string) error {
+	c, err := d.char()
+	if err != nil {
 		return err
-	} else if c != '{' {
+	}
+	if c == '[' {
+		return d.element(name)
+	}
+	if c != '{' {
 		return failed("ItemsPointer points to nothing: there is no object with a member %q", name)
 	}
 	for {
@@ -207,6 +209,26 @@ func (d document) step(name string) error {
 		found, err := d.name()
 		if err != nil || found == name {
 			return err
+		}
+		if err := d.skip(); err != nil {
+			return err
+		}
+	}
+}
+
+// element goes to the element of that number.
+func (d *document) element(number string) error {
+	n, err := strconv.ParseUint(number, 10, 32)
+	if err != nil {
+		return failed("ItemsPointer points to nothing: there is no element %q", number)
+	}
+	for i := uint64(0); ; i++ {
+		more, err := d.another("[")
+		if err != nil || more && i == n {
+			return err
+		}
+		if !more {
+			return failed("ItemsPointer points to nothing: there is no element %q", number)
 		}
 		if err := d.skip(); err != nil {
 			return err

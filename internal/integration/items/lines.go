@@ -11,39 +11,38 @@ import (
 )
 
 // lines reads JSON Lines: a value on each line that is not empty.
-func (p *reading) lines() error {
-	in, done, err := p.stream()
-	if err != nil {
-		return p.final(err)
-	}
-	defer done()
-	for !p.full() {
-		in.allowed.renew()
-		line, err := line(in)
+type lines struct{ *stream }
+
+func (l *lines) at(p *place) { p.At = l.stream.at }
+
+func (l *lines) next() (item, error) {
+	for {
+		line, err := l.line()
 		if err != nil && !errors.Is(err, io.EOF) {
-			return p.final(err)
+			return item{}, err
 		}
-		p.At += int64(len(line))
+		l.stream.at += int64(len(line))
 		if text := bytes.TrimSpace(line); len(text) > 0 {
 			v, wrong := value.Check(string(text))
 			if wrong != nil {
-				return failed("a line is no JSON: %v", wrong)
+				return item{}, failed("a line is no JSON: %v", wrong)
 			}
-			p.take(v.Decode(), len(text))
+			return item{value: v.Decode(), bytes: len(text)}, nil
 		}
 		if err != nil {
-			p.over = true
-			return nil
+			return item{}, err
 		}
 	}
-	return nil
 }
 
 // line reads up to the end of a line, which is part of it.
-func line(in *buffered) ([]byte, error) {
+func (l *lines) line() ([]byte, error) {
 	var whole []byte
 	for {
-		part, err := in.ReadSlice('\n')
+		part, err := l.ReadSlice('\n')
+		if whole == nil && err == nil {
+			return part, nil
+		}
 		whole = append(whole, part...)
 		switch {
 		case len(whole) > maxItem+1:

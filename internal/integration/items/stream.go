@@ -2,8 +2,14 @@ package items
 
 import (
 	"bufio"
+	"compress/gzip"
 	"errors"
 	"io"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/backstep/backstep/internal/integration"
 )
 
 // storageError is what the object's storage failed with: it may go well another
@@ -12,70 +18,127 @@ type storageError struct{ err error }
 
 func (e *storageError) Error() string { return e.err.Error() }
 
-// errTooLong says that one item is longer than any child's input.
-var errTooLong = errors.New("an item is longer than 262144 bytes")
+// errTooLong says that one item is longer than is ever read.
+var errTooLong = errors.New("an item is longer than 8388608 bytes")
 
-// allowance lets so many bytes through, and is renewed with every item. It reads
-// ahead of the item by what its reader buffers.
-type allowance struct {
-	r    io.Reader
-	left int
+const (
+	bufferSize = 256 << 10 // how far a stream reads ahead
+	maxWindow  = 32 << 20  // bytes that zstd may look back
+)
+
+// front reads an object from its front, or from a byte in it.
+type front struct {
+	reading *reading // whose context holds
+	content integration.Content
+	at      int64
 }
 
-// bufferSize is how far readers read ahead.
-const bufferSize = 64 << 10
-
-func (a *allowance) Read(b []byte) (int, error) {
-	if a.left <= 0 {
-		return 0, errTooLong
+func (f *front) Read(b []byte) (int, error) {
+	n := min(int64(len(b)), f.content.Size()-f.at)
+	if n <= 0 {
+		return 0, io.EOF
 	}
-	n, err := a.r.Read(b[:min(len(b), a.left)])
-	a.left -= n
-	if err != nil && err != io.EOF {
-		err = &storageError{err}
+	read, err := f.content.ReadAt(f.reading.context, b[:n], f.at)
+	f.at += int64(read)
+	switch {
+	case int64(read) == n:
+		return read, nil
+	case err == nil || errors.Is(err, io.EOF):
+		err = errors.New("the object is shorter than it was")
+	}
+	return read, &storageError{err}
+}
+
+// stream is an object's bytes, decompressed, and counts what was taken of them.
+type stream struct {
+	*bufio.Reader
+	at      int64 // byte that comes next
+	memory  int
+	closers []func() error
+}
+
+// stream reads an object's bytes from one on. Data that is compressed, as the
+// key's end says, is gone through up to there.
+func (p *reading) stream(content integration.Content, key string, from int64) (*stream, error) {
+	f := &front{p, content, 0}
+	s := &stream{at: from, closers: []func() error{content.Close}}
+	size := int(min(bufferSize, content.Size()+1))
+	var unpacked io.Reader
+	var err error
+	switch {
+	case strings.HasSuffix(key, ".gz"), strings.HasSuffix(key, ".gzip"):
+		var g *gzip.Reader
+		if g, err = gzip.NewReader(bufio.NewReaderSize(f, size)); err == nil {
+			unpacked = g
+		}
+		s.memory = 2*size + 64<<10
+	case strings.HasSuffix(key, ".zst"), strings.HasSuffix(key, ".zstd"):
+		var z *zstd.Decoder
+		z, err = zstd.NewReader(bufio.NewReaderSize(f, size), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+		if err == nil {
+			unpacked = z
+			s.closers = append(s.closers, func() error { z.Close(); return nil })
+		}
+		s.memory = 2*size + maxWindow/2
+	default:
+		f.at = from
+		s.memory = size
+		s.Reader = bufio.NewReaderSize(f, size)
+		return s, nil
+	}
+	if err != nil {
+		return nil, damaged(err)
+	}
+	s.Reader = bufio.NewReaderSize(&unpacking{unpacked}, bufferSize)
+	if _, err := io.CopyN(io.Discard, s.Reader, from); err != nil {
+		s.closers = s.closers[1:] // the content is the caller's still
+		s.Close()
+		return nil, damaged(err)
+	}
+	return s, nil
+}
+
+// unpacking tells what is wrong with compressed data from what is wrong with
+// its storage.
+type unpacking struct{ r io.Reader }
+
+func (u *unpacking) Read(b []byte) (int, error) {
+	n, err := u.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = damaged(err)
 	}
 	return n, err
 }
 
-// renew allows for one more item.
-func (a *allowance) renew() { a.left = maxItem + 2*bufferSize }
-
-// open opens the object where the reading goes on.
-func (p *reading) open() (*allowance, func(), error) {
-	body, err := p.Objects.Open(p.context, p.object, p.At)
-	if err != nil {
-		return nil, nil, &storageError{err}
+func damaged(err error) error {
+	var storage *storageError
+	if errors.As(err, &storage) {
+		return storage
 	}
-	a := &allowance{r: body}
-	a.renew()
-	return a, func() { body.Close() }, nil
+	return failed("the object can't be decompressed: %v", err)
 }
 
-// buffered is a reader that counts what was taken of it.
-type buffered struct {
-	*bufio.Reader
-	allowed *allowance
-	at      int64 // byte of the object that comes next
-}
-
-// stream opens the object for reading by bytes.
-func (p *reading) stream() (*buffered, func(), error) {
-	a, done, err := p.open()
-	if err != nil {
-		return nil, nil, err
+// Close implements [io.Closer].
+func (s *stream) Close() (err error) {
+	for _, c := range s.closers {
+		err = errors.Join(err, c())
 	}
-	return &buffered{bufio.NewReaderSize(a, bufferSize), a, p.At}, done, nil
+	return err
 }
 
-func (b *buffered) ReadByte() (byte, error) {
-	c, err := b.Reader.ReadByte()
+func (s *stream) weight() int { return s.memory }
+
+// ReadByte implements [io.ByteReader].
+func (s *stream) ReadByte() (byte, error) {
+	c, err := s.Reader.ReadByte()
 	if err == nil {
-		b.at++
+		s.at++
 	}
 	return c, err
 }
 
-func (b *buffered) UnreadByte() error {
-	b.at--
-	return b.Reader.UnreadByte()
+// UnreadByte implements [io.ByteScanner].
+func (s *stream) UnreadByte() error {
+	s.at--
+	return s.Reader.UnreadByte()
 }

@@ -65,26 +65,22 @@ func (o *outcome) described(in *invocation, payload value.Text) value.Text {
 	}
 	text = append(text, `,"Payload":`...)
 	text = append(text, payload.String()...)
-	rest := value.NewBuilder(3)
-	integration.Metadata{Status: o.status, Header: o.header}.Set(rest)
-	rest.Set("StatusCode", value.NewInt(int64(o.status)))
-	at := len(text)
-	text = rest.Object().Append(text)
-	text[at] = ',' // in the place of its {
+	text = integration.Metadata{Status: o.status, Header: o.header}.Append(append(text, ','))
+	text = append(text, `,"StatusCode":`...)
+	text = append(strconv.AppendInt(text, int64(o.status), 10), '}')
 	return value.Checked(string(text))
 }
 
 // standIn is the headers of an answer that Backstep gives in Lambda's place.
 func standIn(in *invocation, length int) http.Header {
-	h := http.Header{}
-	h.Set("Connection", "keep-alive")
-	h.Set("Content-Length", strconv.Itoa(length))
-	h.Set("Content-Type", "application/json")
-	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	h.Set("X-Amz-Executed-Version", in.function.qualifierOrLatest())
-	h.Set(integration.RequestIDHeader, in.id)
-	if in.task.Trace != "" {
-		h.Set("X-Amzn-Trace-Id", in.task.Trace)
+	h := make(http.Header, 8)
+	values := [...]string{"keep-alive", strconv.Itoa(length), "application/json", time.Now().UTC().Format(http.TimeFormat),
+		in.function.qualifierOrLatest(), in.id, in.task.Trace}
+	for i, name := range [...]string{"Connection", "Content-Length", "Content-Type", "Date",
+		"X-Amz-Executed-Version", "X-Amzn-Requestid", "X-Amzn-Trace-Id"} { // as Go spells them
+		if values[i] != "" {
+			h[name] = values[i : i+1 : i+1]
+		}
 	}
 	return h
 }

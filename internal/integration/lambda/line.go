@@ -114,6 +114,7 @@ type line struct {
 
 	writing sync.Mutex
 	out     []byte
+	until   time.Time // the deadline that is set for writing
 }
 
 // bounded reads no more than left bytes.
@@ -140,7 +141,7 @@ func (l *line) serve() {
 			return // it hung up, or speaks before it was answered
 		}
 		l.head.left = math.MaxInt // who reads a body has bounds of his own
-		if strings.EqualFold(r.Header.Get("Expect"), "100-continue") && !l.send([]byte("HTTP/1.1 100 Continue\r\n\r\n")) {
+		if strings.EqualFold(r.Header.Get("Expect"), "100-continue") && !l.goAhead() {
 			return
 		}
 		goesOn := l.answer(r)
@@ -149,6 +150,13 @@ func (l *line) serve() {
 			return
 		}
 	}
+}
+
+// goAhead lets the process send a body that it has asked to send.
+func (l *line) goAhead() bool {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	return l.send([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
 }
 
 // header is a line of an answer's head. Empty ones are left out.
@@ -192,9 +200,13 @@ func appendField(out []byte, value string) []byte {
 	return out
 }
 
-// send sends bytes. A process that does not read them for too long is killed.
+// send sends bytes; the lock is held. A process that does not read them for long, half of writeMost
+// at least, is killed.
 func (l *line) send(bytes []byte) bool {
-	l.conn.SetWriteDeadline(time.Now().Add(writeMost))
+	if now := time.Now(); l.until.Sub(now) < writeMost/2 {
+		l.until = now.Add(writeMost)
+		l.conn.SetWriteDeadline(l.until)
+	}
 	_, err := l.conn.Write(bytes)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		l.process.signal(syscall.SIGKILL)

@@ -16,16 +16,17 @@ func TestTextIsTakenAsJSON(t *testing.T) {
 		{`"true"`, `true`, true},
 		{`"\"Hello\""`, `"Hello"`, true},
 		{`"{ \"a\": 1 }"`, `{ "a": 1 }`, true},
-		{`null`, `null`, true},
+		{`null`, `{}`, true},
+		{`"null"`, `null`, true},
 		{`"Hello"`, ``, false},
 		{`""`, ``, false},
 	} {
-		text, ok := payload(value.Checked(c.given).Decode())
+		text, ok := payload(value.Checked(c.given))
 		if ok != c.ok || ok && text != c.want {
 			t.Errorf("payload %s is given as %s, %v; want %s, %v", c.given, text, ok, c.want, c.ok)
 		}
 	}
-	if text, ok := payload(value.Value{}); text != "{}" || !ok {
+	if text, ok := payload(value.Text{}); text != "{}" || !ok {
 		t.Errorf("no payload is given as %s, %v", text, ok)
 	}
 }

@@ -54,7 +54,7 @@ func (h *Handler) read(t integration.Task) (*invocation, error) {
 		in.payload = t.Request.String()
 		return in, nil
 	}
-	parameters := t.Request.Decode()
+	parameters, given := parametersOf(t.Request)
 	if problem := check(parameters); problem != "" {
 		return nil, integration.BadParameters(t, problem)
 	}
@@ -63,7 +63,7 @@ func (h *Handler) read(t integration.Task) (*invocation, error) {
 		in.function.qualifier = q
 	}
 	var ok bool
-	if in.payload, ok = payload(parameters.Get("Payload")); !ok {
+	if in.payload, ok = payload(given); !ok {
 		return nil, serviceError(http.StatusBadRequest, "InvalidRequestContentException",
 			"Could not parse request body into json: the Payload is a text that is no JSON", in.id, integration.EffectNone)
 	}
@@ -75,20 +75,38 @@ func (h *Handler) read(t integration.Task) (*invocation, error) {
 	return in, nil
 }
 
-// payload is what the function is given: {} where nothing is stated. A text is
-// taken as JSON itself, as the service does.
-func payload(v value.Value) (text string, ok bool) {
-	switch v.Kind() {
-	case value.Absent:
-		return "{}", true
-	case value.String:
-		_, err := value.Check(v.AsString())
-		return v.AsString(), err == nil
+// parametersOf reads the parameters of lambda:invoke, and the payload apart: its
+// text goes on as it is.
+func parametersOf(request value.Text) (parameters value.Value, payload value.Text) {
+	if request.Kind() != value.Object {
+		return request.Decode(), payload
 	}
-	return v.Text().String(), true
+	b := value.NewBuilder(4)
+	for name, text := range request.Members() {
+		if name == "Payload" {
+			payload = text
+		} else {
+			b.Set(name, text.Decode())
+		}
+	}
+	return b.Object(), payload
 }
 
-var parameterNames = []string{"ClientContext", "FunctionName", "InvocationType", "LogType", "Payload", "Qualifier"}
+// payload is what the function is given: {} where nothing is stated, or null. A
+// string is taken as JSON itself, as the service does.
+func payload(given value.Text) (text string, ok bool) {
+	switch given.Kind() {
+	case value.Absent, value.Null:
+		return "{}", true
+	case value.String:
+		s := given.Decode().AsString()
+		_, err := value.Check(s)
+		return s, err == nil
+	}
+	return given.String(), true
+}
+
+var parameterNames = []string{"ClientContext", "FunctionName", "InvocationType", "LogType", "Qualifier"}
 
 // check tells what is wrong with the parameters of lambda:invoke, "" for
 // nothing.
@@ -100,7 +118,7 @@ func check(p value.Value) string {
 		if !slices.Contains(parameterNames, name) {
 			return "The field '" + name + "' is not supported by Step Functions"
 		}
-		if name != "Payload" && v.Kind() != value.String {
+		if v.Kind() != value.String {
 			return invalid(name)
 		}
 	}
@@ -170,19 +188,31 @@ func (in *invocation) clientContext(strict bool) string {
 	if strict {
 		return ascii(in.client.Text().String())
 	}
-	custom := in.client.Get("custom")
-	all := value.NewBuilder(custom.Len() + 8)
-	for _, h := range in.task.Headers() {
-		all.Set(h.Name, value.NewString(h.Value))
+	merged := `{"custom":` + in.told() + `}`
+	if !in.client.IsAbsent() {
+		all := value.Checked(in.told()).Decode()
+		for name, v := range in.client.Get("custom").Members() {
+			all = all.With(name, v)
+		}
+		merged = ascii(in.client.With("custom", all).Text().String())
 	}
-	for name, v := range custom.Members() {
-		all.Set(name, v)
-	}
-	merged := ascii(in.client.With("custom", all.Object()).Text().String())
 	if base64.StdEncoding.EncodedLen(len(merged)) > maxClientContext {
 		return ascii(in.client.Text().String())
 	}
 	return merged
+}
+
+// told is what participants are told, as the text of an object. It is ASCII.
+func (in *invocation) told() string {
+	text := append(make([]byte, 0, 512), '{')
+	for i, h := range in.task.Headers() {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(value.AppendString(text, h.Name), ':')
+		text = value.AppendString(text, h.Value)
+	}
+	return string(append(text, '}'))
 }
 
 // ascii is JSON text with everything beyond ASCII escaped, fit for a header.

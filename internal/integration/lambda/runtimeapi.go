@@ -129,6 +129,11 @@ func (l *line) initFailure(r *http.Request) bool {
 }
 
 func readUpTo(r *http.Request, most int64) ([]byte, error) {
+	if n := r.ContentLength; n >= 0 && n < most {
+		body := make([]byte, n)
+		_, err := io.ReadFull(r.Body, body)
+		return body, err
+	}
 	return io.ReadAll(io.LimitReader(r.Body, most))
 }
 

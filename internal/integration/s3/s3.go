@@ -41,7 +41,8 @@ type Client struct {
 // The bounds of an exchange. An object is read by parts, so that a connection
 // need not wait for whoever reads.
 const (
-	partSize   = 1 << 20
+	firstPart  = 64 << 10 // of an object that is opened: often all of it
+	mostListed = 1000     // objects in a page of a list: no server gives more
 	maxListing = 4 << 20
 	maxRefusal = 64 << 10
 	patience   = time.Minute
@@ -58,90 +59,101 @@ func New(c Config) *Client {
 // Close lets go of the connections kept.
 func (c *Client) Close() { c.client.Close() }
 
-// Open implements [integration.Objects]. That the object is not there shows
-// here.
-func (c *Client) Open(ctx context.Context, o integration.Object, from int64) (io.ReadCloser, error) {
-	r := &object{client: c, context: ctx, object: o, at: from}
-	if err := r.fetch(); err != nil && !errors.Is(err, io.EOF) {
+// Open implements [integration.Objects].
+func (c *Client) Open(ctx context.Context, o integration.Object) (integration.Content, error) {
+	r := &object{client: c, object: o}
+	a, err := r.get(ctx, 0, firstPart)
+	switch {
+	case err != nil:
 		return nil, err
+	case a.Status == http.StatusPartialContent:
+		_, of, _ := strings.Cut(a.Header.Get("Content-Range"), "/")
+		if r.size, err = strconv.ParseInt(of, 10, 64); err != nil {
+			return nil, fmt.Errorf("the server does not tell the size of an object: Content-Range %q", a.Header.Get("Content-Range"))
+		}
+	case a.Status == http.StatusOK && !a.Cut: // all of it
+		r.size = int64(len(a.Body))
+	case a.Status == http.StatusOK:
+		return nil, fmt.Errorf("the server sends an object of more than %d bytes whole", firstPart)
+	case a.Status != http.StatusRequestedRangeNotSatisfiable: // which an empty one answers
+		return nil, refusal(a)
+	}
+	if a.Status != http.StatusRequestedRangeNotSatisfiable {
+		r.first, r.tag = a.Body, a.Header.Get("ETag")
 	}
 	return r, nil
 }
 
-// object is an object that is being read.
+// object is an object that is open.
 type object struct {
-	client  *Client
-	context context.Context
-	object  integration.Object
-	at      int64 // byte after part
-	part    []byte
-	over    bool   // part is the last
-	tag     string // what the parts are of: an object that was written anew meanwhile has another
+	client *Client
+	object integration.Object
+	size   int64
+	first  []byte // its beginning
+	tag    string // what the parts are of: an object that was written anew meanwhile has another
 }
 
-func (r *object) Read(b []byte) (int, error) {
-	if len(r.part) == 0 {
-		if err := r.fetch(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(b, r.part)
-	r.part = r.part[n:]
-	return n, nil
-}
+// Size implements [integration.Content].
+func (r *object) Size() int64 { return r.size }
+
+// ETag implements [integration.Content].
+func (r *object) ETag() string { return r.tag }
 
 // Close implements [io.Closer].
-func (r *object) Close() error {
-	r.part, r.over = nil, true
-	return nil
+func (r *object) Close() error { return nil }
+
+// ReadAt implements [integration.Content].
+func (r *object) ReadAt(ctx context.Context, b []byte, at int64) (int, error) {
+	read := 0
+	if at < int64(len(r.first)) {
+		read = copy(b, r.first[at:])
+	}
+	most := min(int64(len(b)-read), r.size-at-int64(read))
+	if most > 0 {
+		a, err := r.get(ctx, at+int64(read), int(most))
+		switch {
+		case err != nil:
+			return read, err
+		case a.Status != http.StatusPartialContent:
+			return read, refusal(a)
+		case int64(len(a.Body)) != most:
+			return read, fmt.Errorf("the server sent %d bytes of %d", len(a.Body), most)
+		}
+		read += copy(b[read:], a.Body)
+	}
+	if read < len(b) {
+		return read, io.EOF
+	}
+	return read, nil
 }
 
-// fetch gets the next part; io.EOF where there is none.
-func (r *object) fetch() error {
-	if r.over {
-		return io.EOF
-	}
+// get asks for a part of the object.
+func (r *object) get(ctx context.Context, at int64, bytes int) (*integration.Answer, error) {
 	q := url.Values{}
 	if r.object.Version != "" {
 		q.Set("versionId", r.object.Version)
 	}
-	header := http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", r.at, r.at+partSize-1)}}
+	header := owned(r.object.Owner)
+	header.Set("Range", fmt.Sprintf("bytes=%d-%d", at, at+int64(bytes)-1))
 	if r.tag != "" {
 		header.Set("If-Match", r.tag)
 	}
-	a, err := r.client.do(r.context, http.MethodGet, r.object.Bucket, r.object.Key, q, header, nil, partSize)
-	if err != nil {
-		return err
+	return r.client.do(ctx, http.MethodGet, r.object.Bucket, r.object.Key, q, header, nil, bytes)
+}
+
+// owned asks that a bucket belongs to an account.
+func owned(account string) http.Header {
+	header := http.Header{}
+	if account != "" {
+		header.Set("X-Amz-Expected-Bucket-Owner", account)
 	}
-	switch a.Status {
-	case http.StatusPartialContent:
-		r.part = a.Body
-		r.over = len(a.Body) < partSize
-	case http.StatusRequestedRangeNotSatisfiable:
-		r.over = true
-		return io.EOF
-	case http.StatusOK: // a server that knows no ranges
-		if a.Cut {
-			return fmt.Errorf("the server sends an object of more than %d bytes whole", partSize)
-		}
-		r.part = a.Body[min(r.at, int64(len(a.Body))):]
-		r.over = true
-	default:
-		return refusal(a)
-	}
-	r.tag = a.Header.Get("ETag")
-	r.at += int64(len(r.part))
-	if len(r.part) == 0 {
-		return io.EOF
-	}
-	return nil
+	return header
 }
 
 // listing is the answer of ListObjectsV2.
 type listing struct {
-	IsTruncated           bool
-	NextContinuationToken string
-	Contents              []struct {
+	IsTruncated bool
+	Contents    []struct {
 		Key, ETag, StorageClass string
 		LastModified            time.Time
 		Size                    int64
@@ -150,11 +162,11 @@ type listing struct {
 
 // List implements [integration.Objects].
 func (c *Client) List(ctx context.Context, l integration.Listing) (integration.Listed, error) {
-	q := url.Values{"list-type": {"2"}, "max-keys": {strconv.Itoa(l.Limit)}, "prefix": {l.Prefix}}
+	q := url.Values{"list-type": {"2"}, "max-keys": {strconv.Itoa(min(l.Limit, mostListed))}, "prefix": {l.Prefix}}
 	if l.After != "" {
-		q.Set("continuation-token", l.After)
+		q.Set("start-after", l.After)
 	}
-	a, err := c.do(ctx, http.MethodGet, l.Bucket, "", q, nil, nil, maxListing)
+	a, err := c.do(ctx, http.MethodGet, l.Bucket, "", q, owned(l.Owner), nil, maxListing)
 	var page integration.Listed
 	if err != nil {
 		return page, err
@@ -171,15 +183,15 @@ func (c *Client) List(ctx context.Context, l integration.Listing) (integration.L
 			Key: o.Key, ETag: o.ETag, LastModified: o.LastModified.Unix(), Size: o.Size, StorageClass: o.StorageClass,
 		})
 	}
-	if told.IsTruncated {
-		page.Next = told.NextContinuationToken
+	if n := len(told.Contents); told.IsTruncated && n > 0 {
+		page.Next = told.Contents[n-1].Key
 	}
 	return page, nil
 }
 
 // Put implements [integration.Objects].
 func (c *Client) Put(ctx context.Context, o integration.Object, body []byte) error {
-	a, err := c.do(ctx, http.MethodPut, o.Bucket, o.Key, nil, nil, body, maxRefusal)
+	a, err := c.do(ctx, http.MethodPut, o.Bucket, o.Key, nil, owned(o.Owner), body, maxRefusal)
 	if err == nil && a.Status != http.StatusOK {
 		err = refusal(a)
 	}

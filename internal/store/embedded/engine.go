@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -73,6 +74,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		FormatMajorVersion:          pebble.FormatValueSeparation, // decided with our own format number
 		MemTableSize:                s.options.MemTable,
 		MemTableStopWritesThreshold: 4,
+		WALMinSyncInterval:          s.pace,
 		ErrorIfNotExists:            !s.folder.making,
 		Logger:                      logger{s},
 		EventListener: &pebble.EventListener{
@@ -88,6 +90,18 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		o.Levels[level].FilterType = pebble.TableFilter
 	}
 	return o
+}
+
+// pace is how long the log waits after a sync before the next one: not at all
+// where few commits come, up to two milliseconds where many do, so that more of
+// them share a sync, which costs the processor as much as a commit.
+func (s *Store) pace() time.Duration {
+	const few, each, most = 6, 100 * time.Microsecond, 2 * time.Millisecond
+	n := s.horizon.underway()
+	if n < few {
+		return 0
+	}
+	return min(time.Duration(n)*each, most)
 }
 
 // backgroundError hears of flushes and compactions. A damaged block fails the

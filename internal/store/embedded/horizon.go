@@ -34,6 +34,13 @@ func (h *horizon) reach(n uint64) {
 	}
 }
 
+// underway is how many commits have begun and are not known to be durable.
+func (h *horizon) underway() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.begun - h.durable
+}
+
 // wait waits until all that has begun by now is durable. It reports whether it
 // is: not if the store stops meanwhile.
 func (h *horizon) wait() bool {

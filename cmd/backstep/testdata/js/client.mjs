@@ -146,24 +146,46 @@ async function versions() {
   await call("DeleteStateMachine", { stateMachineArn: machine });
 }
 
-// The rest is asked for what is not there: an error of the API, and none of the
-// server's.
+// A map run is watched, and lets more of its children run at once.
+async function mapRuns() {
+  const gathering = await create("gathering", definition("gathering"));
+  const input = JSON.stringify({ orders: ["g1", "g2"] });
+  const { executionArn } = await call("StartExecution", { stateMachineArn: gathering, name: "one", input });
+  const first = await tokenOf("g1");
+  const [{ mapRunArn }] = (await call("ListMapRuns", { executionArn })).mapRuns;
+  await call("UpdateMapRun", { mapRunArn, maxConcurrency: 2 });
+  for (const taskToken of [first, await tokenOf("g2")]) await call("SendTaskSuccess", { taskToken, output: "1" });
+  assert.equal((await ended(executionArn)).output, "[1,1]");
+  const run = await call("DescribeMapRun", { mapRunArn });
+  assert.deepEqual([run.status, run.maxConcurrency, run.itemCounts.succeeded], ["SUCCEEDED", 2, 2]);
+}
+
+// What has failed goes on where it failed.
+async function redriven() {
+  const executionArn = await start(await create("again", definition("approval")), "again");
+  await call("SendTaskFailure", { taskToken: await tokenOf("again"), error: "Refused" });
+  assert.equal((await ended(executionArn)).redriveStatus, "REDRIVABLE");
+  assert.ok((await call("RedriveExecution", { executionArn })).redriveDate instanceof Date);
+  await call("SendTaskSuccess", { taskToken: await tokenOf("again"), output: "1" });
+  const seen = await ended(executionArn);
+  assert.deepEqual([seen.status, seen.redriveCount], ["SUCCEEDED", 1]);
+}
+
+async function oneState() {
+  const state = JSON.stringify({ Type: "Pass", Parameters: { "sum.$": "States.MathAdd($.a, 1)" }, Next: "More" });
+  const tried = await call("TestState", { definition: state, roleArn: ROLE, input: '{"a": 41}' });
+  assert.deepEqual([tried.status, tried.output, tried.nextState], ["SUCCEEDED", '{"sum":42}', "More"]);
+}
+
+// What is not there is refused by an error of the API, and none of the server's.
 async function absent(order) {
   const mapRunArn = order.replace("stateMachine:order", "mapRun:order/all:1");
   const executionArn = order.replace("stateMachine:order", "execution:order:absent");
-  const inputs = {
-    DescribeMapRun: { mapRunArn },
-    ListMapRuns: { executionArn },
-    RedriveExecution: { executionArn },
-    TestState: { definition: "{}", roleArn: ROLE },
-    UpdateMapRun: { mapRunArn, maxConcurrency: 1 },
-  };
-  for (const [operation, input] of Object.entries(inputs)) {
-    await assert.rejects(call(operation, input), (e) => {
-      assert.equal(e.$metadata.httpStatusCode, 400, `${operation}: ${e}`);
-      return true;
-    });
-  }
+  await refused("ResourceNotFound", "DescribeMapRun", { mapRunArn });
+  await refused("ResourceNotFound", "UpdateMapRun", { mapRunArn, maxConcurrency: 1 });
+  await refused("ExecutionDoesNotExist", "ListMapRuns", { executionArn });
+  await refused("ExecutionDoesNotExist", "RedriveExecution", { executionArn });
+  await refused("InvalidDefinition", "TestState", { definition: "{}", roleArn: ROLE });
 }
 
 const order = await machines();
@@ -171,6 +193,9 @@ await executions(order);
 await tokens();
 await activities();
 await versions();
+await mapRuns();
+await redriven();
+await oneState();
 await absent(order);
 
 const known = Object.keys(sfn).filter((name) => name.endsWith("Command") && name !== "$Command").map((name) => name.slice(0, -"Command".length));
