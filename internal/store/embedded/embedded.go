@@ -30,7 +30,7 @@ import (
 type Options struct {
 	Shards   uint16            // of a store that is made anew; 64 if 0
 	Cache    int64             // bytes of blocks held in memory; 64 MiB if 0
-	MemTable uint64            // bytes of one memtable, and about those of a log to replay; 16 MiB if 0
+	MemTable uint64            // bytes of one memtable, and about those of a log to replay; 24 MiB if 0
 	Reserve  uint64            // bytes of disk that commits leave free; 64 MiB if 0
 	Clock    func() int64      // UTC ms; the system's if nil
 	Entropy  io.Reader         // for a new store's id and key; the system's if nil
@@ -47,7 +47,7 @@ func (o Options) withDefaults() Options {
 		o.Cache = 64 << 20
 	}
 	if o.MemTable == 0 {
-		o.MemTable = 16 << 20
+		o.MemTable = 24 << 20
 	}
 	if o.Reserve == 0 {
 		o.Reserve = 64 << 20

@@ -73,7 +73,8 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		FS:                          &disk{s.options.FS, s.folder.dir, s.stop},
 		FormatMajorVersion:          pebble.FormatValueSeparation, // decided with our own format number
 		MemTableSize:                s.options.MemTable,
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: 3, // their memory is the most that a flush falling behind can cost
+		L0CompactionThreshold:       8, // what is read is seldom there, and later compactions write less
 		WALMinSyncInterval:          s.pace,
 		ErrorIfNotExists:            !s.folder.making,
 		Logger:                      logger{s},
