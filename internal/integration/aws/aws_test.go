@@ -237,6 +237,8 @@ func TestRefusedBeforeSending(t *testing.T) {
 		{"aws-sdk:rds:describeEvents", `{"StartTime":"soon"}`, "The value of the field 'StartTime' has an invalid format"},
 		{"aws-sdk:rds:describeEvents", `{"StartTime":1e300}`, "The value of the field 'StartTime' has an invalid format"},
 		{"aws-sdk:rds:describeEvents", `{"EventCategories":{}}`, "The value of the field 'EventCategories' has an invalid format"},
+		{"aws-sdk:s3control:listJobs", `{"AccountId":"evil.example/"}`, "The value of the field 'AccountId' has an invalid format"},
+		{"aws-sdk:s3control:listJobs", `{"AccountId":"evil.example"}`, "The value of the field 'AccountId' has an invalid format"},
 		{"aws-sdk:cloudfront:createInvalidation", `{"DistributionId":"d","InvalidationBatch":{"Paths":{"Items":1}}}`, "The value of the field 'Items' has an invalid format"},
 	} {
 		_, err := do(t, r, test.resource, test.request)

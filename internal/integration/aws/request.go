@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/backstep/backstep/internal/value"
@@ -191,7 +192,9 @@ func (b *builder) route(params value.Value) error {
 		if err != nil {
 			return err
 		}
-		labels.host = strings.ReplaceAll(labels.host, "{"+m.Name+"}", stringText(v))
+		if err := labels.setHost(m, v); err != nil {
+			return err
+		}
 	}
 	if at := strings.IndexByte(labels.path, '{'); at >= 0 && b.model.Protocol != "json" {
 		name := strings.TrimRight(strings.SplitN(labels.path[at+1:], "}", 2)[0], "+")
@@ -233,6 +236,24 @@ func (l *labels) set(m *member, v value.Value) error {
 	l.path = strings.ReplaceAll(l.path, "{"+m.wire()+"+}", escapePath(text, true))
 	return nil
 }
+
+// setHost puts a parameter into the host's prefix, where it is one label and
+// nothing that could make another host of it.
+func (l *labels) setHost(m *member, v value.Value) error {
+	place := "{" + m.Name + "}"
+	if !strings.Contains(l.host, place) {
+		return nil
+	}
+	text := stringText(v)
+	if !hostLabel.MatchString(text) {
+		return invalid(m.sdk)
+	}
+	l.host = strings.ReplaceAll(l.host, place, text)
+	return nil
+}
+
+// hostLabel is a label of a host's name.
+var hostLabel = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
 
 // escapePath percent-encodes all but letters, digits and -_.~, and slashes
 // where they divide.
