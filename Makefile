@@ -49,9 +49,9 @@ packages:
 clean: ## take away what was built
 	rm -rf bin
 
-bench: build ## five-step sagas beside the machine's own limits and the least a server can be (DURATION=8s, ROUNDS=1, POSTGRES=DSN)
+bench: build ## five-step sagas beside the machine's own limits and the least a server can be (DURATION=8s, ROUNDS=1, POSTGRES=DSN, BEFORE=another binary, SAMPLES=folder for benchstat)
 	go build -o bin/rig-bench ./rig/bench
-	bin/rig-bench -backstep bin/backstep -duration $(or $(DURATION),8s) -rounds $(or $(ROUNDS),1) -postgres "$(POSTGRES)"
+	bin/rig-bench -backstep bin/backstep -duration $(or $(DURATION),8s) -rounds $(or $(ROUNDS),1) -postgres "$(POSTGRES)" -before "$(BEFORE)" -samples "$(SAMPLES)"
 
 million: build ## a million items of a distributed Map, and 40,000 of an inline one: items/s, processor, memory (ITEMS=1000000, KILLS=0, INLINE=40000)
 	go build -o bin/rig-million ./rig/million

@@ -30,6 +30,8 @@ func main() {
 	log.SetPrefix("bench: ")
 	var b bench
 	flag.StringVar(&b.backstep, "backstep", "bin/backstep", "the server's binary")
+	flag.StringVar(&b.before, "before", "", "another binary of the server, to be measured beside it")
+	flag.StringVar(&b.samples, "samples", "", "folder for all samples as Go's benchmarks print them, a file before.txt and an after.txt, for benchstat")
 	flag.StringVar(&b.clients, "clients", "1,16,128", "clients at once")
 	flag.DurationVar(&b.duration, "duration", 8*time.Second, "how long each row is measured")
 	flag.IntVar(&b.rounds, "rounds", 1, "how often each row is measured, in turn; the table has the medians")
@@ -60,9 +62,9 @@ func main() {
 
 // bench is one measurement.
 type bench struct {
-	backstep, clients, postgres, dir string
-	duration                         time.Duration
-	steps, rounds                    int
+	backstep, before, samples, clients, postgres, dir string
+	duration                                          time.Duration
+	steps, rounds                                     int
 }
 
 // contestant is a server under load.
@@ -105,7 +107,7 @@ func (b *bench) run() error {
 	if err != nil {
 		return err
 	}
-	endpoint, server, err := b.serve(ctx, self, functions.url)
+	endpoint, server, err := b.serve(ctx, self, functions.url, b.backstep, "data")
 	if err != nil {
 		return err
 	}
@@ -116,6 +118,14 @@ func (b *bench) run() error {
 	}
 	defer bare.stop()
 	contestants := []contestant{{"the least", least, "none"}, {"URL", endpoint, "BenchURL"}, {"hosted", endpoint, "BenchHosted"}}
+	if b.before != "" {
+		older, server, err := b.serve(ctx, self, functions.url, b.before, "before")
+		if err != nil {
+			return err
+		}
+		defer server.stop()
+		contestants = append(contestants, contestant{"URL, before", older, "BenchURL"}, contestant{"hosted, before", older, "BenchHosted"})
+	}
 	results := map[string][]row{}
 	busy := cpuOfAll()
 	began := time.Now()
@@ -137,7 +147,10 @@ func (b *bench) run() error {
 		}
 	}
 	printTable(os.Stdout, limits, lines, results, (cpuOfAll()-busy)/time.Since(began).Seconds())
-	return nil
+	if b.samples == "" {
+		return nil
+	}
+	return writeSamples(b.samples, lines, results)
 }
 
 // process is a child of ours.
@@ -152,7 +165,7 @@ func (p *process) stop() {
 }
 
 // serve starts the server with one function by URL and one hosted program.
-func (b *bench) serve(ctx context.Context, self, functions string) (endpoint string, p *process, err error) {
+func (b *bench) serve(ctx context.Context, self, functions, binary, data string) (endpoint string, p *process, err error) {
 	config := filepath.Join(b.dir, "backstep.yaml")
 	text := fmt.Sprintf("functions:\n  BenchURL: {url: %q, concurrency: 256}\n  BenchHosted: {command: [%q, -role, program], concurrency: 4}\nhttp: {allow: [127.0.0.0/8]}\n", functions, self)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -166,9 +179,9 @@ func (b *bench) serve(ctx context.Context, self, functions string) (endpoint str
 	if b.postgres != "" {
 		args = append(args, "--postgres", b.postgres)
 	} else {
-		args = append(args, "--data", filepath.Join(b.dir, "data"))
+		args = append(args, "--data", filepath.Join(b.dir, data))
 	}
-	return start(ctx, listen, b.backstep, args...)
+	return start(ctx, listen, binary, args...)
 }
 
 // serveLeast starts the least that a server of sagas can be.

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -29,4 +33,27 @@ func printTable(w io.Writer, l limits, lines []string, results map[string][]row,
 			of(func(r row) float64 { return r.PerSecond }), of(func(r row) float64 { return r.P50 }), of(func(r row) float64 { return r.P99 }),
 			of(func(r row) float64 { return float64(r.Errors) }), of(func(r row) float64 { return r.CPU }), of(func(r row) float64 { return r.MiB }))
 	}
+}
+
+// writeSamples writes what was measured of either server, a line each time, as
+// Go's benchmarks print it. A line's name in one file is that in the other.
+func writeSamples(dir string, lines []string, results map[string][]row) error {
+	files := map[string]*bytes.Buffer{"before.txt": {}, "after.txt": {}}
+	for _, line := range lines {
+		what, clients, _ := strings.Cut(line, " | ")
+		name, before := strings.CutSuffix(what, ", before")
+		to := files["after.txt"]
+		if before {
+			to = files["before.txt"]
+		}
+		for _, r := range results[line] {
+			fmt.Fprintf(to, "BenchmarkSagas/%s/clients=%s 1 %g cpu-s/1000 %g sagas/s %g p50-ms\n", strings.ReplaceAll(name, " ", "-"), clients, r.CPU, r.PerSecond, r.P50)
+		}
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), text.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
