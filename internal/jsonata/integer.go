@@ -161,7 +161,7 @@ func (c call) formatInteger(x float64, f integerFormat) string {
 	}
 	out := f.grouped(digits)
 	if f.ordinal {
-		out += ordinalSuffix(digits)
+		out += ordinalSuffix(out)
 	}
 	return sign + out
 }
@@ -186,9 +186,14 @@ func (f integerFormat) grouped(digits string) string {
 		}
 		out.WriteRune(f.zero + d - '0')
 	}
+	for f.regular == 0 && marks > 0 { // those behind the last digit
+		marks--
+		out.WriteString(f.marks[marks].mark)
+	}
 	return out.String()
 }
 
+// ordinalSuffix goes by how a number is written: the reference looks no further.
 func ordinalSuffix(digits string) string {
 	n := len(digits)
 	if n > 1 && digits[n-2] == '1' {
