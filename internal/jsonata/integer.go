@@ -179,7 +179,7 @@ func (f integerFormat) grouped(digits string) string {
 		} else {
 			for marks > 0 && f.marks[marks-1].position >= right {
 				marks--
-				if i > 0 && f.marks[marks].position == right {
+				if f.marks[marks].position == right {
 					out.WriteString(f.marks[marks].mark)
 				}
 			}
