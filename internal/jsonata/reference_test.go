@@ -68,9 +68,10 @@ func (r *engine206) ask(source, input string) (v verdict, err error) {
 // incomparable is what the two differ in and may: functions whose results are
 // new each time; names of members that are whole numbers, which JavaScript puts
 // before all others; separators behind optional digits, where the reference drops
-// digits of a number that does not reach them; and patterns called without a
-// text, which it looks for in the word "undefined".
-var incomparable = regexp.MustCompile(`\$(now|millis|random|shuffle)|["'` + "`" + `]\d+["'` + "`" + `]|#[#\pN]*[^#\pN"'` + "`" + `]|/[a-z]*\s*\(\s*\)`)
+// digits of a number that does not reach them; patterns called without a text,
+// which it looks for in the word "undefined"; and a bracket or slash behind a
+// pattern's escaped backslash, which it takes for escaped.
+var incomparable = regexp.MustCompile(`\$(now|millis|random|shuffle)|["'` + "`" + `]\d+["'` + "`" + `]|#[#\pN]*[^#\pN"'` + "`" + `]|/[a-z]*\s*\(\s*\)|\\\\[\[\](){}/]`)
 
 // FuzzReference compares with the reference: what it gives we give, and what it
 // refuses we refuse. make fuzz installs it.
