@@ -223,9 +223,12 @@ func (e *evaluation) condition(n *node, input datum, env *frame) datum {
 	return datum{}
 }
 
-// truth is what $boolean makes of d.
+// truth is what counts as true. So does a function that is no pattern, but where
+// it is handed to $boolean and $not.
 func (e *evaluation) truth(d datum) bool {
 	switch d.kind() {
+	case functionKind:
+		return d.function().pattern == nil
 	case boolKind:
 		return d.isTrue()
 	case numberKind:

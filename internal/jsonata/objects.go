@@ -6,14 +6,14 @@ func toBoolean(c call) datum {
 	if c.arg(0).absent() {
 		return datum{}
 	}
-	return boolean(c.truth(c.arg(0)))
+	return boolean(c.arg(0).kind() != functionKind && c.truth(c.arg(0)))
 }
 
 func not(c call) datum {
 	if c.arg(0).absent() {
 		return datum{}
 	}
-	return boolean(!c.truth(c.arg(0)))
+	return boolean(c.arg(0).kind() == functionKind || !c.truth(c.arg(0)))
 }
 
 // typeNames is what $type calls the kinds.
