@@ -69,6 +69,18 @@ type resident struct {
 	next, previous *resident
 }
 
+// awake holds an execution that is in memory when it returns. The caller
+// releases it, unless there is an error.
+func (e *Engine) awake(id store.ID) (*shard, *resident, error) {
+	s := e.shardOf(id)
+	r := s.hold(id)
+	err := e.awaken(s, r)
+	if err != nil {
+		s.release(r)
+	}
+	return s, r, err
+}
+
 // hold finds or makes the resident and locks it. The caller releases it.
 func (s *shard) hold(id store.ID) *resident {
 	s.mu.Lock()

@@ -166,12 +166,11 @@ func (e *Engine) call(er *errand) {
 
 // task is what a call's handler is given; nil where the job is over.
 func (e *Engine) task(k store.JobKey) (*integration.Task, integration.Handler, error) {
-	s := e.shardOf(k.ID)
-	r := s.hold(k.ID)
-	defer s.release(r)
-	if err := e.awaken(s, r); err != nil {
+	s, r, err := e.awake(k.ID)
+	if err != nil {
 		return nil, nil, err
 	}
+	defer s.release(r)
 	j := r.x.Jobs[machine.JobID(k.Number)]
 	if j == nil || j.Kind != machine.Call || j.Submitted {
 		return nil, nil, nil

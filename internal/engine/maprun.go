@@ -38,12 +38,11 @@ func failedStart(job machine.JobID, cause string) machine.Message {
 
 // mapRun reads the job that starts a map run; nil where it is over.
 func (e *Engine) mapRun(k store.JobKey) (*machine.Start, machine.Message, error) {
-	s := e.shardOf(k.ID)
-	r := s.hold(k.ID)
-	defer s.release(r)
-	if err := e.awaken(s, r); err != nil {
+	s, r, err := e.awake(k.ID)
+	if err != nil {
 		return nil, machine.Message{}, err
 	}
+	defer s.release(r)
 	start, first := r.x.MapRun(r.program, machine.JobID(k.Number))
 	return start, first, nil
 }
@@ -99,12 +98,11 @@ type birth struct {
 
 // item reads the job that starts a child; nil where it is over.
 func (e *Engine) item(k store.JobKey) (*birth, error) {
-	s := e.shardOf(k.ID)
-	r := s.hold(k.ID)
-	defer s.release(r)
-	if err := e.awaken(s, r); err != nil {
+	s, r, err := e.awake(k.ID)
+	if err != nil {
 		return nil, err
 	}
+	defer s.release(r)
 	if j := r.x.Jobs[machine.JobID(k.Number)]; j != nil && r.x.Payloads[j.Request].IsZero() { // it is done again
 		if err := e.readPayloads(e.ctx, r.id, r.x); err != nil {
 			return nil, err
@@ -237,12 +235,11 @@ func (e *Engine) halt(er *errand) {
 // halted is what a job stops: a child, or a map run by its id and the job that
 // it was started for.
 func (e *Engine) halted(k store.JobKey) (id store.ID, job machine.JobID, child *machine.Start, err error) {
-	s := e.shardOf(k.ID)
-	r := s.hold(k.ID)
-	defer s.release(r)
-	if err := e.awaken(s, r); err != nil {
+	s, r, err := e.awake(k.ID)
+	if err != nil {
 		return id, 0, nil, err
 	}
+	defer s.release(r)
 	j := r.x.Jobs[machine.JobID(k.Number)]
 	if j == nil || j.Kind != machine.Halt {
 		return id, 0, nil, nil

@@ -65,12 +65,11 @@ type plan struct {
 
 // nested reads the job of a nested start; nil where it is over.
 func (e *Engine) nested(k store.JobKey) (*plan, error) {
-	s := e.shardOf(k.ID)
-	r := s.hold(k.ID)
-	defer s.release(r)
-	if err := e.awaken(s, r); err != nil {
+	s, r, err := e.awake(k.ID)
+	if err != nil {
 		return nil, err
 	}
+	defer s.release(r)
 	j := r.x.Jobs[machine.JobID(k.Number)]
 	if j == nil || j.Kind != machine.Child || j.Submitted {
 		return nil, nil
@@ -188,12 +187,11 @@ func (e *Engine) tell(er *errand) {
 
 // ending reads what a parent is to be told; nil where it was told.
 func (e *Engine) ending(k store.JobKey) (*machine.Ending, error) {
-	s := e.shardOf(k.ID)
-	r := s.hold(k.ID)
-	defer s.release(r)
-	if err := e.awaken(s, r); err != nil {
+	s, r, err := e.awake(k.ID)
+	if err != nil {
 		return nil, err
 	}
+	defer s.release(r)
 	if j := r.x.Jobs[machine.JobID(k.Number)]; j == nil || j.Kind != machine.Tell {
 		return nil, nil
 	}

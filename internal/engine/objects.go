@@ -68,12 +68,11 @@ const readTries = 6
 
 // reading is what a job reads; nil where it is over.
 func (e *Engine) reading(k store.JobKey) (*integration.ItemRequest, error) {
-	s := e.shardOf(k.ID)
-	r := s.hold(k.ID)
-	defer s.release(r)
-	if err := e.awaken(s, r); err != nil {
+	s, r, err := e.awake(k.ID)
+	if err != nil {
 		return nil, err
 	}
+	defer s.release(r)
 	source, cursor, ok := r.x.Reading(machine.JobID(k.Number))
 	if !ok {
 		return nil, nil
@@ -138,12 +137,11 @@ type written interface {
 
 // results is what a job writes; nil where the job is over.
 func (e *Engine) results(k store.JobKey) (written, error) {
-	s := e.shardOf(k.ID)
-	r := s.hold(k.ID)
-	defer s.release(r)
-	if err := e.awaken(s, r); err != nil {
+	s, r, err := e.awake(k.ID)
+	if err != nil {
 		return nil, err
 	}
+	defer s.release(r)
 	if w := r.x.Results(r.program, e.cfg.Quotas, machine.JobID(k.Number)); w != nil {
 		return w, nil
 	}

@@ -64,12 +64,11 @@ type pending struct {
 
 // pending reads what a job waits for, or is to stop; nil where it is over.
 func (e *Engine) pending(k store.JobKey) (*pending, error) {
-	s := e.shardOf(k.ID)
-	r := s.hold(k.ID)
-	defer s.release(r)
-	if err := e.awaken(s, r); err != nil {
+	s, r, err := e.awake(k.ID)
+	if err != nil {
 		return nil, err
 	}
+	defer s.release(r)
 	j := r.x.Jobs[machine.JobID(k.Number)]
 	if j == nil || !j.Polled() && !forsaken(j) {
 		return nil, nil
@@ -89,26 +88,15 @@ const pollPatience = time.Minute
 
 // poll asks how a job stands, and tells the execution once it is over.
 func (e *Engine) poll(er *errand) {
-	p, err := e.pending(er.key)
-	switch {
-	case err != nil:
-		e.postpone(er, err)
-		return
-	case p == nil:
-		return
-	}
-	ctx, ok := e.dispatcher.underway(er, e.ctx)
-	if !ok {
-		return
-	}
-	e.metrics.Calls.Add(1)
-	output, over, err := p.ask(ctx)
-	er.cancel()
-	if e.dispatcher.forgone(er) {
-		return
-	}
+	var output value.Text
+	var over bool
+	p, heard, err := e.consult(er, func(ctx context.Context, p *pending) (err error) {
+		output, over, err = p.ask(ctx)
+		return err
+	})
 	var failed *integration.Error
 	switch {
+	case !heard:
 	case errors.As(err, &failed):
 		e.deliver(er, machine.Message{
 			Kind: machine.JobFailed, Job: p.job.ID, Effect: machine.Effect(failed.Effect),
@@ -122,6 +110,27 @@ func (e *Engine) poll(er *errand) {
 		}
 		e.alarms.set(alarmKey{JobKey: er.key}, e.pollAt(p.job, e.now()))
 	}
+}
+
+// consult puts a question about a job to its service. The error is the
+// service's; where nobody wants to hear of it any more, or the question is put
+// later, heard is false.
+func (e *Engine) consult(er *errand, question func(ctx context.Context, p *pending) error) (p *pending, heard bool, err error) {
+	if p, err = e.pending(er.key); err != nil {
+		e.postpone(er, err)
+		return nil, false, nil
+	}
+	if p == nil {
+		return nil, false, nil
+	}
+	ctx, ok := e.dispatcher.underway(er, e.ctx)
+	if !ok {
+		return nil, false, nil
+	}
+	e.metrics.Calls.Add(1)
+	err = question(ctx, p)
+	er.cancel()
+	return p, !e.dispatcher.forgone(er), err
 }
 
 // ask asks once. A poller that panics has failed.
@@ -154,22 +163,8 @@ const (
 // forsake asks a service to stop what nobody waits for any more, as well as it
 // can, and then says that this is done.
 func (e *Engine) forsake(er *errand) {
-	p, err := e.pending(er.key)
-	switch {
-	case err != nil:
-		e.postpone(er, err)
-		return
-	case p == nil:
-		return
-	}
-	ctx, ok := e.dispatcher.underway(er, e.ctx)
-	if !ok {
-		return
-	}
-	e.metrics.Calls.Add(1)
-	err = p.stop(ctx)
-	er.cancel()
-	if e.dispatcher.forgone(er) {
+	p, heard, err := e.consult(er, func(ctx context.Context, p *pending) error { return p.stop(ctx) })
+	if !heard {
 		return
 	}
 	var final *integration.Error
