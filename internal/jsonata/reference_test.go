@@ -102,6 +102,9 @@ func FuzzReference(f *testing.F) {
 		if incomparable.MatchString(source) || incomparable.MatchString(input) {
 			t.Skip()
 		}
+		if json.Unmarshal([]byte(input), new(any)) != nil {
+			t.Skip() // a number that no double holds passes through unchanged here, and is infinite there
+		}
 		var got verdict
 		var ours bool
 		fuzz.Bounded(t, func() { got, ours = evaluated(t, source, input) })
