@@ -163,12 +163,20 @@ func (p *parser) array(n *node) {
 	})
 }
 
-// listed reads items with commas between them, and the operator behind them.
+// listed reads items with commas between them, if any, and the operator behind
+// them.
 func (p *parser) listed(closing string, item func()) {
-	if !p.token.is(closing) {
-		for item(); p.token.is(","); item() {
-			p.expect(",")
-		}
+	if p.token.is(closing) {
+		p.close(closing)
+		return
+	}
+	p.several(closing, item)
+}
+
+// several is listed for at least one.
+func (p *parser) several(closing string, item func()) {
+	for item(); p.token.is(","); item() {
+		p.expect(",")
 	}
 	p.close(closing)
 }
@@ -266,7 +274,7 @@ func (p *parser) predicate(n *node) *node {
 func (p *parser) order(n *node) {
 	n.kind = orderNode
 	p.expect("(")
-	p.listed(")", func() {
+	p.several(")", func() {
 		var t term
 		if p.token.is("<") {
 			p.expect("<")
