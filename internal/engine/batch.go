@@ -12,8 +12,9 @@ import (
 // writer makes batches of deltas. Its memory is used again: a batch is only
 // good until the next one.
 type writer struct {
-	b     store.Batch
-	bytes []byte // of all bodies
+	b       store.Batch
+	bytes   []byte // of all bodies
+	sharing sharing
 }
 
 var writers = sync.Pool{New: func() any { return new(writer) }}
@@ -87,10 +88,11 @@ func (w *writer) parts(r *resident, d *machine.Delta) {
 		w.bytes = machine.AppendEvents(w.bytes, d.Events)
 		w.b.Events = append(w.b.Events, store.Events{ID: r.id, First: d.Events[0].ID, Body: w.body(at)})
 	}
-	for i, text := range d.Payloads {
+	w.sharing = sharing{first: uint32(r.x.Head.LastPayload) + 1, texts: d.Payloads, how: w.sharing.how[:0]}
+	for i := range d.Payloads {
 		at := len(w.bytes)
-		w.bytes = append(w.bytes, text.String()...)
-		w.b.Payloads = append(w.b.Payloads, store.Payload{ID: r.id, Number: uint32(r.x.Head.LastPayload) + uint32(i) + 1, Body: w.body(at)})
+		w.bytes = w.sharing.append(w.bytes)
+		w.b.Payloads = append(w.b.Payloads, store.Payload{ID: r.id, Number: w.sharing.first + uint32(i), Body: w.body(at)})
 	}
 }
 

@@ -138,11 +138,11 @@ func (e *Engine) startedBefore(ctx context.Context, x *machine.Execution, r Star
 		return same, nil
 	}
 	if head.Status == machine.Running && r.Parent == nil && start.TestCase == r.TestCase {
-		texts, err := e.cfg.Store.Payloads(ctx, id, []uint32{uint32(head.Input)})
+		texts, err := Texts(ctx, e.cfg.Store, id, []uint32{uint32(head.Input)})
 		if err != nil {
-			return Started{}, fmt.Errorf("input of execution %s: %w", id, err)
+			return Started{}, err
 		}
-		if string(texts[0]) == orEmpty(r.Input) {
+		if texts[0] == orEmpty(r.Input) {
 			return same, nil
 		}
 	}

@@ -194,12 +194,12 @@ func (e *Engine) rerunExpress(er *errand) {
 		e.postpone(er, err)
 		return
 	}
-	texts, err := e.cfg.Store.Payloads(e.ctx, id, []uint32{1})
+	texts, err := Texts(e.ctx, e.cfg.Store, id, []uint32{1})
 	if err != nil {
 		e.postpone(er, err)
 		return
 	}
-	if err := e.beginExpress(machine.New(start), value.Checked(string(texts[0])), e.dropAfter(id)); err != nil {
+	if err := e.beginExpress(machine.New(start), value.Checked(texts[0]), e.dropAfter(id)); err != nil {
 		e.postpone(er, err)
 	}
 }

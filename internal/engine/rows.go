@@ -64,12 +64,12 @@ func (e *Engine) readPayloads(ctx context.Context, id store.ID, x *machine.Execu
 	for i, ref := range refs {
 		numbers[i] = uint32(ref)
 	}
-	bodies, err := e.cfg.Store.Payloads(ctx, id, numbers)
+	texts, err := Texts(ctx, e.cfg.Store, id, numbers)
 	if err != nil {
-		return fmt.Errorf("payloads of execution %s: %w", id, err)
+		return err
 	}
-	for i, body := range bodies {
-		x.Payloads[refs[i]] = value.Checked(string(body))
+	for i, text := range texts {
+		x.Payloads[refs[i]] = value.Checked(text)
 	}
 	return nil
 }

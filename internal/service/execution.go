@@ -203,15 +203,13 @@ func (s *Service) describe(ctx context.Context, id store.ID, start *machine.Star
 	if head.Output != 0 {
 		refs = append(refs, uint32(head.Output))
 	}
-	texts, err := s.Store.Payloads(ctx, id, refs)
+	texts, err := engine.Texts(ctx, s.Store, id, refs)
 	if err != nil {
 		return nil, err
 	}
-	text := string(texts[0])
-	out.Input, out.InputDetails = &text, included
+	out.Input, out.InputDetails = &texts[0], included
 	if head.Output != 0 {
-		text := string(texts[1])
-		out.Output, out.OutputDetails = &text, included
+		out.Output, out.OutputDetails = &texts[1], included
 	}
 	return out, nil
 }

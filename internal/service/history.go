@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 )
@@ -141,12 +142,12 @@ func (t *teller) read(ctx context.Context, st store.Store, id store.ID, events [
 	if len(missing) == 0 {
 		return nil
 	}
-	texts, err := st.Payloads(ctx, id, missing)
+	texts, err := engine.Texts(ctx, st, id, missing)
 	if err != nil {
 		return err
 	}
 	for i, r := range missing {
-		t.texts[machine.Ref(r)] = string(texts[i])
+		t.texts[machine.Ref(r)] = texts[i]
 	}
 	return nil
 }

@@ -1,8 +1,11 @@
 package sim
 
 import (
+	"context"
+	"slices"
 	"strings"
 
+	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 )
@@ -19,6 +22,22 @@ type book struct {
 	open   int                       // lives that go on
 
 	texts map[uint64]bool // hashes of the payloads of the batch entered last
+}
+
+// stored are the payloads of a batch, to be read as a store's.
+type stored []store.Payload
+
+// Payloads is as store.Store has it.
+func (s stored) Payloads(_ context.Context, id store.ID, numbers []uint32) ([][]byte, error) {
+	bodies := make([][]byte, len(numbers))
+	for i, n := range numbers {
+		at := slices.IndexFunc(s, func(p store.Payload) bool { return p.ID == id && p.Number == n })
+		if at < 0 {
+			return nil, store.ErrNotFound
+		}
+		bodies[i] = s[at].Body
+	}
+	return bodies, nil
 }
 
 // life is one execution as far as it is durable.
@@ -65,8 +84,13 @@ func newBook(w *world) book {
 func (b *book) enter(c *store.Batch) {
 	w := b.w
 	clear(b.texts)
-	for i := range c.Payloads {
-		b.texts[hashOf(c.Payloads[i].Body)] = true
+	for _, p := range c.Payloads {
+		texts, err := engine.Texts(context.Background(), stored(c.Payloads), p.ID, []uint32{p.Number})
+		if err != nil {
+			w.failf("I2", p.ID, "a payload can't be read from its own commit: %v", err)
+			continue
+		}
+		b.texts[hashOf([]byte(texts[0]))] = true
 	}
 	for _, n := range c.Names {
 		b.names[n.NameKey] = n.ID
