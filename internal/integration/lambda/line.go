@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -111,6 +112,8 @@ type line struct {
 	conn    net.Conn
 	head    bounded
 	in      *bufio.Reader
+	asking  []byte // the head of the request at hand, where it came at once
+	asked   []byte // that of one that asked for an invocation and for nothing else
 
 	writing sync.Mutex
 	out     []byte
@@ -136,9 +139,20 @@ func (b *bounded) Read(p []byte) (int, error) {
 func (l *line) serve() {
 	for {
 		l.head.left = maxHead
-		r, err := http.ReadRequest(l.in)
+		var r *http.Request
+		var err error
+		again := l.asksAgain()
+		if !again {
+			r, err = http.ReadRequest(l.in)
+		}
 		if asked := l.process.fleet.leaves(l.process, l); asked || err != nil {
 			return // it hung up, or speaks before it was answered
+		}
+		if again {
+			if !l.next() {
+				return
+			}
+			continue
 		}
 		l.head.left = math.MaxInt // who reads a body has bounds of his own
 		if strings.EqualFold(r.Header.Get("Expect"), "100-continue") && !l.goAhead() {
@@ -150,6 +164,22 @@ func (l *line) serve() {
 			return
 		}
 	}
+}
+
+// asksAgain waits for a request, and reads it if it asks for an invocation in
+// the very bytes that did so before: a process asks in the same ones each time.
+func (l *line) asksAgain() bool {
+	l.in.Peek(1)
+	request, _ := l.in.Peek(l.in.Buffered())
+	if len(l.asked) > 0 && bytes.HasPrefix(request, l.asked) {
+		l.in.Discard(len(l.asked))
+		return true
+	}
+	l.asking = l.asking[:0]
+	if end := bytes.Index(request, []byte("\r\n\r\n")); end > 0 && len(l.asked) == 0 {
+		l.asking = append(l.asking, request[:end+4]...)
+	}
+	return false
 }
 
 // goAhead lets the process send a body that it has asked to send.

@@ -15,21 +15,27 @@ import (
 // Runtime API in its place, and a call that it is to answer.
 type spoken struct {
 	t       *testing.T
+	handler *Handler
 	address string
 	answer  chan string
 }
 
 func speak(t *testing.T, payload, trace string) *spoken {
 	h := hosted(t, "mute", Function{Concurrency: 1})
-	s := &spoken{t: t, answer: make(chan string, 1)}
+	s := &spoken{t: t, handler: h, answer: make(chan string, 1)}
+	s.call(payload, trace)
+	eventually(t, "the program has a port", func() bool { s.address = addressOf(h); return s.address != "" })
+	return s
+}
+
+// call calls the function.
+func (s *spoken) call(payload, trace string) {
 	go func() {
 		call := task(payload)
 		call.Trace = trace
-		text, err := h.Call(t.Context(), call)
+		text, err := s.handler.Call(s.t.Context(), call)
 		s.answer <- fmt.Sprint(text.String(), err)
 	}()
-	eventually(t, "the program has a port", func() bool { s.address = addressOf(h); return s.address != "" })
-	return s
 }
 
 // connection is one of the program's.
@@ -128,6 +134,43 @@ func TestLineSpeaksTooSoon(t *testing.T) {
 }
 
 // Nothing that a caller gives adds a header, and curl's way to send much works.
+// TestLineAsksAgain: in the same words, in these by halves, in others, and for
+// what is refused.
+func TestLineAsksAgain(t *testing.T) {
+	const next = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\nHost: x\n"
+	s := speak(t, `"0"`, "")
+	c := s.dial()
+	for i, asks := range [][]string{{next + "\n"}, {next + "\n"}, {next, "\n"}, {next + "User-Agent: y\n\n"}, {next + "\n"}, {next + "Expect: 100-continue\n\n"}, {next + "\n"}} {
+		if i > 0 {
+			s.call(fmt.Sprintf("\"%d\"", i), "")
+		}
+		for _, part := range asks {
+			c.say(part)
+			time.Sleep(time.Millisecond)
+		}
+		if i == 5 {
+			if r, _ := c.hear(); r.StatusCode != http.StatusContinue {
+				t.Errorf("told to go on by %s", r.Status)
+			}
+		}
+		r, body := c.hear()
+		if body != fmt.Sprintf("\"%d\"", i) {
+			t.Fatalf("invocation %d is %s", i, body)
+		}
+		c.respond(r.Header.Get("Lambda-Runtime-Aws-Request-Id"), "", body)
+		c.hear()
+		if got := <-s.answer; !strings.Contains(got, body) {
+			t.Errorf("invocation %d gives %s", i, got)
+		}
+	}
+	c.say(next + "Origin: http://a.page\n\n")
+	if r, _ := c.hear(); r.StatusCode != http.StatusForbidden {
+		t.Errorf("a page is answered by %s", r.Status)
+	}
+	c.say(next + "\n" + next + "\n")
+	c.expectClosed()
+}
+
 func TestLineHeaders(t *testing.T) {
 	s := speak(t, `{}`, "Root=1\r\nEvil: yes")
 	c := s.dial()

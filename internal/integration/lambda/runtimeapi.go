@@ -34,6 +34,9 @@ func (l *line) answer(r *http.Request) bool {
 	}
 	switch r.Method + " " + noun + " " + verb {
 	case "GET invocation/next ":
+		if r.Body == http.NoBody && !r.Close && r.Header.Get("Expect") == "" {
+			l.asked = append(l.asked, l.asking...)
+		}
 		return l.next()
 	case "POST init/error ":
 		return l.initFailure(r)
