@@ -64,12 +64,20 @@ func (m Metadata) Append(text []byte) []byte {
 	}
 	text = append(text, `},"HttpHeaders":{`...)
 	for i, name := range names {
-		text = value.AppendString(appendName(text, i, name), strings.ToValidUTF8(m.Header.Get(name), "\uFFFD"))
+		text = value.AppendString(appendName(text, i, name), strings.ToValidUTF8(first(m.Header[name]), "\uFFFD"))
 	}
 	text = append(text, `},"HttpStatusCode":`...)
 	text = strconv.AppendInt(text, int64(m.Status), 10)
 	text = append(text, `},"SdkResponseMetadata":{"RequestId":`...)
 	return append(value.AppendString(text, m.RequestID()), '}')
+}
+
+// first is a header's one value, as far as most ask for.
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
 }
 
 // appendName adds the name of an object's member at position i.

@@ -68,12 +68,16 @@ func (w *write) guard() {
 }
 
 // encode writes all that can be written blindly, and collects the stripes.
-// Messages wait until their stripes are held.
+// Messages wait until their stripes are held. An execution's rows come in the
+// order of their keys, and then what lies elsewhere: Pebble finds a place from
+// the one before.
 func (w *write) encode(b *store.Batch) {
 	w.expected(b)
 	w.documents(b)
 	w.executions(b)
 	w.jobs(b)
+	w.past(b)
+	w.timers(b)
 	w.lists(b)
 }
 
@@ -154,6 +158,26 @@ func (w *write) executions(b *store.Batch) {
 		w.key = rowKey(w.key[:0], b.Frames[i].ID, kindFrame, b.Frames[i].Number)
 		w.put(b.Frames[i].Body)
 	}
+}
+
+// jobs writes each job beside its execution, timers writes it among its shard's.
+func (w *write) jobs(b *store.Batch) {
+	for i := range b.DropJobs {
+		w.key = rowKey(w.key[:0], b.DropJobs[i].ID, kindJob, b.DropJobs[i].Number)
+		w.guard()
+		w.drop()
+	}
+	for i := range b.Jobs {
+		j := &b.Jobs[i]
+		w.key = rowKey(w.key[:0], j.ID, kindJob, j.Number)
+		w.guard()
+		w.head = binary.BigEndian.AppendUint64(w.head[:0], uint64(j.Due))
+		w.put(j.Body)
+	}
+}
+
+// past writes what an execution only adds to.
+func (w *write) past(b *store.Batch) {
 	for _, k := range b.DropUndos {
 		w.key = rowKey(w.key[:0], k.ID, kindUndo, k.Number)
 		w.drop()
@@ -172,14 +196,9 @@ func (w *write) executions(b *store.Batch) {
 	}
 }
 
-// jobs writes each job twice: beside its execution, and among its shard's timers.
-func (w *write) jobs(b *store.Batch) {
+func (w *write) timers(b *store.Batch) {
 	for i := range b.DropJobs {
-		j := &b.DropJobs[i]
-		w.key = rowKey(w.key[:0], j.ID, kindJob, j.Number)
-		w.guard()
-		w.drop()
-		w.key = timerKey(w.key[:0], j.JobKey, j.Due)
+		w.key = timerKey(w.key[:0], b.DropJobs[i].JobKey, b.DropJobs[i].Due)
 		w.drop()
 	}
 	for i := range b.MovedJobs {
@@ -187,12 +206,7 @@ func (w *write) jobs(b *store.Batch) {
 		w.drop()
 	}
 	for i := range b.Jobs {
-		j := &b.Jobs[i]
-		w.key = rowKey(w.key[:0], j.ID, kindJob, j.Number)
-		w.guard()
-		w.head = binary.BigEndian.AppendUint64(w.head[:0], uint64(j.Due))
-		w.put(j.Body)
-		w.key = timerKey(w.key[:0], j.JobKey, j.Due)
+		w.key = timerKey(w.key[:0], b.Jobs[i].JobKey, b.Jobs[i].Due)
 		w.put(nil)
 	}
 }
