@@ -138,7 +138,7 @@ func (e *Engine) startedBefore(ctx context.Context, x *machine.Execution, r Star
 		return same, nil
 	}
 	if head.Status == machine.Running && r.Parent == nil && start.TestCase == r.TestCase {
-		texts, err := Texts(ctx, e.cfg.Store, id, []uint32{uint32(head.Input)})
+		texts, err := e.Texts(ctx, id, []uint32{uint32(head.Input)})
 		if err != nil {
 			return Started{}, err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -80,6 +81,38 @@ func (s *sharing) append(b []byte) []byte {
 	}
 	s.how = append(s.how, shared{})
 	return append(b, text...)
+}
+
+// Texts are the payloads of an execution that have those numbers, in the order
+// asked: those of memory where all of them are there. The errors are those of
+// [Texts].
+func (e *Engine) Texts(ctx context.Context, id store.ID, numbers []uint32) ([]string, error) {
+	if texts := e.shardOf(id).texts(id, numbers); texts != nil {
+		return texts, nil
+	}
+	return Texts(ctx, e.cfg.Store, id, numbers)
+}
+
+// texts are payloads of an execution that is in memory, nil where one of them is
+// not.
+func (s *shard) texts(id store.ID, numbers []uint32) []string {
+	r := s.find(id)
+	if r == nil {
+		return nil
+	}
+	defer s.release(r)
+	if !r.stands(s) {
+		return nil
+	}
+	texts := make([]string, len(numbers))
+	for i, n := range numbers {
+		text, there := r.x.Payloads[machine.Ref(n)]
+		if !there {
+			return nil
+		}
+		texts[i] = text.String()
+	}
+	return texts
 }
 
 // payloads is what Texts reads from: a store.

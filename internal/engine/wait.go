@@ -73,7 +73,7 @@ func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout tim
 // is there, for what is in memory is durable.
 func (e *Engine) stands(ctx context.Context, s *shard, id store.ID) (start machine.Start, head machine.Head, err error) {
 	if r := s.find(id); r != nil {
-		known := r.x != nil && r.epoch == s.epoch.Load() && !r.volatile.Load()
+		known := r.stands(s)
 		if known {
 			start, head = r.x.Start, r.x.Head
 		}
@@ -82,6 +82,12 @@ func (e *Engine) stands(ctx context.Context, s *shard, id store.ID) (start machi
 		}
 	}
 	return e.Execution(ctx, id)
+}
+
+// stands reports whether the execution in memory is the one on disk. The
+// resident is held.
+func (r *resident) stands(s *shard) bool {
+	return r.x != nil && r.epoch == s.epoch.Load() && !r.volatile.Load()
 }
 
 // tell gives the news to those who wait for it.

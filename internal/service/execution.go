@@ -203,7 +203,7 @@ func (s *Service) describe(ctx context.Context, id store.ID, start *machine.Star
 	if head.Output != 0 {
 		refs = append(refs, uint32(head.Output))
 	}
-	texts, err := engine.Texts(ctx, s.Store, id, refs)
+	texts, err := s.Engine.Texts(ctx, id, refs)
 	if err != nil {
 		return nil, err
 	}
