@@ -348,7 +348,7 @@ func TestAMapRunIsRedrivenWhileItStops(t *testing.T) {
 // Of a map run that writes, each item is in the manifest's files once, by what it
 // came to at last.
 func TestAMapRunIsRedrivenAndWrites(t *testing.T) {
-	kept := &shelf{objects: map[string]string{}, replaced: true}
+	kept := &shelf{objects: map[string]string{}}
 	r, bad, _ := failing(t, func(c *Config) { c.Objects = kept })
 	bad[3] = true
 	id := r.start(r.define(each("STANDARD", writes)), "a", fiveItems).ID

@@ -116,12 +116,14 @@ func (n *Ending) describe(p asl.Pattern) value.Value {
 	if n.Head.Redriven != 0 {
 		b.Set("RedriveDate", value.NewInt(n.Head.Redriven))
 	}
-	if n.byMapRun {
+	switch {
+	case n.Start.Express: // it is started again, and not redriven
+	case n.byMapRun:
 		b.Set("RedriveStatus", value.NewString("REDRIVABLE_BY_MAP_RUN"))
-	} else if n.NotRedrivable != "" {
+	case n.NotRedrivable != "":
 		b.Set("RedriveStatus", value.NewString("NOT_REDRIVABLE"))
 		b.Set("RedriveStatusReason", value.NewString(n.NotRedrivable))
-	} else {
+	default:
 		b.Set("RedriveStatus", value.NewString("REDRIVABLE"))
 	}
 	b.Set("StartDate", value.NewInt(n.Start.At))

@@ -25,7 +25,7 @@ var (
 		Error: textPointer("e"), Cause: textPointer(""), Timeout: 10, Redrives: 11, Variables: 12,
 		Kept: true, Redriven: 13, Tokens: []redriveToken{{"t", 14}, {"u", 15}}, Invocations: []invocations{{"s", 16}, {"t", 17}},
 		Run: &Run{MaxConcurrency: 13, ToleratedCount: -14, ToleratedPercentage: 15.5, Items: counts{16, 17, 18, 19, 20, 21, 34, 35},
-			Executions: counts{22, 23, 24, 25, 26, 27, 36, 37}, Lost: 42, Again: 38, Until: 43, Replaced: 39, Skipped: 41, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Writes: 33, Cursor: "c", Over: true, Failing: true},
+			Executions: counts{22, 23, 24, 25, 26, 27, 36, 37}, Lost: 42, Again: 38, Until: 43, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Writes: 33, Cursor: "c", Over: true, Failing: true},
 		ParentJob: 40,
 	}
 	fullFrame = Frame{

@@ -38,8 +38,9 @@ func (t *turn) distributed(sc *scope) *fault {
 	if fl != nil {
 		return fl
 	}
-	f.Prev = t.event(Event{Type: MapStateStarted, Prev: f.Prev, Length: join.Count})
-	plan := value.NewBuilder(10)
+	started := t.event(Event{Type: MapStateStarted, Prev: f.Prev, Length: join.Count})
+	f.Prev = started
+	plan := value.NewBuilder(11)
 	plan.Set("MaxConcurrency", value.NewInt(atOnce))
 	if fl := sc.runPlan(plan); fl != nil {
 		return fl
@@ -47,6 +48,7 @@ func (t *turn) distributed(sc *scope) *fault {
 	id, name := t.newRun(s)
 	plan.Set("MapRun", value.NewString(uuid(id)))
 	plan.Set("Machine", value.NewString(name))
+	plan.Set("StartedEvent", value.NewInt(started))
 	f.Prev = t.event(Event{Type: MapRunStarted, Prev: f.Prev, Resource: t.runARN(id, name)})
 	f.Join, f.Sends, f.Result = join, 0, t.payload(plan.Object().Text(), value.Value{})
 	t.askForRun(f, s)
@@ -79,7 +81,8 @@ func (t *turn) runAgain(f *Frame, s *asl.State) {
 	}
 	plan := t.tree(f.Result)
 	id, _ := MapRunID(plan.Get("MapRun").AsString())
-	f.Prev = t.event(Event{Type: MapRunRedriven, Prev: f.Prev, Resource: t.runARN(id, plan.Get("Machine").AsString()), Index: int(f.Sends)})
+	started, _ := plan.Get("StartedEvent").AsInt()
+	f.Prev = t.event(Event{Type: MapRunRedriven, Prev: started, Resource: t.runARN(id, plan.Get("Machine").AsString()), Index: int(f.Sends)})
 	t.askForRun(f, s)
 }
 

@@ -37,8 +37,6 @@ type Run struct {
 	Lost     int    // children that did not end well, each as often as it did not
 	Again    int    // of those, how many were done again
 	Until    int    // and how many are, before the run goes on
-	Replaced int    // files of failures of earlier tries, which the manifest does not list any more
-	Skipped  int    // writes that were broken off: what they may have written is not written over
 }
 
 // counts are items or children by what became of them.
@@ -502,9 +500,6 @@ func (t *turn) abortRunning() {
 // that are under way are stopped.
 func (t *turn) endRun(as Status, fl *fault) bool {
 	t.abortRunning()
-	if j := t.peekJob(t.peek(0).Job); j != nil && j.Kind == WriteResults {
-		t.account().Skipped++
-	}
 	t.over = true
 	t.head.Status, t.head.Stop = as, t.head.Now
 	t.head.Error, t.head.Cause = fl.Error, fl.Cause

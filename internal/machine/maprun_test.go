@@ -118,7 +118,7 @@ func runLine(u *Run) string {
 	for _, more := range []struct {
 		what string
 		n    int
-	}{{"lost", u.Lost}, {"again", u.Again}, {"until", u.Until}, {"replaced", u.Replaced}} {
+	}{{"lost", u.Lost}, {"again", u.Again}, {"until", u.Until}} {
 		if more.n > 0 {
 			line += fmt.Sprintf(" %s %d", more.what, more.n)
 		}

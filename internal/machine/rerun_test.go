@@ -113,23 +113,30 @@ func TestAChildThatIsNotRedrivableTellsAgain(t *testing.T) {
 
 // Nobody but its parent redrives a map run, and nobody but its run a child.
 func TestWhatIsRedrivenByItsParentAlone(t *testing.T) {
-	s := distributedScript(t, "run", "EXPRESS", failState)
-	s.command("start [1, 2]")
-	c := s.childOf("1")
-	s.command("stop")
-	const want = "Execution was started by a Map Run and cannot be redriven on its own"
-	for _, x := range []*Execution{s.x, c.x} {
-		if got := x.Head.NotRedrivable(&x.Start, s.env.Limits, s.env.Now); got != want {
-			t.Errorf("%s: %q", x.Start.Name, got)
+	for _, kind := range []string{"STANDARD", "EXPRESS"} {
+		s := distributedScript(t, "run", kind, failState)
+		s.command("start [1, 2]")
+		c := s.childOf("1")
+		s.command("stop")
+		const want = "Execution was started by a Map Run and cannot be redriven on its own"
+		for _, x := range []*Execution{s.x, c.x} {
+			if got := x.Head.NotRedrivable(&x.Start, s.env.Limits, s.env.Now); got != want {
+				t.Errorf("%s: %q", x.Start.Name, got)
+			}
+			x.Apply(Step(s.env, s.p, x, Message{Kind: Redrive}))
+			if x.Head.Redrives != 0 {
+				t.Errorf("%s was redriven", x.Start.Name)
+			}
 		}
-		x.Apply(Step(s.env, s.p, x, Message{Kind: Redrive}))
-		if x.Head.Redrives != 0 {
-			t.Errorf("%s was redriven", x.Start.Name)
+		n := c.x.Ending(s.env.Limits)
+		n.Head.Redriven = 1767323045678
+		told := n.result(value.Value{}, true)
+		if status := told.Decode().Get("RedriveStatus").AsString(); (status == "REDRIVABLE_BY_MAP_RUN") != (kind == "STANDARD") {
+			t.Errorf("told is %s", told)
 		}
-	}
-	n := c.x.Ending(s.env.Limits)
-	if told := n.result(value.Value{}, true).String(); !strings.Contains(told, `"RedriveStatus":"REDRIVABLE_BY_MAP_RUN"`) {
-		t.Errorf("told is %s", told)
+		if date := told.Decode().Get("RedriveDate").AsString(); date != "2026-01-02T03:04:05.678Z" {
+			t.Errorf("told is %s", told)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package machine
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -55,8 +56,11 @@ func (n *Ending) result(writer value.Value, exports bool) value.Text {
 	if form != "NONE" {
 		return n.Output
 	}
-	v := n.describe(asl.Sync)
-	return v.With("StartDate", timestamp(n.Start.At)).With("StopDate", timestamp(n.Head.Stop)).Text()
+	v := n.describe(asl.Sync).With("StartDate", timestamp(n.Start.At)).With("StopDate", timestamp(n.Head.Stop))
+	if v.Has("RedriveDate") {
+		v = v.With("RedriveDate", timestamp(n.Head.Redriven))
+	}
+	return v.Text()
 }
 
 // among is a result as it stands among others: one that is an array, and is to
@@ -98,7 +102,8 @@ func (t *turn) write(last bool) {
 	u := t.account()
 	u.Bytes = 0
 	u.Writes++
-	asked := value.NewObject(member("Children", value.NewArray(numbers)), member("Last", value.NewBool(last)))
+	asked := value.NewObject(member("Children", value.NewArray(numbers)), member("Last", value.NewBool(last)),
+		member("Redrive", value.NewInt(int64(t.head.Redrives))))
 	t.frame(0).Job = t.open(Job{Kind: WriteResults, State: t.x.Start.Map.State, Entry: uint32(u.Writes),
 		Request: t.payload(asked.Text(), value.Value{}), Deadline: never, Due: t.head.Now})
 }
@@ -134,20 +139,25 @@ func (t *turn) wrote(j *Job, m Message) bool {
 			member("MapRunArn", value.NewString(t.x.Start.MapRunARN())),
 			member("ResultWriterDetails", value.NewObject(
 				member("Bucket", manifest.Get("DestinationBucket")),
-				member("Key", value.NewString(resultPrefix(t.writer(), &t.x.Start)+"manifest.json")))),
+				member("Key", value.NewString(resultPrefix(t.writer(), &t.x.Start, asked)+"manifest.json")))),
 		).Text(), value.Value{})
 		t.endRun(Succeeded, &fault{})
 	}
 	return true
 }
 
-// resultPrefix is what the keys of a run's files begin with.
-func resultPrefix(writer value.Value, start *Start) string {
+// resultPrefix is what the keys of the files begin with that a WriteResults job
+// asks for. Those of each redrive have a folder of their own.
+func resultPrefix(writer value.Value, start *Start, asked value.Value) string {
 	prefix := arguments(writer).Get("Prefix").AsString()
 	if prefix != "" && prefix[len(prefix)-1] != '/' {
 		prefix += "/"
 	}
-	return prefix + uuid(start.ID) + "/"
+	prefix += uuid(start.ID) + "/"
+	if redrive, _ := asked.Get("Redrive").AsInt(); redrive > 0 {
+		prefix += "Redrive-" + strconv.FormatInt(redrive, 10) + "/"
+	}
+	return prefix
 }
 
 // arguments are a resource's, in either language.
@@ -158,24 +168,14 @@ func arguments(part value.Value) value.Value {
 	return part.Get("Arguments")
 }
 
-// number is the number of the next file of that kind.
-func (u *Run) number(kind string, listed value.Value) int {
-	n := listed.Get("ResultFiles").Get(kind).Len() + u.Skipped
-	if kind != "SUCCEEDED" {
-		n += u.Replaced
-	}
-	return n
-}
-
 // replaceFailures takes the files of what did not succeed off the manifest, since
-// that is done again. Their names are not used again.
+// that is done again.
 func (t *turn) replaceFailures(root *Frame) {
 	if root.Result == 0 {
 		return
 	}
 	listed := t.tree(root.Result)
 	of, none := listed.Get("ResultFiles"), value.NewArray(nil)
-	t.account().Replaced += max(of.Get("FAILED").Len(), of.Get("PENDING").Len())
 	root.Result = t.payload(listed.With("ResultFiles", of.With("FAILED", none).With("PENDING", none)).Text(), value.Value{})
 }
 

@@ -54,7 +54,7 @@ func (u *Run) numbers() []*int {
 
 // redriveNumbers are the counts that redrives need, in the order of the record.
 func (u *Run) redriveNumbers() []*int {
-	return []*int{&u.Lost, &u.Again, &u.Until, &u.Replaced, &u.Skipped, &u.Items.Pending, &u.Items.Permanent, &u.Executions.Pending, &u.Executions.Permanent}
+	return []*int{&u.Lost, &u.Again, &u.Until, &u.Items.Pending, &u.Items.Permanent, &u.Executions.Pending, &u.Executions.Permanent}
 }
 
 // run reads where a map run stands from a head of that format.

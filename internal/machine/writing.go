@@ -2,6 +2,7 @@ package machine
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
@@ -17,7 +18,6 @@ type writing struct {
 	bucket, prefix string
 	listed         value.Value // the manifest so far
 	files          []resultFile
-	run            *Run // as it was when the job was asked for
 	last           bool // the manifest is still to come
 	pending        *pending
 }
@@ -31,10 +31,10 @@ func (x *Execution) Results(p *asl.Program, l Limits, job JobID) *writing {
 	if j == nil || j.Kind != WriteResults {
 		return nil
 	}
-	w := &writing{job: job, run: x.Head.Run, writer: x.Payloads[x.Head.Input].Decode().Get("ResultWriter")}
-	w.prefix, w.bucket = resultPrefix(w.writer, &x.Start), arguments(w.writer).Get("Bucket").AsString()
-	w.listed = x.manifest(w.bucket)
 	asked := x.Payloads[j.Request].Decode()
+	w := &writing{job: job, writer: x.Payloads[x.Head.Input].Decode().Get("ResultWriter")}
+	w.prefix, w.bucket = resultPrefix(w.writer, &x.Start, asked), arguments(w.writer).Get("Bucket").AsString()
+	w.listed = x.manifest(w.bucket)
 	for _, kind := range []string{"FAILED", "SUCCEEDED"} {
 		w.add(kind, x.resultBody(asked.Get("Children").Items(), kind == "SUCCEEDED", w.writer))
 	}
@@ -45,13 +45,19 @@ func (x *Execution) Results(p *asl.Program, l Limits, job JobID) *writing {
 	return w
 }
 
-// add adds a file, unless nothing is in it.
+// add adds a file, unless nothing is in it. It is numbered behind those of its
+// kind that stand in the same folder.
 func (w *writing) add(kind, body string) {
 	if body == "" {
 		return
 	}
-	of := w.listed.Get("ResultFiles")
-	key := w.prefix + kind + "_" + strconv.Itoa(w.run.number(kind, w.listed)) + extension(w.writer)
+	of, number := w.listed.Get("ResultFiles"), 0
+	for _, file := range of.Get(kind).Items() {
+		if strings.HasPrefix(file.Get("Key").AsString(), w.prefix+kind) {
+			number++
+		}
+	}
+	key := w.prefix + kind + "_" + strconv.Itoa(number) + extension(w.writer)
 	w.files = append(w.files, resultFile{key, body})
 	entry := value.NewObject(member("Key", value.NewString(key)), member("Size", value.NewInt(int64(len(body)))))
 	w.listed = w.listed.With("ResultFiles", of.With(kind, value.NewArray(append(of.Get(kind).Items(), entry))))

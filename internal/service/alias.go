@@ -106,7 +106,7 @@ func (s *Service) routes(items []api.RoutingConfigurationListItem) (machine stri
 			return "", nil, err
 		}
 		if arn.Label != "" {
-			return "", nil, labelled()
+			return "", nil, labelled(labelledMachine)
 		}
 		versions = versions && arn.Kind == api.KindVersion
 		machines = machines && (i == 0 || arn.Machine == machine)

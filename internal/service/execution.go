@@ -21,7 +21,7 @@ func (s *Service) starting(ctx context.Context, text string) (engine.Machine, er
 		return engine.Machine{}, err
 	}
 	if arn.Label != "" {
-		return engine.Machine{}, labelled()
+		return engine.Machine{}, labelled(labelledMachine)
 	}
 	m, err := s.Catalog.starting(ctx, arn, s.Engine.Draw)
 	switch {
@@ -343,7 +343,7 @@ func (s *Service) listed(ctx context.Context, text string) (string, error) {
 		return "", err
 	}
 	if arn.Label != "" {
-		return "", labelled()
+		return "", labelled(labelledMachine)
 	}
 	m, err := s.Catalog.machine(ctx, s.tenant, arn.Machine)
 	name := arn.Machine

@@ -16,7 +16,7 @@ func (s *Service) machine(ctx context.Context, text string) (*machineDoc, error)
 		return nil, err
 	}
 	if arn.Label != "" {
-		return nil, labelled()
+		return nil, labelled(labelledMachine)
 	}
 	if arn.Kind != api.KindStateMachine {
 		return nil, api.StateMachineDoesNotExist(text)
@@ -37,8 +37,15 @@ func (s *Service) living(ctx context.Context, text string) (*machineDoc, error) 
 	return m, err
 }
 
-func labelled() *api.Error {
-	e := api.Validation("This operation does not support labeled state machine ARNs.")
+// What operations say that take no ARN of a map run's children or of their
+// machine.
+const (
+	labelledMachine   = "This operation does not support labeled state machine ARNs."
+	labelledExecution = "Labeled Execution ARNs are not supported for this API"
+)
+
+func labelled(message string) *api.Error {
+	e := api.Validation("%s", message)
 	e.Reason = api.ReasonLabeledArn
 	return e
 }

@@ -28,6 +28,9 @@ func (s *Service) RedriveExecution(ctx context.Context, in *api.RedriveExecution
 	if err != nil {
 		return nil, refuse(err)
 	}
+	if start.Map != nil {
+		return nil, labelled(labelledExecution)
+	}
 	if _, again := head.RedriveOf(token, s.Now().UnixMilli()); !again {
 		reason, err := s.notRedrivable(ctx, &start, &head)
 		if err != nil {

@@ -79,7 +79,7 @@ func mapRunRedriven(t *testing.T, h *house, svc api.Service) {
 		t.Errorf("the child that failed: %+v, %v", child, err)
 	}
 	_, err = svc.RedriveExecution(ctx, &api.RedriveExecutionInput{ExecutionArn: bad})
-	refused(t, err, api.CodeExecutionNotRedrivable, "Execution was started by a Map Run and cannot be redriven on its own")
+	refused(t, err, api.CodeValidation, "Labeled Execution ARNs are not supported for this API")
 	calls := h.calls.Load()
 	if _, err := svc.RedriveExecution(ctx, &api.RedriveExecutionInput{ExecutionArn: x}); err != nil {
 		t.Fatal(err)
