@@ -103,7 +103,7 @@ var mayFollow = func() (m [63]*events) {
 	m[machine.ParallelStateSucceeded] = exited
 	m[machine.MapStateSucceeded] = these(machine.MapIterationSucceeded, machine.MapStateStarted, machine.MapRunSucceeded)
 	m[machine.MapRunStarted] = these(machine.MapStateStarted)
-	m[machine.MapRunRedriven] = these(machine.MapStateEntered)
+	m[machine.MapRunRedriven] = these(machine.MapStateStarted)
 	m[machine.MapRunSucceeded] = runs
 	m[machine.MapRunFailed] = runs
 	m[machine.EvaluationFailed] = failing
@@ -132,7 +132,7 @@ var once = [...]struct {
 	{of: these(machine.MapIterationStarted), follower: entered},
 	{of: exited, follower: these(machine.MapIterationSucceeded)},
 	{of: these(machine.MapStateStarted), follower: these(machine.MapRunStarted)},
-	{of: these(machine.MapStateEntered), follower: these(machine.MapRunRedriven), anew: true},
+	{of: these(machine.MapStateStarted), follower: these(machine.MapRunRedriven), anew: true},
 	{of: runs, follower: these(machine.MapRunSucceeded, machine.MapRunFailed)},
 }
 
