@@ -97,7 +97,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 // where few commits come, up to two milliseconds where many do, so that more of
 // them share a sync, which costs the processor as much as a commit.
 func (s *Store) pace() time.Duration {
-	const few, each, most = 6, 100 * time.Microsecond, 2 * time.Millisecond
+	const few, each, most = 3, 200 * time.Microsecond, 2 * time.Millisecond
 	n := s.horizon.underway()
 	if n < few {
 		return 0
