@@ -81,7 +81,10 @@ func (t *turn) runAgain(f *Frame, s *asl.State) {
 	}
 	plan := t.tree(f.Result)
 	id, _ := MapRunID(plan.Get("MapRun").AsString())
-	started, _ := plan.Get("StartedEvent").AsInt()
+	started, known := plan.Get("StartedEvent").AsInt()
+	if !known { // it was begun by an older version
+		started = f.Prev
+	}
 	f.Prev = t.event(Event{Type: MapRunRedriven, Prev: started, Resource: t.runARN(id, plan.Get("Machine").AsString()), Index: int(f.Sends)})
 	t.askForRun(f, s)
 }

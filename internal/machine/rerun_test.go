@@ -213,3 +213,24 @@ func TestManyLostChildren(t *testing.T) {
 		t.Errorf("%s: %+v, %d frames", s.x.Head.Status, *u, len(s.x.Frames))
 	}
 }
+
+// A Map that an older version has begun does not know the event of its start:
+// its redrive then follows its entry.
+func TestAMapRunOfAnOlderVersionIsRedriven(t *testing.T) {
+	s := distributedScript(t, "", "STANDARD", failState)
+	s.command("start [1]")
+	plan := s.x.Frames[0].Result
+	old := value.NewBuilder(8)
+	for name, v := range s.x.Payloads[plan].Decode().Members() {
+		if name != "StartedEvent" {
+			old.Set(name, v)
+		}
+	}
+	s.x.Payloads[plan] = old.Object().Text()
+	s.texts[plan] = s.x.Payloads[plan] // as on disk
+	s.command("fail Each States.ExceedToleratedFailureThreshold")
+	d := Step(s.env, s.p, s.x, Message{Kind: Redrive})
+	if last := d.Events[len(d.Events)-1]; last.Type != MapRunRedriven || last.Prev != 2 {
+		t.Errorf("%v follows event %d", last.Type, last.Prev)
+	}
+}
