@@ -94,6 +94,7 @@ func (w *writer) parts(r *resident, d *machine.Delta) {
 		w.bytes = w.sharing.append(w.bytes)
 		w.b.Payloads = append(w.b.Payloads, store.Payload{ID: r.id, Number: w.sharing.first + uint32(i), Body: w.body(at)})
 	}
+	w.sharing.texts = nil // they live no longer than the delta
 }
 
 func (w *writer) jobs(r *resident, d *machine.Delta, guarded bool) {

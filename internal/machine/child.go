@@ -117,7 +117,7 @@ func (n *Ending) describe(p asl.Pattern) value.Value {
 		b.Set("RedriveDate", value.NewInt(n.Head.Redriven))
 	}
 	switch {
-	case n.Start.Express: // it is started again, and not redriven
+	case n.Start.Express: // it is started again, never redriven
 	case n.byMapRun:
 		b.Set("RedriveStatus", value.NewString("REDRIVABLE_BY_MAP_RUN"))
 	case n.NotRedrivable != "":

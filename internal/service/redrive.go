@@ -20,6 +20,9 @@ func (s *Service) RedriveExecution(ctx context.Context, in *api.RedriveExecution
 	if strings.ContainsFunc(token, func(r rune) bool { return r < '!' || r > '~' }) {
 		return nil, api.Validation("1 validation error detected: Value at 'clientToken' failed to satisfy constraint: Member must satisfy regular expression pattern: [!-~]+")
 	}
+	if arn, err := api.ParseARN(in.ExecutionArn); err == nil && arn.Label != "" && arn.Kind != api.KindMapRun {
+		return nil, labelled(labelledExecution)
+	}
 	id, err := s.find(ctx, in.ExecutionArn)
 	if err != nil {
 		return nil, err
@@ -27,9 +30,6 @@ func (s *Service) RedriveExecution(ctx context.Context, in *api.RedriveExecution
 	start, head, err := s.Engine.Execution(ctx, id)
 	if err != nil {
 		return nil, refuse(err)
-	}
-	if start.Map != nil {
-		return nil, labelled(labelledExecution)
 	}
 	if _, again := head.RedriveOf(token, s.Now().UnixMilli()); !again {
 		reason, err := s.notRedrivable(ctx, &start, &head)

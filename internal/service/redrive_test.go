@@ -78,8 +78,12 @@ func mapRunRedriven(t *testing.T, h *house, svc api.Service) {
 	if err != nil || child.RedriveStatus != api.ExecutionRedriveStatusRedrivableByMapRun || child.RedriveStatusReason != nil {
 		t.Errorf("the child that failed: %+v, %v", child, err)
 	}
-	_, err = svc.RedriveExecution(ctx, &api.RedriveExecutionInput{ExecutionArn: bad})
-	refused(t, err, api.CodeValidation, "Labeled Execution ARNs are not supported for this API")
+	for _, of := range []string{bad, bad + "y", strings.Replace(bad, ":execution:", ":express:", 1) + ":1"} {
+		_, err = svc.RedriveExecution(ctx, &api.RedriveExecutionInput{ExecutionArn: of})
+		refused(t, err, api.CodeValidation, "Labeled Execution ARNs are not supported for this API")
+	}
+	_, err = svc.RedriveExecution(ctx, &api.RedriveExecutionInput{ExecutionArn: arn})
+	refused(t, err, api.CodeInvalidArn, "")
 	calls := h.calls.Load()
 	if _, err := svc.RedriveExecution(ctx, &api.RedriveExecutionInput{ExecutionArn: x}); err != nil {
 		t.Fatal(err)

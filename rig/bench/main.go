@@ -164,7 +164,7 @@ func (p *process) stop() {
 	p.cmd.Wait()
 }
 
-// serve starts the server with one function by URL and one hosted program.
+// serve starts the server with one function by URL and one of sixteen hosted programs.
 func (b *bench) serve(ctx context.Context, self, functions, binary, data string) (endpoint string, p *process, err error) {
 	config := filepath.Join(b.dir, "backstep.yaml")
 	text := fmt.Sprintf("functions:\n  BenchURL: {url: %q, concurrency: 256}\n  BenchHosted: {command: [%q, -role, program], concurrency: 16}\nhttp: {allow: [127.0.0.0/8]}\n", functions, self)

@@ -139,16 +139,11 @@ func (b *bounded) Read(p []byte) (int, error) {
 func (l *line) serve() {
 	for {
 		l.head.left = maxHead
-		var r *http.Request
-		var err error
-		again := l.asksAgain()
-		if !again {
-			r, err = http.ReadRequest(l.in)
-		}
+		r, err := l.read()
 		if asked := l.process.fleet.leaves(l.process, l); asked || err != nil {
 			return // it hung up, or speaks before it was answered
 		}
-		if again {
+		if r == nil {
 			if !l.next() {
 				return
 			}
@@ -166,20 +161,20 @@ func (l *line) serve() {
 	}
 }
 
-// asksAgain waits for a request, and reads it if it asks for an invocation in
-// the very bytes that did so before: a process asks in the same ones each time.
-func (l *line) asksAgain() bool {
+// read reads a request: nil where it asks for an invocation in the very bytes
+// that did so before. A process asks in the same ones each time.
+func (l *line) read() (*http.Request, error) {
 	l.in.Peek(1)
 	request, _ := l.in.Peek(l.in.Buffered())
 	if len(l.asked) > 0 && bytes.HasPrefix(request, l.asked) {
-		l.in.Discard(len(l.asked))
-		return true
+		_, err := l.in.Discard(len(l.asked))
+		return nil, err
 	}
 	l.asking = l.asking[:0]
 	if end := bytes.Index(request, []byte("\r\n\r\n")); end > 0 && len(l.asked) == 0 {
 		l.asking = append(l.asking, request[:end+4]...)
 	}
-	return false
+	return http.ReadRequest(l.in)
 }
 
 // goAhead lets the process send a body that it has asked to send.
