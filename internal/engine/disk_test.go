@@ -28,9 +28,9 @@ func TestThePowerGoes(t *testing.T) {
 		e, _, _ := liveOn(t, after, saga(3), echo, nil)
 		r := &rig{t: t, engine: e}
 		for _, id := range acked {
-			_, h, err := e.Wait(context.Background(), id, 1<<40, time.Minute)
-			if err != nil || h.Status != machine.Succeeded {
-				t.Fatalf("round %d: an acknowledged execution is %v, %v", round, h.Status, err)
+			h, err := e.Wait(context.Background(), id, 1<<40, time.Minute)
+			if err != nil || h.Head.Status != machine.Succeeded {
+				t.Fatalf("round %d: an acknowledged execution is %v, %v", round, h.Head.Status, err)
 			}
 			r.wholeHistory(after, id)
 		}

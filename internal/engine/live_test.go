@@ -104,9 +104,9 @@ func TestManySagasAtOnce(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			_, h, err := e.Wait(context.Background(), s.ID, 1<<40, time.Minute)
-			if err != nil || h.Status != machine.Succeeded {
-				t.Errorf("%v, %v", h.Status, err)
+			h, err := e.Wait(context.Background(), s.ID, 1<<40, time.Minute)
+			if err != nil || h.Head.Status != machine.Succeeded {
+				t.Errorf("%v, %v", h.Head.Status, err)
 			}
 		})
 	}
@@ -133,31 +133,31 @@ func TestWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, h, err := e.Wait(ctx, s.ID, 0, time.Minute); err != nil || h.LastEvent == 0 {
+	if h, err := e.Wait(ctx, s.ID, 0, time.Minute); err != nil || h.Head.LastEvent == 0 {
 		t.Errorf("what is new already: %+v, %v", h, err)
 	}
-	_, stands, err := e.Wait(ctx, s.ID, 4, time.Millisecond)
-	if err != nil || stands.LastEvent != 4 || stands.Status != machine.Running {
+	stands, err := e.Wait(ctx, s.ID, 4, time.Millisecond)
+	if err != nil || stands.Head.LastEvent != 4 || stands.Head.Status != machine.Running {
 		t.Errorf("at the timeout: %+v, %v", stands, err)
 	}
-	if _, _, err := e.Wait(ctx, store.ID{0, 1}, 0, time.Minute); !errors.Is(err, ErrNotFound) {
+	if _, err := e.Wait(ctx, store.ID{0, 1}, 0, time.Minute); !errors.Is(err, ErrNotFound) {
 		t.Error(err)
 	}
 	hasty, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, _, err := e.Wait(hasty, s.ID, 4, time.Minute); !errors.Is(err, context.Canceled) {
+	if _, err := e.Wait(hasty, s.ID, 4, time.Minute); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	heard := make(chan machine.Head)
 	go func() {
-		_, h, err := e.Wait(ctx, s.ID, 4, time.Minute)
+		h, err := e.Wait(ctx, s.ID, 4, time.Minute)
 		if err != nil {
 			t.Error(err)
 		}
-		heard <- h
+		heard <- h.Head
 	}()
 	await(t, func() bool { return e.Metrics().Waiters.Load() == 1 })
-	if _, _, err := e.Wait(ctx, s.ID, 4, time.Minute); !errors.Is(err, ErrBusy) {
+	if _, err := e.Wait(ctx, s.ID, 4, time.Minute); !errors.Is(err, ErrBusy) {
 		t.Error(err)
 	}
 	close(release)
@@ -190,9 +190,9 @@ func TestDrain(t *testing.T) {
 		ended <- err
 	}()
 	go func() {
-		_, h, err := e.Wait(ctx, s.ID, 4, time.Minute)
-		if err == nil && h.Status != machine.Running {
-			err = errors.New(h.Status.String())
+		h, err := e.Wait(ctx, s.ID, 4, time.Minute)
+		if err == nil && h.Head.Status != machine.Running {
+			err = errors.New(h.Head.Status.String())
 		}
 		ended <- err
 	}()
@@ -214,7 +214,7 @@ func TestDrain(t *testing.T) {
 		t.Fatalf("it failed by the drain: %+v, %v", h, err)
 	}
 	next, _, _ := liveOn(t, disk.Open(), saga(2), echo, func(c *Config) { c.Exclusive = false })
-	if _, h, err := next.Wait(ctx, s.ID, 1<<40, time.Minute); err != nil || h.Status != machine.Succeeded {
+	if h, err := next.Wait(ctx, s.ID, 1<<40, time.Minute); err != nil || h.Head.Status != machine.Succeeded {
 		t.Errorf("%+v, %v", h, err)
 	}
 }
@@ -260,7 +260,7 @@ func TestAHandlerThatPanics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, h, err := e.Wait(context.Background(), s.ID, 1<<40, time.Minute); err != nil || h.Status != machine.Failed || *h.Error != "States.TaskFailed" {
+	if h, err := e.Wait(context.Background(), s.ID, 1<<40, time.Minute); err != nil || h.Head.Status != machine.Failed || *h.Head.Error != "States.TaskFailed" {
 		t.Errorf("%+v, %v", h, err)
 	}
 }
@@ -275,7 +275,7 @@ func TestNothingIsLeftRunning(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := e.Wait(context.Background(), s.ID, 1<<40, time.Minute); err != nil {
+			if _, err := e.Wait(context.Background(), s.ID, 1<<40, time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -74,8 +74,8 @@ func TestSagasOnABadStore(t *testing.T) {
 	all.Wait()
 	for i, id := range ids {
 		await(t, func() bool {
-			_, h, err := e.Wait(context.Background(), id, 1<<40, time.Second)
-			return err == nil && h.Status == machine.Succeeded
+			h, err := e.Wait(context.Background(), id, 1<<40, time.Second)
+			return err == nil && h.Head.Status == machine.Succeeded
 		})
 		for step := range uint32(4) {
 			mu.Lock()

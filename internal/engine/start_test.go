@@ -317,7 +317,7 @@ func TestQuarantine(t *testing.T) {
 		if err != nil || len(rows) != 1 || rows[0].ID != bad || len(rows[0].Body) == 0 {
 			t.Errorf("%v, %v", rows, err)
 		}
-		if _, h, err := r.engine.Wait(context.Background(), bad, 0, 0); err != nil || h.Status != machine.Running {
+		if h, err := r.engine.Wait(context.Background(), bad, 0, 0); err != nil || h.Head.Status != machine.Running {
 			t.Errorf("%v, %v", h, err)
 		}
 	}

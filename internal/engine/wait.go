@@ -7,44 +7,58 @@ import (
 
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/value"
 )
+
+// Standing is where an execution stands at one moment: what it was started with
+// and its head. Input and Output are the head's payloads where memory has them,
+// else zero: [Engine.Texts] reads them.
+type Standing struct {
+	Start         machine.Start
+	Head          machine.Head
+	Input, Output value.Text
+}
+
+// standing is where the execution in memory stands.
+func (r *resident) standing() Standing {
+	return Standing{Start: r.x.Start, Head: r.x.Head, Input: r.x.Payloads[r.x.Head.Input], Output: r.x.Payloads[r.x.Head.Output]}
+}
 
 // waiter is a caller of Wait.
 type waiter struct {
 	after int64
-	news  chan machine.Head // room for one
+	news  chan Standing // room for one
 }
 
 func (w *waiter) content(h *machine.Head) bool {
 	return h.LastEvent > w.after || h.Status.Ended()
 }
 
-// Wait returns what an execution was started with, and its head as soon as its
-// history goes beyond event `after` or it has ended, or as it stands at the
-// timeout. Nothing polls.
-func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout time.Duration) (start machine.Start, head machine.Head, err error) {
+// Wait returns where an execution stands as soon as its history goes beyond
+// event `after` or it has ended, or at the timeout. Nothing polls.
+func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout time.Duration) (Standing, error) {
 	s := e.shardOf(id)
 	if s == nil {
-		return start, head, ErrNotFound
+		return Standing{}, ErrNotFound
 	}
-	w := &waiter{after: after, news: make(chan machine.Head, 1)}
-	start, head, err = e.stands(ctx, s, id)
-	if err != nil || w.content(&head) || timeout <= 0 || e.shut.Err() != nil {
-		return start, head, err
+	w := &waiter{after: after, news: make(chan Standing, 1)}
+	now, err := e.stands(ctx, s, id)
+	if err != nil || w.content(&now.Head) || timeout <= 0 || e.shut.Err() != nil {
+		return now, err
 	}
 	if e.metrics.Waiters.Add(1) > int64(e.cfg.Limits.Waiters) {
 		e.metrics.Waiters.Add(-1)
-		return start, head, ErrBusy
+		return now, ErrBusy
 	}
 	defer e.metrics.Waiters.Add(-1)
 	r := s.hold(id)
 	switch err := e.awaken(s, r); {
 	case err != nil && !errors.Is(err, ErrQuarantined):
 		s.release(r)
-		return start, head, err
+		return now, err
 	case w.content(&r.x.Head):
 		defer s.release(r)
-		return start, r.x.Head, nil
+		return r.standing(), nil
 	}
 	r.waiters = append(r.waiters, w)
 	s.keep(r)
@@ -53,8 +67,8 @@ func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout tim
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
-	case head = <-w.news:
-		return start, head, nil
+	case now = <-w.news:
+		return now, nil
 	case <-timer.C:
 	case <-e.shut.Done():
 	case <-ctx.Done():
@@ -64,24 +78,26 @@ func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout tim
 	defer r.mu.Unlock()
 	r.forget(w)
 	if r.x != nil {
-		head = r.x.Head
+		now = r.standing()
 	}
-	return start, head, err
+	return now, err
 }
 
-// stands is an execution's start and head: those of memory where the execution
-// is there, for what is in memory is durable.
-func (e *Engine) stands(ctx context.Context, s *shard, id store.ID) (start machine.Start, head machine.Head, err error) {
+// stands is where an execution stands: in memory where it is there, for what is
+// in memory is durable.
+func (e *Engine) stands(ctx context.Context, s *shard, id store.ID) (Standing, error) {
 	if r := s.find(id); r != nil {
+		var now Standing
 		known := r.stands(s)
 		if known {
-			start, head = r.x.Start, r.x.Head
+			now = r.standing()
 		}
 		if s.release(r); known {
-			return start, head, nil
+			return now, nil
 		}
 	}
-	return e.Execution(ctx, id)
+	start, head, err := e.Execution(ctx, id)
+	return Standing{Start: start, Head: head}, err
 }
 
 // stands reports whether the execution in memory is the one on disk. The
@@ -95,7 +111,7 @@ func (r *resident) tell() {
 	kept := r.waiters[:0]
 	for _, w := range r.waiters {
 		if w.content(&r.x.Head) {
-			w.news <- r.x.Head
+			w.news <- r.standing()
 			continue
 		}
 		kept = append(kept, w)

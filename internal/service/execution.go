@@ -169,11 +169,13 @@ func (s *Service) DescribeExecution(ctx context.Context, in *api.DescribeExecuti
 	if err != nil {
 		return nil, refuse(err)
 	}
-	return s.describe(ctx, id, &start, &head, in.IncludedData)
+	return s.describe(ctx, id, &engine.Standing{Start: start, Head: head}, in.IncludedData)
 }
 
-// describe composes a description, its input and output read from the store.
-func (s *Service) describe(ctx context.Context, id store.ID, start *machine.Start, head *machine.Head, data api.IncludedData) (*api.DescribeExecutionOutput, error) {
+// describe composes a description, its input and output read from the store
+// where memory does not have them.
+func (s *Service) describe(ctx context.Context, id store.ID, stands *engine.Standing, data api.IncludedData) (*api.DescribeExecutionOutput, error) {
+	start, head := &stands.Start, &stands.Head
 	redrives := int32(head.Redrives)
 	out := &api.DescribeExecutionOutput{
 		ExecutionArn: start.ExecutionARN(), StateMachineArn: start.MachineARN(), Name: &start.Name, MapRunArn: mapRunARN(start),
@@ -199,11 +201,7 @@ func (s *Service) describe(ctx context.Context, id store.ID, start *machine.Star
 	if head.Status == machine.Failed || head.Status == machine.Aborted {
 		out.Error, out.Cause = head.Error, head.Cause
 	}
-	refs := []uint32{uint32(head.Input)}
-	if head.Output != 0 {
-		refs = append(refs, uint32(head.Output))
-	}
-	texts, err := s.Engine.Texts(ctx, id, refs)
+	texts, err := s.ends(ctx, id, stands)
 	if err != nil {
 		return nil, err
 	}
@@ -212,6 +210,19 @@ func (s *Service) describe(ctx context.Context, id store.ID, start *machine.Star
 		out.Output, out.OutputDetails = &texts[1], included
 	}
 	return out, nil
+}
+
+// ends are an execution's input and, where it has one, its output.
+func (s *Service) ends(ctx context.Context, id store.ID, stands *engine.Standing) ([]string, error) {
+	head := &stands.Head
+	if !stands.Input.IsZero() && (head.Output == 0 || !stands.Output.IsZero()) {
+		return []string{stands.Input.String(), stands.Output.String()}, nil
+	}
+	refs := []uint32{uint32(head.Input)}
+	if head.Output != 0 {
+		refs = append(refs, uint32(head.Output))
+	}
+	return s.Engine.Texts(ctx, id, refs)
 }
 
 // waitTime is how long WaitExecution waits where the caller does not say.
@@ -230,15 +241,15 @@ func (s *Service) WaitExecution(ctx context.Context, in *api.WaitExecutionInput)
 	if in.AfterEventId != nil {
 		after = *in.AfterEventId
 	}
-	start, head, err := s.Engine.Wait(ctx, id, after, wait)
+	stands, err := s.Engine.Wait(ctx, id, after, wait)
 	if err != nil {
 		return nil, refuse(err)
 	}
-	described, err := s.describe(ctx, id, &start, &head, "")
+	described, err := s.describe(ctx, id, &stands, "")
 	if err != nil {
 		return nil, err
 	}
-	return &api.WaitExecutionOutput{DescribeExecutionOutput: *described, LastEventId: head.LastEvent}, nil
+	return &api.WaitExecutionOutput{DescribeExecutionOutput: *described, LastEventId: stands.Head.LastEvent}, nil
 }
 
 // StopExecution stops an execution.
