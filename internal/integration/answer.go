@@ -50,42 +50,53 @@ func (m Metadata) RequestID() string { return m.Header.Get(RequestIDHeader) }
 
 // Append adds both members to the text of an object, without its braces.
 func (m Metadata) Append(text []byte) []byte {
-	names := HeaderNames(m.Header)
-	text = append(text, `"SdkHttpMetadata":{"AllHttpHeaders":{`...)
-	for i, name := range names {
-		text = append(appendName(text, i, name), '[')
-		for i, v := range m.Header[name] {
-			if i > 0 {
-				text = append(text, ',')
-			}
-			text = value.AppendString(text, strings.ToValidUTF8(v, "\uFFFD"))
+	headers := make([]Header, 0, len(m.Header))
+	for _, name := range HeaderNames(m.Header) {
+		for _, v := range m.Header[name] {
+			headers = append(headers, Header{spelled(name), v})
 		}
+	}
+	return AppendMetadata(text, m.Status, headers)
+}
+
+// AppendMetadata adds what [Metadata.Append] does. The headers come in the order
+// of their names, which are spelled as results have them.
+func AppendMetadata(text []byte, status int, headers []Header) []byte {
+	requestID := ""
+	text = append(text, `"SdkHttpMetadata":{"AllHttpHeaders":{`...)
+	for i, h := range headers {
+		switch {
+		case i == 0:
+			text = append(value.AppendString(text, h.Name), ":["...)
+		case h.Name == headers[i-1].Name:
+			text = append(text, ',')
+		default:
+			text = append(text, "],"...)
+			text = append(value.AppendString(text, h.Name), ":["...)
+		}
+		text = value.AppendString(text, strings.ToValidUTF8(h.Value, "\uFFFD"))
+	}
+	if len(headers) > 0 {
 		text = append(text, ']')
 	}
 	text = append(text, `},"HttpHeaders":{`...)
-	for i, name := range names {
-		text = value.AppendString(appendName(text, i, name), strings.ToValidUTF8(first(m.Header[name]), "\uFFFD"))
+	for i, h := range headers {
+		if i > 0 && h.Name == headers[i-1].Name {
+			continue
+		}
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(value.AppendString(text, h.Name), ':')
+		text = value.AppendString(text, strings.ToValidUTF8(h.Value, "\uFFFD"))
+		if h.Name == RequestIDHeader {
+			requestID = h.Value
+		}
 	}
 	text = append(text, `},"HttpStatusCode":`...)
-	text = strconv.AppendInt(text, int64(m.Status), 10)
+	text = strconv.AppendInt(text, int64(status), 10)
 	text = append(text, `},"SdkResponseMetadata":{"RequestId":`...)
-	return append(value.AppendString(text, m.RequestID()), '}')
-}
-
-// first is a header's one value, as far as most ask for.
-func first(values []string) string {
-	if len(values) == 0 {
-		return ""
-	}
-	return values[0]
-}
-
-// appendName adds the name of an object's member at position i.
-func appendName(text []byte, i int, name string) []byte {
-	if i > 0 {
-		text = append(text, ',')
-	}
-	return append(value.AppendString(text, spelled(name)), ':')
+	return append(value.AppendString(text, requestID), '}')
 }
 
 // Set adds both members to a result.

@@ -50,9 +50,6 @@ func payloadText(payload string) value.Text {
 // described is the result of lambda:invoke: the payload within what Lambda
 // tells of the invocation. The payload's text goes in as it is.
 func (o *outcome) described(in *invocation, payload value.Text) value.Text {
-	if o.header == nil {
-		o.header = standIn(in, len(o.payload))
-	}
 	version := o.header.Get("X-Amz-Executed-Version")
 	if version == "" {
 		version = in.function.qualifierOrLatest()
@@ -64,25 +61,33 @@ func (o *outcome) described(in *invocation, payload value.Text) value.Text {
 		text = value.AppendString(text, o.logs)
 	}
 	text = append(text, `,"Payload":`...)
-	text = append(text, payload.String()...)
-	text = integration.Metadata{Status: o.status, Header: o.header}.Append(append(text, ','))
+	text = append(append(text, payload.String()...), ',')
+	if o.header == nil {
+		text = standIn(text, o.status, in, len(o.payload))
+	} else {
+		text = integration.Metadata{Status: o.status, Header: o.header}.Append(text)
+	}
 	text = append(text, `,"StatusCode":`...)
 	text = append(strconv.AppendInt(text, int64(o.status), 10), '}')
 	return value.Checked(string(text))
 }
 
-// standIn is the headers of an answer that Backstep gives in Lambda's place.
-func standIn(in *invocation, length int) http.Header {
-	h := make(http.Header, 8)
-	values := [...]string{"keep-alive", strconv.Itoa(length), "application/json", time.Now().UTC().Format(http.TimeFormat),
-		in.function.qualifierOrLatest(), in.id, in.task.Trace}
-	for i, name := range [...]string{"Connection", "Content-Length", "Content-Type", "Date",
-		"X-Amz-Executed-Version", "X-Amzn-Requestid", "X-Amzn-Trace-Id"} { // as Go spells them
-		if values[i] != "" {
-			h[name] = values[i : i+1 : i+1]
-		}
+// standIn adds what is told of an answer that Backstep gives in Lambda's place.
+func standIn(text []byte, status int, in *invocation, length int) []byte {
+	headers := [...]integration.Header{
+		{Name: "Connection", Value: "keep-alive"},
+		{Name: "Content-Length", Value: strconv.Itoa(length)},
+		{Name: "Content-Type", Value: "application/json"},
+		{Name: "Date", Value: time.Now().UTC().Format(http.TimeFormat)},
+		{Name: "X-Amz-Executed-Version", Value: in.function.qualifierOrLatest()},
+		{Name: integration.RequestIDHeader, Value: in.id},
+		{Name: "X-Amzn-Trace-Id", Value: in.task.Trace},
 	}
-	return h
+	told := headers[:]
+	if in.task.Trace == "" {
+		told = headers[:len(headers)-1]
+	}
+	return integration.AppendMetadata(text, status, told)
 }
 
 // functionError is the failure that a function's own error is: its type as the

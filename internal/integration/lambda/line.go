@@ -2,7 +2,6 @@ package lambda
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -16,9 +15,9 @@ import (
 	"time"
 )
 
-// A process is spoken to by hand, on the standard library's reader of requests:
-// an invocation costs two requests, and a server for everyone costs more of the
-// processor than the turn that the invocation belongs to. An invocation is
+// A process is spoken to by hand: an invocation costs two requests, and a server
+// for everyone costs more of the processor than the turn that the invocation
+// belongs to. An invocation is
 // written by whoever brings it, so that nothing is woken to pass it on.
 
 // lines are the connections to one process's Runtime API.
@@ -112,8 +111,6 @@ type line struct {
 	conn    net.Conn
 	head    bounded
 	in      *bufio.Reader
-	asking  []byte // the head of the request at hand, where it came at once
-	asked   []byte // that of one that asked for an invocation and for nothing else
 
 	writing sync.Mutex
 	out     []byte
@@ -143,38 +140,30 @@ func (l *line) serve() {
 		if asked := l.process.fleet.leaves(l.process, l); asked || err != nil {
 			return // it hung up, or speaks before it was answered
 		}
-		if r == nil {
-			if !l.next() {
-				return
-			}
-			continue
-		}
 		l.head.left = math.MaxInt // who reads a body has bounds of his own
-		if strings.EqualFold(r.Header.Get("Expect"), "100-continue") && !l.goAhead() {
-			return
+		var goesOn bool
+		switch {
+		case r.http != nil:
+			goesOn = l.other(r.http)
+		case r.answers != "":
+			goesOn = l.payload(r)
+		default:
+			goesOn = l.next()
 		}
-		goesOn := l.answer(r)
-		l.head.left = maxHead
-		if r.Body.Close() != nil || !goesOn || r.Close {
+		if !goesOn {
 			return
 		}
 	}
 }
 
-// read reads a request: nil where it asks for an invocation in the very bytes
-// that did so before. A process asks in the same ones each time.
-func (l *line) read() (*http.Request, error) {
-	l.in.Peek(1)
-	request, _ := l.in.Peek(l.in.Buffered())
-	if len(l.asked) > 0 && bytes.HasPrefix(request, l.asked) {
-		_, err := l.in.Discard(len(l.asked))
-		return nil, err
+// other answers a request that is not in the plain form.
+func (l *line) other(r *http.Request) bool {
+	if strings.EqualFold(r.Header.Get("Expect"), "100-continue") && !l.goAhead() {
+		return false
 	}
-	l.asking = l.asking[:0]
-	if end := bytes.Index(request, []byte("\r\n\r\n")); end > 0 && len(l.asked) == 0 {
-		l.asking = append(l.asking, request[:end+4]...)
-	}
-	return http.ReadRequest(l.in)
+	goesOn := l.answer(r)
+	l.head.left = maxHead
+	return r.Body.Close() == nil && goesOn && !r.Close
 }
 
 // goAhead lets the process send a body that it has asked to send.

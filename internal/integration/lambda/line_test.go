@@ -219,3 +219,49 @@ func TestLineBounds(t *testing.T) {
 	last := all[maxLines-1]
 	last.expectClosed()
 }
+
+// What runtimes say with every invocation is read without the library's reader;
+// whatever could mean something else is not.
+func TestPlain(t *testing.T) {
+	const ask, answer = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n", "POST /2018-06-01/runtime/invocation/r-1/response HTTP/1.1\r\n"
+	for said, want := range map[string]request{
+		ask + "\r\n": {length: 0},
+		ask + "host: x\r\nUSER-AGENT: Go-http-client/1.1\r\nAccept-Encoding: gzip\r\n\r\nmore": {},
+		ask + "Content-Length: 0\r\n\r\n":                                      {},
+		answer + "Host: x\r\nContent-Length: 2\r\nContent-Type: a/b\r\n\r\n{}": {answers: "r-1", length: 2},
+		answer + "Content-Length: 0\r\n\r\n":                                   {answers: "r-1"},
+	} {
+		got, size, ok := plain([]byte(said))
+		if head := strings.Index(said, "\r\n\r\n") + 4; !ok || got.answers != want.answers || size != head || got.answers != "" && got.length != want.length {
+			t.Errorf("%q: got %+v, %d bytes, %v", said, got, size, ok)
+		}
+	}
+	for _, said := range []string{
+		"", ask, ask + "Host: x\r\n",
+		ask + "Content-Length: 1\r\n\r\n",
+		ask + "Origin: http://x\r\n\r\n",
+		ask + "Sec-Fetch-Site: none\r\n\r\n",
+		ask + "Connection: close\r\n\r\n",
+		ask + "Host: x\nOrigin: http://x\r\n\r\n",
+		ask + "Host: x\r\n folded\r\n\r\n",
+		ask + "Host : x\r\n\r\n",
+		strings.Replace(ask, "1.1", "1.0", 1) + "\r\n",
+		strings.Replace(ask, "next", "next?x", 1) + "\r\n",
+		answer + "\r\n",
+		answer + "Content-Length: 1\r\nContent-Length: 1\r\n\r\n",
+		answer + "Content-Length: +1\r\n\r\n",
+		answer + "Content-Length: 262145\r\n\r\n",
+		answer + "Content-Length: 99999999999999999999\r\n\r\n",
+		answer + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+		answer + "Content-Length: 1\r\nExpect: 100-continue\r\n\r\n",
+		answer + "Content-Length: 1\r\nTrailer: X\r\n\r\n",
+		strings.Replace(answer, "r-1", "", 1) + "Content-Length: 1\r\n\r\n",
+		strings.Replace(answer, "r-1", "a/b", 1) + "Content-Length: 1\r\n\r\n",
+		strings.Replace(answer, "r-1", "a%2Fb", 1) + "Content-Length: 1\r\n\r\n",
+		strings.Replace(answer, "response", "error", 1) + "Content-Length: 1\r\n\r\n",
+	} {
+		if got, _, ok := plain([]byte(said)); ok {
+			t.Errorf("%q is taken for %+v", said, got)
+		}
+	}
+}

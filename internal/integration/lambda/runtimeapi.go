@@ -34,9 +34,6 @@ func (l *line) answer(r *http.Request) bool {
 	}
 	switch r.Method + " " + noun + " " + verb {
 	case "GET invocation/next ":
-		if r.Body == http.NoBody && !r.Close && r.Header.Get("Expect") == "" {
-			l.asked = append(l.asked, l.asking...)
-		}
 		return l.next()
 	case "POST init/error ":
 		return l.initFailure(r)
@@ -93,14 +90,11 @@ func (l *line) response(r *http.Request, id string) bool {
 		told, _ := base64.StdEncoding.DecodeString(r.Trailer.Get("Lambda-Runtime-Function-Error-Body"))
 		out = &outcome{status: http.StatusOK, payload: string(told), failed: true}
 	}
-	switch {
-	case !l.settle(id, out):
-		return l.refuse(http.StatusBadRequest, "InvalidRequestID")
-	case dropped == maxResponse:
+	if dropped == maxResponse && l.settle(id, out) {
 		l.refuse(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge")
 		return false // the rest of it is not read
 	}
-	return l.accept()
+	return l.conclude(id, out)
 }
 
 // failure takes an invocation's error.
@@ -109,7 +103,12 @@ func (l *line) failure(r *http.Request, id string) bool {
 	if err != nil {
 		return l.refuse(http.StatusBadRequest, "TruncatedResponse")
 	}
-	if !l.settle(id, &outcome{status: http.StatusOK, payload: string(body), failed: true, cut: len(body) > integration.MaxResult}) {
+	return l.conclude(id, &outcome{status: http.StatusOK, payload: string(body), failed: true, cut: len(body) > integration.MaxResult})
+}
+
+// conclude settles an invocation and tells the process so.
+func (l *line) conclude(id string, out *outcome) bool {
+	if !l.settle(id, out) {
 		return l.refuse(http.StatusBadRequest, "InvalidRequestID")
 	}
 	return l.accept()
