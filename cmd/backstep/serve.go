@@ -75,8 +75,7 @@ func serve(ctx context.Context, flags cli.Serve) error {
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	slog.SetDefault(log)
-	ballast := make([]byte, ballastBytes)
-	defer runtime.KeepAlive(ballast)
+	defer runtime.KeepAlive(make([]byte, ballast(os.DirFS("/"))))
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return &cli.UsageError{Err: fmt.Errorf("%w: name another address by --listen", err)}
@@ -90,11 +89,6 @@ func serve(ctx context.Context, flags cli.Serve) error {
 	log.Info("backstep serves", "version", version(), "address", listener.Addr().String(), "store", h.place, "region", c.Region, "account", c.Account)
 	return h.run(ctx, listener)
 }
-
-// ballastBytes are allocated and never touched, so that they cost no memory. The
-// collector runs when the heap has doubled, and a server's, which holds little
-// for long, would do so ten times a second.
-const ballastBytes = 32 << 20
 
 // house is a server's parts, in the order in which they stand on one another.
 type house struct {
