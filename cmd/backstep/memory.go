@@ -13,7 +13,7 @@ import (
 // lie about until then, of its own size.
 const (
 	leastBallast = 16 << 20
-	mostBallast  = 96 << 20
+	mostBallast  = 64 << 20
 	ballastShare = 64 // of the memory there is
 )
 

@@ -15,12 +15,12 @@ func TestBallast(t *testing.T) {
 	}{
 		"nothing is told":       {nil, 16 * mib},
 		"nonsense":              {map[string]string{"proc/meminfo": "MemTotal: much\n", "sys/fs/cgroup/memory.max": "some"}, 16 * mib},
-		"a large machine":       {map[string]string{"proc/meminfo": meminfo("25165824")}, 96 * mib},
+		"a large machine":       {map[string]string{"proc/meminfo": meminfo("25165824")}, 64 * mib},
 		"a small one":           {map[string]string{"proc/meminfo": meminfo("2097152")}, 32 * mib},
 		"a group without limit": {map[string]string{"proc/meminfo": meminfo("4194304"), "sys/fs/cgroup/memory.max": "max\n"}, 64 * mib},
 		"a small group":         {map[string]string{"proc/meminfo": meminfo("25165824"), "sys/fs/cgroup/memory.max": "268435456\n"}, 16 * mib},
 		"one of the old kind":   {map[string]string{"proc/meminfo": meminfo("25165824"), "sys/fs/cgroup/memory/memory.limit_in_bytes": "3221225472\n"}, 48 * mib},
-		"no limit of that kind": {map[string]string{"proc/meminfo": meminfo("25165824"), "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 96 * mib},
+		"no limit of that kind": {map[string]string{"proc/meminfo": meminfo("25165824"), "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 64 * mib},
 	} {
 		root := fstest.MapFS{}
 		for file, text := range c.files {
