@@ -35,7 +35,7 @@ func newTurn(e *Env, p *asl.Program, x *Execution) *turn {
 	t := &turn{env: e, p: p, x: x, head: x.Head, context: x.memo.context}
 	t.chance.seed = e.Seed
 	t.head.Now = max(x.Head.Now, e.Now)
-	t.events = make([]Event, 0, 8)
+	t.events = make([]Event, 0, 5) // of a task's end and the next one's begin
 	return t
 }
 

@@ -54,22 +54,23 @@ func (o *outcome) described(in *invocation, payload value.Text) value.Text {
 	if version == "" {
 		version = in.function.qualifierOrLatest()
 	}
-	text := append(make([]byte, 0, payload.Len()+2048), `{"ExecutedVersion":`...)
-	text = value.AppendString(text, version)
-	if o.logs != "" {
-		text = append(text, `,"LogResult":`...)
-		text = value.AppendString(text, o.logs)
-	}
-	text = append(text, `,"Payload":`...)
-	text = append(append(text, payload.String()...), ',')
-	if o.header == nil {
-		text = standIn(text, o.status, in, len(o.payload))
-	} else {
-		text = integration.Metadata{Status: o.status, Header: o.header}.Append(text)
-	}
-	text = append(text, `,"StatusCode":`...)
-	text = append(strconv.AppendInt(text, int64(o.status), 10), '}')
-	return value.Checked(string(text))
+	return value.Written(func(text []byte) []byte {
+		text = append(text, `{"ExecutedVersion":`...)
+		text = value.AppendString(text, version)
+		if o.logs != "" {
+			text = append(text, `,"LogResult":`...)
+			text = value.AppendString(text, o.logs)
+		}
+		text = append(text, `,"Payload":`...)
+		text = append(append(text, payload.String()...), ',')
+		if o.header == nil {
+			text = standIn(text, o.status, in, len(o.payload))
+		} else {
+			text = integration.Metadata{Status: o.status, Header: o.header}.Append(text)
+		}
+		text = append(text, `,"StatusCode":`...)
+		return append(strconv.AppendInt(text, int64(o.status), 10), '}')
+	})
 }
 
 // standIn adds what is told of an answer that Backstep gives in Lambda's place.

@@ -111,6 +111,7 @@ type line struct {
 	conn    net.Conn
 	head    bounded
 	in      *bufio.Reader
+	body    []byte // of the last payload, to be written over
 
 	writing sync.Mutex
 	out     []byte

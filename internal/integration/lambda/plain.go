@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/backstep/backstep/internal/integration"
@@ -90,9 +91,12 @@ func plainFields(fields []byte) (length int, ok bool) {
 
 // payload takes the payload that follows the head of such a request.
 func (l *line) payload(r request) bool {
-	body := make([]byte, r.length)
+	body := slices.Grow(l.body[:0], r.length)[:r.length]
 	if _, err := io.ReadFull(l.in, body); err != nil {
 		return l.refuse(http.StatusBadRequest, "TruncatedResponse")
+	}
+	if l.body = body; r.length > maxHead {
+		l.body = nil
 	}
 	return l.conclude(r.answers, &outcome{status: http.StatusOK, payload: string(body)})
 }

@@ -204,15 +204,17 @@ func (in *invocation) clientContext(strict bool) string {
 
 // told is what participants are told, as the text of an object. It is ASCII.
 func (in *invocation) told() string {
-	text := append(make([]byte, 0, 512), '{')
-	for i, h := range in.task.Headers() {
-		if i > 0 {
-			text = append(text, ',')
+	return value.Written(func(text []byte) []byte {
+		text = append(text, '{')
+		for i, h := range in.task.Headers() {
+			if i > 0 {
+				text = append(text, ',')
+			}
+			text = append(value.AppendString(text, h.Name), ':')
+			text = value.AppendString(text, h.Value)
 		}
-		text = append(value.AppendString(text, h.Name), ':')
-		text = value.AppendString(text, h.Value)
-	}
-	return string(append(text, '}'))
+		return append(text, '}')
+	}).String()
 }
 
 // ascii is JSON text with everything beyond ASCII escaped, fit for a header.
