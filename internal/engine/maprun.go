@@ -181,55 +181,61 @@ func (e *Engine) startVolatile(b *birth) error {
 	return e.beginExpress(machine.New(start), b.request.Input, func(Outcome) {})
 }
 
-// stopIfOver stops a child whose map run has ended.
+// stopIfOver stops a child whose map run has ended, or fails and took the child
+// for one that had not begun.
 func (e *Engine) stopIfOver(b *birth) error {
 	_, head, err := e.Execution(e.ctx, store.ID(b.start.Parent.ID))
-	if err != nil || !head.Status.Ended() {
+	if err != nil || !head.Status.Ended() && (!head.Run.Failing || b.start.Express) {
 		return err
 	}
-	return e.stopItem(&b.start)
+	_, err = e.stopItem(&b.start)
+	return err
 }
 
-// stopItem stops a child, if it is there and has not ended, and no other job of
-// its run waits for it by now.
-func (e *Engine) stopItem(child *machine.Start) error {
+// stopItem stops a child, unless it has ended, or another job of its run waits
+// for it by now. It reports whether the child is there.
+func (e *Engine) stopItem(child *machine.Start) (there bool, err error) {
 	id := store.ID(child.ID)
 	if !child.Express {
-		var err error
 		if id, err = e.Find(e.ctx, child.Account, child.Region, child.Machine, child.Name); errors.Is(err, ErrNotFound) {
-			return nil
+			return false, nil
 		} else if err != nil {
-			return err
+			return false, err
 		}
 	}
-	return e.stop(id, child.Parent.Job)
+	cause := "The map run execution [" + child.ParentRunARN() + "] which was managing this resource was aborted"
+	return true, e.stop(id, child.Parent.Job, machine.Failure{Cause: &cause})
 }
 
 // stop stops what was started for a job, if nobody else waits for it by now; a
 // job of 0 is any. What is not there has stopped.
-func (e *Engine) stop(id store.ID, job machine.JobID) error {
-	_, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &machine.Failure{}}, &rider{
+func (e *Engine) stop(id store.ID, job machine.JobID, why machine.Failure) error {
+	_, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &why}, &rider{
 		before: func(r *resident) bool { return job == 0 || r.x.ParentJob() == job },
 	})
 	return heard(err)
 }
 
 // halt stops the map run or the child that an earlier job started, and then
-// says that this is done.
+// says that this is done: by a failure where the child was never there.
 func (e *Engine) halt(er *errand) {
 	id, job, child, err := e.halted(er.key)
+	done := machine.Message{Kind: machine.JobSucceeded, Job: machine.JobID(er.key.Number)}
 	switch {
 	case err != nil:
 	case child != nil:
-		err = e.stopItem(child)
+		var there bool
+		if there, err = e.stopItem(child); !there {
+			done = failedStart(done.Job, "The child has not begun")
+		}
 	case !id.IsZero():
-		err = e.stop(id, job)
+		err = e.stop(id, job, machine.Failure{})
 	}
 	if err != nil {
 		e.postpone(er, err)
 		return
 	}
-	e.deliver(er, machine.Message{Kind: machine.JobSucceeded, Job: machine.JobID(er.key.Number)})
+	e.deliver(er, done)
 }
 
 // halted is what a job stops: a child, or a map run by its id and the job that

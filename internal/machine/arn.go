@@ -18,6 +18,13 @@ func (s *Start) ExecutionARN() string {
 // UUID.
 func (s *Start) MapRunARN() string { return s.arn("mapRun:") + s.Machine + ":" + uuid(s.ID) }
 
+// ParentRunARN is the ARN of the map run that a child belongs to.
+func (s *Start) ParentRunARN() string {
+	run := *s
+	run.ID = s.Parent.ID
+	return run.MapRunARN()
+}
+
 // uuid is 16 bytes as a UUID is written.
 func uuid(b [16]byte) string {
 	text := hex.EncodeToString(b[:])

@@ -90,6 +90,9 @@ func (t *turn) takeRun(m Message) bool {
 	}
 	switch {
 	case j.Kind == Tell || j.Kind == Halt:
+		if started := t.peekJob(JobID(j.Send)); j.Kind == Halt && m.Kind == JobFailed && started != nil && started.Kind == StartItem {
+			t.unborn(started)
+		}
 		return t.told(j, m.Kind)
 	case j.Kind == Resume && m.Kind == Continue:
 		t.jobs.put(j.ID, nil)
@@ -174,13 +177,13 @@ func (t *turn) advance() {
 		u, join := t.account(), t.peek(0).Join
 		again := u.Again < u.Until
 		switch most := t.env.Limits.EntriesTurn; {
-		case t.peek(0).Job != 0 || u.Executions.Running >= t.childrenAtOnce():
-			return
-		case u.Failing:
-			t.write(true)
+		case t.peek(0).Job != 0 || !u.Failing && u.Executions.Running >= t.childrenAtOnce():
 			return
 		case u.Bytes >= flushBytes && t.exports():
 			t.write(false)
+			return
+		case u.Failing:
+			t.fallBack()
 			return
 		case u.Taken == join.Count && !u.Over && !again:
 			t.readOn()
@@ -451,27 +454,55 @@ func (t *turn) conclude() {
 	t.endRun(Succeeded, &fault{})
 }
 
-// failRun fails the run. Where results are written, what there is of them is
-// written first; the children that are under way are stopped at once.
+// failRun begins to fail the run: the children that are under way are stopped,
+// or where they are Express and can't be, end by themselves. What each comes to
+// counts.
 func (t *turn) failRun(fl *fault) bool {
-	if !t.exports() {
-		return t.endRun(Failed, fl)
-	}
-	u := t.account()
-	u.Failing = true
+	t.account().Failing = true
 	t.head.Error, t.head.Cause = fl.Error, fl.Cause
+	t.giveUpPending()
 	root := t.frame(0)
-	t.abortRunning()
 	for _, id := range t.openJobs() {
-		if j := t.peekJob(id); j.Kind != WriteResults && j.Kind != Halt {
-			t.halt(id)
+		switch j := t.peekJob(id); j.Kind {
+		case StartItem:
+			t.recall(j)
+		case ReadItems, Resume:
 			t.jobs.put(id, nil)
 		}
 	}
-	if j := t.peekJob(root.Job); j == nil {
+	if t.peekJob(root.Job) == nil {
 		root.Job = 0
 	}
 	return true
+}
+
+// fallBack ends a run that has failed, once none of its children is under way.
+// Where results are written, what there is of them is written first.
+func (t *turn) fallBack() {
+	switch {
+	case t.account().Executions.Running > 0:
+	case t.exports():
+		t.write(true)
+	default:
+		t.endRun(Failed, &fault{Failure: Failure{t.head.Error, t.head.Cause}})
+	}
+}
+
+// recall stops the child of a job for a run that fails. The child tells of its end.
+func (t *turn) recall(j *Job) {
+	switch {
+	case t.x.Jobs[j.ID] == nil: // made in this very turn
+		t.unborn(j)
+	case !t.distributedMap(j.State).Map.Express:
+		t.halt(j.ID)
+	}
+}
+
+// unborn takes note of a child that has not begun when its run failed.
+func (t *turn) unborn(j *Job) {
+	count := t.itemsOf(j)
+	t.lose(j, count, Aborted)
+	t.settle(j, count, Aborted, false)
 }
 
 // openJobs are the numbers of the jobs that are open, in order.

@@ -99,6 +99,7 @@ func TestAChildThatIsNotRedrivableTellsAgain(t *testing.T) {
 	n := bad.x.Ending(s.env.Limits)
 	n.Start.Parent = &Parent{s.x.Start.ID, j.ID}
 	s.step(Message{Kind: Answered, Endings: []Ending{n}})
+	s.command("end 1 ABORTED")
 	if u := s.x.Head.Run; u.Items.Aborted != 2 || u.Items.Permanent != 1 || u.Executions.Permanent != 1 || s.x.Head.Status != Failed {
 		t.Errorf("%+v", *u)
 	}

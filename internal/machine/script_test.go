@@ -203,6 +203,8 @@ func (s *script) command(line string) string {
 	case "end":
 		status, output, _ := strings.Cut(rest2, " ")
 		do(Message{Kind: Answered, Endings: s.endings(target, status, output)})
+	case "unborn": // there is no child to stop
+		do(Message{Kind: JobFailed, Job: s.jobOf(Halt), Failure: &Failure{}})
 	case "child":
 		return s.child(target)
 	case "read":

@@ -49,9 +49,7 @@ func mapRunARN(child *machine.Start) *string {
 	if child.Map == nil {
 		return nil
 	}
-	run := *child
-	run.ID = child.Parent.ID
-	text := run.MapRunARN()
+	text := child.ParentRunARN()
 	return &text
 }
 
