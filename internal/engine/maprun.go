@@ -31,6 +31,8 @@ func (e *Engine) startRun(er *errand) {
 	}
 }
 
+const unbornCause = "The child has not begun"
+
 func failedStart(job machine.JobID, cause string) machine.Message {
 	name := "States.Runtime"
 	return machine.Message{Kind: machine.JobFailed, Job: job, Failure: &machine.Failure{Error: &name, Cause: &cause}}
@@ -94,6 +96,7 @@ func (e *Engine) rerun(s *shard, r *resident, m machine.Message) error {
 type birth struct {
 	request StartRequest
 	start   machine.Start
+	late    bool // the run has failed by now
 }
 
 // item reads the job that starts a child; nil where it is over.
@@ -112,7 +115,7 @@ func (e *Engine) item(k store.JobKey) (*birth, error) {
 	if start == nil {
 		return nil, nil
 	}
-	return &birth{start: *start, request: StartRequest{
+	return &birth{start: *start, late: r.x.Head.Run.Failing, request: StartRequest{
 		Machine: Machine{
 			Account: start.Account, Region: start.Region, Name: start.Machine, Definition: store.Hash(start.Definition),
 			Version: start.Version, Alias: start.Alias, RoleARN: start.RoleARN, Express: start.Express,
@@ -123,6 +126,7 @@ func (e *Engine) item(k store.JobKey) (*birth, error) {
 
 // startItem starts a map run's child.
 func (e *Engine) startItem(er *errand) {
+	job := machine.JobID(er.key.Number)
 	b, err := e.item(er.key)
 	switch {
 	case err != nil:
@@ -130,12 +134,16 @@ func (e *Engine) startItem(er *errand) {
 		return
 	case b == nil:
 		return
+	case b.late && b.start.Express: // or it was lost with the memory it was in
+		e.deliver(er, failedStart(job, unbornCause))
+		return
+	case b.late: // who stops it finds out whether it has begun
+		return
 	case b.start.Express:
 		err = e.startVolatile(b)
 	default:
 		err = e.startLasting(b)
 	}
-	job := machine.JobID(er.key.Number)
 	var taken *NameTakenError
 	switch {
 	case errors.Is(err, ErrQuarantined), errors.As(err, &taken):
@@ -226,7 +234,7 @@ func (e *Engine) halt(er *errand) {
 	case child != nil:
 		var there bool
 		if there, err = e.stopItem(child); !there {
-			done = failedStart(done.Job, "The child has not begun")
+			done = failedStart(done.Job, unbornCause)
 		}
 	case !id.IsZero():
 		err = e.stop(id, job, machine.Failure{})

@@ -534,6 +534,55 @@ func TestMapRunFailsAndWrites(t *testing.T) {
 	}
 }
 
+// What is under way when a run fails is in its files: standard children as stopped
+// for that, express ones by what they came to; over a crash at any commit.
+func TestMapRunFailsWhileChildrenAreUnderWay(t *testing.T) {
+	definition := func(kind string) string {
+		return fmt.Sprintf(`{"StartAt":"Each","States":{"Each":{"Type":"Map","Label":"Ours","MaxConcurrency":2,%s"End":true,
+			"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"%s"},"StartAt":"Which","States":{
+				"Which":{"Type":"Choice","Choices":[{"Variable":"$","NumericEquals":1,"Next":"Bad"}],"Default":"Later"},
+				"Bad":{"Type":"Fail"},"Later":{"Type":"Wait","Seconds":30,"End":true}}}}}}`, writes, kind)
+	}
+	for _, kind := range []string{"STANDARD", "EXPRESS"} {
+		for n := 0; n < 60; n++ {
+			kept := &shelf{objects: map[string]string{}}
+			r := newRig(t, echo, func(c *Config) { c.Objects = kept })
+			id := r.start(r.define(definition(kind)), "a", `[2,1,3]`).ID
+			session := r.session
+			session.CrashIn(n, n%2 == 0)
+			r.pass(time.Minute)
+			crashed := session.Crashed()
+			if crashed {
+				r.open()
+				r.pass(time.Minute)
+			}
+			session.CrashIn(0, false)
+			run := r.runs(id)[0]
+			u, counts := r.head(run).Run, machine.Succeeded
+			if kind == "STANDARD" {
+				counts = machine.Aborted
+			}
+			if h := r.head(id); h.Status != machine.Failed || u.Items.Failed != 1 || u.Items.Running != 0 || u.Items.Written != 2 && u.Items.Written != 1 {
+				t.Fatalf("%s, crash at %d: %s, %+v", kind, n, story(r.history(id)), u)
+			}
+			for key, text := range kept.objects {
+				aborted := strings.Contains(text, `"Cause":"The map run execution [arn:aws:states:us-east-1:123456789012:mapRun:`) &&
+					strings.Contains(text, `] which was managing this resource was aborted","ExecutionArn"`) && strings.Contains(text, `"Status":"ABORTED"`)
+				if strings.Contains(key, "FAILED") && !crashed && aborted != (counts == machine.Aborted) {
+					t.Errorf("%s: %s", kind, text)
+				}
+			}
+			if !crashed && (u.Items.Succeeded == 1) != (counts == machine.Succeeded) {
+				t.Errorf("%s: %+v", kind, u.Items)
+			}
+			r.tidy()
+			if n > 0 && !crashed {
+				break
+			}
+		}
+	}
+}
+
 func notBegun(input string) string {
 	return `{"Input":"` + input + `","InputDetails":{"Included":true},"Status":"PENDING"}`
 }

@@ -367,6 +367,10 @@ func (t *turn) answered(endings []Ending) (changed bool) {
 
 // stillborn takes note of a child that can't be started.
 func (t *turn) stillborn(j *Job) bool {
+	if t.head.Run.Failing {
+		t.unborn(j)
+		return true
+	}
 	count := t.itemsOf(j)
 	t.lose(j, count, Failed)
 	t.settle(j, count, Failed, false)
