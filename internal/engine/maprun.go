@@ -96,6 +96,7 @@ func (e *Engine) rerun(s *shard, r *resident, m machine.Message) error {
 type birth struct {
 	request StartRequest
 	start   machine.Start
+	tries   int  // how often it was begun before
 	late    bool // the run has failed by now
 }
 
@@ -106,7 +107,8 @@ func (e *Engine) item(k store.JobKey) (*birth, error) {
 		return nil, err
 	}
 	defer s.release(r)
-	if j := r.x.Jobs[machine.JobID(k.Number)]; j != nil && r.x.Payloads[j.Request].IsZero() { // it is done again
+	j := r.x.Jobs[machine.JobID(k.Number)]
+	if j != nil && r.x.Payloads[j.Request].IsZero() { // it is done again
 		if err := e.readPayloads(e.ctx, r.id, r.x); err != nil {
 			return nil, err
 		}
@@ -115,7 +117,7 @@ func (e *Engine) item(k store.JobKey) (*birth, error) {
 	if start == nil {
 		return nil, nil
 	}
-	return &birth{start: *start, late: r.x.Head.Run.Failing, request: StartRequest{
+	return &birth{start: *start, tries: int(j.Attempt) - 1, late: r.x.Head.Run.Failing, request: StartRequest{
 		Machine: Machine{
 			Account: start.Account, Region: start.Region, Name: start.Machine, Definition: store.Hash(start.Definition),
 			Version: start.Version, Alias: start.Alias, RoleARN: start.RoleARN, Express: start.Express,
@@ -186,7 +188,9 @@ func (e *Engine) startVolatile(b *birth) error {
 	}
 	start := b.start
 	start.At = e.now()
-	return e.beginExpress(machine.New(start), b.request.Input, func(Outcome) {})
+	x := machine.New(start)
+	x.Head.Redrives = b.tries
+	return e.beginExpress(x, b.request.Input, func(Outcome) {})
 }
 
 // stopIfOver stops a child whose map run has ended, or fails and took the child

@@ -562,7 +562,7 @@ func TestMapRunFailsWhileChildrenAreUnderWay(t *testing.T) {
 			if kind == "STANDARD" {
 				counts = machine.Aborted
 			}
-			if h := r.head(id); h.Status != machine.Failed || u.Items.Failed != 1 || u.Items.Running != 0 || u.Items.Written != 2 && u.Items.Written != 1 {
+			if h := r.head(id); h.Status != machine.Failed || u.Items.Failed != 1 || u.Items.Running != 0 || u.Items.Written != 3 || u.Executions.Written != 3 {
 				t.Fatalf("%s, crash at %d: %s, %+v", kind, n, story(r.history(id)), u)
 			}
 			for key, text := range kept.objects {

@@ -376,3 +376,27 @@ func TestAMapRunIsRedrivenAndWrites(t *testing.T) {
 		t.Errorf("counts %+v", u)
 	}
 }
+
+// An express child that is begun again tells how often it was.
+func TestAnExpressChildCountsItsRedrives(t *testing.T) {
+	r := newRig(t, func(_ context.Context, task integration.Task) (value.Text, error) {
+		if n, _ := task.Request.Decode().Get("n").AsInt(); n < 2 {
+			return value.Text{}, integration.NewError("Early", "", integration.EffectNone)
+		}
+		return task.Request, nil
+	}, nil)
+	id := r.start(r.define(strings.Replace(each("EXPRESS", ""), `"n.$":"$"`, `"n.$":"$$.Execution.RedriveCount"`, 1)), "a", `["x"]`).ID
+	r.settle()
+	for range 2 {
+		if h := r.head(id); h.Status != machine.Failed {
+			t.Fatalf("%+v", h)
+		}
+		if _, err := r.engine.Redrive(context.Background(), id, ""); err != nil {
+			t.Fatal(err)
+		}
+		r.settle()
+	}
+	if h := r.head(id); h.Status != machine.Succeeded || r.output(id).Text().String() != `[2]` {
+		t.Errorf("%+v, %s", h, r.output(id).Text())
+	}
+}

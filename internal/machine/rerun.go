@@ -82,15 +82,13 @@ func (t *turn) rerun() {
 	if !t.exports() {
 		return
 	}
-	u.Items.Written, u.Executions.Written, u.Bytes = u.Items.Succeeded, u.Executions.Succeeded, 0
+	u.Bytes = 0
 	for _, child := range t.gathered() {
 		if Status(child.Index) != Succeeded { // what it comes to is still open
 			t.frames.put(child.ID, nil)
 			continue
 		}
 		u.Bytes = min(u.Bytes+t.text(child.Result).Len()+1, 1<<30)
-		u.Items.Written -= int(child.Sends)
-		u.Executions.Written--
 	}
 	t.replaceFailures(root)
 }
