@@ -194,7 +194,7 @@ func (sc *scope) composed(t *asl.Template) (datum, *fault) {
 	if most := sc.turn.env.Limits.Payload; !ok || most > 0 && size > most {
 		return sc.template(t)
 	}
-	return datum{text: value.Written(func(dst []byte) []byte { return sc.compose(dst, t) })}, nil
+	return datum{text: value.Checked(string(sc.compose(make([]byte, 0, size), t)))}, nil
 }
 
 // size is about how many bytes a template of constants and whole texts makes.

@@ -141,7 +141,7 @@ func (s *script) compile(text string) {
 //	end N,… STATUS [OUTPUT]  child N         update NAME=n …
 //	reads                    read PAGE       unread [ERROR [CAUSE]]
 //	results [PAGE, …]        wrote [PAGE, …] unwritten [ERROR [CAUSE]]
-//	redrive
+//	redrive                  unborn
 func (s *script) command(line string) string {
 	verb, rest, _ := strings.Cut(line, " ")
 	target, rest2, _ := strings.Cut(rest, " ")
@@ -159,10 +159,7 @@ func (s *script) command(line string) string {
 		do(Message{Kind: JobSucceeded, Job: s.job(target), Output: s.text(rest2)})
 	case "fail", "refuse":
 		name, cause, given := strings.Cut(rest2, " ")
-		effect := EffectNamed
-		if verb == "refuse" {
-			effect = EffectNone
-		}
+		effect := map[string]Effect{"fail": EffectNamed, "refuse": EffectNone}[verb]
 		do(Message{Kind: JobFailed, Job: s.job(target), Failure: failure(name, cause, given), Effect: effect})
 	case "submit":
 		do(Message{Kind: Submitted, Job: s.job(target), Output: s.text(rest2)})

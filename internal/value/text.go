@@ -2,7 +2,6 @@ package value
 
 import (
 	"fmt"
-	"sync"
 	"unicode/utf8"
 )
 
@@ -47,23 +46,6 @@ func Check(s string) (Text, error) {
 
 // Checked takes s as JSON that was checked before, such as a record of our own.
 func Checked(s string) Text { return Text{s} }
-
-// loans are the memory that texts are put together in.
-var loans = sync.Pool{New: func() any { return new([]byte) }}
-
-// Written is the text that write appends to what it is given, as JSON that needs
-// no check.
-func Written(write func([]byte) []byte) Text {
-	const most = 64 << 10 // kept of a loan
-	loan := loans.Get().(*[]byte)
-	text := write((*loan)[:0])
-	t := Text{string(text)}
-	if cap(text) <= most {
-		*loan = text
-	}
-	loans.Put(loan)
-	return t
-}
 
 // String is the text.
 func (t Text) String() string { return t.s }

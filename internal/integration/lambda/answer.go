@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/backstep/backstep/internal/integration"
@@ -54,7 +55,7 @@ func (o *outcome) described(in *invocation, payload value.Text) value.Text {
 	if version == "" {
 		version = in.function.qualifierOrLatest()
 	}
-	return value.Written(func(text []byte) []byte {
+	return put(func(text []byte) []byte {
 		text = append(text, `{"ExecutedVersion":`...)
 		text = value.AppendString(text, version)
 		if o.logs != "" {
@@ -71,6 +72,22 @@ func (o *outcome) described(in *invocation, payload value.Text) value.Text {
 		text = append(text, `,"StatusCode":`...)
 		return append(strconv.AppendInt(text, int64(o.status), 10), '}')
 	})
+}
+
+// loans are the memory that texts are put together in.
+var loans = sync.Pool{New: func() any { return new([]byte) }}
+
+// put is the text that write appends to what it is given, as JSON that needs no
+// check.
+func put(write func([]byte) []byte) value.Text {
+	loan := loans.Get().(*[]byte)
+	text := write((*loan)[:0])
+	t := value.Checked(string(text))
+	if cap(text) <= maxHead {
+		*loan = text
+	}
+	loans.Put(loan)
+	return t
 }
 
 // standIn adds what is told of an answer that Backstep gives in Lambda's place.

@@ -204,7 +204,7 @@ func (in *invocation) clientContext(strict bool) string {
 
 // told is what participants are told, as the text of an object. It is ASCII.
 func (in *invocation) told() string {
-	return value.Written(func(text []byte) []byte {
+	return put(func(text []byte) []byte {
 		text = append(text, '{')
 		for i, h := range in.task.Headers() {
 			if i > 0 {

@@ -1,16 +1,18 @@
-package value
+package lambda
 
 import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/backstep/backstep/internal/value"
 )
 
 // A text that was put together is its own: what is put together later, or by
 // others meanwhile, does not change it.
-func TestWritten(t *testing.T) {
-	made := func(s string) Text {
-		return Written(func(dst []byte) []byte { return AppendString(dst, s) })
+func TestPut(t *testing.T) {
+	made := func(s string) value.Text {
+		return put(func(dst []byte) []byte { return value.AppendString(dst, s) })
 	}
 	var all sync.WaitGroup
 	for _, s := range []string{"a", "b", strings.Repeat("c", 100<<10), ""} {
