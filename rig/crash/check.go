@@ -197,13 +197,17 @@ func (a *audit) examine(ctx context.Context, o *order) error {
 	case api.CodeOf(err) == api.CodeExecutionDoesNotExist:
 		a.checkAbsent(o)
 		return nil
-	case err != nil:
+	case err == nil:
+		o.events, err = readHistory(ctx, a.service, o.execution, 1000)
+	}
+	if code := api.CodeOf(err); code != "" {
+		a.say("I1", o, "it can't be read: the server says %s", code)
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	o.found = found
-	if o.events, err = readHistory(ctx, a.service, o.execution, 1000); err != nil {
-		return err
-	}
 	o.path = follow(a.flows[o.machine], o.events)
 	a.checkStarts(o)
 	a.checkCalls(o)
@@ -371,7 +375,7 @@ func (a *audit) checkLists(ctx context.Context) error {
 			o := a.orders[e.ExecutionArn]
 			switch {
 			case o == nil || o.found == nil:
-				a.say("I1", nil, "%s is listed, and nobody started it", e.ExecutionArn)
+				a.say("I1", nil, "%s is listed, and nobody started it or it can't be read", e.ExecutionArn)
 			case listed[e.ExecutionArn]:
 				a.say("I1", o, "it is listed twice")
 			case e.Status != o.found.Status:
