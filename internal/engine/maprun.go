@@ -204,9 +204,9 @@ func (e *Engine) stopIfOver(b *birth) error {
 	return err
 }
 
-// stopItem stops a child, unless it has ended, or another job of its run waits
-// for it by now. It reports whether the child is there.
-func (e *Engine) stopItem(child *machine.Start) (there bool, err error) {
+// stopItem stops a child, unless it has ended. It reports whether the child has
+// begun for its job, and for no other by now.
+func (e *Engine) stopItem(child *machine.Start) (begun bool, err error) {
 	id := store.ID(child.ID)
 	if !child.Express {
 		if id, err = e.Find(e.ctx, child.Account, child.Region, child.Machine, child.Name); errors.Is(err, ErrNotFound) {
@@ -216,32 +216,36 @@ func (e *Engine) stopItem(child *machine.Start) (there bool, err error) {
 		}
 	}
 	cause := "The map run execution [" + child.ParentRunARN() + "] which was managing this resource was aborted"
-	return true, e.stop(id, child.Parent.Job, machine.Failure{Cause: &cause})
+	return e.stop(id, child.Parent.Job, machine.Failure{Cause: &cause})
 }
 
 // stop stops what was started for a job, if nobody else waits for it by now; a
-// job of 0 is any. What is not there has stopped.
-func (e *Engine) stop(id store.ID, job machine.JobID, why machine.Failure) error {
-	_, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &why}, &rider{
-		before: func(r *resident) bool { return job == 0 || r.x.ParentJob() == job },
+// job of 0 is any. It reports whether there was such. What is not there has
+// stopped.
+func (e *Engine) stop(id store.ID, job machine.JobID, why machine.Failure) (begun bool, err error) {
+	_, err = e.turn(id, machine.Message{Kind: machine.Stop, Failure: &why}, &rider{
+		before: func(r *resident) bool {
+			begun = job == 0 || r.x.ParentJob() == job
+			return begun
+		},
 	})
-	return heard(err)
+	return begun, heard(err)
 }
 
 // halt stops the map run or the child that an earlier job started, and then
-// says that this is done: by a failure where the child was never there.
+// says that this is done: by a failure where the child has not begun for that job.
 func (e *Engine) halt(er *errand) {
 	id, job, child, err := e.halted(er.key)
 	done := machine.Message{Kind: machine.JobSucceeded, Job: machine.JobID(er.key.Number)}
 	switch {
 	case err != nil:
 	case child != nil:
-		var there bool
-		if there, err = e.stopItem(child); !there {
+		var begun bool
+		if begun, err = e.stopItem(child); !begun {
 			done = failedStart(done.Job, unbornCause)
 		}
 	case !id.IsZero():
-		err = e.stop(id, job, machine.Failure{})
+		_, err = e.stop(id, job, machine.Failure{})
 	}
 	if err != nil {
 		e.postpone(er, err)
