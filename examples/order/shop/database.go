@@ -2,14 +2,16 @@ package shop
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"time"
 
-	_ "modernc.org/sqlite" // registers Driver
+	"modernc.org/sqlite"
 )
 
-// Driver is the name of the SQL driver of the services' database files.
+// Driver is the name of the SQL driver of the services' database files; it comes
+// with the import of its package.
 const Driver = "sqlite"
 
 // Open opens the service's own database file, named by $DATABASE, and makes
@@ -24,10 +26,24 @@ func Open(schema string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := db.Exec(schema); err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		_, err := db.Exec(schema)
+		if err == nil {
+			return db, nil
+		}
+		if !isBusy(err) || time.Since(began) > 10*time.Second {
+			db.Close()
+			return nil, fmt.Errorf("open %s: %w", path, err)
+		}
 	}
-	return db, nil
+}
+
+// isBusy says that another process has the database at this moment. SQLite does
+// not wait for it where both want to begin its write-ahead log.
+func isBusy(err error) bool {
+	const busy = 5 // SQLITE_BUSY; its variants stand in the higher bits
+	var refused *sqlite.Error
+	return errors.As(err, &refused) && refused.Code()&0xFF == busy
 }
 
 // Now is the time as transactions note it.
