@@ -16,6 +16,7 @@ type errand struct {
 	do   func(*Engine, *errand)
 	kept bool // the job's own errand, of which there is one at a time
 	must bool // of an execution that is in memory alone: it is taken whatever waits
+	sole bool // no other errand of the job does the same: send reports false where there is one
 
 	resend bool             // it may have been done before: the job was found on disk
 	answer *machine.Message // what came out and could not be stored yet
@@ -97,14 +98,15 @@ func (d *dispatcher) lane(name string, most int) *lane {
 	return l
 }
 
-// send runs an errand as soon as its lane has room. It reports false where
-// there is no room to wait either, or work is no longer taken.
+// send runs an errand as soon as its lane has room, or leaves it to the one that
+// its job has already. It reports false where there is no room to wait either,
+// or work is no longer taken.
 func (d *dispatcher) send(er *errand, laneName string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if er.kept {
 		if was := d.errands[er.key]; was != nil && was != er {
-			return true
+			return !er.sole
 		}
 	}
 	if d.shut || d.waiting >= d.room && !er.must {
@@ -210,7 +212,7 @@ func (d *dispatcher) park(er *errand) bool {
 		return false
 	}
 	d.errands[er.key] = &errand{
-		key: er.key, do: er.do, kept: true, must: er.must,
+		key: er.key, do: er.do, kept: true, must: er.must, sole: er.sole,
 		resend: er.resend, answer: er.answer, tries: er.tries + 1, lane: er.lane, parked: true,
 	}
 	return true
