@@ -132,6 +132,28 @@ func TestAPollThatFailsIsMadeAgain(t *testing.T) {
 	}
 }
 
+// A poll that finds the job's errand still at work, such as one whose answer
+// waits to be stored, comes later instead of never.
+func TestAPollWaitsForAnotherErrand(t *testing.T) {
+	w := newWorks(t, time.Minute)
+	r := w.rig
+	id := r.start(r.define(aJob), "a", `{}`).ID
+	r.settle()
+	e, key := r.engine, store.JobKey{ID: id, Number: 1}
+	waiting := &errand{key: key, do: (*Engine).call, kept: true, lane: e.dispatcher.turns,
+		answer: &machine.Message{Kind: machine.Submitted, Job: 1, Output: value.Checked(`{"JobId":"job-0"}`)}}
+	if !e.dispatcher.park(waiting) {
+		t.Fatal("the errand is not kept")
+	}
+	e.alarms.set(alarmKey{key, true}, r.clock.Now()+(30*time.Second).Milliseconds())
+	for range 100 {
+		r.pass(time.Second)
+	}
+	if h := r.head(id); h.Status != machine.Succeeded {
+		t.Errorf("%v after %d polls: %s", h.Status, len(w.polls), story(r.history(id)))
+	}
+}
+
 func TestAJobThatFails(t *testing.T) {
 	for name, upset := range map[string]func(*works){
 		"fails":      func(w *works) { w.fails = true },

@@ -131,11 +131,16 @@ func (b *book) letGo(l *life, t *turned, j *machine.Job) {
 	}
 }
 
-// lastOutcome is the last that history tells of how the job's entry came out.
+// lastOutcome is what history tells of how the job came out, 0 for nothing: what
+// stands before its entry was scheduled for the last time was another job's.
 func (l *life) lastOutcome(j *machine.Job) machine.EventType {
 	for i := len(l.events) - 1; i >= 0; i-- {
-		if e := &l.events[i]; e.entry == j.Entry && outcome[e.kind] {
+		switch e := &l.events[i]; {
+		case e.entry != j.Entry:
+		case outcome[e.kind]:
 			return e.kind
+		case e.kind == machine.TaskScheduled:
+			return 0
 		}
 	}
 	return 0
