@@ -19,7 +19,7 @@ const (
 
 // ballast is how many bytes of it a process with so much memory has: the machine's
 // (/proc/meminfo) or, where less, what the process's group may take of it
-// (/sys/fs/cgroup/memory.max). Where neither is told, the least.
+// (/sys/fs/cgroup/memory.max). Where the machine does not tell, it is the least.
 func ballast(root fs.FS) int {
 	memory := memoryOf(root)
 	return int(max(leastBallast, min(memory/ballastShare, mostBallast)))

@@ -46,9 +46,9 @@ func BenchmarkSaga(b *testing.B) {
 				b.Error(err)
 				return
 			}
-			head, err := e.Wait(ctx, s.ID, 1<<40, time.Minute)
-			if err != nil || head.Head.Status != machine.Succeeded {
-				b.Error(head.Head.Status, err)
+			end, err := e.Wait(ctx, s.ID, 1<<40, time.Minute)
+			if err != nil || end.Head.Status != machine.Succeeded {
+				b.Error(end.Head.Status, err)
 				return
 			}
 			if err := e.cfg.Store.Commit(ctx, &store.Batch{DropExecutions: []store.ID{s.ID}}); err != nil {

@@ -32,15 +32,7 @@ func TestMapRunFailsAndWrites(t *testing.T) {
 				return task.Request, nil
 			}, func(c *Config) { c.Objects, c.Items = kept, reader })
 			id := r.start(r.define(strings.Replace(each("STANDARD", items+writes), `"MaxConcurrency":2`, `"MaxConcurrency":1`, 1)), "a", `[1,2,3,4,5,6]`).ID
-			session := r.session
-			session.CrashIn(n, n%2 == 0)
-			r.pass(time.Minute)
-			crashed := session.Crashed()
-			if crashed {
-				r.open()
-				r.pass(time.Minute)
-			}
-			session.CrashIn(0, false)
+			crashed := r.through(n)
 			if h := r.head(id); h.Status != machine.Failed || *h.Error != "States.ExceedToleratedFailureThreshold" {
 				t.Fatalf("crash at %d: %s", n, story(r.history(id)))
 			}
@@ -79,31 +71,20 @@ func TestMapRunFailsWhileChildrenAreUnderWay(t *testing.T) {
 			kept := &shelf{objects: map[string]string{}}
 			r := newRig(t, echo, func(c *Config) { c.Objects = kept })
 			id := r.start(r.define(definition(kind)), "a", `[2,1,3]`).ID
-			session := r.session
-			session.CrashIn(n, n%2 == 0)
-			r.pass(time.Minute)
-			crashed := session.Crashed()
-			if crashed {
-				r.open()
-				r.pass(time.Minute)
-			}
-			session.CrashIn(0, false)
+			crashed := r.through(n)
 			run := r.runs(id)[0]
-			u, counts := r.head(run).Run, machine.Succeeded
-			if kind == "STANDARD" {
-				counts = machine.Aborted
-			}
+			u, stopped := r.head(run).Run, kind == "STANDARD"
 			if h := r.head(id); h.Status != machine.Failed || u.Items.Failed != 1 || u.Items.Running != 0 || u.Items.Written != 3 || u.Executions.Written != 3 {
 				t.Fatalf("%s, crash at %d: %s, %+v", kind, n, story(r.history(id)), u)
 			}
 			for key, text := range kept.objects {
 				aborted := strings.Contains(text, `"Cause":"The map run execution [arn:aws:states:us-east-1:123456789012:mapRun:`) &&
 					strings.Contains(text, `] which was managing this resource was aborted","ExecutionArn"`) && strings.Contains(text, `"Status":"ABORTED"`)
-				if strings.Contains(key, "FAILED") && !crashed && aborted != (counts == machine.Aborted) {
+				if strings.Contains(key, "FAILED") && !crashed && aborted != stopped {
 					t.Errorf("%s: %s", kind, text)
 				}
 			}
-			if !crashed && (u.Items.Succeeded == 1) != (counts == machine.Succeeded) {
+			if !crashed && (u.Items.Succeeded == 1) == stopped {
 				t.Errorf("%s: %+v", kind, u.Items)
 			}
 			r.tidy()
@@ -112,6 +93,20 @@ func TestMapRunFailsWhileChildrenAreUnderWay(t *testing.T) {
 			}
 		}
 	}
+}
+
+// through lets a minute pass with a crash at commit n, and another after it. It
+// reports whether it came to that.
+func (r *rig) through(n int) (crashed bool) {
+	session := r.session
+	session.CrashIn(n, n%2 == 0)
+	r.pass(time.Minute)
+	if crashed = session.Crashed(); crashed {
+		r.open()
+		r.pass(time.Minute)
+	}
+	session.CrashIn(0, false)
+	return crashed
 }
 
 func notBegun(input string) string {

@@ -130,14 +130,15 @@ func (t *turn) wrote(j *Job, m Message) bool {
 		t.frames.put(child.ID, nil)
 	}
 	root.Result = t.payload(m.Output, value.Value{})
-	if asked.Get("Last").AsBool() {
+	last := asked.Get("Last").AsBool()
+	if last {
 		u.Items.Written = u.Items.Succeeded + u.Items.lost() + u.Read - u.Begun
 		u.Executions.Written = u.Executions.Succeeded + u.Executions.lost()
 		if u.Begun == u.Children { // else nobody knows how many batches were to come
 			u.Executions.Written += u.Read - u.Begun
 		}
 	}
-	switch last := asked.Get("Last").AsBool(); {
+	switch {
 	case last && u.Failing:
 		t.endRun(Failed, &fault{Failure: Failure{t.head.Error, t.head.Cause}})
 	case last:

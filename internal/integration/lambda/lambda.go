@@ -8,8 +8,8 @@
 //
 // Read lambda.go (the handler), request.go and answer.go (in and out), then
 // remote.go (URL and endpoint), fleet.go (the processes of a hosted program),
-// process.go (one of them), line.go, plain.go and runtimeapi.go (how it is spoken to) and
-// output.go.
+// process.go (one of them), line.go, plain.go and runtimeapi.go (how it is
+// spoken to) and output.go.
 package lambda
 
 import (

@@ -17,8 +17,8 @@ import (
 
 // A process is spoken to by hand: an invocation costs two requests, and a server
 // for everyone costs more of the processor than the turn that the invocation
-// belongs to. An invocation is
-// written by whoever brings it, so that nothing is woken to pass it on.
+// belongs to. An invocation is written by whoever brings it, so that nothing is
+// woken to pass it on.
 
 // lines are the connections to one process's Runtime API.
 type lines struct {
