@@ -100,6 +100,8 @@ func rules(t *testing.T, text string) asl.Rules {
 			r.Foreign = true
 		case "distributed":
 			r.Distributed = true
+		case "strict":
+			r.Strict = true
 		case "max":
 			r.MaxBytes, _ = strconv.Atoi(argument)
 		case "aws":
