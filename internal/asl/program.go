@@ -30,6 +30,8 @@ type Program struct {
 	Flow           *Flow
 	States         map[string]*State // every state, nested ones too, by its name
 	Order          []*State          // the same in the order of the text
+
+	sagas bool
 }
 
 // Flow is a StartAt with its States: the machine itself, a branch of a

@@ -114,6 +114,7 @@ func (c *compiler) sagaAllowed(n *node) {
 
 // options reads the options of a scope.
 func (c *compiler) options(n *node) *SagaFields {
+	c.program.sagas = true
 	saga := &SagaFields{Recovery: Backward, MaxForwardAttempts: c.orElse(n, "MaxForwardAttempts", 1, 1, MaxSeconds)}
 	if r := n.get("Recovery"); r != nil {
 		saga.Recovery = c.choose(r, Backward, ToSavePoint, Forward)
@@ -312,9 +313,7 @@ func isStepField(name string) bool {
 
 // HasSagas reports whether the program has a saga scope anywhere, in the
 // processors of distributed Maps too.
-func (p *Program) HasSagas() bool {
-	return p.Saga != nil || slices.ContainsFunc(p.Order, func(s *State) bool { return s.Type == Saga })
-}
+func (p *Program) HasSagas() bool { return p.sagas }
 
 // Known reports whether an error of that name, which a participant gave, means
 // that the call had no effect.

@@ -19,6 +19,17 @@ func (x *Execution) Request(e Env, p *asl.Program, id JobID) (Request, error) {
 		return Request{}, fmt.Errorf("job %d: its state %q or its request is missing", id, j.State)
 	}
 	r := Request{Resource: s.Task.Resource, Input: input, StepID: StepID(x.Start.ID, j.Entry), Attempt: j.Attempt}
+	if j.Operation != Forward {
+		r.Resource = textOf(s.Step, j.Operation, j.Alternative).Resource
+		r.Forward, r.Operation = r.StepID, j.Operation
+	}
+	if j.Resource != "" {
+		r.Resource, _ = asl.ParseResource(j.Resource)
+	}
+	r.StepID += keyOf(j.Operation, j.Alternative, j.Edition)
+	if j.Operation == Ask {
+		r.StepID = ""
+	}
 	if j.Kind == Activity || r.Resource.Pattern != asl.RequestResponse {
 		r.Token = x.token(&e, id, j.Attempt)
 	}
