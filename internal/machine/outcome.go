@@ -79,6 +79,7 @@ func (t *turn) toldOutcome(f *Frame, result Ref, fl *fault) {
 		t.stepIsNot(f, s)
 		t.giveUp(f, s, b.Fault)
 	default:
+		t.rewrite(b.Row).Asked = true
 		if t.unknownToo(f, s, b.Fault) && f.Recovery == nil {
 			t.handOn(f, s, b.Fault, -1)
 		}

@@ -455,7 +455,9 @@ func snapshot(x *Execution) string {
 		fmt.Fprintf(&b, "%d %x\n", id, AppendJob(nil, x.Jobs[id]))
 	}
 	for _, ref := range slices.Sorted(maps.Keys(x.Payloads)) {
-		fmt.Fprintf(&b, "%d %s\n", ref, x.Payloads[ref])
+		if !slices.Contains(x.lentTexts, ref) {
+			fmt.Fprintf(&b, "%d %s\n", ref, x.Payloads[ref])
+		}
 	}
 	return b.String()
 }

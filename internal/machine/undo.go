@@ -28,7 +28,7 @@ type Undo struct {
 	Error    *string
 	Cause    *string
 
-	Asked        bool  // of a step: its Query was asked as the undo fell due
+	Asked        bool  // of a step: its Query was asked, and did not know either
 	EnteredEvent int64 // of a step
 	Input        Ref
 	Result       Ref       // 0 where the outcome is not SUCCEEDED, or the result was over the limit
@@ -178,9 +178,11 @@ func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
 	}
 	if f.Outcome != 0 {
 		u = t.rewrite(f.Entry)
-		u.Error, u.Cause = nil, nil
 	}
 	f.Outcome = o
+	if o == StepSucceeded {
+		u.Error, u.Cause = nil, nil
+	}
 	u.Outcome, u.Result, u.Ended, u.Attempts = o, result, t.head.Now, f.Sends
 	if fl != nil {
 		u.Error, u.Cause = fl.Error, fl.Cause
