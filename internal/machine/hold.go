@@ -171,10 +171,11 @@ func (t *turn) resolveForward(f *Frame, h *Hold, r *Resolution) {
 		if s.Step != nil && s.Step.Pivot {
 			t.stepIsNot(f, s)
 		}
-		o := t.frame(t.outermost(f).ID)
-		t.aborting(o, &h.Fault)
-		t.planFor(o, recovery{Then: aborted, Floor: o.Scope.Floor, Fault: h.Fault})
-		t.undo(o)
+		if o := t.frame(t.outermost(f).ID); o.Recovery == nil { // else there is a plan, which goes on
+			t.aborting(o, &h.Fault)
+			t.planFor(o, recovery{Then: aborted, Floor: o.Scope.Floor, Fault: h.Fault})
+			t.undo(o)
+		}
 	}
 }
 

@@ -282,8 +282,8 @@ func (s *script) text(json string) value.Text {
 }
 
 func (s *script) job(target string) JobID {
+	target, operation, _ := strings.Cut(target, ":")
 	state, index, indexed := strings.Cut(target, "#")
-	state, operation, _ := strings.Cut(state, ":")
 	for _, id := range slices.Sorted(maps.Keys(s.x.Jobs)) {
 		j := s.x.Jobs[id]
 		if j.State == state && (operation == "" || j.Operation.String() == operation) && (!indexed || strconv.Itoa(s.x.Frames[j.Frame].Index) == index) {
