@@ -3,18 +3,40 @@ package machine
 import (
 	"maps"
 	"slices"
+
+	"github.com/backstep/backstep/internal/asl"
 )
+
+// Unstoppable says why the execution can't be stopped, "" where it can.
+func (x *Execution) Unstoppable(p *asl.Program) string {
+	committed, abort := false, true
+	for _, id := range slices.Sorted(maps.Keys(x.Frames)) {
+		f := x.Frames[id]
+		if f.Scope == nil || !f.Scope.Outermost || f.Scope.Ended || f.Kind == Aside {
+			continue
+		}
+		committed = committed || f.Scope.Committed
+		abort = abort && p.States[f.State].Scope.Abort
+	}
+	if committed && !abort {
+		return "The saga is past its pivot: the execution can not be stopped"
+	}
+	return ""
+}
 
 // Uncompensable says why the execution's sagas can't be undone, "" where they
 // can, or are already.
 func (x *Execution) Uncompensable() string {
+	past := x.Head.Pivoted && x.Head.Status.Ended()
 	for _, id := range slices.Sorted(maps.Keys(x.Frames)) {
-		if sc := x.Frames[id].Scope; sc != nil && sc.Outermost && !sc.Ended && sc.Committed {
-			return "The saga is past its pivot and can not be undone"
-		}
+		sc := x.Frames[id].Scope
+		past = past || sc != nil && sc.Outermost && !sc.Ended && sc.Committed
 	}
-	if x.Head.Sagas == 0 {
+	switch {
+	case x.Head.Sagas == 0:
 		return "The execution has no saga"
+	case past:
+		return "The saga is past its pivot and can not be undone"
 	}
 	return ""
 }
@@ -54,6 +76,7 @@ func (t *turn) undoNextSaga(before uint32) bool {
 func (t *turn) undoSaga(u *Undo) {
 	t.head.LastFrame++
 	t.head.OpenSagas++
+	t.head.EndedSagas[u.Status-SagaAborted]--
 	t.head.Spent = true
 	f := &Frame{ID: t.head.LastFrame, Kind: Aside, State: t.flow().Start.Name, Phase: Ended, Scope: &Scope{Saga: u.Number, Outermost: true},
 		effort: effort{Prev: t.head.LastEvent}}
@@ -118,6 +141,7 @@ func (t *turn) known(number uint32) *Undo {
 // undone, else where it stood.
 func (t *turn) reopen(f *Frame) {
 	if t.entry(f.Scope.Saga).Status == SagaAborted {
+		f.Recovery = nil
 		start := t.flow().Start
 		t.forget(f)
 		f.State, f.Input, f.Phase, f.Scope, f.Undo = start.Name, t.head.Input, Entering, nil, 0
@@ -125,6 +149,7 @@ func (t *turn) reopen(f *Frame) {
 		return
 	}
 	u := t.rewrite(f.Scope.Saga)
+	t.head.EndedSagas[u.Status-SagaAborted]--
 	u.Status, u.Ended = SagaStarted, 0
 	f.Scope.Ended = false
 	t.head.OpenSagas++

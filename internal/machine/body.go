@@ -276,4 +276,7 @@ func (t *turn) failSaga(f *Frame) {
 }
 
 // dropBody forgets a body that is due, and a hold.
-func (t *turn) dropBody(f *Frame) { f.Body, f.Hold = nil, nil }
+func (t *turn) dropBody(f *Frame) {
+	f.Body = nil
+	t.unhold(f)
+}

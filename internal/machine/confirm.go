@@ -7,7 +7,7 @@ import (
 	"github.com/backstep/backstep/internal/value"
 )
 
-// ended takes note that the states of an outermost scope have ended well, and
+// sagaEnded takes note that the states of an outermost scope have ended well, and
 // reports whether its saga is over with that: its steps are confirmed first.
 func (t *turn) sagaEnded(f *Frame, out Ref, assigned []binding) bool {
 	sc := f.Scope
@@ -19,7 +19,7 @@ func (t *turn) sagaEnded(f *Frame, out Ref, assigned []binding) bool {
 			sc.Output, sc.Assigned = out, assigned
 			sc.Confirms = t.payload(value.NewArray(list).Text(), value.NewArray(list))
 			sc.Committed = true
-			t.unlimitTime()
+			t.pivoted()
 			t.confirmNext(f)
 			return false
 		}
@@ -79,6 +79,11 @@ func (t *turn) confirmNext(f *Frame) {
 		return
 	}
 	parent := t.frame(f.Parent)
+	if parent.Recovery != nil {
+		t.reported(parent, f)
+		t.undo(parent)
+		return
+	}
 	s := t.state(parent)
 	t.leave(t.scope(parent, s, parent.Prev), sc.Output, sc.Assigned, s.Next)
 }

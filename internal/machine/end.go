@@ -154,7 +154,7 @@ func (t *turn) end(s Status, e Event) {
 	if s == TimedOut {
 		t.head.Error = nil // DescribeExecution has none, history has
 	}
-	t.head.OpenSagas = 0
+	t.head.OpenSagas, t.head.OpenHolds = 0, 0
 	if root := t.peek(0); root != nil && root.Scope != nil && s != Succeeded {
 		t.head.Undone = t.entry(root.Scope.Saga).Status == SagaAborted
 	}

@@ -148,11 +148,15 @@ type Head struct {
 	Run         *Run          // of a map run; replaced, never changed
 	Invocations []invocations // of an execution that runs a test case; replaced, never changed
 
-	Sagas     uint32 // so far
-	OpenSagas uint32
-	Holds     uint32 // so far
-	Spent     bool   // a saga has ended so that it can't be redriven
-	Undone    bool   // of one that ended without success: it was a saga, and nothing of it is left
+	Sagas      uint32 // so far
+	OpenSagas  uint32
+	Aborting   uint32    // of the open ones
+	EndedSagas [4]uint32 // by how they ended: from SagaAborted on
+	Holds      uint32    // so far
+	OpenHolds  uint32
+	Pivoted    bool // a saga of it could not go back
+	Spent      bool // a saga has ended so that it can't be redriven
+	Undone     bool // of one that ended without success: it was a saga, and nothing of it is left
 
 	// ParentJob is the parent's job that the end completes, where a redrive of
 	// the parent has opened another than the one of the start; 0: that one.

@@ -57,6 +57,7 @@ type Resolution struct {
 // hold lets a frame wait for a person.
 func (t *turn) hold(f *Frame, h *Hold) {
 	t.head.Holds++
+	t.head.OpenHolds++
 	h.Number, h.Since = t.head.Holds, t.head.Now
 	prev := f.Prev
 	if f.Body != nil {
@@ -77,6 +78,14 @@ func (t *turn) hold(f *Frame, h *Hold) {
 // holdForward holds a state that can't go forward.
 func (t *turn) holdForward(f *Frame, fl *fault) {
 	t.hold(f, &Hold{Operation: Forward, Row: f.Entry, Fault: *fl})
+}
+
+// unhold takes a frame's hold away, if it has one.
+func (t *turn) unhold(f *Frame) {
+	if f.Hold != nil {
+		t.head.OpenHolds--
+		f.Hold = nil
+	}
 }
 
 // held is the frame with the hold of that number, nil where there is none.
@@ -100,7 +109,7 @@ func (t *turn) resolve(r *Resolution) bool {
 		return false
 	}
 	h := f.Hold
-	f.Hold = nil
+	t.unhold(f)
 	t.event(Event{Type: SagaResolved, Prev: h.Fault.event, State: t.heldState(f, h), Worker: r.Operator,
 		Saga: &SagaTold{Saga: t.sagaOf(f), Hold: h.Number, Word: r.Verb.String(), Reason: r.Reason}})
 	if h.Operation == Forward {

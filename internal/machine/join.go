@@ -23,8 +23,10 @@ func (t *turn) begun(f *Frame, child *Frame) {
 // joined takes note that a frame beneath f has ended well.
 func (t *turn) joined(f, child *Frame) {
 	if f.Recovery != nil { // it was a saga that could not go back
-		t.reported(f, child)
-		t.undo(f)
+		if t.sagaEnded(child, child.Result, nil) {
+			t.reported(f, child)
+			t.undo(f)
+		}
 		return
 	}
 	s := t.state(f)

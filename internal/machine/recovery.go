@@ -94,6 +94,9 @@ func (t *turn) planFor(f *Frame, r recovery) {
 
 // aborting notes that a saga is undone whole.
 func (t *turn) aborting(f *Frame, fl *fault) {
+	if !f.Scope.Aborting {
+		t.head.Aborting++
+	}
 	f.Scope.Aborting = true
 	t.sagaIs(f, SagaAborting)
 	t.unlimitTime()

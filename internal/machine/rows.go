@@ -103,9 +103,11 @@ func AppendHead(b []byte, h *Head) []byte {
 		}
 	}
 	if format > sagalessHead {
-		b = binary.AppendUvarint(b, uint64(h.Sagas))
-		b = binary.AppendUvarint(b, uint64(h.OpenSagas))
-		b = binary.AppendUvarint(b, uint64(h.Holds))
+		for _, n := range [...]uint32{h.Sagas, h.OpenSagas, h.Aborting, h.EndedSagas[0], h.EndedSagas[1], h.EndedSagas[2], h.EndedSagas[3],
+			h.Holds, h.OpenHolds} {
+			b = binary.AppendUvarint(b, uint64(n))
+		}
+		b = appendFlag(b, h.Pivoted)
 		b = appendFlag(b, h.Spent)
 		b = appendFlag(b, h.Undone)
 	}
@@ -151,7 +153,11 @@ func DecodeHead(b []byte) (Head, error) {
 		}
 	}
 	if format > sagalessHead {
-		h.Sagas, h.OpenSagas, h.Holds, h.Spent, h.Undone = r.uint32(), r.uint32(), r.uint32(), r.flag(), r.flag()
+		for _, n := range [...]*uint32{&h.Sagas, &h.OpenSagas, &h.Aborting, &h.EndedSagas[0], &h.EndedSagas[1], &h.EndedSagas[2],
+			&h.EndedSagas[3], &h.Holds, &h.OpenHolds} {
+			*n = r.uint32()
+		}
+		h.Pivoted, h.Spent, h.Undone = r.flag(), r.flag(), r.flag()
 	}
 	return h, r.end()
 }

@@ -26,6 +26,32 @@ func (s SagaStatus) String() string { return sagaStatusNames[s] }
 // Ended says that the saga is over.
 func (s SagaStatus) Ended() bool { return s > SagaAborting }
 
+// OnHold is the status that is shown of an execution of which a call waits for a
+// person.
+const OnHold = "ON_HOLD"
+
+// SagaStatus is where the execution's sagas stand, taken together: ON_HOLD where
+// something waits for a person, else that of the open ones, else the worst that
+// one has ended with. "" where there was none.
+func (h *Head) SagaStatus() string {
+	switch {
+	case h.Sagas == 0:
+		return ""
+	case h.OpenHolds > 0:
+		return OnHold
+	case h.Aborting > 0:
+		return SagaAborting.String()
+	case h.OpenSagas > 0:
+		return SagaStarted.String()
+	}
+	for _, s := range [...]SagaStatus{SagaAbandoned, SagaCompensationFailed, SagaAborted} {
+		if h.EndedSagas[s-SagaAborted] > 0 {
+			return s.String()
+		}
+	}
+	return SagaCompleted.String()
+}
+
 // Scope is a run of a saga scope. Its frame's Undo is the last undo of its flow.
 type Scope struct {
 	Saga      uint32 // the row of its saga
@@ -95,7 +121,7 @@ func (t *turn) openScope(f *Frame, saga *asl.SagaFields) {
 	}
 	t.undos.put(u.Number, u)
 	if f.Scope.Committed {
-		t.unlimitTime()
+		t.pivoted()
 	}
 }
 
@@ -160,6 +186,9 @@ func (t *turn) commitSaga(f *Frame) {
 			f.Scope.Committed = true
 			f.Recovery = nil
 			if f.Scope.Outermost {
+				if f.Scope.Aborting {
+					t.head.Aborting--
+				}
 				f.Scope.Aborting = false
 				t.sagaIs(f, SagaStarted)
 				t.forgetStop(f)
@@ -169,6 +198,13 @@ func (t *turn) commitSaga(f *Frame) {
 		f = t.frame(f.Parent)
 		f.Recovery = nil
 	}
+	t.pivoted()
+}
+
+// pivoted notes that a saga can't go back: the execution has no time limit any
+// more.
+func (t *turn) pivoted() {
+	t.head.Pivoted = true
 	t.unlimitTime()
 }
 
@@ -216,8 +252,12 @@ func (t *turn) endSaga(f *Frame, s SagaStatus, fl *fault) {
 	if id := t.event(e); fl == nil && id != 0 {
 		f.Prev = id
 	}
+	if f.Scope.Aborting {
+		t.head.Aborting--
+	}
 	f.Scope.Ended = true
 	t.head.OpenSagas--
+	t.head.EndedSagas[s-SagaAborted]++
 	t.head.Spent = t.head.Spent || s == SagaCompensationFailed
 }
 

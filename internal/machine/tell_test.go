@@ -24,6 +24,7 @@ func (s *script) tell(events []Event) string {
 	if u := s.x.Head.Run; u != nil {
 		b.WriteString(runLine(u))
 	}
+	s.counts()
 	if h := &s.x.Head; h.Status.Ended() {
 		b.WriteString(h.Status.String())
 		if h.Output != 0 {
@@ -261,6 +262,33 @@ func (s *script) sagaLog() string {
 		}
 	}
 	return b.String()
+}
+
+// counts holds what the head counts of sagas against the frames and the log.
+func (s *script) counts() {
+	h := &s.x.Head
+	open, aborting, holds := uint32(0), uint32(0), uint32(0)
+	for _, f := range s.x.Frames {
+		if f.Scope != nil && f.Scope.Outermost && !f.Scope.Ended {
+			open++
+			if f.Scope.Aborting {
+				aborting++
+			}
+		}
+		if f.Hold != nil {
+			holds++
+		}
+	}
+	var ended [4]uint32
+	for _, u := range s.log() {
+		if u.IsSaga() && u.Status.Ended() {
+			ended[u.Status-SagaAborted]++
+		}
+	}
+	if open != h.OpenSagas || aborting != h.Aborting || holds != h.OpenHolds && !h.Status.Ended() || ended != h.EndedSagas {
+		s.t.Errorf("the head counts %d sagas, %d aborting, %d holds, ended %v; there are %d, %d, %d, %v",
+			h.OpenSagas, h.Aborting, h.OpenHolds, h.EndedSagas, open, aborting, holds, ended)
+	}
 }
 
 // resolution reads what a person decides.

@@ -131,6 +131,7 @@ func (t *turn) peek(id FrameID) *Frame {
 func (t *turn) drop(f *Frame) {
 	f.Phase = Ended
 	t.forget(f)
+	t.unhold(f)
 	t.frames.put(f.ID, nil)
 }
 
