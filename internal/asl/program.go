@@ -99,7 +99,7 @@ type State struct {
 	Parallel *ParallelFields
 	Map      *MapFields
 	Saga     *SagaFields
-	Step     *Step // of a Task within a saga scope
+	Step     *Step // of a Task within a saga scope, or a distributed Map
 }
 
 // Selection is an InputPath, OutputPath or ItemsPath. "$", the whole, is no

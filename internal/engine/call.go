@@ -109,6 +109,8 @@ func errandOf(j *machine.Job) func(*Engine, *errand) {
 		return (*Engine).readItems
 	case j.Kind == machine.WriteResults:
 		return (*Engine).writeResults
+	case j.Kind == machine.Unwind:
+		return (*Engine).unwind
 	}
 	return nil
 }

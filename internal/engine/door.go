@@ -129,6 +129,9 @@ func (e *Engine) startedBefore(ctx context.Context, x *machine.Execution, r Star
 	if err != nil {
 		return Started{}, fmt.Errorf("name %q: %w", x.Start.Name, err)
 	}
+	if id == nobody(id.Shard()) { // it was given to nobody, so that nobody has it
+		return Started{}, &NameTakenError{}
+	}
 	start, head, err := e.Execution(ctx, id)
 	if err != nil {
 		return Started{}, err

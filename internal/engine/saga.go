@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
@@ -13,7 +14,8 @@ import (
 )
 
 // IndexSagas lists the executions that have sagas: of a machine, of all machines
-// under "", and each of these by where the sagas stand, as [SagaValue].
+// under "", and each of these by where the sagas stand, as [SagaValue]. Of the
+// children of map runs it has only those that wait for a person.
 const IndexSagas = "sagas"
 
 // SagaValue is the index value of the executions of a machine, or of all
@@ -78,19 +80,25 @@ func (e *Engine) sagaLog(ctx context.Context, id store.ID) ([]*machine.Undo, err
 	}
 }
 
-// saga keeps the lists of executions by where their sagas stand.
+// saga keeps the lists of executions by where their sagas stand. Children of a
+// map run, which may be very many, are only listed where a person is waited for.
 func (w *writer) saga(s *machine.Start, id store.ID, was, is string) {
 	k := store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexSagas, Start: s.At, ID: id}
-	for _, name := range [...]string{"", s.Machine} {
-		if was == "" {
+	child := s.Map != nil
+	own, _, _ := strings.Cut(s.Machine, "/")
+	for _, name := range [...]string{"", own} {
+		if was == "" && !child {
 			k.Value = name
 			w.b.Index = append(w.b.Index, store.Index{IndexKey: k})
-		} else {
+		}
+		if was != "" && (!child || was == machine.OnHold) {
 			k.Value = SagaValue(name, was)
 			w.b.DropIndex = append(w.b.DropIndex, k)
 		}
-		k.Value = SagaValue(name, is)
-		w.b.Index = append(w.b.Index, store.Index{IndexKey: k})
+		if !child || is == machine.OnHold {
+			k.Value = SagaValue(name, is)
+			w.b.Index = append(w.b.Index, store.Index{IndexKey: k})
+		}
 	}
 }
 

@@ -78,12 +78,17 @@ func (t *turn) bodyResource(b *body) *asl.Resource {
 }
 
 // call makes a body due, of a step whose row is there. One that was called
-// before, and given up, goes on where it was.
+// before, and given up, goes on under its last key where it may have had an effect,
+// or a person has changed it: under another one it might have a second.
 func (t *turn) call(f *Frame, u *Undo, o Operation) {
 	b := &body{Operation: o, Row: u.Number, Started: t.head.Now, effort: effort{Prev: u.EnteredEvent}}
-	key := keyOf(o, 0, 0)
-	for _, before := range u.Calls {
-		if before.Key == key {
+	for i := range u.Calls {
+		if before := &u.Calls[i]; before.Operation == o && (before.Unknown || before.Edition > 0) {
+			b.Alternative, b.Edition, b.Resource, b.Plan.request = before.Alternative, before.Edition, before.Resource, before.Request
+		}
+	}
+	for i := range u.Calls {
+		if before := &u.Calls[i]; before.Operation == o && before.Alternative == b.Alternative {
 			b.Sends, b.Unknown = before.Attempts, before.Unknown
 		}
 	}
@@ -165,16 +170,38 @@ func (sc *scope) bodyPlan(b *asl.Body) (p plan, fl *fault) {
 	if role != nil {
 		p.role = *role
 	}
-	if b.Parameters != nil {
+	switch {
+	case b.Parameters != nil:
 		if whole, fl = sc.template(b.Parameters); fl != nil {
 			return p, fl
 		}
+	case b.Resource.Kind == asl.CompensateChildren:
+		whole = datum{tree: sc.children()}
 	}
 	var ok bool
 	if p.request, ok = t.number(&whole, t.env.Limits.Payload); !ok {
 		return p, tooLarge(sc.state.Name)
 	}
 	return p, nil
+}
+
+// children tells whom the undo of nested executions means: those that the step
+// has started, or the children of its map run.
+func (sc *scope) children() value.Value {
+	t, u := sc.turn, sc.step
+	asked := value.NewObject()
+	if u.Request != 0 {
+		asked = t.tree(u.Request)
+	}
+	if sc.state.Type == asl.Map {
+		return value.NewObject(member("MapRun", asked.Get("MapRun")), member("MaxConcurrency", asked.Get("MaxConcurrency")))
+	}
+	return value.NewObject(
+		member("StateMachineArn", asked.Get("StateMachineArn")),
+		member("Name", asked.Get("Name")),
+		member("StepId", value.NewString(StepID(t.x.Start.ID, u.Number))),
+		member("Attempts", value.NewInt(int64(u.Tries))),
+	)
 }
 
 // bodyWorked goes on after a try of a body.
@@ -252,7 +279,8 @@ func (t *turn) goesOnWithout(f *Frame) bool {
 func (t *turn) record(f *Frame, result Ref, fl *fault) *Undo {
 	b := f.Body
 	u := t.rewrite(b.Row)
-	call := BodyCall{Operation: b.Operation, Key: keyOf(b.Operation, b.Alternative, b.Edition), Started: b.Started, Ended: t.head.Now, Attempts: b.Sends, Unknown: b.Unknown,
+	call := BodyCall{Operation: b.Operation, Alternative: b.Alternative, Edition: b.Edition, Resource: b.Resource,
+		Started: b.Started, Ended: t.head.Now, Attempts: b.Sends, Unknown: b.Unknown,
 		Request: b.Plan.request, Result: result}
 	if fl != nil {
 		call.Error, call.Cause = fl.Error, fl.Cause

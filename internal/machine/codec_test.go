@@ -30,7 +30,7 @@ var (
 	}
 	fullFrame = Frame{
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
-		effort:    effort{Prev: 8, Retries: []uint32{10, 0}, Sends: 11, Submissions: 22, Unknown: true, Endless: 26, Edition: 27},
+		effort:    effort{Prev: 8, Retries: []uint32{10, 0}, Sends: 11, Submissions: 22, Unknown: true, Endless: 26, Edition: 27, Asked: 59},
 		Variables: []binding{{"a", 9}, {"b", math.MaxUint32}}, Tried: 20, Job: 12,
 		Join: &Join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18, From: 25}, Result: 19,
 		Lost: []lost{{Entry: 21, Attempt: 22, Request: 23, Items: 24, As: Aborted}},
@@ -40,7 +40,7 @@ var (
 			Save: &savePoint{State: "p", Input: 35, Variables: []binding{{"d", 36}}, Undo: 37, Tries: 38, returning: true}},
 		Recovery: &recovery{Then: returned, Index: 39, Floor: 40, Fault: fullFault, Failed: true, Fenced: true, Begun: 41, Active: 42},
 		Body: &body{Operation: Ask, Row: 43, Alternative: 44, Resource: "r", Plan: plan{45, 46, 47, "role"}, Started: 48, Fault: &fullFault,
-			effort: effort{Prev: 49, Retries: []uint32{50}, Sends: 51, Submissions: 52, Unknown: true, Endless: 53, Edition: 54}},
+			effort: effort{Prev: 49, Retries: []uint32{50}, Sends: 51, Submissions: 52, Unknown: true, Endless: 53, Edition: 54, Asked: 60}},
 		Hold: &Hold{Number: 55, Operation: Confirm, Row: 56, Since: 57, Fault: fullFault},
 	}
 	fullFault = fault{Failure: Failure{textPointer("e"), textPointer("c")}, event: 58, fatal: true, timeout: true, heartbeat: true,
@@ -51,10 +51,10 @@ var (
 		Operation: Compensate, Alternative: 13, Edition: 14, Resource: "s", Landing: true,
 	}
 	fullUndo = Undo{
-		Number: 1, Kind: undoSaga, Prev: 2, State: "s", Saga: 3, Outcome: StepUnknown, Settled: NotOwed, Started: 4, Ended: -5, Attempts: 6,
-		Error: textPointer("e"), Cause: textPointer(""), Asked: true, EnteredEvent: 7, Input: 8, Result: 9, Variables: []binding{{"a", 10}},
+		Number: 1, Kind: undoSaga, Prev: 2, State: "s", Saga: 3, Outcome: StepUnknown, Settled: NotOwed, Started: 4, Ended: -5, Attempts: 6, Tries: 20,
+		Error: textPointer("e"), Cause: textPointer(""), Asked: true, EnteredEvent: 7, Input: 8, Request: 19, Result: 9, Variables: []binding{{"a", 10}},
 		Heads: []uint32{11, 12}, AtOnce: 13, Status: SagaAbandoned, Committed: true,
-		Calls: []BodyCall{{Operation: Confirm, Key: "k", Started: 14, Ended: 15, Attempts: 16, Unknown: true, Request: 17, Result: 18,
+		Calls: []BodyCall{{Operation: Confirm, Alternative: 21, Edition: 22, Resource: "r", Started: 14, Ended: 15, Attempts: 16, Unknown: true, Request: 17, Result: 18,
 			Error: textPointer("e"), Cause: textPointer("c")}},
 	}
 	fullEvents = []Event{
@@ -105,7 +105,7 @@ func records() []record {
 // sagaless are a frame, a job and a head that have nothing to do with a saga.
 func sagaless() (Frame, Job, Head) {
 	f, j, h := fullFrame, fullJob, fullHead
-	f.Undo, f.Outcome, f.Endless, f.Edition, f.Scope, f.Recovery, f.Body, f.Hold = 0, 0, 0, 0, nil, nil, nil, nil
+	f.Undo, f.Outcome, f.Endless, f.Edition, f.Asked, f.Scope, f.Recovery, f.Body, f.Hold = 0, 0, 0, 0, 0, nil, nil, nil, nil
 	j.Kind, j.Operation, j.Alternative, j.Edition, j.Resource, j.Landing = WriteResults, Forward, 0, 0, "", false
 	h.Sagas, h.OpenSagas, h.Aborting, h.EndedSagas, h.Holds, h.OpenHolds, h.Pivoted, h.Spent, h.Undone = 0, 0, 0, [4]uint32{}, 0, 0, false, false, false
 	return f, j, h

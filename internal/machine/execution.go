@@ -293,6 +293,7 @@ type effort struct {
 	Unknown     bool     // a send may have had an effect although it failed
 	Endless     uint32   // tries after the last retry, where no error may end the work
 	Edition     uint32   // how often an operator gave another request or resource
+	Asked       Ref      // in a saga: the request of the last call; of a distributed Map: the plan of its run
 }
 
 // Join is a Parallel's or Map's account of the frames beneath it.

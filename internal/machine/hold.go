@@ -168,7 +168,7 @@ func (t *turn) resolveForward(f *Frame, h *Hold, r *Resolution) {
 		f.Edition++
 		p.request = t.payload(r.Output, value.Value{})
 		f.Phase = Working
-		t.send(f, &s.Task.Resource, &f.effort, p, Job{State: s.Name, Entry: f.Entry, Attempt: f.Tried + f.attempt(),
+		t.send(f, &s.Task.Resource, &f.effort, p, Job{State: s.Name, Entry: f.Entry, Attempt: f.try(),
 			Request: p.request, RoleARN: p.role, Edition: f.Edition})
 	case Done:
 		if r.Outcome == StepSucceeded {

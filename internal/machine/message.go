@@ -12,6 +12,7 @@ type Message struct {
 	Effect  Effect     // JobFailed: what is known of the call's effect
 	Worker  string     // Taken: the worker's name, or ""
 	Token   string     // Redrive: the caller's token, or ""
+	Final   bool       // CompensateSagas: it is never redriven
 
 	Run        *runInput   // Begin of a map run
 	Resolution *Resolution // Resolve

@@ -133,7 +133,7 @@ func (t *turn) fence(f *Frame, s *asl.State) {
 
 // lands reports whether a frame's step is a call that is let land.
 func (t *turn) lands(f *Frame, s *asl.State) bool {
-	return f.Job != 0 && f.Body == nil && f.Phase == Working && s.Task.Resource.Pattern == asl.RequestResponse &&
+	return f.Job != 0 && f.Body == nil && f.Phase == Working && s.Task != nil && s.Task.Resource.Pattern == asl.RequestResponse &&
 		s.Task.Resource.Kind != asl.Activity
 }
 
@@ -336,7 +336,7 @@ func (t *turn) undoesFirst(f *Frame, s *asl.State, r *recovery) bool {
 	switch {
 	case !t.p.HasSagas():
 		return false
-	case s.Step != nil && r.Then == caught && f.Outcome != 0 && f.Undo == f.Entry:
+	case s.Step != nil && f.Outcome != 0 && f.Undo == f.Entry && (r.Then == caught || r.Then == again && s.Type == asl.Map):
 		r.Floor = t.entry(f.Entry).Prev
 		return true
 	case f.Join == nil:

@@ -41,7 +41,7 @@ func (h *Head) unfit(s *Start, l Limits, now int64) string {
 	case l.full(h):
 		return "Execution history event limit exceeded"
 	case h.Spent:
-		return "Execution has a saga that did not end well, and cannot be redriven"
+		return "Execution was undone, or has a saga that did not end well, and cannot be redriven"
 	case !h.Kept: // it ended under a version that knew no redrives
 		return "Execution was started before the launch of RedriveExecution"
 	case now >= s.At+longestLife:
@@ -162,8 +162,8 @@ func (t *turn) revive(f *Frame, failed string) {
 		t.ready = append(t.ready, f)
 		return
 	}
-	f.Tried += f.attempt()
-	f.Retries, f.Prev = nil, f.EnteredEvent
+	f.Tried = f.try()
+	f.Retries, f.Endless, f.Prev = nil, 0, f.EnteredEvent
 	s := t.state(f)
 	distributed := s.Type == asl.Map && s.Map.Distributed
 	if f.Join != nil && f.anew(failed, distributed) {

@@ -129,6 +129,9 @@ func (t *turn) again(f *Frame, s *asl.State, fl *fault, i int) {
 	delay := t.delay(&s.Retry[i], f.use(i, len(s.Retry)))
 	t.scope(f, s, fl.event).showInt(RetryBackoff, delay/1000)
 	f.Phase, f.Prev = Retrying, fl.event
+	if s.Type == asl.Map {
+		f.Outcome = 0 // another run is another step, in the place of the one that was undone
+	}
 	f.Job = t.open(Job{Kind: Timer, Frame: f.ID, State: s.Name, Entry: f.Entry, Due: t.head.Now + delay})
 }
 

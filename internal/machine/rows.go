@@ -68,7 +68,7 @@ func DecodeStart(b []byte) (Start, error) {
 func AppendHead(b []byte, h *Head) []byte {
 	format := byte(headFormat)
 	switch {
-	case h.Sagas > 0:
+	case h.Sagas > 0 || h.Spent:
 	case h.Run == nil && h.ParentJob == 0 && h.Invocations == nil:
 		format = plainHead
 	default:
@@ -170,7 +170,7 @@ func AppendFrame(b []byte, f *Frame) []byte {
 	}
 	format := byte(frameFormat)
 	switch {
-	case f.Undo != 0 || f.Outcome != 0 || f.Endless > 0 || f.Edition > 0 || f.Kind > Item ||
+	case f.Undo != 0 || f.Outcome != 0 || f.Endless > 0 || f.Edition > 0 || f.Asked > 0 || f.Kind > Item ||
 		f.Scope != nil || f.Recovery != nil || f.Body != nil || f.Hold != nil:
 	case from == 0 && f.Submissions == 0 && len(f.Lost) == 0:
 		format = plainFrame

@@ -96,6 +96,9 @@ func (t *turn) saga(sc *scope) *fault {
 		return t.mocked(sc, m)
 	}
 	f.Prev = t.event(Event{Type: ParallelStateStarted, Prev: f.Prev})
+	if !t.running() { // its history is full
+		return nil
+	}
 	t.split(f, &Join{Count: 1})
 	child := &Frame{Kind: Scoped, State: s.Saga.Flow.Start.Name, Input: input, effort: effort{Prev: f.Prev}}
 	t.begun(f, child)
@@ -133,8 +136,8 @@ func (t *turn) openWhole(root *Frame) {
 	}
 }
 
-// roomToUndo is how many events of a history are kept for what is undone.
-const roomToUndo = 1000
+// roomToUndo is the share of a history that is kept for what is undone.
+const roomToUndo = 25
 
 // historyTooLong is the failure of forward work whose history has no room for
 // what may have to be undone; nil where there is room. Work that can't go back
@@ -142,7 +145,7 @@ const roomToUndo = 1000
 func (t *turn) historyTooLong(sc *scope) *fault {
 	most := t.env.Limits.Events
 	switch {
-	case t.head.OpenSagas == 0 || most == 0 || sc.state.Scope == nil || t.head.LastEvent < most-roomToUndo:
+	case t.head.OpenSagas == 0 || most == 0 || sc.state.Scope == nil || t.head.LastEvent < most-most/roomToUndo:
 		return nil
 	case t.level(sc.frame) == nil:
 		return sc.runtime("The execution has no room for more history events: those that are left are for what must be undone.")

@@ -47,7 +47,7 @@ func (t *turn) take(m Message) bool {
 	case m.Kind == Resolve:
 		return t.goesOn() && t.resolve(m.Resolution)
 	case m.Kind == CompensateSagas:
-		return t.compensate()
+		return t.compensate(m.Final)
 	}
 	j := t.job(m.Job)
 	switch {

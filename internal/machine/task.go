@@ -25,7 +25,7 @@ func (t *turn) task(sc *scope) *fault {
 	if r.Kind == asl.Activity && t.env.Gone != nil && t.env.Gone(r.Text) {
 		return sc.runtime("The activity " + r.Text + " does not exist.")
 	}
-	j := Job{State: s.Name, Entry: f.Entry, Attempt: f.Tried + f.attempt(), Request: plan.request, RoleARN: plan.role}
+	j := Job{State: s.Name, Entry: f.Entry, Attempt: f.try(), Request: plan.request, RoleARN: plan.role}
 	if t.x.Start.TestCase != "" {
 		j.Invocation = t.invoked(s.Name)
 	}
@@ -46,6 +46,9 @@ func (t *turn) send(f *Frame, r *asl.Resource, w *effort, p plan, j Job) {
 		w.Prev = t.event(e)
 	}
 	w.Sends++
+	if t.head.OpenSagas > 0 {
+		w.Asked = j.Request
+	}
 	j.Kind, j.Frame, j.Send, j.Earlier = jobKind(r.Kind), f.ID, w.Sends, w.Submissions
 	j.Deadline, j.Due = never, t.head.Now
 	if p.timeout > 0 {

@@ -258,7 +258,7 @@ func (s *script) sagaLog() string {
 		}
 		b.WriteString(optional(" error ", u.Error) + optional(" cause ", u.Cause) + "\n")
 		for _, c := range u.Calls {
-			fmt.Fprintf(&b, "  %s attempts %d%s%s\n", c.Key, c.Attempts, optional(" error ", c.Error), optional(" cause ", c.Cause))
+			fmt.Fprintf(&b, "  %s attempts %d%s%s\n", c.Key(), c.Attempts, optional(" error ", c.Error), optional(" cause ", c.Cause))
 		}
 	}
 	return b.String()

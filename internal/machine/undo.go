@@ -22,15 +22,17 @@ type Undo struct {
 
 	Outcome  Outcome
 	Settled  Settled
-	Started  int64 // UTC ms
-	Ended    int64 // UTC ms, 0 of a saga that is open
-	Attempts uint32
+	Started  int64  // UTC ms
+	Ended    int64  // UTC ms, 0 of a saga that is open
+	Attempts uint32 // sends
+	Tries    uint32 // the number of the last attempt, over redrives
 	Error    *string
 	Cause    *string
 
 	Asked        bool  // of a step: its Query was asked, and did not know either
 	EnteredEvent int64 // of a step
 	Input        Ref
+	Request      Ref       // of the last call
 	Result       Ref       // 0 where the outcome is not SUCCEEDED, or the result was over the limit
 	Variables    []binding // those that the bodies name, as they were before the step's own Assign
 
@@ -87,17 +89,22 @@ func (s Settled) String() string { return settledNames[s] }
 
 // BodyCall is one call, over all its tries, of a step's Compensate or Confirm.
 type BodyCall struct {
-	Operation Operation
-	Key       string // what its idempotency key has beside the step id
-	Started   int64  // UTC ms
-	Ended     int64
-	Attempts  uint32
-	Unknown   bool // a try may have had its effect although it failed
-	Request   Ref
-	Result    Ref
-	Error     *string
-	Cause     *string
+	Operation   Operation
+	Alternative int    // of a Compensate
+	Edition     uint32 // how often an operator had given another request or resource
+	Resource    string // that an operator gave, or ""
+	Started     int64  // UTC ms
+	Ended       int64
+	Attempts    uint32
+	Unknown     bool // a try may have had its effect although it failed
+	Request     Ref
+	Result      Ref
+	Error       *string
+	Cause       *string
 }
+
+// Key is what the call's idempotency key has beside the step id.
+func (c *BodyCall) Key() string { return keyOf(c.Operation, c.Alternative, c.Edition) }
 
 // firstSaga is the row number of an execution's first saga: those of its steps
 // are below it.
@@ -184,7 +191,8 @@ func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
 	if o == StepSucceeded {
 		u.Error, u.Cause = nil, nil
 	}
-	u.Outcome, u.Result, u.Ended, u.Attempts = o, result, t.head.Now, f.Sends
+	u.Outcome, u.Request, u.Result, u.Ended = o, f.Asked, result, t.head.Now
+	u.Attempts, u.Tries = f.Sends, f.try()
 	if fl != nil {
 		u.Error, u.Cause = fl.Error, fl.Cause
 	}
@@ -237,6 +245,7 @@ func (t *turn) handOver(f *Frame, s *asl.State) {
 // refer names every payload that the row refers to.
 func (u *Undo) refer(each func(Ref)) {
 	each(u.Input)
+	each(u.Request)
 	each(u.Result)
 	for _, b := range u.Variables {
 		each(b.Value)

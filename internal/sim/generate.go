@@ -122,8 +122,8 @@ func (w *world) prepare() {
 func (w *world) generate() []*stateMachine {
 	if w.sagas {
 		var all []*stateMachine
-		for i := range w.work.between(1, 2) {
-			all = append(all, sagaMachine(w.work, "M"+strconv.Itoa(i)))
+		for i := range w.work.between(1, 3) {
+			all = append(all, sagaMachine(w.work, "M"+strconv.Itoa(i), all))
 		}
 		return all
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
@@ -274,6 +275,9 @@ func (w *world) judge(l *life) {
 		if !u.IsStep() {
 			continue
 		}
+		if w.judgeChildren(l, u) {
+			continue
+		}
 		e := w.effectOf(l.stepID(n))
 		saga := l.log[u.Saga]
 		switch {
@@ -298,6 +302,53 @@ func (w *world) judge(l *life) {
 			}
 		}
 	}
+}
+
+// judgeChildren judges a step that has started executions, and reports whether it
+// is one: when it is undone, so are they.
+func (w *world) judgeChildren(l *life, u *machine.Undo) bool {
+	s := l.stateOf.program.States[u.State]
+	if s.Task != nil && s.Task.Resource.Kind != asl.NestedExecution {
+		return false
+	}
+	if u.Settled != machine.Compensated || l.byHand(u) {
+		return true
+	}
+	for _, child := range w.book.order {
+		if !w.startedBy(child, l, u) || child.head.Sagas == 0 {
+			continue
+		}
+		w.saw(childUndone)
+		if got := child.head.SagaStatus(); got != machine.SagaAborted.String() || !child.head.Status.Ended() {
+			w.failf("I7", child.id, "%s of %s is undone, and what it has started is %v, its saga %s", u.State, l.start.Name, child.head.Status, got)
+		}
+	}
+	return true
+}
+
+// startedBy reports whether a step has started an execution, by itself or by a
+// map run.
+func (w *world) startedBy(child, l *life, u *machine.Undo) bool {
+	p := child.start.Parent
+	if p == nil {
+		return false
+	}
+	if run := w.book.lives[store.ID(p.ID)]; run != nil && run.start.IsRun() {
+		return run.start.Parent.ID == machine.ID(l.id) && run.start.Map.State == u.State && l.entriesOf(u.State) == 1
+	}
+	step := l.stepID(u.Number)
+	return p.ID == machine.ID(l.id) && (child.start.Name == step || strings.HasPrefix(child.start.Name, step+"-"))
+}
+
+// entriesOf is how many entries of a state the log has.
+func (l *life) entriesOf(state string) int {
+	n := 0
+	for _, u := range l.log {
+		if u.IsStep() && u.State == state {
+			n++
+		}
+	}
+	return n
 }
 
 // byHand reports whether a person said that a step was undone.
@@ -331,7 +382,7 @@ func (w *world) checkSagaLists() {
 	}
 	for _, l := range w.book.order {
 		want := 0
-		if l.head.Sagas > 0 {
+		if l.head.Sagas > 0 && l.start.Map == nil {
 			want = 4
 		}
 		if listed[l.id] != want {

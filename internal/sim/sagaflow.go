@@ -10,9 +10,11 @@ import (
 // with pivots, save points, confirms, queries, alternatives. Every step is a
 // call of the participants that keep the ledger.
 type sagas struct {
-	c      chance
-	names  int
-	budget int // states that may still be made
+	c        chance
+	names    int
+	budget   int             // states that may still be made
+	children []*stateMachine // that it may start
+	apart    bool            // in the processor of a distributed Map
 }
 
 // place is where a flow stands.
@@ -23,11 +25,12 @@ type place struct {
 	saves   bool // its own scope goes back to save points
 	saved   bool // and has one
 	pivot   bool // after a pivot of its saga, as far as the text tells
+	apart   bool // done by children of a distributed Map of that saga
 }
 
 // sagaMachine makes a definition: in two of three cases a saga as a whole.
-func sagaMachine(c chance, name string) *stateMachine {
-	s := &sagas{c: c, budget: c.between(3, 16)}
+func sagaMachine(c chance, name string, children []*stateMachine) *stateMachine {
+	s := &sagas{c: c, budget: c.between(3, 16), children: children}
 	at := place{}
 	var b strings.Builder
 	b.WriteByte('{')
@@ -146,6 +149,9 @@ func call(function, payload string) string {
 
 // step makes a Task, with what a scope lets it have.
 func (s *sagas) step(at *place, later []string) string {
+	if len(s.children) > 0 && s.c.once(7) && !(at.saves && !at.saved) {
+		return s.nested(at, later)
+	}
 	text := `{"Type":"Task",` + call("do", `"Payload.$":"$"`) + `,"ResultPath":"$.last",` + s.mishaps(later)
 	if s.c.once(2) {
 		text += fmt.Sprintf(`"TimeoutSeconds":%d,`, s.c.between(5, 40))
@@ -157,13 +163,13 @@ func (s *sagas) step(at *place, later []string) string {
 		at.saved = true
 		text += `"SavePoint":true,`
 	}
-	if !at.beneath && !at.pivot && s.c.once(9) {
+	if !at.beneath && !at.pivot && !s.apart && s.c.once(9) {
 		at.pivot = true
 		return text + `"Pivot":true,` + s.doubts()
 	}
 	if s.c.share(850) {
 		text += `"Compensate":` + s.undo() + `,`
-		if s.c.once(5) {
+		if s.c.once(5) && !at.apart {
 			text += `"Confirm":{` + call("confirm", `"Payload.$":"$.input"`) + s.tries() + `},`
 		}
 		if s.c.once(12) {
@@ -171,6 +177,20 @@ func (s *sagas) step(at *place, later []string) string {
 		}
 	}
 	return text + s.doubts()
+}
+
+// nested makes a Task that starts another saga.
+func (s *sagas) nested(at *place, later []string) string {
+	child := pick(s.c, s.children...)
+	text := `{"Type":"Task","Resource":"arn:aws:states:::states:startExecution` + pick(s.c, "", ".sync", ".sync:2") + `",` +
+		`"Parameters":{"StateMachineArn":"` + child.arn + `","Input":{"items.$":"$.few","few":[1],"last.$":"$.last"}},"ResultPath":null,` + s.mishaps(later)
+	if s.c.once(3) {
+		text += fmt.Sprintf(`"TimeoutSeconds":%d,`, s.c.between(20, 300))
+	}
+	if at.scoped && s.c.share(900) {
+		text += `"Compensate":{"Resource":"arn:aws:states:::backstep:compensateExecution"},`
+	}
+	return text
 }
 
 // doubts say what is to be done about an outcome that is not known.
@@ -214,18 +234,27 @@ func (s *sagas) mapping(at *place, later []string) string {
 	if s.c.once(2) {
 		text += fmt.Sprintf(`"MaxConcurrency":%d,`, s.c.between(1, 3))
 	}
+	if s.c.once(4) && !s.apart {
+		s.apart = true
+		defer func() { s.apart = false }()
+		in := place{depth: at.depth + 1, scoped: at.scoped, beneath: at.scoped, pivot: true, apart: at.scoped || at.apart}
+		if s.c.once(3) {
+			text += fmt.Sprintf(`"ToleratedFailurePercentage":%d,`, pick(s.c, 20, 50, 100))
+		}
+		return text + `"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},` + s.flow(&in) + `},`
+	}
 	return text + `"ItemProcessor":{` + s.within(at) + `},`
 }
 
 // within is the flow of a branch or an item.
 func (s *sagas) within(at *place) string {
-	in := place{depth: at.depth + 1, scoped: at.scoped, beneath: at.scoped, pivot: at.pivot}
+	in := place{depth: at.depth + 1, scoped: at.scoped, beneath: at.scoped, pivot: at.pivot, apart: at.apart}
 	return s.flow(&in)
 }
 
 // inner makes a Saga state.
 func (s *sagas) inner(at *place, later []string) string {
-	in := place{depth: at.depth + 1, scoped: at.scoped, beneath: at.scoped && at.beneath, pivot: at.pivot}
+	in := place{depth: at.depth + 1, scoped: at.scoped, beneath: at.scoped && at.beneath, pivot: at.pivot, apart: at.apart}
 	text := `{"Type":"Saga",` + s.mishaps(later) + `"ResultPath":null,` + s.options(&in, !at.scoped) + s.flow(&in) + `,`
 	at.pivot = at.pivot || at.scoped && in.pivot
 	return text

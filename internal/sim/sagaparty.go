@@ -142,13 +142,15 @@ func (w *world) decide(l *life, number uint32) {
 	}
 	r := machine.Resolution{Hold: number, Verb: machine.Retry, Operator: "o", Reason: "r"}
 	switch roll := w.paths.IntN(10); {
+	case f.Hold.Fault.Error != nil && *f.Hold.Fault.Error == "Saga.HistoryTooLong":
+		r.Verb, r.Saga = machine.Abandon, l.sagaOf(f)
 	case f.Hold.Operation == machine.Forward && roll < 3 && w.mayGoBack(l, f):
 		r.Verb = machine.Back
 	case f.Hold.Operation == machine.Forward && roll < 7:
 		w.settleByHand(l, f, &r)
 	case f.Hold.Operation == machine.Compensate && roll < 2:
 		r.Verb = machine.Skip
-	case f.Hold.Operation == machine.Compensate && roll < 4:
+	case f.Hold.Operation == machine.Compensate && roll < 4 && w.calls(l, f.Hold.Row):
 		r.Verb = machine.Edit
 		r.Output = value.Checked(`{"FunctionName":"undo","Payload":{}}`)
 		if w.effectOf(l.stepID(f.Hold.Row)).undoneBy != "" {
