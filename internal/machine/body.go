@@ -77,10 +77,13 @@ func (t *turn) bodyResource(b *body) *asl.Resource {
 	return &r
 }
 
-// call makes a body due, of a step whose row is there. One that was called
-// before, and given up, goes on under its last key where it may have had an effect,
-// or a person has changed it: under another one it might have a second.
-func (t *turn) call(f *Frame, u *Undo, o Operation) {
+// call makes a body due, of a step whose row is there.
+func (t *turn) call(f *Frame, u *Undo, o Operation) { t.callBody(f, t.newBody(u, o)) }
+
+// newBody is the call of a body that is to be made. One that was made before, and
+// given up, goes on under its last key where it may have had an effect, or a
+// person has changed it: under another one it might have a second.
+func (t *turn) newBody(u *Undo, o Operation) *body {
 	b := &body{Operation: o, Row: u.Number, Started: t.head.Now, effort: effort{Prev: u.EnteredEvent}}
 	for i := range u.Calls {
 		if before := &u.Calls[i]; before.Operation == o && (before.Unknown || before.Edition > 0) {
@@ -92,7 +95,7 @@ func (t *turn) call(f *Frame, u *Undo, o Operation) {
 			b.Sends, b.Unknown = before.Attempts, before.Unknown
 		}
 	}
-	t.callBody(f, b)
+	return b
 }
 
 // callBody evaluates what a body sends, where that was not done, and sends it.

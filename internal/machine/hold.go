@@ -158,7 +158,7 @@ func (t *turn) resolveForward(f *Frame, h *Hold, r *Resolution) {
 	s := t.state(f)
 	switch r.Verb {
 	case Retry:
-		t.work(f, s, f.Prev)
+		t.workAgain(f, s)
 	case Edit:
 		sc := t.scope(f, s, f.Prev)
 		p, fl := sc.plan()
@@ -211,7 +211,7 @@ func (t *turn) stepIsNot(f *Frame, s *asl.State) {
 // resolveBody goes on with an undo or a Confirm that was held.
 func (t *turn) resolveBody(f *Frame, h *Hold, r *Resolution) {
 	if f.Body == nil {
-		f.Body = &body{Operation: h.Operation, Row: h.Row, Started: t.head.Now, effort: effort{Prev: t.entry(h.Row).EnteredEvent}}
+		f.Body = t.newBody(t.entry(h.Row), h.Operation)
 	}
 	b := f.Body
 	switch r.Verb {

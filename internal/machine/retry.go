@@ -50,6 +50,9 @@ func (t *turn) handOn(f *Frame, s *asl.State, fl *fault, i int) {
 			r.Then, r.Index = outward, 0
 		}
 	}
+	if s.Type == asl.Map { // what a map run has done is undone before there is another one
+		t.note(f, s, f.outcome(), 0, fl)
+	}
 	r.Fault, r.Floor = *fl, f.Undo
 	if t.undoesFirst(f, s, &r) {
 		t.recover(f, r)

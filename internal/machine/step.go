@@ -155,7 +155,7 @@ func (t *turn) fired(j *Job) bool {
 	case f.Phase == Entering: // it goes back to its save point
 		t.ready = append(t.ready, f)
 	case f.Phase == Retrying:
-		t.work(f, s, f.Prev)
+		t.workAgain(f, s)
 	default:
 		t.waited(f, s)
 	}
@@ -176,6 +176,16 @@ func (t *turn) enter(f *Frame) {
 	if t.running() {
 		t.work(f, s, before)
 	}
+}
+
+// workAgain does what the state is for once more. A map run that nothing may end
+// goes on with what it has not done.
+func (t *turn) workAgain(f *Frame, s *asl.State) {
+	if s.Step != nil && s.Type == asl.Map && f.Join != nil {
+		t.runAgain(f, s)
+		return
+	}
+	t.work(f, s, f.Prev)
 }
 
 // work does what the state is for, once more at each retry. Before is the

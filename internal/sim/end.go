@@ -51,6 +51,7 @@ func (w *world) vigil() {
 		w.conclude()
 		return
 	}
+	w.abandonHopeless()
 	w.after(5000, w.vigil)
 }
 

@@ -3,6 +3,8 @@ package sim
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/backstep/backstep/internal/engine"
@@ -214,5 +216,28 @@ func (w *world) undoAfterwards(id store.ID) {
 	}
 	if err == nil && l.moves != moves {
 		w.saw(undoneAfterwards)
+	}
+}
+
+// hopelessAfter is how often something is tried, that no error may end, before
+// somebody gives its saga up.
+const hopelessAfter = 12
+
+// abandonHopeless gives up the sagas in which something fails again and again,
+// although nothing is wrong with the world any more.
+func (w *world) abandonHopeless() {
+	p := w.up()
+	if p == nil || !w.sagas {
+		return
+	}
+	for _, l := range w.book.order {
+		for _, id := range slices.Sorted(maps.Keys(l.frames)) {
+			f := l.frames[id]
+			if f == nil || l.head.OpenSagas == 0 || f.Endless < hopelessAfter && (f.Hold == nil || f.Hold.Number < hopelessAfter) {
+				continue
+			}
+			r := machine.Resolution{Verb: machine.Abandon, Saga: l.sagaOf(f), Operator: "o", Reason: "hopeless"}
+			_ = p.engine.Resolve(context.Background(), l.id, r) // else the next time
+		}
 	}
 }
