@@ -334,17 +334,18 @@ func (w *world) startedBy(child, l *life, u *machine.Undo) bool {
 		return false
 	}
 	if run := w.book.lives[store.ID(p.ID)]; run != nil && run.start.IsRun() {
-		return run.start.Parent.ID == machine.ID(l.id) && run.start.Map.State == u.State && l.entriesOf(u.State) == 1
+		return run.start.Parent.ID == machine.ID(l.id) && run.start.Map.State == u.State && w.runsOf(l, u.State) == 1
 	}
 	step := l.stepID(u.Number)
 	return p.ID == machine.ID(l.id) && (child.start.Name == step || strings.HasPrefix(child.start.Name, step+"-"))
 }
 
-// entriesOf is how many entries of a state the log has.
-func (l *life) entriesOf(state string) int {
+// runsOf is how many map runs a state of an execution has started. Where there
+// are several, its row is that of the last.
+func (w *world) runsOf(l *life, state string) int {
 	n := 0
-	for _, u := range l.log {
-		if u.IsStep() && u.State == state {
+	for _, run := range w.book.order {
+		if run.start.IsRun() && run.start.Parent.ID == machine.ID(l.id) && run.start.Map.State == state {
 			n++
 		}
 	}
