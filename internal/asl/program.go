@@ -11,8 +11,8 @@
 // states). kinds.go has the fields of each type of state, whose own are read in
 // pass.go, task.go, choice.go, wait.go, end.go, parallel.go, map.go and
 // distributed.go. What states share: template.go and query.go (expressions of
-// either language), variable.go, retry.go, resource.go. reference.go tells what
-// a program uses.
+// either language), variable.go, retry.go, resource.go. search.go has what a
+// machine has beyond AWS's language; reference.go tells what a program uses.
 package asl
 
 import (
@@ -29,6 +29,8 @@ type Program struct {
 	Flow           *Flow
 	States         map[string]*State // every state, nested ones too, by its name
 	Order          []*State          // the same in the order of the text
+
+	SearchAttributes []SearchAttribute // what executions are found by, in order of name
 }
 
 // Flow is a StartAt with its States: the machine itself, a branch of a

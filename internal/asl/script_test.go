@@ -100,6 +100,8 @@ func rules(t *testing.T, text string) asl.Rules {
 			r.Foreign = true
 		case "distributed":
 			r.Distributed = true
+		case "strict":
+			r.StrictAWS = true
 		case "max":
 			r.MaxBytes, _ = strconv.Atoi(argument)
 		case "aws":

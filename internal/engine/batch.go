@@ -137,19 +137,15 @@ func (w *writer) lists(r *resident, d *machine.Delta) {
 			w.b.DropQueue = append(w.b.DropQueue, queuedKey(r, was))
 		}
 	}
-	if s := &r.x.Start; r.x.Head.Status != d.Head.Status || r.x.Head.Redrives != d.Head.Redrives {
-		w.item(s, r.id, r.x.Head.Status, d.Head)
+	shown := r.x.Head.Status != d.Head.Status || r.x.Head.Redrives != d.Head.Redrives
+	if shown {
+		w.item(&r.x.Start, r.id, r.x.Head.Status, d.Head)
 	}
+	w.attributes(r, d.Head, shown)
 }
 
 func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *machine.Head) {
-	item := Item{Name: s.Name, Status: h.Status, Start: s.At, Stop: h.Stop, Version: s.Version, Alias: s.Alias, Redrives: h.Redrives, Redriven: h.Redriven}
-	if s.Map != nil {
-		item.Machine = s.Machine
-	}
-	if s.Map != nil && s.Map.Item != nil {
-		item.Items = s.Map.Item.Count
-	}
+	item := itemOf(s, h)
 	at := len(w.bytes)
 	w.bytes = item.append(w.bytes)
 	eachList(s, id, func(k store.IndexKey, byStatus string) {
@@ -165,6 +161,18 @@ func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *mach
 			w.b.DropIndex = append(w.b.DropIndex, k)
 		}
 	})
+}
+
+// itemOf is what lists show of an execution.
+func itemOf(s *machine.Start, h *machine.Head) Item {
+	item := Item{Name: s.Name, Status: h.Status, Start: s.At, Stop: h.Stop, Version: s.Version, Alias: s.Alias, Redrives: h.Redrives, Redriven: h.Redriven}
+	if s.Map != nil {
+		item.Machine = s.Machine
+	}
+	if s.Map != nil && s.Map.Item != nil {
+		item.Items = s.Map.Item.Count
+	}
+	return item
 }
 
 // eachList visits the lists that an execution is in: its place in each, and the

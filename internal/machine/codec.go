@@ -11,7 +11,7 @@ import (
 // number for as long as stores hold it. A new encoding gets a new number.
 const (
 	startFormat  = 3
-	headFormat   = 3
+	headFormat   = 4
 	frameFormat  = 3
 	jobFormat    = 2
 	eventsFormat = 1
@@ -19,6 +19,7 @@ const (
 	withoutMap  = 1 // the format of a start that has nothing to do with a map run
 	untestedMap = 2 // … and of one that has, unless it runs a test case
 	plainHead   = 2 // the format of a head that is no map run's, was begun once, and has counted no invocations
+	unfoundHead = 3 // … of one that is found by no search attributes
 	plainJob    = 1 // the format of a job that is not polled, follows none that was, and is no test case's
 	plainFrame  = 2 // the format of a frame whose step no service has taken as a job, whose items are from nowhere in particular, and that has lost none
 )

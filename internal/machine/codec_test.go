@@ -26,7 +26,7 @@ var (
 		Kept: true, Redriven: 13, Tokens: []redriveToken{{"t", 14}, {"u", 15}}, Invocations: []invocations{{"s", 16}, {"t", 17}},
 		Run: &Run{MaxConcurrency: 13, ToleratedCount: -14, ToleratedPercentage: 15.5, Items: counts{16, 17, 18, 19, 20, 21, 34, 35},
 			Executions: counts{22, 23, 24, 25, 26, 27, 36, 37}, Lost: 42, Again: 38, Until: 43, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Writes: 33, Cursor: "c", Over: true, Failing: true},
-		ParentJob: 40,
+		ParentJob: 40, Search: []Attribute{{"a", "b"}, {"c", ""}},
 	}
 	fullFrame = Frame{
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
@@ -69,12 +69,14 @@ func records() []record {
 	}
 	ordinaryStart, untestedStart, testedStart := fullStart, fullStart, fullStart
 	ordinaryStart.Map, ordinaryStart.TestCase, untestedStart.TestCase, testedStart.Map = nil, "", "", nil
-	ordinaryHead, uncountedHead := fullHead, fullHead
-	ordinaryHead.Run, uncountedHead.Invocations = nil, nil
+	ordinaryHead, uncountedHead, unfoundHead, foundHead := fullHead, fullHead, fullHead, fullHead
+	ordinaryHead.Run, uncountedHead.Invocations, unfoundHead.Search = nil, nil, nil
+	foundHead.Run, foundHead.ParentJob, foundHead.Invocations = nil, 0, nil
 	ordinaryFrame, ordinaryJob := fullFrame, fullJob
 	ordinaryFrame.Submissions, ordinaryJob.Answer, ordinaryJob.Earlier, ordinaryJob.Invocation = 0, 0, 0, 0
 	return []record{
 		start(fullStart), head(fullHead), start(ordinaryStart), start(untestedStart), start(testedStart), head(ordinaryHead), head(uncountedHead),
+		head(unfoundHead), head(foundHead),
 		job(fullJob), job(ordinaryJob),
 		frame(fullFrame), frame(ordinaryFrame),
 		{"events", AppendEvents(nil, fullEvents), func(b []byte) (any, error) { return DecodeEvents(b) }, fullEvents},
@@ -84,7 +86,7 @@ func records() []record {
 // TestFullValues makes sure that the values above leave no field out, so that
 // a field that no record keeps is noticed.
 func TestFullValues(t *testing.T) {
-	for _, v := range []any{fullStart, *fullStart.Parent, *fullStart.Map, *fullStart.Map.Item, fullHead, *fullHead.Run, fullHead.Run.Items, fullFrame, *fullFrame.Join, fullFrame.Lost[0], fullJob, fullEvents[0]} {
+	for _, v := range []any{fullStart, *fullStart.Parent, *fullStart.Map, *fullStart.Map.Item, fullHead, *fullHead.Run, fullHead.Run.Items, fullHead.Search[0], fullFrame, *fullFrame.Join, fullFrame.Lost[0], fullJob, fullEvents[0]} {
 		r := reflect.ValueOf(v)
 		for i := range r.NumField() {
 			if name := r.Type().Field(i).Name; r.Field(i).IsZero() && name != "Prev" {
@@ -139,6 +141,7 @@ func TestNewerRecordsAreNamed(t *testing.T) {
 func TestOlderRecordsAreRead(t *testing.T) {
 	wantHead := fullHead
 	wantHead.Kept, wantHead.Redriven, wantHead.Tokens, wantHead.Run, wantHead.Invocations, wantHead.ParentJob = false, 0, nil, nil, nil, 0
+	wantHead.Search = nil
 	bytes, _ := hex.DecodeString("01030204030405060708090a0b0c026501")
 	if head, err := DecodeHead(bytes); err != nil || !reflect.DeepEqual(head, wantHead) {
 		t.Errorf("%+v, %v", head, err)

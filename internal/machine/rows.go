@@ -67,8 +67,12 @@ func DecodeStart(b []byte) (Start, error) {
 // AppendHead adds the head as a record to b.
 func AppendHead(b []byte, h *Head) []byte {
 	format := byte(headFormat)
-	if h.Run == nil && h.ParentJob == 0 && h.Invocations == nil {
+	switch {
+	case len(h.Search) > 0:
+	case h.Run == nil && h.ParentJob == 0 && h.Invocations == nil:
 		format = plainHead
+	default:
+		format = unfoundHead
 	}
 	b = append(b, format, byte(h.Status))
 	b = binary.AppendVarint(b, h.Now)
@@ -97,6 +101,9 @@ func AppendHead(b []byte, h *Head) []byte {
 			b = appendText(b, of.State)
 			b = binary.AppendUvarint(b, uint64(of.Count))
 		}
+	}
+	if format > unfoundHead {
+		b = appendAttributes(b, h.Search)
 	}
 	return b
 }
@@ -138,6 +145,9 @@ func DecodeHead(b []byte) (Head, error) {
 		for range r.length() {
 			h.Invocations = append(h.Invocations, invocations{r.text(), r.uint32()})
 		}
+	}
+	if format > unfoundHead {
+		h.Search = r.attributes()
 	}
 	return h, r.end()
 }

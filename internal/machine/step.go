@@ -92,6 +92,7 @@ func (t *turn) begin(input value.Text) bool {
 	root := &Frame{State: t.flow().Start.Name, Input: t.head.Input}
 	t.frames.put(root.ID, root)
 	t.ready = append(t.ready, root)
+	t.search(root)
 	return true
 }
 
@@ -204,6 +205,7 @@ func (t *turn) leave(sc *scope, out Ref, assigned []binding, next *asl.State) {
 	f := sc.frame
 	f.Prev = t.event(Event{Type: exited(sc.state.Type), Prev: f.Prev, State: sc.state.Name, Out: out, Assigned: assigned})
 	t.assign(f, assigned)
+	t.searchLeaving(f, out, assigned)
 	t.prune(f)
 	f.Result = 0
 	if next == nil {
