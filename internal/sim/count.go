@@ -68,6 +68,7 @@ const (
 	jobPolled
 	jobStopped
 	submittedTwice
+	attributeMoved
 	situationKinds = iota
 )
 
@@ -86,6 +87,7 @@ var SituationNames = [situationKinds]string{
 	"map run ended", "map run stopped", "map run redriven", "map run redriven to a good end",
 	"express child of a map run called", "express child called again after a crash",
 	"job polled to its end", "job stopped before its end", "job submitted again after its answer was lost",
+	"search attribute changed",
 }
 
 func (w *world) saw(s situation) { w.out.Situations[s]++ }

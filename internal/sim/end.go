@@ -164,6 +164,7 @@ func (w *world) conclude() {
 		w.failf("I9", store.ID{}, "%d tasks are left in queues", len(w.book.queued))
 	}
 	w.checkLists()
+	w.checkFound()
 }
 
 // checkLists checks that every execution stands once in the list of its machine
