@@ -285,10 +285,10 @@ type Service interface {
 
 	// ListExecutionsWhere lists the executions that are found by search attributes (what a definition's SearchAttributes say), the newest
 	// first, by page: order_id = "1001", or several such terms joined by and, of which all must hold. A value is a string, a number, true or
-	// false, and compared as text: 1001 and "1001" find the same. It lists what stands in the moment it is asked, so that executions that begin
-	// meanwhile change no later page. A page may have fewer than maxResults although more follow. It is an operation of Backstep, not of AWS.
+	// false, and compared as text: 1001 and "1001" find the same. Pages go back in time, so that what begins meanwhile changes none that is
+	// still to come. A page may have fewer than maxResults although more follow. It is an operation of Backstep, not of AWS.
 	//
-	// Errors: ValidationException for a where that can't be read, with the place; InvalidArn; InvalidToken; StateMachineDoesNotExist;
-	// StateMachineTypeNotSupported for an EXPRESS one.
+	// Errors: ValidationException for a where that can't be read, with the place, and for the filter PENDING_REDRIVE; InvalidArn; InvalidToken;
+	// StateMachineDoesNotExist; StateMachineTypeNotSupported for an EXPRESS one.
 	ListExecutionsWhere(context.Context, *ListExecutionsWhereInput) (*ListExecutionsWhereOutput, error)
 }
