@@ -68,7 +68,7 @@ func validate(text []byte, express, strict bool) []cli.Finding {
 	}
 	definition, diagnostics := parse(text)
 	if asl.Render(diagnostics) == "" {
-		diagnostics = append(diagnostics, asl.Check(definition, asl.Rules{Express: express, Distributed: true, StrictAWS: strict, Serves: asl.OnAWS, Foreign: !strict})...)
+		diagnostics = append(diagnostics, asl.Check(definition, asl.Rules{Express: express, Distributed: true, Strict: strict, Serves: asl.OnAWS, Foreign: !strict})...)
 	}
 	var findings []cli.Finding
 	for _, d := range diagnostics {

@@ -101,29 +101,19 @@ func (c *compiler) warn(code Code, n *node, message string) {
 
 // machine compiles the definition's root.
 func (c *compiler) machine(root *node) {
-	c.supported(root, c.machineFields())
+	c.supported(root, machineFields)
 	c.program.Comment = c.comment(root)
 	c.language = languageOf(root, JSONPath)
 	c.checkLanguage(root)
+	c.searchAttributes(root)
 	if version := root.get("Version"); version != nil {
 		c.choose(version, "1.0")
 	}
 	if n := root.get("TimeoutSeconds"); n != nil {
 		c.program.TimeoutSeconds, _ = c.integer(n, 1, MaxSeconds)
 	}
-	if n := root.get("SearchAttributes"); n != nil && !c.rules.StrictAWS {
-		c.searchAttributes(n)
-	}
 	c.program.Flow = c.flow(root, &scope{flow: &Flow{}, express: c.rules.Express})
 	c.checkVariables()
-}
-
-// machineFields are the fields of a machine, with our own where these may be.
-func (c *compiler) machineFields() []field {
-	if c.rules.StrictAWS {
-		return machineFields
-	}
-	return table(machineFields, machineExtensions)
 }
 
 // flow compiles a StartAt with its States in a scope of its own.

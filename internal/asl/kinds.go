@@ -117,13 +117,12 @@ var (
 
 // The fields of the objects within.
 var (
-	machineFields     = both("Comment", "QueryLanguage", "Version", "StartAt", "States", "TimeoutSeconds")
-	machineExtensions = both("SearchAttributes") // AWS has none of these
-	branchFields      = both("Comment", "StartAt", "States")
-	processorFields   = both("Comment", "StartAt", "States", "ProcessorConfig")
-	configFields      = both("Mode", "ExecutionType")
-	queryRuleFields   = both("Condition", "Next", "Output", "Assign", "Comment")
-	retrierFields     = both("ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds",
+	machineFields   = both("Comment", "QueryLanguage", "Version", "StartAt", "States", "TimeoutSeconds", "SearchAttributes")
+	branchFields    = both("Comment", "StartAt", "States")
+	processorFields = both("Comment", "StartAt", "States", "ProcessorConfig")
+	configFields    = both("Mode", "ExecutionType")
+	queryRuleFields = both("Condition", "Next", "Output", "Assign", "Comment")
+	retrierFields   = both("ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds",
 		"JitterStrategy", "Comment")
 	catcherFields = table(both("ErrorEquals", "Next", "Assign", "Comment"),
 		path("ResultPath"), query("Output"))

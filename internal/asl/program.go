@@ -24,13 +24,13 @@ import (
 // Program is a definition compiled: every name resolved, every expression
 // compiled once. It is immutable and safe for concurrent use.
 type Program struct {
+	SearchAttributes []SearchAttribute // what executions are found by, in order of name
+
 	Comment        string
 	TimeoutSeconds int64 // of the whole execution; 0: none
 	Flow           *Flow
 	States         map[string]*State // every state, nested ones too, by its name
 	Order          []*State          // the same in the order of the text
-
-	SearchAttributes []SearchAttribute // what executions are found by, in order of name
 }
 
 // Flow is a StartAt with its States: the machine itself, a branch of a

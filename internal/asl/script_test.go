@@ -101,7 +101,7 @@ func rules(t *testing.T, text string) asl.Rules {
 		case "distributed":
 			r.Distributed = true
 		case "strict":
-			r.StrictAWS = true
+			r.Strict = true
 		case "max":
 			r.MaxBytes, _ = strconv.Atoi(argument)
 		case "aws":

@@ -31,14 +31,19 @@ type SearchAttribute struct {
 }
 
 // searchAttributes compiles a machine's SearchAttributes, in order of name.
-func (c *compiler) searchAttributes(n *node) {
-	if !c.object(n) {
+func (c *compiler) searchAttributes(root *node) {
+	n := root.get("SearchAttributes")
+	switch {
+	case n == nil:
 		return
-	}
-	if c.rules.Express {
+	case c.rules.Strict:
+		c.schema(root, "Field 'SearchAttributes' is not supported") // in the words for any other that AWS does not know
+		return
+	case !c.object(n):
+		return
+	case c.rules.Express:
 		c.schema(n, "An EXPRESS state machine has no SearchAttributes: its executions are not kept")
-	}
-	if len(n.items) > MaxSearchAttributes {
+	case len(n.items) > MaxSearchAttributes:
 		c.schema(n, "There can be at most "+strconv.Itoa(MaxSearchAttributes)+" search attributes")
 		return
 	}

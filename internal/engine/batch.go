@@ -48,6 +48,7 @@ func (w *writer) batch(r *resident, d *machine.Delta, with *rider, guarded bool)
 		w.parts(r, d)
 		w.jobs(r, d, guarded)
 		w.lists(r, d)
+		w.attributes(r, d.Head)
 	}
 	if with != nil {
 		w.b.ExpectQueued, w.b.DropMessages = with.expectQueued, with.dropMessages
@@ -137,11 +138,9 @@ func (w *writer) lists(r *resident, d *machine.Delta) {
 			w.b.DropQueue = append(w.b.DropQueue, queuedKey(r, was))
 		}
 	}
-	shown := r.x.Head.Status != d.Head.Status || r.x.Head.Redrives != d.Head.Redrives
-	if shown {
-		w.item(&r.x.Start, r.id, r.x.Head.Status, d.Head)
+	if s := &r.x.Start; r.x.Head.Status != d.Head.Status || r.x.Head.Redrives != d.Head.Redrives {
+		w.item(s, r.id, r.x.Head.Status, d.Head)
 	}
-	w.attributes(r, d.Head, shown)
 }
 
 func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *machine.Head) {

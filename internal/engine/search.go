@@ -14,8 +14,9 @@ func IndexAttribute(name string) string { return "attribute:" + name }
 
 // attributes keeps the lists by search attribute. A row moves where the value
 // has changed; where what lists show has, each is put anew.
-func (w *writer) attributes(r *resident, h *machine.Head, shown bool) {
+func (w *writer) attributes(r *resident, h *machine.Head) {
 	was, now := r.x.Head.Search, h.Search
+	shown := r.x.Head.Status != h.Status || r.x.Head.Redrives != h.Redrives
 	if len(was)+len(now) == 0 || !shown && slices.Equal(was, now) {
 		return
 	}

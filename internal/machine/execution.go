@@ -148,11 +148,11 @@ type Head struct {
 	Run         *Run          // of a map run; replaced, never changed
 	Invocations []invocations // of an execution that runs a test case; replaced, never changed
 
-	Search []Attribute // by which it is found, in order of name; replaced, never changed
-
 	// ParentJob is the parent's job that the end completes, where a redrive of
 	// the parent has opened another than the one of the start; 0: that one.
 	ParentJob JobID
+
+	Search []Attribute // by which it is found, in order of name; replaced, never changed
 }
 
 // invocations are how often a state's work was asked for so far.
