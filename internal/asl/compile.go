@@ -50,6 +50,11 @@ type scope struct {
 	depth   int
 	apart   bool // the processor of a distributed Map, which sees no outer variables
 	express bool // runs in an Express execution
+
+	saga    *SagaFields // the innermost scope that its states stand in, or nil
+	beneath bool        // a Parallel or Map of that saga is around it
+	child   bool        // it is done by children of a distributed Map of that saga
+	saves   bool        // a state of it has a SavePoint
 }
 
 // Compile makes the Program of a definition. It refuses what [Check] refuses;
@@ -102,6 +107,9 @@ func (c *compiler) warn(code Code, n *node, message string) {
 // machine compiles the definition's root.
 func (c *compiler) machine(root *node) {
 	c.supported(root, machineFields)
+	if n := root.get("Saga"); n != nil && c.rules.Strict {
+		c.schema(root, "Field 'Saga' is not supported")
+	}
 	c.program.Comment = c.comment(root)
 	c.language = languageOf(root, JSONPath)
 	c.checkLanguage(root)
@@ -112,7 +120,13 @@ func (c *compiler) machine(root *node) {
 	if n := root.get("TimeoutSeconds"); n != nil {
 		c.program.TimeoutSeconds, _ = c.integer(n, 1, MaxSeconds)
 	}
-	c.program.Flow = c.flow(root, &scope{flow: &Flow{}, express: c.rules.Express})
+	s := &scope{flow: &Flow{}, express: c.rules.Express}
+	if c.program.Saga = c.machineSaga(root); c.program.Saga != nil {
+		c.sagaFlow(c.program.Saga, root, s)
+	} else {
+		c.flow(root, s)
+	}
+	c.program.Flow = s.flow
 	c.checkVariables()
 }
 
@@ -121,6 +135,7 @@ func (c *compiler) flow(n *node, s *scope) *Flow {
 	if s.outer = c.scope; s.outer != nil {
 		s.depth = s.outer.depth + 1
 		s.express = s.express || s.outer.express
+		c.inherit(s)
 	}
 	if s.depth > MaxNesting {
 		c.refuse(TooDeeplyNested, n, "The states are nested too deeply")
@@ -144,6 +159,25 @@ func (c *compiler) flow(n *node, s *scope) *Flow {
 	return s.flow
 }
 
+// inherit lets a flow know of the saga that it is part of. The children of a
+// distributed Map are sagas of their own.
+func (c *compiler) inherit(s *scope) {
+	around := s.outer
+	if around.saga == nil {
+		return
+	}
+	owner := s.flow.Owner
+	s.child = around.child || s.apart
+	s.beneath = around.beneath || owner.Type == Parallel || owner.Type == Map
+	switch {
+	case s.express:
+	case s.apart:
+		s.saga = &SagaFields{Flow: s.flow, Recovery: Backward, MaxForwardAttempts: 1, Continue: around.saga.Continue}
+	case s.saga == nil:
+		s.saga = around.saga
+	}
+}
+
 // declare makes the states of a flow known by their names, before any of them
 // is compiled.
 func (c *compiler) declare(states *node) {
@@ -154,7 +188,7 @@ func (c *compiler) declare(states *node) {
 	s.states = make(map[string]*State, len(states.items))
 	s.flow.States = make([]*State, 0, len(states.items))
 	for _, n := range states.items {
-		state := &State{Name: n.name, Flow: s.flow, Place: n.place()}
+		state := &State{Name: n.name, Flow: s.flow, Scope: s.saga, Place: n.place()}
 		c.name(n)
 		if c.program.States[n.name] != nil {
 			c.refuse(DuplicateStateName, n, "Duplicate State name: "+n.name)
@@ -189,7 +223,7 @@ func (c *compiler) compileState(s *State, n *node) {
 	}
 	s.Type = Type(t.text())
 	k, ok := kindOf(s.Type)
-	if !ok {
+	if !ok || s.Type == Saga && c.rules.Strict {
 		c.schema(t, "The field 'Type' should have one of these values: ["+allTypes+"]")
 		return
 	}

@@ -24,6 +24,10 @@ func dump(p *asl.Program) string {
 		d.line(0, "found by %s", a.Name)
 		d.fields(1, reflect.ValueOf(a), "Name", "Language")
 	}
+	if p.Saga != nil {
+		d.line(0, "Saga")
+		d.fields(1, reflect.ValueOf(*p.Saga), "Flow", "Outer")
+	}
 	d.flow(0, p.Flow)
 	return d.String()
 }
@@ -48,7 +52,7 @@ func (d *dumper) flow(depth int, f *asl.Flow) {
 			next = " -> " + s.Next.Name
 		}
 		d.line(depth, "%s: %s%s%s", s.Name, s.Type, language, next)
-		d.fields(depth+1, reflect.ValueOf(*s), "Name", "Type", "Language", "Flow", "Next", "Place")
+		d.fields(depth+1, reflect.ValueOf(*s), "Name", "Type", "Language", "Flow", "Scope", "Next", "Place")
 	}
 }
 
@@ -77,7 +81,7 @@ func (d *dumper) field(depth int, name string, v reflect.Value) {
 		d.field(depth, name, v.Elem())
 	case reflect.Struct:
 		d.line(depth, "%s", name)
-		d.fields(depth+1, v)
+		d.fields(depth+1, v, "Outer")
 	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.String {
 			d.line(depth, "%s %v", name, v.Interface())

@@ -26,7 +26,7 @@ func (c *compiler) stateFields(s *State, n *node, k kind, anyLanguage bool) {
 	for _, m := range n.items {
 		f, ok := find(k.fields, m.name)
 		switch {
-		case !ok:
+		case !ok, c.rules.Strict && isStepField(m.name):
 			c.schema(n, "Field '"+m.name+"' is not supported")
 		case anyLanguage:
 		case f.use == inPath && s.Language == JSONata:

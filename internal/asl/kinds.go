@@ -43,6 +43,8 @@ func kindOf(t Type) (kind, bool) {
 		return kind{parallelFields, (*compiler).parallel}, true
 	case Map:
 		return kind{mapFields, (*compiler).mapping}, true
+	case Saga:
+		return kind{sagaStateFields, (*compiler).saga}, true
 	}
 	return kind{}, false
 }
@@ -95,7 +97,7 @@ var (
 var (
 	taskFields = table(everyState, goesOn, catches, inAndOut, works,
 		both("Resource", "TimeoutSeconds", "HeartbeatSeconds", "Credentials"),
-		path("TimeoutSecondsPath", "HeartbeatSecondsPath"))
+		path("TimeoutSecondsPath", "HeartbeatSecondsPath"), stepFields)
 	waitFields = table(everyState, goesOn, inAndOut,
 		both("Seconds", "Timestamp"), path("SecondsPath", "TimestampPath"))
 	passFields = table(everyState, goesOn, inAndOut,
@@ -113,11 +115,23 @@ var (
 		path("ItemsPath", "Parameters", "ResultSelector", "ResultPath", "MaxConcurrencyPath",
 			"ToleratedFailureCountPath", "ToleratedFailurePercentagePath"),
 		query("Items"))
+	sagaStateFields = table(everyState, goesOn, catches, inAndOut, works, sagaFields,
+		both("StartAt", "States"))
+)
+
+// The fields of the saga extension: of a scope, and of a Task within one.
+var (
+	sagaFields = both("Recovery", "MaxForwardAttempts", "OnCompensationFailure", "OnStop", "Runbook")
+	stepFields = both("Compensate", "Confirm", "Query", "SavePoint", "Pivot", "OnUnknown", "KnownFailed",
+		"CompensateWithin", "SemanticLock", "Runbook")
+	bodyFields = table(both("Resource", "Retry", "TimeoutSeconds", "HeartbeatSeconds", "Credentials", "Comment"),
+		path("Parameters", "TimeoutSecondsPath", "HeartbeatSecondsPath"), query("Arguments"))
+	lockFields = table(both("Key", "Wait"), path("Key.$"))
 )
 
 // The fields of the objects within.
 var (
-	machineFields   = both("Comment", "QueryLanguage", "Version", "StartAt", "States", "TimeoutSeconds", "SearchAttributes")
+	machineFields   = both("Comment", "QueryLanguage", "Version", "StartAt", "States", "TimeoutSeconds", "Saga", "SearchAttributes")
 	branchFields    = both("Comment", "StartAt", "States")
 	processorFields = both("Comment", "StartAt", "States", "ProcessorConfig")
 	configFields    = both("Mode", "ExecutionType")

@@ -10,9 +10,10 @@
 // that checks and compiles) with field.go, and check.go (what holds between
 // states). kinds.go has the fields of each type of state, whose own are read in
 // pass.go, task.go, choice.go, wait.go, end.go, parallel.go, map.go and
-// distributed.go. What states share: template.go and query.go (expressions of
-// either language), variable.go, retry.go, resource.go. search.go has what a
-// machine has beyond AWS's language; reference.go tells what a program uses.
+// distributed.go; saga.go has the saga extension, search.go the search
+// attributes. What states share: template.go and query.go (expressions of either
+// language), variable.go, retry.go, resource.go. reference.go tells what a
+// program uses.
 package asl
 
 import (
@@ -27,25 +28,28 @@ type Program struct {
 	SearchAttributes []SearchAttribute // what executions are found by, in order of name
 
 	Comment        string
-	TimeoutSeconds int64 // of the whole execution; 0: none
+	TimeoutSeconds int64       // of the whole execution; 0: none
+	Saga           *SagaFields // where the machine is a saga scope; else nil
 	Flow           *Flow
 	States         map[string]*State // every state, nested ones too, by its name
 	Order          []*State          // the same in the order of the text
+
+	sagas bool
 }
 
 // Flow is a StartAt with its States: the machine itself, a branch of a
-// Parallel or the processor of a Map. No transition leaves it.
+// Parallel, the processor of a Map or a Saga. No transition leaves it.
 type Flow struct {
 	Start  *State
 	States []*State // in the order of the text
-	Owner  *State   // the Parallel or Map it belongs to; nil for the machine
+	Owner  *State   // the Parallel, Map or Saga it belongs to; nil for the machine
 	Index  int      // which branch of its owner
 }
 
 // Type is a state's type, spelled as in the language.
 type Type string
 
-// The eight state types.
+// The eight state types, and that of the saga extension.
 const (
 	Pass     Type = "Pass"
 	Task     Type = "Task"
@@ -55,6 +59,7 @@ const (
 	Fail     Type = "Fail"
 	Parallel Type = "Parallel"
 	Map      Type = "Map"
+	Saga     Type = "Saga"
 )
 
 // Language is a state's query language.
@@ -73,10 +78,11 @@ type State struct {
 	Type     Type
 	Language Language
 	Comment  string
-	Flow     *Flow    // in which it stands
-	Next     *State   // nil: End, or a type without Next
-	Place    string   // where in the definition, as diagnostics have it: "/States/Pay"
-	Reads    []string // the variables that its expressions name, sorted; not those of flows within it
+	Flow     *Flow       // in which it stands
+	Scope    *SagaFields // the innermost saga scope that it stands in, or nil
+	Next     *State      // nil: End, or a type without Next
+	Place    string      // where in the definition, as diagnostics have it: "/States/Pay"
+	Reads    []string    // the variables that its expressions name, sorted; not those of flows within it
 
 	InputPath      *Selection // JSONPath only; nil: the whole input
 	OutputPath     *Selection
@@ -95,6 +101,8 @@ type State struct {
 	Fail     *FailFields
 	Parallel *ParallelFields
 	Map      *MapFields
+	Saga     *SagaFields
+	Step     *Step // of a Task within a saga scope
 }
 
 // Selection is an InputPath, OutputPath or ItemsPath. "$", the whole, is no
@@ -213,7 +221,8 @@ const (
 	Integration Kind = iota
 	LambdaARN        // a function's ARN as Resource: LambdaFunction… events
 	Activity
-	NestedExecution // states:startExecution
+	NestedExecution    // states:startExecution
+	CompensateChildren // backstep:compensateExecution, in a Compensate alone
 )
 
 // Resource is a Task's Resource, read.

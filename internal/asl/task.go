@@ -21,6 +21,7 @@ func (c *compiler) task(s *State, n *node) {
 	if k := n.get("Credentials"); k != nil {
 		s.Task.RoleARN = c.credentials(s, k)
 	}
+	s.Step = c.step(s, n)
 }
 
 // credentials reads the role that a task is done under. Other members mean

@@ -27,7 +27,7 @@ func (w *writer) reset() {
 	*b = store.Batch{
 		ExpectNames: b.ExpectNames[:0], ExpectJobs: b.ExpectJobs[:0],
 		Names: b.Names[:0], Executions: b.Executions[:0], Frames: b.Frames[:0], DropFrames: b.DropFrames[:0],
-		Events: b.Events[:0], Payloads: b.Payloads[:0], Jobs: b.Jobs[:0], MovedJobs: b.MovedJobs[:0], DropJobs: b.DropJobs[:0],
+		Undos: b.Undos[:0], Events: b.Events[:0], Payloads: b.Payloads[:0], Jobs: b.Jobs[:0], MovedJobs: b.MovedJobs[:0], DropJobs: b.DropJobs[:0],
 		Queue: b.Queue[:0], DropQueue: b.DropQueue[:0], Index: b.Index[:0], DropIndex: b.DropIndex[:0],
 	}
 	if cap(w.bytes) > mostKept {
@@ -83,6 +83,11 @@ func (w *writer) parts(r *resident, d *machine.Delta) {
 	}
 	for _, id := range d.Dropped {
 		w.b.DropFrames = append(w.b.DropFrames, store.FrameKey{ID: r.id, Number: uint32(id)})
+	}
+	for _, u := range d.Undos {
+		at := len(w.bytes)
+		w.bytes = machine.AppendUndo(w.bytes, u)
+		w.b.Undos = append(w.b.Undos, store.Undo{ID: r.id, Number: u.Number, Body: w.body(at)})
 	}
 	if len(d.Events) > 0 {
 		at := len(w.bytes)
@@ -140,6 +145,9 @@ func (w *writer) lists(r *resident, d *machine.Delta) {
 	}
 	if s := &r.x.Start; r.x.Head.Status != d.Head.Status || r.x.Head.Redrives != d.Head.Redrives {
 		w.item(s, r.id, r.x.Head.Status, d.Head)
+	}
+	if was, is := r.x.Head.SagaStatus(), d.Head.SagaStatus(); was != is {
+		w.saga(&r.x.Start, r.id, was, is)
 	}
 }
 
@@ -212,7 +220,7 @@ func queuedKey(r *resident, j *machine.Job) store.QueuedKey {
 
 // taskOf is the resource of a job's Task.
 func taskOf(r *resident, j *machine.Job) *asl.Resource {
-	return &r.program.States[j.State].Task.Resource
+	return j.Task(r.program)
 }
 
 // heldMark is the number of the row that marks a quarantined execution, among

@@ -188,7 +188,7 @@ func asked(registry *integration.Registry, env machine.Env, p *asl.Program, x *m
 	t := &integration.Task{
 		Resource: q.Resource.Text, Service: q.Resource.Service, Action: q.Resource.Action,
 		Pattern: integration.Pattern(q.Resource.Pattern), Request: q.Input, Token: q.Token,
-		StepID: q.StepID, Attempt: int(j.Send), Earlier: int(j.Earlier), Execution: start.ExecutionARN(), State: j.State,
+		Operation: integration.Operation(q.Operation), Forward: q.Forward, StepID: q.StepID, Attempt: int(j.Send), Earlier: int(j.Earlier), Execution: start.ExecutionARN(), State: j.State,
 		Trace: start.Trace, RoleARN: j.RoleARN, Account: start.Account, Region: start.Region,
 	}
 	action := t.Action

@@ -159,9 +159,25 @@ func orEmpty(input value.Text) string {
 
 // Stop ends an execution by its caller's will. One that has ended already stays
 // as it is. It returns when it ended, in UTC milliseconds.
+//
+// Sagas are undone first: it returns the time of the call, and the execution
+// ends later. One that can't go back keeps it from ending: *SagaError.
 func (e *Engine) Stop(ctx context.Context, id store.ID, why machine.Failure) (int64, error) {
-	t, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &why}, nil)
-	return t.head.Stop, err
+	reason := ""
+	look := func(r *resident) bool {
+		reason = r.x.Unstoppable(r.program)
+		return reason == ""
+	}
+	t, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &why}, &rider{before: look})
+	switch {
+	case err != nil:
+		return 0, err
+	case reason != "":
+		return 0, &SagaError{reason}
+	case !t.head.Status.Ended():
+		return e.now(), nil
+	}
+	return t.head.Stop, nil
 }
 
 // Redrive lets an execution that ended without success go on from where it

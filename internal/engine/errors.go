@@ -39,3 +39,9 @@ func (e *NameTakenError) Error() string {
 type NotRedrivableError struct{ Reason string }
 
 func (e *NotRedrivableError) Error() string { return e.Reason }
+
+// SagaError says why an execution with sagas can't be stopped, undone or
+// decided about.
+type SagaError struct{ Reason string }
+
+func (e *SagaError) Error() string { return e.Reason }

@@ -150,7 +150,15 @@ func (e *Engine) decide(r *resident, m machine.Message) (d machine.Delta, err er
 		return d, err
 	}
 	e.metrics.Turns.Add(1)
-	return machine.Step(env, r.program, r.x, m), nil
+	for {
+		d := machine.Step(env, r.program, r.x, m)
+		if d.Recall.IsEmpty() {
+			return d, nil
+		}
+		if err := e.lend(r, &d.Recall); err != nil {
+			return d, err
+		}
+	}
 }
 
 // env is what the machine is given beside time and chance.

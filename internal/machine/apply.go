@@ -60,7 +60,11 @@ func (x *Execution) Apply(d Delta) {
 			delete(x.Jobs, id)
 		}
 	}
+	for _, u := range d.Undos {
+		x.lend(u)
+	}
 	x.remember(d)
+	x.takeBack()
 }
 
 // hold counts the references of what the delta puts.
@@ -118,12 +122,28 @@ func (x *Execution) remember(d Delta) {
 func (f *Frame) refer(each func(Ref)) {
 	each(f.Input)
 	each(f.Result)
-	for _, b := range f.Variables {
-		each(b.Value)
-	}
+	referAll(f.Variables, each)
 	if f.Join != nil {
 		each(f.Join.Items)
 		each(f.Join.From)
+	}
+	if f.Body != nil {
+		each(f.Body.Plan.request)
+	}
+	if sc := f.Scope; sc != nil {
+		each(sc.Output)
+		each(sc.Confirms)
+		referAll(sc.Assigned, each)
+		if sc.Save != nil {
+			each(sc.Save.Input)
+			referAll(sc.Save.Variables, each)
+		}
+	}
+}
+
+func referAll(all []binding, each func(Ref)) {
+	for _, b := range all {
+		each(b.Value)
 	}
 }
 
@@ -167,6 +187,8 @@ func (x *Execution) Clone() *Execution {
 	c.Frames = maps.Clone(x.Frames)
 	c.Jobs = maps.Clone(x.Jobs)
 	c.Payloads = maps.Clone(x.Payloads)
+	c.Undos = maps.Clone(x.Undos)
+	c.lentUndos, c.lentTexts = slices.Clone(x.lentUndos), slices.Clone(x.lentTexts)
 	c.held = maps.Clone(x.held)
 	c.memo.trees = maps.Clone(x.memo.trees)
 	return &c

@@ -17,7 +17,7 @@ func (t *turn) variable(f *Frame, name string) Ref {
 				return b.Value
 			}
 		}
-		if f.Kind == Root {
+		if f.isTop() {
 			return 0
 		}
 		f = t.peek(f.Parent)

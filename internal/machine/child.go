@@ -85,6 +85,9 @@ func (n *Ending) Message(p asl.Pattern) Message {
 	if n.Head.Status != Succeeded {
 		name, cause := "States.TaskFailed", told.String()
 		m = Message{Kind: JobFailed, Job: m.Job, Failure: &Failure{Error: &name, Cause: &cause}, Effect: EffectUnknown}
+		if n.Head.Undone {
+			m.Effect = EffectNone
+		}
 	}
 	return m
 }

@@ -11,22 +11,27 @@ import (
 // number for as long as stores hold it. A new encoding gets a new number.
 const (
 	startFormat  = 3
-	headFormat   = 4
-	frameFormat  = 3
-	jobFormat    = 2
-	eventsFormat = 1
+	headFormat   = 5
+	frameFormat  = 4
+	jobFormat    = 3
+	eventsFormat = 2
+	undoFormat   = 1
 
-	withoutMap  = 1 // the format of a start that has nothing to do with a map run
-	untestedMap = 2 // … and of one that has, unless it runs a test case
-	plainHead   = 2 // the format of a head that is no map run's, was begun once, and has counted no invocations
-	unfoundHead = 3 // … of one that is found by no search attributes
-	plainJob    = 1 // the format of a job that is not polled, follows none that was, and is no test case's
-	plainFrame  = 2 // the format of a frame whose step no service has taken as a job, whose items are from nowhere in particular, and that has lost none
+	withoutMap     = 1 // the format of a start that has nothing to do with a map run
+	untestedMap    = 2 // … and of one that has, unless it runs a test case
+	plainHead      = 2 // the format of a head that is no map run's, was begun once, and has counted no invocations
+	plainJob       = 1 // the format of a job that is not polled, follows none that was, and is no test case's
+	sagalessHead   = 3 // … and of one that has begun no saga
+	unfoundHead    = 4 // … and of one that is found by no search attributes
+	sagalessJob    = 2 // … and of one that is no call of a body, nor anything that only a saga has
+	sagalessFrame  = 3 // … and of one in no saga
+	sagalessEvents = 1 // the format of events none of which only a saga has
+	plainFrame     = 2 // the format of a frame whose step no service has taken as a job, whose items are from nowhere in particular, and that has lost none
 )
 
 // formatError says that a record was written by a newer version.
 type formatError struct {
-	Record string // "start", "head", "frame", "job" or "events"
+	Record string // "start", "head", "frame", "job", "undo" or "events"
 	Number uint64 // of its encoding
 }
 

@@ -26,23 +26,42 @@ var (
 		Kept: true, Redriven: 13, Tokens: []redriveToken{{"t", 14}, {"u", 15}}, Invocations: []invocations{{"s", 16}, {"t", 17}},
 		Run: &Run{MaxConcurrency: 13, ToleratedCount: -14, ToleratedPercentage: 15.5, Items: counts{16, 17, 18, 19, 20, 21, 34, 35},
 			Executions: counts{22, 23, 24, 25, 26, 27, 36, 37}, Lost: 42, Again: 38, Until: 43, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Writes: 33, Cursor: "c", Over: true, Failing: true},
-		ParentJob: 40, Search: []Attribute{{"a", "b"}, {"c", ""}},
+		ParentJob: 40, Sagas: 44, OpenSagas: 45, Aborting: 46, EndedSagas: [4]uint32{47, 48, 49, 50}, Holds: 51, OpenHolds: 52, Pivoted: true, Spent: true, Undone: true, Search: []Attribute{{"a", "b"}, {"c", ""}},
 	}
 	fullFrame = Frame{
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
-		Prev: 8, Variables: []binding{{"a", 9}, {"b", math.MaxUint32}}, Retries: []uint32{10, 0}, Tried: 20, Sends: 11, Submissions: 22, Unknown: true, Job: 12,
+		effort:    effort{Prev: 8, Retries: []uint32{10, 0}, Sends: 11, Submissions: 22, Unknown: true, Endless: 26, Edition: 27},
+		Variables: []binding{{"a", 9}, {"b", math.MaxUint32}}, Tried: 20, Job: 12,
 		Join: &Join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18, From: 25}, Result: 19,
 		Lost: []lost{{Entry: 21, Attempt: 22, Request: 23, Items: 24, As: Aborted}},
+		Undo: 28, Outcome: StepUnknown,
+		Scope: &Scope{Saga: 29, Outermost: true, Floor: 30, Committed: true, Aborting: true, Failed: true, Ended: true, Output: 31,
+			Assigned: []binding{{"c", 32}}, Confirms: 33, Next: 34,
+			Save: &savePoint{State: "p", Input: 35, Variables: []binding{{"d", 36}}, Undo: 37, Tries: 38, returning: true}},
+		Recovery: &recovery{Then: returned, Index: 39, Floor: 40, Fault: fullFault, Failed: true, Fenced: true, Begun: 41, Active: 42},
+		Body: &body{Operation: Ask, Row: 43, Alternative: 44, Resource: "r", Plan: plan{45, 46, 47, "role"}, Started: 48, Fault: &fullFault,
+			effort: effort{Prev: 49, Retries: []uint32{50}, Sends: 51, Submissions: 52, Unknown: true, Endless: 53, Edition: 54}},
+		Hold: &Hold{Number: 55, Operation: Confirm, Row: 56, Since: 57, Fault: fullFault},
 	}
+	fullFault = fault{Failure: Failure{textPointer("e"), textPointer("c")}, event: 58, fatal: true, timeout: true, heartbeat: true,
+		within: true, evaluated: true, declared: true, undone: true}
 	fullJob = Job{
-		ID: 1, Kind: WriteResults, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
+		ID: 1, Kind: Unwind, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
 		Deadline: never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true, Answer: 10, Earlier: 11, Invocation: 12,
+		Operation: Compensate, Alternative: 13, Edition: 14, Resource: "s", Landing: true,
+	}
+	fullUndo = Undo{
+		Number: 1, Kind: undoSaga, Prev: 2, State: "s", Saga: 3, Outcome: StepUnknown, Settled: NotOwed, Started: 4, Ended: -5, Attempts: 6,
+		Error: textPointer("e"), Cause: textPointer(""), Asked: true, EnteredEvent: 7, Input: 8, Result: 9, Variables: []binding{{"a", 10}},
+		Heads: []uint32{11, 12}, AtOnce: 13, Status: SagaAbandoned, Committed: true,
+		Calls: []BodyCall{{Operation: Confirm, Key: "k", Started: 14, Ended: 15, Attempts: 16, Request: 17, Result: 18,
+			Error: textPointer("e"), Cause: textPointer("c")}},
 	}
 	fullEvents = []Event{
 		{ID: 41, Prev: 0, At: 1000, Type: MapIterationAborted, State: "s", In: 1, Out: 2, Error: textPointer("e"), Cause: textPointer(""),
 			Resource: "r", ResourceType: "t", Timeout: 3, Heartbeat: 4, Worker: "w", Location: "l", RoleARN: "a", Index: 5, Length: 6,
-			Assigned: []binding{{"x", 7}}},
-		{ID: 42, Prev: 41, At: 999, Type: WaitStateExited},
+			Assigned: []binding{{"x", 7}}, Saga: &SagaTold{Saga: 8, Hold: 9, Word: "w", Reason: "r"}},
+		{ID: 42, Prev: 41, At: 999, Type: LateTaskResult},
 	}
 )
 
@@ -69,24 +88,38 @@ func records() []record {
 	}
 	ordinaryStart, untestedStart, testedStart := fullStart, fullStart, fullStart
 	ordinaryStart.Map, ordinaryStart.TestCase, untestedStart.TestCase, testedStart.Map = nil, "", "", nil
-	ordinaryHead, uncountedHead, unfoundHead, foundHead := fullHead, fullHead, fullHead, fullHead
-	ordinaryHead.Run, uncountedHead.Invocations, unfoundHead.Search = nil, nil, nil
-	foundHead.Run, foundHead.ParentJob, foundHead.Invocations = nil, 0, nil
-	ordinaryFrame, ordinaryJob := fullFrame, fullJob
+	ordinaryHead, uncountedHead := fullHead, fullHead
+	ordinaryHead.Run, uncountedHead.Invocations = nil, nil
+	sagalessFrame, sagalessJob, sagalessHead := sagaless()
+	unfoundHead, foundHead := fullHead, sagalessHead
+	unfoundHead.Search, foundHead.Search = nil, fullHead.Search
+	ordinaryFrame, ordinaryJob := sagalessFrame, sagalessJob
 	ordinaryFrame.Submissions, ordinaryJob.Answer, ordinaryJob.Earlier, ordinaryJob.Invocation = 0, 0, 0, 0
 	return []record{
 		start(fullStart), head(fullHead), start(ordinaryStart), start(untestedStart), start(testedStart), head(ordinaryHead), head(uncountedHead),
-		head(unfoundHead), head(foundHead),
-		job(fullJob), job(ordinaryJob),
-		frame(fullFrame), frame(ordinaryFrame),
+		job(fullJob), job(sagalessJob), job(ordinaryJob), head(sagalessHead), head(unfoundHead), head(foundHead),
+		frame(fullFrame), frame(sagalessFrame), frame(ordinaryFrame),
+		{"undo", AppendUndo(nil, &fullUndo), func(b []byte) (any, error) { return DecodeUndo(b) }, &fullUndo},
 		{"events", AppendEvents(nil, fullEvents), func(b []byte) (any, error) { return DecodeEvents(b) }, fullEvents},
 	}
+}
+
+// sagaless are a frame, a job and a head that have nothing to do with a saga.
+func sagaless() (Frame, Job, Head) {
+	f, j, h := fullFrame, fullJob, fullHead
+	f.Undo, f.Outcome, f.Endless, f.Edition, f.Scope, f.Recovery, f.Body, f.Hold = 0, 0, 0, 0, nil, nil, nil, nil
+	j.Kind, j.Operation, j.Alternative, j.Edition, j.Resource, j.Landing = WriteResults, Forward, 0, 0, "", false
+	h.Sagas, h.OpenSagas, h.Aborting, h.EndedSagas, h.Holds, h.OpenHolds, h.Pivoted, h.Spent, h.Undone = 0, 0, 0, [4]uint32{}, 0, 0, false, false, false
+	h.Search = nil
+	return f, j, h
 }
 
 // TestFullValues makes sure that the values above leave no field out, so that
 // a field that no record keeps is noticed.
 func TestFullValues(t *testing.T) {
-	for _, v := range []any{fullStart, *fullStart.Parent, *fullStart.Map, *fullStart.Map.Item, fullHead, *fullHead.Run, fullHead.Run.Items, fullHead.Search[0], fullFrame, *fullFrame.Join, fullFrame.Lost[0], fullJob, fullEvents[0]} {
+	for _, v := range []any{fullStart, *fullStart.Parent, *fullStart.Map, *fullStart.Map.Item, fullHead, *fullHead.Run, fullHead.Run.Items, fullHead.Search[0], fullFrame, *fullFrame.Join,
+		fullFrame.Lost[0], *fullFrame.Scope, *fullFrame.Scope.Save, *fullFrame.Recovery, *fullFrame.Body, *fullFrame.Hold, fullUndo,
+		fullUndo.Calls[0], fullJob, fullEvents[0], *fullEvents[0].Saga} {
 		r := reflect.ValueOf(v)
 		for i := range r.NumField() {
 			if name := r.Type().Field(i).Name; r.Field(i).IsZero() && name != "Prev" {
@@ -139,14 +172,12 @@ func TestNewerRecordsAreNamed(t *testing.T) {
 // TestOlderRecordsAreRead reads what older encodings wrote: the first know
 // nothing of redrives and map runs, nor of jobs that are polled.
 func TestOlderRecordsAreRead(t *testing.T) {
-	wantHead := fullHead
+	wantFrame, wantJob, wantHead := sagaless()
 	wantHead.Kept, wantHead.Redriven, wantHead.Tokens, wantHead.Run, wantHead.Invocations, wantHead.ParentJob = false, 0, nil, nil, nil, 0
-	wantHead.Search = nil
 	bytes, _ := hex.DecodeString("01030204030405060708090a0b0c026501")
 	if head, err := DecodeHead(bytes); err != nil || !reflect.DeepEqual(head, wantHead) {
 		t.Errorf("%+v, %v", head, err)
 	}
-	wantFrame := fullFrame
 	join := *wantFrame.Join
 	join.From = 0
 	wantFrame.Join, wantFrame.Submissions, wantFrame.Lost = &join, 0, nil
@@ -159,7 +190,7 @@ func TestOlderRecordsAreRead(t *testing.T) {
 	if frame, err := DecodeFrame(bytes); err != nil || !reflect.DeepEqual(frame, &wantFrame) {
 		t.Errorf("%+v, %v", frame, err)
 	}
-	wantJob := fullJob
+	wantJob.Kind = WriteResults
 	wantJob.Answer, wantJob.Earlier, wantJob.Invocation = 0, 0, 0
 	bytes, _ = hex.DecodeString("01010b02030405060efeffffffffffffffff01101101730172" + "0101")
 	if job, err := DecodeJob(bytes); err != nil || !reflect.DeepEqual(job, &wantJob) {
@@ -180,7 +211,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(i, r.bytes)
 	}
 	f.Add(9, []byte{frameFormat, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
-	f.Add(11, []byte{eventsFormat, 1, 1, 0, 63, 0, 0})
+	f.Add(16, []byte{eventsFormat, 1, 1, 0, 63, 0, 0})
 	f.Fuzz(func(t *testing.T, which int, b []byte) {
 		all := records()
 		r := all[uint(which)%uint(len(all))]
@@ -207,6 +238,8 @@ func encode(v any) []byte {
 		return AppendFrame(nil, v)
 	case *Job:
 		return AppendJob(nil, v)
+	case *Undo:
+		return AppendUndo(nil, v)
 	}
 	return AppendEvents(nil, v.([]Event))
 }

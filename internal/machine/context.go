@@ -14,12 +14,13 @@ func (sc *scope) Context() value.Value {
 	}
 	if sc.context.IsAbsent() {
 		fixed := sc.turn.fixedContext()
-		b := value.NewBuilder(5)
+		b := value.NewBuilder(6)
 		b.Set("Execution", fixed.Get("Execution"))
 		b.Set("StateMachine", fixed.Get("StateMachine"))
 		b.Set("State", sc.stateContext())
 		b.Set("Task", sc.taskContext())
 		b.Set("Map", sc.mapContext())
+		b.Set("Saga", sc.sagaContext())
 		sc.context = b.Object()
 	}
 	return sc.context
@@ -73,11 +74,10 @@ func (sc *scope) stateContext() value.Value {
 	return b.Object()
 }
 
-// attempt is which attempt of its state the frame is at, from 1 and since the
-// last redrive.
-func (f *Frame) attempt() uint32 {
+// attempt is which attempt it is, from 1 and since the last redrive.
+func (w *effort) attempt() uint32 {
 	n := uint32(1)
-	for _, used := range f.Retries {
+	for _, used := range w.Retries {
 		n += used
 	}
 	return n
@@ -108,6 +108,20 @@ func (x *Execution) token(e *Env, id JobID, attempt uint32) string {
 	return Token{ID: x.Start.ID, Job: id, Attempt: attempt, RestoreEpoch: e.RestoreEpoch}.Seal(e.TokenKey)
 }
 
+// sagaContext is what a body is told of its step.
+func (sc *scope) sagaContext() value.Value {
+	u := sc.step
+	if u == nil {
+		return value.Value{}
+	}
+	b := value.NewBuilder(4)
+	b.Set("StepId", value.NewString(StepID(sc.turn.x.Start.ID, u.Number)))
+	b.Set("Outcome", value.NewString(u.Outcome.String()))
+	b.Set("Error", maybe(sc.why.Error))
+	b.Set("Cause", maybe(sc.why.Cause))
+	return b.Object()
+}
+
 // item is one of what a Map goes through.
 type item struct {
 	index  int
@@ -121,7 +135,7 @@ type item struct {
 // children of a map run have none, as on AWS.
 func (sc *scope) mapContext() value.Value {
 	it := sc.item
-	for f := sc.frame; it == nil && f.Kind != Root; f = sc.turn.peek(f.Parent) {
+	for f := sc.frame; it == nil && !f.isTop(); f = sc.turn.peek(f.Parent) {
 		if f.Kind == Item {
 			found := sc.turn.item(sc.turn.peek(f.Parent).Join.Items, f.Index)
 			it = &found

@@ -15,6 +15,8 @@ type Delta struct {
 	Events   []Event // numbered on from the execution's LastEvent
 	Jobs     []*Job  // new or changed, whole
 	Closed   []JobID // jobs that are over
+	Undos    []*Undo // rows of the saga log, new or changed, whole
+	Recall   Recall  // nothing was decided: this is needed first
 
 	found   []finding   // to be remembered
 	context value.Value // the same
@@ -39,6 +41,7 @@ const (
 	Halt                            // stop what an earlier job started: a map run, its child, a service's job
 	ReadItems                       // read the next page of a map run's items
 	WriteResults                    // write a map run's results
+	Unwind                          // undo the nested executions that a step has started, and hear of the end
 )
 
 // Job is something that the outside must do. Its number, with the execution's
@@ -62,8 +65,15 @@ type Job struct {
 	Submitted bool // the service took the request: what is awaited is its completion
 	Taken     bool // a worker has the activity's task
 
-	Answer     Ref    // of a .sync call that was submitted, and of its Halt: what the service answered, by which it is polled; else 0
-	Earlier    uint32 // submissions of the step before this one, each of them over
+	Answer  Ref    // of a .sync call that was submitted, and of its Halt: what the service answered, by which it is polled; else 0
+	Earlier uint32 // submissions of the step before this one, each of them over
+
+	Operation   Operation // what the call is to its saga
+	Alternative int       // of a Compensate
+	Edition     uint32    // how often an operator has given another request or resource
+	Resource    string    // that an operator gave in the place of the definition's, or ""
+	Landing     bool      // it is waited for, and never sent again
+
 	Invocation uint32 // of the state's work, from 1, where a test case is run; else 0
 }
 
@@ -117,9 +127,11 @@ func LiftedLimits() Limits {
 // Request is all that a dispatcher needs to know of a job: what to call, with
 // what, under which name.
 type Request struct {
-	Resource asl.Resource
-	Input    value.Text
-	StepID   string
-	Attempt  uint32 // of the step, from 1: not that of a call sent again
-	Token    string // of callback tasks and activities, else ""
+	Resource  asl.Resource
+	Input     value.Text
+	StepID    string // with what the key of a body has beside it; "" of a Query
+	Forward   string // of a body: the step id alone
+	Operation Operation
+	Attempt   uint32 // of the step, from 1: not that of a call sent again
+	Token     string // of callback tasks and activities, else ""
 }

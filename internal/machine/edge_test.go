@@ -225,8 +225,8 @@ func TestMapRunOfNoDistributedMap(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if len(eventNames) != 63 || EventType(1).String() != "ActivityFailed" || EventType(62).String() != "WaitStateExited" || EventType(63).String() != "" {
-		t.Error("the API has 62 types of events")
+	if len(eventNames) != 68 || EventType(1).String() != "ActivityFailed" || EventType(62).String() != "WaitStateExited" || EventType(67).String() != "LateTaskResult" || EventType(68).String() != "" {
+		t.Error("the API has 62 types of events, and five are ours")
 	}
 	for status, want := range map[Status]string{0: "", Running: "RUNNING", Succeeded: "SUCCEEDED", Failed: "FAILED", TimedOut: "TIMED_OUT", Aborted: "ABORTED"} {
 		if status.String() != want || status.Ended() != (status > Running) {

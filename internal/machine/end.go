@@ -53,17 +53,93 @@ func (t *turn) overrun(most int64) {
 	t.failExecution(fl)
 }
 
-// timeOut ends the execution by its TimeoutSeconds.
-func (t *turn) timeOut() {
+// outOfTime ends the execution by its time limit, and reports whether that has
+// any effect.
+func (t *turn) outOfTime() bool {
 	name := errTimeout
-	t.end(TimedOut, Event{Type: ExecutionTimedOut, Error: &name})
+	return t.endBy(TimedOut, &fault{Failure: Failure{Error: &name}}, false)
 }
 
 // stop ends the execution because somebody wants so.
-func (t *turn) stop(f *Failure) bool {
-	fl := given(f)
-	t.end(Aborted, Event{Type: ExecutionAborted, Error: fl.Error, Cause: fl.Cause})
+func (t *turn) stop(f *Failure, compensate bool) bool { return t.endBy(Aborted, given(f), compensate) }
+
+// endBy ends the execution from outside. Its sagas are undone first, but where
+// they say otherwise and that is not asked for; one that can't go back keeps the
+// execution from ending.
+func (t *turn) endBy(status Status, fl *fault, compensate bool) bool {
+	open := t.openSagas()
+	root := t.frame(0)
+	switch {
+	case len(open) == 0 && root.Recovery == nil:
+		t.endStopped(root, status, fl)
+		return true
+	case !compensate && t.allAbort(open) && (status == Aborted || !t.bound(open)):
+		for _, f := range open {
+			t.endSaga(f, SagaAbandoned, nil)
+		}
+		t.head.Spent = t.head.Spent || t.undoing()
+		t.endStopped(root, status, fl)
+		return true
+	case t.committed(open), root.Recovery != nil && root.Recovery.Then == stopped, root.Scope != nil && root.Scope.Aborting:
+		return false
+	}
+	if root.Scope != nil {
+		t.aborting(root, &fault{Failure: fl.Failure, event: root.Prev})
+	}
+	t.planFor(root, recovery{Then: stopped, Index: int(status), Floor: root.floor(), Fault: *fl})
+	t.undo(root)
 	return true
+}
+
+// undoing reports whether something is being undone, or waits for a person.
+func (t *turn) undoing() bool {
+	return slices.ContainsFunc(t.allFrames(), func(id FrameID) bool {
+		f := t.peek(id)
+		return f.Recovery != nil || f.Body != nil || f.Hold != nil
+	})
+}
+
+// openSagas are the frames that run the outermost scopes of the sagas that are
+// open, in order.
+func (t *turn) openSagas() []*Frame {
+	if t.head.OpenSagas == 0 {
+		return nil
+	}
+	var open []*Frame
+	for _, id := range t.allFrames() {
+		if f := t.peek(id); f.Scope != nil && f.Scope.Outermost && !f.Scope.Ended {
+			open = append(open, t.frame(id))
+		}
+	}
+	return open
+}
+
+// allAbort reports whether a stop ends all the sagas at once.
+func (t *turn) allAbort(open []*Frame) bool {
+	return !slices.ContainsFunc(open, func(f *Frame) bool { return !t.options(f).Abort })
+}
+
+// committed reports whether a saga among them can't go back.
+func (t *turn) committed(open []*Frame) bool {
+	return slices.ContainsFunc(open, func(f *Frame) bool { return f.Scope.Committed })
+}
+
+// bound reports whether a saga among them is not to be ended by a time limit any
+// more.
+func (t *turn) bound(open []*Frame) bool {
+	return slices.ContainsFunc(open, func(f *Frame) bool { return f.Scope.Committed || f.Scope.Aborting })
+}
+
+// endStopped ends an execution from outside of which nothing is left to undo.
+func (t *turn) endStopped(root *Frame, status Status, fl *fault) {
+	if root.Scope != nil && !root.Scope.Ended {
+		t.endSaga(root, SagaAborted, nil)
+	}
+	e := Event{Type: ExecutionAborted, Error: fl.Error, Cause: fl.Cause}
+	if status == TimedOut {
+		e.Type = ExecutionTimedOut
+	}
+	t.end(status, e)
 }
 
 // end ends the execution. What the turn does after that counts no more.
@@ -77,6 +153,10 @@ func (t *turn) end(s Status, e Event) {
 	t.head.Error, t.head.Cause = e.Error, e.Cause
 	if s == TimedOut {
 		t.head.Error = nil // DescribeExecution has none, history has
+	}
+	t.head.OpenSagas, t.head.OpenHolds = 0, 0
+	if root := t.peek(0); root != nil && root.Scope != nil && s != Succeeded {
+		t.head.Undone = t.entry(root.Scope.Saga).Status == SagaAborted
 	}
 	if t.x.Start.Parent != nil {
 		t.open(Job{Kind: Tell, Request: t.head.Output, Due: t.head.Now})
@@ -98,7 +178,7 @@ func (t *turn) lastDelta() Delta {
 	}
 	t.head.Timeout = 0
 	t.head.Kept = t.head.Status != Succeeded && !t.x.Start.Express && !t.env.Limits.full(&t.head) && (t.head.Run == nil || t.rerunnable())
-	d := Delta{Head: &t.head, Payloads: t.payloads, Events: t.events, Closed: closed}
+	d := Delta{Head: &t.head, Payloads: t.payloads, Events: t.events, Undos: t.undos.rows, Closed: closed}
 	if t.head.Kept {
 		d.Frames, d.Dropped = t.changedFrames()
 	} else {

@@ -18,13 +18,23 @@ type Event struct {
 	Index        int // of an item
 	Length       int // of a Map
 	Assigned     []binding
+	Saga         *SagaTold // of the saga extension's own events
+}
+
+// SagaTold is what the events of the saga extension tell beside the others.
+type SagaTold struct {
+	Saga   uint32 // the row of the saga
+	Hold   uint32 // the number of the hold, 0: of none
+	Word   string // a status, an operation or a verb
+	Reason string // why a person decided so
 }
 
 // EventType is one of AWS's history event types. Its numbers stand in stored
 // records: new ones are added at the end.
 type EventType uint8
 
-// The 62 types of the API, in the order of their names.
+// The 62 types of the API, in the order of their names, and those of the saga
+// extension.
 const (
 	ActivityFailed EventType = iota + 1
 	ActivityScheduleFailed
@@ -88,6 +98,12 @@ const (
 	WaitStateAborted
 	WaitStateEntered
 	WaitStateExited
+
+	SagaPlanned // named SagaAborting
+	SagaHeld
+	SagaResolved
+	SagaEnded
+	LateTaskResult
 )
 
 var eventNames = [...]string{
@@ -153,6 +169,11 @@ var eventNames = [...]string{
 	WaitStateAborted:             "WaitStateAborted",
 	WaitStateEntered:             "WaitStateEntered",
 	WaitStateExited:              "WaitStateExited",
+	SagaPlanned:                  "SagaAborting",
+	SagaHeld:                     "SagaHeld",
+	SagaResolved:                 "SagaResolved",
+	SagaEnded:                    "SagaEnded",
+	LateTaskResult:               "LateTaskResult",
 }
 
 // String is the type as the API spells it, "" for a number that is none.

@@ -148,6 +148,16 @@ type Head struct {
 	Run         *Run          // of a map run; replaced, never changed
 	Invocations []invocations // of an execution that runs a test case; replaced, never changed
 
+	Sagas      uint32 // so far
+	OpenSagas  uint32
+	Aborting   uint32    // of the open ones
+	EndedSagas [4]uint32 // by how they ended: from SagaAborted on
+	Holds      uint32    // so far
+	OpenHolds  uint32
+	Pivoted    bool // a saga of it could not go back
+	Spent      bool // a saga has ended so that it can't be redriven
+	Undone     bool // of one that ended without success: it was a saga, and nothing of it is left
+
 	// ParentJob is the parent's job that the end completes, where a redrive of
 	// the parent has opened another than the one of the start; 0: that one.
 	ParentJob JobID
@@ -178,6 +188,11 @@ type Execution struct {
 	Frames   map[FrameID]*Frame
 	Jobs     map[JobID]*Job
 	Payloads map[Ref]value.Text // those that live frames, jobs and the head refer to
+	Undos    map[uint32]*Undo   // those rows of the saga log that are in memory
+
+	lentUndos []uint32 // in the order in which they came
+	lentTexts []Ref
+	wholeLog  bool // all rows are in memory
 
 	held map[Ref]int // how many references keep each payload; nil: not counted yet
 	memo memo        // what was worked out before and holds still; may be lost
@@ -210,12 +225,15 @@ func Restore(s Start, h Head, frames []*Frame, jobs []*Job) *Execution {
 // frameKind is what a frame runs.
 type frameKind uint8
 
-// The root runs the machine, the others a branch of a Parallel or an item of an
-// inline Map.
+// The root runs the machine, the others a branch of a Parallel, an item of an
+// inline Map, or the states of a Saga. One that stands aside has no states: it
+// undoes a saga that had ended.
 const (
 	Root frameKind = iota
 	Branch
 	Item
+	Scoped
+	Aside
 )
 
 // phase is what a frame is doing between two turns.
@@ -247,18 +265,36 @@ type Frame struct {
 	Entry        uint32 // number of this entry of the state: its step id
 	Entered      int64  // when, UTC ms
 	EnteredEvent int64
-	Prev         int64     // the last event of this thread, which the next one names
 	Variables    []binding // assigned in this frame's flow, in order of name
-	Retries      []uint32  // used so far, per retrier of the state
 	Tried        uint32    // attempts of this entry before the last redrive
-	Sends        uint32    // calls of this step so far; redrives of the map run that a distributed Map has started
-	Submissions  uint32    // .sync calls of this step that a service took
-	Unknown      bool      // a send of this step may have had an effect although it failed
 	Job          JobID     // the open one, or 0
+	effort
 
 	Join   *Join  // of a Parallel or Map that is under way
 	Result Ref    // of an ended frame: what its parent's join reads; of a distributed Map: the plan of its map run
 	Lost   []lost // of a map run: children that did not end well; see rerun.go
+
+	// In a saga.
+	Undo     uint32    // the last row of the saga log that is owed by what this frame did; 0: none
+	Outcome  Outcome   // of the step, once its row is written
+	Scope    *Scope    // of a frame that runs a scope
+	Recovery *recovery // while what it did is being undone
+	Body     *body     // the call of a body that is due
+	Hold     *Hold     // what waits for a person
+}
+
+// isTop reports whether the frame stands beneath none.
+func (f *Frame) isTop() bool { return f.Kind == Root || f.Kind == Aside }
+
+// effort is how the work of a state, or of a body, has gone so far.
+type effort struct {
+	Prev        int64    // the last event of this thread, which the next one names
+	Retries     []uint32 // used so far, per retrier
+	Sends       uint32   // calls so far; of a distributed Map: redrives of the map run that it has started
+	Submissions uint32   // .sync calls that a service took
+	Unknown     bool     // a send may have had an effect although it failed
+	Endless     uint32   // tries after the last retry, where no error may end the work
+	Edition     uint32   // how often an operator gave another request or resource
 }
 
 // Join is a Parallel's or Map's account of the frames beneath it.

@@ -9,6 +9,10 @@ const (
 	errDataLimit = "States.DataLimitExceeded"
 	errTimeout   = "States.Timeout"
 	errResult    = "States.ResultPathMatchFailure"
+
+	errCompensation = "Saga.CompensationFailed"
+	errAbandoned    = "Saga.Abandoned"
+	errLockTimeout  = "Saga.LockTimeout"
 )
 
 // How long an error's name and its cause may be, in bytes; what is longer is
@@ -28,6 +32,9 @@ type fault struct {
 	query     bool   // to be told by an EvaluationFailed
 	within    bool   // ends a Map or Parallel that has to say so
 	location  string // of the expression that failed, or ""
+	evaluated bool   // an expression failed
+	declared  bool   // a Fail state says so
+	undone    bool   // an undo has failed: taken by who names it, and never tried again
 }
 
 // newFault is a failure of that name.

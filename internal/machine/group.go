@@ -1,6 +1,9 @@
 package machine
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Which of an event's fields its record has.
 const (
@@ -19,12 +22,17 @@ const (
 	hasIndex
 	hasLength
 	hasAssigned
+	hasSaga
 )
 
 // AppendEvents adds the events of one commit, which follow without a gap, as a
 // record to b.
 func AppendEvents(b []byte, events []Event) []byte {
-	b = append(b, eventsFormat)
+	format := byte(sagalessEvents)
+	if slices.ContainsFunc(events, func(e Event) bool { return e.Type > WaitStateExited }) {
+		format = eventsFormat
+	}
+	b = append(b, format)
 	b = binary.AppendUvarint(b, uint64(len(events)))
 	if len(events) == 0 {
 		return b
@@ -45,7 +53,7 @@ func AppendEvents(b []byte, events []Event) []byte {
 func (e *Event) fields() (has uint64) {
 	for i, is := range [...]bool{e.State != "", e.In != 0, e.Out != 0, e.Error != nil, e.Cause != nil, e.Resource != "",
 		e.ResourceType != "", e.Timeout != 0, e.Heartbeat != 0, e.Worker != "", e.Location != "", e.RoleARN != "",
-		e.Index != 0, e.Length != 0, len(e.Assigned) > 0} {
+		e.Index != 0, e.Length != 0, len(e.Assigned) > 0, e.Saga != nil} {
 		if is {
 			has |= 1 << i
 		}
@@ -74,6 +82,12 @@ func (e *Event) append(b []byte) []byte {
 	}
 	if has&hasAssigned != 0 {
 		b = appendBindings(b, e.Assigned)
+	}
+	if has&hasSaga != 0 {
+		b = binary.AppendUvarint(b, uint64(e.Saga.Saga))
+		b = binary.AppendUvarint(b, uint64(e.Saga.Hold))
+		b = appendText(b, e.Saga.Word)
+		b = appendText(b, e.Saga.Reason)
 	}
 	return b
 }
@@ -139,5 +153,8 @@ func (r *reader) event(e *Event) {
 	}
 	if has&hasAssigned != 0 {
 		e.Assigned = r.bindings()
+	}
+	if has&hasSaga != 0 {
+		e.Saga = &SagaTold{Saga: r.uint32(), Hold: r.uint32(), Word: r.text(), Reason: r.text()}
 	}
 }

@@ -22,6 +22,13 @@ func (t *turn) begun(f *Frame, child *Frame) {
 
 // joined takes note that a frame beneath f has ended well.
 func (t *turn) joined(f, child *Frame) {
+	if f.Recovery != nil { // it was a saga that could not go back
+		if t.sagaEnded(child, child.Result, nil) {
+			t.reported(f, child)
+			t.undo(f)
+		}
+		return
+	}
 	s := t.state(f)
 	last, over := child.Prev, ParallelStateSucceeded
 	if s.Type == asl.Map {
@@ -52,6 +59,10 @@ func (t *turn) collect(f *Frame, s *asl.State) {
 		results[i] = t.text(child.Result).Decode() // looked at once: not worth a place among the trees of the turn
 	}
 	f.Phase = Working
+	if s.Type == asl.Saga {
+		t.complete(f, s, datum{ref: t.peek(f.Join.First).Result})
+		return
+	}
 	t.complete(f, s, datum{tree: value.NewArray(results)})
 }
 
@@ -90,7 +101,7 @@ func (t *turn) expire(f, failed *Frame) {
 		return
 	}
 	if j := t.peekJob(f.Job); j.overdue(t.head.Now) {
-		t.tellTimeout(t.frame(f.ID), t.state(f))
+		t.tellTimeout(t.frame(f.ID), j)
 	}
 }
 
@@ -112,12 +123,13 @@ func (t *turn) abortState(f *Frame, cause int64) {
 		}
 	}
 	switch {
+	case s.Step != nil && t.lands(f, s): // it says so when it has landed
 	case s.Type == asl.Task:
 		t.event(Event{Type: TaskStateAborted, Prev: cause})
 	case s.Type == asl.Wait:
 		t.event(Event{Type: WaitStateAborted, Prev: cause})
 	case f.Phase == Working: // a Parallel or Map that has failed, and said so
-	case s.Type == asl.Parallel:
+	case s.Type == asl.Parallel || s.Type == asl.Saga:
 		t.event(Event{Type: ParallelStateAborted, Prev: cause})
 	case s.Type == asl.Map:
 		if s.Map.Distributed {
@@ -134,7 +146,11 @@ func (t *turn) prune(f *Frame) {
 	}
 	for i := range f.Join.Begun {
 		id := f.Join.First + FrameID(i)
-		if t.peek(id).Phase == Ended {
+		was := t.peek(id)
+		if was == nil {
+			continue
+		}
+		if was.Phase == Ended && was.Recovery == nil {
 			t.frames.put(id, nil)
 			continue
 		}

@@ -135,7 +135,7 @@ func (t *turn) beginRun(m Message) bool {
 		t.head.Run.ToleratedPercentage = percentage.AsFloat()
 	}
 	root := &Frame{State: t.x.Start.Map.State, Phase: Joining, Entered: m.Run.Entered, EnteredEvent: m.Run.Event,
-		Retries: m.Run.Retries, Join: &Join{}}
+		Join: &Join{}, effort: effort{Retries: m.Run.Retries}}
 	if !m.Run.Input.IsZero() {
 		root.Input = t.payload(m.Run.Input, value.Value{})
 	}

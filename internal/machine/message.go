@@ -13,9 +13,10 @@ type Message struct {
 	Worker  string     // Taken: the worker's name, or ""
 	Token   string     // Redrive: the caller's token, or ""
 
-	Run     *runInput // Begin of a map run
-	Endings []Ending  // Answered
-	Update  *Update   // Updated
+	Run        *runInput   // Begin of a map run
+	Resolution *Resolution // Resolve
+	Endings    []Ending    // Answered
+	Update     *Update     // Updated
 }
 
 // MessageKind is what a message tells.
@@ -23,19 +24,21 @@ type MessageKind uint8
 
 // The kinds of messages.
 const (
-	Begin        MessageKind = iota + 1 // a new execution starts
-	JobSucceeded                        // the job's answer is there
-	JobFailed                           // the job failed
-	Submitted                           // the service took the request of a .sync or callback task
-	Taken                               // a worker took the activity's task
-	Fired                               // the job's Due has come: a wait is over, a time is out
-	Beat                                // a heartbeat came
-	Resent                              // the call was under way when its node died, and is being made again
-	Continue                            // go on after the bound on entries per turn
-	Stop                                // somebody stops the execution
-	Redrive                             // somebody lets an execution that ended without success go on, or a map run its child
-	Answered                            // children of the map run have ended
-	Updated                             // somebody changes the map run's limits
+	Begin           MessageKind = iota + 1 // a new execution starts
+	JobSucceeded                           // the job's answer is there
+	JobFailed                              // the job failed
+	Submitted                              // the service took the request of a .sync or callback task
+	Taken                                  // a worker took the activity's task
+	Fired                                  // the job's Due has come: a wait is over, a time is out
+	Beat                                   // a heartbeat came
+	Resent                                 // the call was under way when its node died, and is being made again
+	Continue                               // go on after the bound on entries per turn
+	Stop                                   // somebody stops the execution
+	Redrive                                // somebody lets an execution that ended without success go on, or a map run its child
+	Answered                               // children of the map run have ended
+	Updated                                // somebody changes the map run's limits
+	Resolve                                // a person decides about a hold
+	CompensateSagas                        // somebody wants the execution's sagas undone
 )
 
 // Failure is an error of the language: a name that Retry and Catch match, and a

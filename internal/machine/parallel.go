@@ -18,7 +18,7 @@ func (t *turn) parallel(sc *scope) *fault {
 	branches := s.Parallel.Branches
 	t.split(f, &Join{Count: len(branches)})
 	for i, flow := range branches {
-		t.begun(f, &Frame{Kind: Branch, Index: i, State: flow.Start.Name, Input: input, Prev: f.Prev})
+		t.begun(f, &Frame{Kind: Branch, Index: i, State: flow.Start.Name, Input: input, effort: effort{Prev: f.Prev}})
 	}
 	return nil
 }

@@ -23,6 +23,8 @@ type scope struct {
 	failure value.Value // $states.errorOutput
 	item    *item       // the item that an ItemSelector makes, before its frame stands
 	token   bool        // whether the state's job has a token
+	step    *Undo       // of a body: the row of its step
+	why     Failure     // of a body: why what was done is undone
 	over    bool        // whether history has said already how the state's work ended
 
 	context value.Value         // made when first asked for

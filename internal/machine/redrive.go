@@ -40,6 +40,8 @@ func (h *Head) unfit(s *Start, l Limits, now int64) string {
 		return ""
 	case l.full(h):
 		return "Execution history event limit exceeded"
+	case h.Spent:
+		return "Execution has a saga that did not end well, and cannot be redriven"
 	case !h.Kept: // it ended under a version that knew no redrives
 		return "Execution was started before the launch of RedriveExecution"
 	case now >= s.At+longestLife:
@@ -154,6 +156,9 @@ func (h *Head) noteToken(token string) {
 // state. Failed is the error by which the execution failed, or "".
 func (t *turn) revive(f *Frame, failed string) {
 	f.Job = 0
+	if f.Scope != nil && f.Scope.Ended {
+		t.reopen(f)
+	}
 	if f.Phase == Entering {
 		t.ready = append(t.ready, f)
 		return

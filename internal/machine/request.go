@@ -6,6 +6,19 @@ import (
 	"github.com/backstep/backstep/internal/asl"
 )
 
+// Task is the resource of a job of a Task, or of one of its bodies.
+func (j *Job) Task(p *asl.Program) *asl.Resource {
+	s := p.States[j.State]
+	switch {
+	case j.Resource != "":
+		r, _ := asl.ParseResource(j.Resource)
+		return &r
+	case j.Operation != Forward:
+		return &textOf(s.Step, j.Operation, j.Alternative).Resource
+	}
+	return &s.Task.Resource
+}
+
 // Request is what is to be done for a job of a Task: a Call, an Activity, a
 // Child, or the Halt of a call that was submitted. Its payloads must be at hand.
 func (x *Execution) Request(e Env, p *asl.Program, id JobID) (Request, error) {
@@ -18,7 +31,14 @@ func (x *Execution) Request(e Env, p *asl.Program, id JobID) (Request, error) {
 	if s == nil || s.Task == nil || !there {
 		return Request{}, fmt.Errorf("job %d: its state %q or its request is missing", id, j.State)
 	}
-	r := Request{Resource: s.Task.Resource, Input: input, StepID: StepID(x.Start.ID, j.Entry), Attempt: j.Attempt}
+	r := Request{Resource: *j.Task(p), Operation: j.Operation, Input: input, StepID: StepID(x.Start.ID, j.Entry), Attempt: j.Attempt}
+	if j.Operation != Forward {
+		r.Forward = r.StepID
+	}
+	r.StepID += keyOf(j.Operation, j.Alternative, j.Edition)
+	if j.Operation == Ask {
+		r.StepID = ""
+	}
 	if j.Kind == Activity || r.Resource.Pattern != asl.RequestResponse {
 		r.Token = x.token(&e, id, j.Attempt)
 	}

@@ -43,7 +43,7 @@ func (t *turn) keep(j *Job, n *Ending) {
 		return
 	}
 	t.frames.put(FrameID(j.Entry), &Frame{ID: FrameID(j.Entry), Kind: Item, Phase: Ended, State: j.State, Index: int(n.Head.Status),
-		Sends: uint32(n.Start.Map.Item.Count), Result: t.payload(text, value.Value{})})
+		effort: effort{Sends: uint32(n.Start.Map.Item.Count)}, Result: t.payload(text, value.Value{})})
 }
 
 // result is what a run gives of a child: its output, or all that is known of it.

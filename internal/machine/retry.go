@@ -18,7 +18,7 @@ func (t *turn) raise(sc *scope, fl *fault) {
 	if fl.query {
 		fl.event = t.event(Event{Type: EvaluationFailed, Prev: sc.before, State: s.Name,
 			Error: fl.Error, Cause: fl.Cause, Location: fl.location})
-		fl.query, fl.within = false, !sc.over
+		fl.query, fl.within, fl.evaluated = false, !sc.over, true
 	}
 	if fl.event == 0 {
 		fl.event = f.Prev
@@ -26,26 +26,42 @@ func (t *turn) raise(sc *scope, fl *fault) {
 	if tr := t.env.Trial; tr != nil && tr.State == s.Name {
 		tr.Failed(fl.Failure)
 	}
-	if !fl.fatal && t.retry(sc, fl) {
+	i := -1
+	if named := retrierOf(s, fl); named >= 0 {
+		sc.showInt(RetryIndex, int64(named))
+		i = t.retrier(f, s, fl)
+	}
+	if i < 0 && t.head.OpenSagas > 0 && !t.concludes(f, s, fl) {
 		return
 	}
-	if failed := failedEvent(s.Type); failed != 0 && fl.within {
-		fl.event = t.event(Event{Type: failed, Prev: fl.event})
+	t.handOn(f, s, fl, i)
+}
+
+// handOn hands a fault on: to a retrier of the state, if i names one, to a
+// catcher, or outward. What the state did is undone first, where a saga says so.
+func (t *turn) handOn(f *Frame, s *asl.State, fl *fault, i int) {
+	r := recovery{Then: again, Index: i}
+	if i < 0 {
+		if failed := failedEvent(s.Type); failed != 0 && fl.within {
+			fl.event = t.event(Event{Type: failed, Prev: fl.event})
+		}
+		r.Then, r.Index = caught, catcher(s, fl)
+		if r.Index < 0 {
+			r.Then = outward
+		}
 	}
-	if !fl.fatal && t.catch(sc, fl) {
+	r.Fault, r.Floor = *fl, f.Undo
+	if t.undoesFirst(f, s, &r) {
+		t.recover(f, r)
 		return
 	}
-	f.Prev = fl.event
-	if f.Kind == Root {
-		t.failExecution(fl)
-		return
-	}
-	t.broken(t.frame(f.Parent), f, fl)
+	f.Recovery = &r
+	t.recovered(f)
 }
 
 func failedEvent(of asl.Type) EventType {
 	switch of {
-	case asl.Parallel:
+	case asl.Parallel, asl.Saga:
 		return ParallelStateFailed
 	case asl.Map:
 		return MapStateFailed
@@ -55,6 +71,9 @@ func failedEvent(of asl.Type) EventType {
 
 // matches reports whether an ErrorEquals names the fault.
 func (fl *fault) matches(names []string) bool {
+	if fl.undone {
+		return slices.Contains(names, *fl.Error)
+	}
 	return slices.ContainsFunc(names, func(name string) bool {
 		switch name {
 		case "States.ALL":
@@ -68,27 +87,49 @@ func (fl *fault) matches(names []string) bool {
 	})
 }
 
-// retry sets the timer of another try, where the first retrier that names the
-// fault has one left.
-func (t *turn) retry(sc *scope, fl *fault) bool {
-	f, s := sc.frame, sc.state
-	i := slices.IndexFunc(s.Retry, func(r asl.Retrier) bool { return fl.matches(r.ErrorEquals) })
-	if i < 0 {
-		return false
+// retrierOf is the first retrier that names the fault, -1 where there is none.
+func retrierOf(s *asl.State, fl *fault) int {
+	if fl.fatal || fl.undone {
+		return -1
 	}
-	sc.showInt(RetryIndex, int64(i))
-	used := make([]uint32, len(s.Retry))
-	copy(used, f.Retries)
-	if int64(used[i]) >= s.Retry[i].MaxAttempts {
-		return false
+	return slices.IndexFunc(s.Retry, func(r asl.Retrier) bool { return fl.matches(r.ErrorEquals) })
+}
+
+// retrier is the first retrier that names the fault, where it has a try left.
+func (t *turn) retrier(f *Frame, s *asl.State, fl *fault) int {
+	i := retrierOf(s, fl)
+	if i >= 0 && f.used(i) >= s.Retry[i].MaxAttempts {
+		return -1
 	}
-	t.prune(f)
-	delay := t.delay(&s.Retry[i], used[i])
+	return i
+}
+
+// used is how many tries a retrier has had.
+func (w *effort) used(i int) int64 {
+	if i >= len(w.Retries) {
+		return 0
+	}
+	return int64(w.Retries[i])
+}
+
+// use counts one more try of one of so many retriers, and gives how many it had
+// before.
+func (w *effort) use(i, retriers int) (before uint32) {
+	used := make([]uint32, retriers)
+	copy(used, w.Retries)
+	before = used[i]
 	used[i]++
-	sc.showInt(RetryBackoff, delay/1000)
-	f.Retries, f.Phase, f.Prev = used, Retrying, fl.event
+	w.Retries = used
+	return before
+}
+
+// again sets the timer of another try.
+func (t *turn) again(f *Frame, s *asl.State, fl *fault, i int) {
+	t.prune(f)
+	delay := t.delay(&s.Retry[i], f.use(i, len(s.Retry)))
+	t.scope(f, s, fl.event).showInt(RetryBackoff, delay/1000)
+	f.Phase, f.Prev = Retrying, fl.event
 	f.Job = t.open(Job{Kind: Timer, Frame: f.ID, State: s.Name, Entry: f.Entry, Due: t.head.Now + delay})
-	return true
 }
 
 // delay is how long to wait before the next try, in ms, after so many of them.
@@ -104,32 +145,34 @@ func (t *turn) delay(r *asl.Retrier, used uint32) int64 {
 	return int64(seconds * 1000)
 }
 
-// catch leaves the state by the first catcher that names the fault.
-func (t *turn) catch(sc *scope, fl *fault) bool {
-	s := sc.state
-	i := slices.IndexFunc(s.Catch, func(c asl.Catcher) bool { return fl.matches(c.ErrorEquals) })
-	if i < 0 {
-		return false
+// catcher is the first catcher that names the fault, -1 where there is none.
+func catcher(s *asl.State, fl *fault) int {
+	if fl.fatal {
+		return -1
 	}
+	return slices.IndexFunc(s.Catch, func(c asl.Catcher) bool { return fl.matches(c.ErrorEquals) })
+}
+
+// catch leaves the state by a catcher.
+func (t *turn) catch(f *Frame, s *asl.State, fl *fault, i int) {
 	c := &s.Catch[i]
+	sc := t.scope(f, s, fl.event)
 	sc.showInt(CatchIndex, int64(i))
-	t.prune(sc.frame)
-	sc.frame.Prev = fl.event
+	t.prune(f)
+	f.Prev = fl.event
 	told := datum{tree: fl.object()}
-	caught := t.scope(sc.frame, s, fl.event)
-	caught.over = true
+	sc.over = true
 	var failed *fault
 	if s.Language == asl.JSONata {
-		caught.failure = told.tree
-		failed = t.outcome(caught, c.Output, c.Assign, told, c.Next)
+		sc.failure = told.tree
+		failed = t.outcome(sc, c.Output, c.Assign, told, c.Next)
 	} else {
-		failed = t.pathCatch(caught, c, told)
+		failed = t.pathCatch(sc, c, told)
 	}
 	if failed != nil {
 		failed.fatal = true // what a catcher itself gets wrong, no other one takes
-		t.raise(caught, failed)
+		t.raise(sc, failed)
 	}
-	return true
 }
 
 func (t *turn) pathCatch(sc *scope, c *asl.Catcher, told datum) *fault {

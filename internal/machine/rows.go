@@ -69,10 +69,12 @@ func AppendHead(b []byte, h *Head) []byte {
 	format := byte(headFormat)
 	switch {
 	case len(h.Search) > 0:
+	case h.Sagas > 0:
+		format = unfoundHead
 	case h.Run == nil && h.ParentJob == 0 && h.Invocations == nil:
 		format = plainHead
 	default:
-		format = unfoundHead
+		format = sagalessHead
 	}
 	b = append(b, format, byte(h.Status))
 	b = binary.AppendVarint(b, h.Now)
@@ -101,6 +103,15 @@ func AppendHead(b []byte, h *Head) []byte {
 			b = appendText(b, of.State)
 			b = binary.AppendUvarint(b, uint64(of.Count))
 		}
+	}
+	if format > sagalessHead {
+		for _, n := range [...]uint32{h.Sagas, h.OpenSagas, h.Aborting, h.EndedSagas[0], h.EndedSagas[1], h.EndedSagas[2], h.EndedSagas[3],
+			h.Holds, h.OpenHolds} {
+			b = binary.AppendUvarint(b, uint64(n))
+		}
+		b = appendFlag(b, h.Pivoted)
+		b = appendFlag(b, h.Spent)
+		b = appendFlag(b, h.Undone)
 	}
 	if format > unfoundHead {
 		b = appendAttributes(b, h.Search)
@@ -146,6 +157,13 @@ func DecodeHead(b []byte) (Head, error) {
 			h.Invocations = append(h.Invocations, invocations{r.text(), r.uint32()})
 		}
 	}
+	if format > sagalessHead {
+		for _, n := range [...]*uint32{&h.Sagas, &h.OpenSagas, &h.Aborting, &h.EndedSagas[0], &h.EndedSagas[1], &h.EndedSagas[2],
+			&h.EndedSagas[3], &h.Holds, &h.OpenHolds} {
+			*n = r.uint32()
+		}
+		h.Pivoted, h.Spent, h.Undone = r.flag(), r.flag(), r.flag()
+	}
 	if format > unfoundHead {
 		h.Search = r.attributes()
 	}
@@ -159,8 +177,13 @@ func AppendFrame(b []byte, f *Frame) []byte {
 		from = f.Join.From
 	}
 	format := byte(frameFormat)
-	if from == 0 && f.Submissions == 0 && len(f.Lost) == 0 {
+	switch {
+	case f.Undo != 0 || f.Outcome != 0 || f.Endless > 0 || f.Edition > 0 || f.Kind > Item ||
+		f.Scope != nil || f.Recovery != nil || f.Body != nil || f.Hold != nil:
+	case from == 0 && f.Submissions == 0 && len(f.Lost) == 0:
 		format = plainFrame
+	default:
+		format = sagalessFrame
 	}
 	b = append(b, format)
 	for _, n := range [...]uint64{uint64(f.ID), uint64(f.Parent), uint64(f.Kind), uint64(f.Index), uint64(f.Phase),
@@ -170,10 +193,7 @@ func AppendFrame(b []byte, f *Frame) []byte {
 	b = binary.AppendVarint(b, f.Entered)
 	b = appendText(b, f.State)
 	b = appendBindings(b, f.Variables)
-	b = binary.AppendUvarint(b, uint64(len(f.Retries)))
-	for _, used := range f.Retries {
-		b = binary.AppendUvarint(b, uint64(used))
-	}
+	b = appendRetries(b, f.Retries)
 	b = binary.AppendUvarint(b, uint64(f.Tried))
 	b = appendFlag(b, f.Unknown)
 	b = appendFlag(b, f.Join != nil)
@@ -187,6 +207,9 @@ func AppendFrame(b []byte, f *Frame) []byte {
 		b = binary.AppendUvarint(b, uint64(from))
 		b = appendLost(b, f.Lost)
 	}
+	if format > sagalessFrame {
+		b = f.appendSaga(b)
+	}
 	return b
 }
 
@@ -197,23 +220,20 @@ func DecodeFrame(b []byte) (*Frame, error) {
 	f := &Frame{
 		ID:           FrameID(r.uint32()),
 		Parent:       FrameID(r.uint32()),
-		Kind:         frameKind(r.upTo(uint8(Item))),
+		Kind:         frameKind(r.upTo(uint8(Aside))),
 		Index:        r.number(),
 		Phase:        phase(r.upTo(uint8(Ended))),
 		Input:        Ref(r.uint32()),
 		Entry:        r.uint32(),
 		EnteredEvent: int64(r.number()),
-		Prev:         int64(r.number()),
-		Sends:        r.uint32(),
+		effort:       effort{Prev: int64(r.number()), Sends: r.uint32()},
 		Job:          JobID(r.uint32()),
 		Result:       Ref(r.uint32()),
 		Entered:      r.int64(),
 		State:        r.text(),
 		Variables:    r.bindings(),
 	}
-	for range r.length() {
-		f.Retries = append(f.Retries, r.uint32())
-	}
+	f.Retries = r.retries()
 	if format > 1 {
 		f.Tried = r.uint32()
 	}
@@ -229,14 +249,21 @@ func DecodeFrame(b []byte) (*Frame, error) {
 		}
 		f.Lost = r.lost()
 	}
+	if format > sagalessFrame {
+		r.saga(f)
+	}
 	return f, r.end()
 }
 
 // AppendJob adds the job as a record to b.
 func AppendJob(b []byte, j *Job) []byte {
 	format := byte(jobFormat)
-	if j.Answer == 0 && j.Earlier == 0 && j.Invocation == 0 {
+	switch {
+	case j.Operation != Forward || j.Edition > 0 || j.Landing || j.Kind > WriteResults:
+	case j.Answer == 0 && j.Earlier == 0 && j.Invocation == 0:
 		format = plainJob
+	default:
+		format = sagalessJob
 	}
 	b = append(b, format)
 	for _, n := range [...]uint64{uint64(j.ID), uint64(j.Kind), uint64(j.Frame), uint64(j.Entry), uint64(j.Attempt),
@@ -255,6 +282,13 @@ func AppendJob(b []byte, j *Job) []byte {
 		b = binary.AppendUvarint(b, uint64(j.Earlier))
 		b = binary.AppendUvarint(b, uint64(j.Invocation))
 	}
+	if format > sagalessJob {
+		b = append(b, byte(j.Operation))
+		b = binary.AppendUvarint(b, uint64(j.Alternative))
+		b = binary.AppendUvarint(b, uint64(j.Edition))
+		b = appendText(b, j.Resource)
+		b = appendFlag(b, j.Landing)
+	}
 	return b
 }
 
@@ -264,7 +298,7 @@ func DecodeJob(b []byte) (*Job, error) {
 	format := r.begin("job", jobFormat)
 	j := &Job{
 		ID:        JobID(r.uint32()),
-		Kind:      JobKind(r.upTo(uint8(WriteResults))),
+		Kind:      JobKind(r.upTo(uint8(Unwind))),
 		Frame:     FrameID(r.uint32()),
 		Entry:     r.uint32(),
 		Attempt:   r.uint32(),
@@ -281,6 +315,10 @@ func DecodeJob(b []byte) (*Job, error) {
 	}
 	if format > plainJob {
 		j.Answer, j.Earlier, j.Invocation = Ref(r.uint32()), r.uint32(), r.uint32()
+	}
+	if format > sagalessJob {
+		j.Operation, j.Alternative, j.Edition = Operation(r.upTo(uint8(Ask))), r.number(), r.uint32()
+		j.Resource, j.Landing = r.text(), r.flag()
 	}
 	return j, r.end()
 }

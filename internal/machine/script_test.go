@@ -64,14 +64,16 @@ func runScript(t *testing.T, file string) {
 
 // script is an execution under test, with the store that it would have.
 type script struct {
-	t     *testing.T
-	env   Env
-	p     *asl.Program
-	x     *Execution
-	rows  map[string][]byte  // as a store would keep them
-	texts map[Ref]value.Text // every payload there ever was
-	gone  map[string]bool
-	isRun bool // the execution is the map run that the machine of the definition starts
+	t       *testing.T
+	env     Env
+	p       *asl.Program
+	x       *Execution
+	rows    map[string][]byte  // as a store would keep them
+	texts   map[Ref]value.Text // every payload there ever was
+	gone    map[string]bool
+	undos   map[uint32][]byte // rows of the saga log, which no restart loads
+	recalls int               // how often Step asked for more
+	isRun   bool              // the execution is the map run that the machine of the definition starts
 }
 
 var scriptStart = time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC).UnixMilli()
@@ -81,7 +83,7 @@ func newScript(t *testing.T, comment string) *script {
 	for i := range start.ID {
 		start.ID[i] = byte(i)
 	}
-	s := &script{t: t, gone: map[string]bool{}, texts: map[Ref]value.Text{}, rows: map[string][]byte{}}
+	s := &script{t: t, gone: map[string]bool{}, texts: map[Ref]value.Text{}, rows: map[string][]byte{}, undos: map[uint32][]byte{}}
 	s.env = Env{Now: scriptStart, TokenKey: []byte("a key of this test"), Limits: AWSLimits()}
 	s.env.Gone = func(arn string) bool { return s.gone[arn] }
 	for _, line := range strings.Split(comment, "\n") {
@@ -134,6 +136,12 @@ func (s *script) compile(text string) {
 //	beat STATE               resend STATE                continue
 //	stop [ERROR [CAUSE]]     gone ARN                    request STATE
 //	told                     stale KIND                  redrive [TOKEN]
+//	refuse STATE [ERROR …]   lose STATE [ERROR …]: the call had no effect, or it is not known
+//
+// Of sagas: a STATE may be followed by ":" and an operation, and
+//
+//	resolve HOLD VERB [OUTCOME] [JSON or RESOURCE]   compensate   log
+//	resolve sSAGA abandon
 //
 // Of a map run (the setting "run"): start's INPUT is that of the machine that
 // starts it, and
@@ -157,9 +165,9 @@ func (s *script) command(line string) string {
 		do(Message{Kind: Begin, Output: s.text(rest)})
 	case "succeed":
 		do(Message{Kind: JobSucceeded, Job: s.job(target), Output: s.text(rest2)})
-	case "fail", "refuse":
+	case "fail", "refuse", "lose":
 		name, cause, given := strings.Cut(rest2, " ")
-		effect := map[string]Effect{"fail": EffectNamed, "refuse": EffectNone}[verb]
+		effect := map[string]Effect{"fail": EffectNamed, "refuse": EffectNone, "lose": EffectUnknown}[verb]
 		do(Message{Kind: JobFailed, Job: s.job(target), Failure: failure(name, cause, given), Effect: effect})
 	case "submit":
 		do(Message{Kind: Submitted, Job: s.job(target), Output: s.text(rest2)})
@@ -227,6 +235,12 @@ func (s *script) command(line string) string {
 		s.gone[rest] = true
 	case "request":
 		return s.request(s.job(target))
+	case "resolve":
+		do(Message{Kind: Resolve, Resolution: s.resolution(target, rest2)})
+	case "compensate":
+		do(Message{Kind: CompensateSagas})
+	case "log":
+		return s.sagaLog()
 	case "stale":
 		for kind := JobSucceeded; kind < Stop; kind++ {
 			do(Message{Kind: kind, Job: 4711})
@@ -268,10 +282,11 @@ func (s *script) text(json string) value.Text {
 }
 
 func (s *script) job(target string) JobID {
+	target, operation, _ := strings.Cut(target, ":")
 	state, index, indexed := strings.Cut(target, "#")
 	for _, id := range slices.Sorted(maps.Keys(s.x.Jobs)) {
 		j := s.x.Jobs[id]
-		if j.State == state && (!indexed || strconv.Itoa(s.x.Frames[j.Frame].Index) == index) {
+		if j.State == state && (operation == "" || j.Operation.String() == operation) && (!indexed || strconv.Itoa(s.x.Frames[j.Frame].Index) == index) {
 			return id
 		}
 	}
@@ -285,6 +300,9 @@ func (s *script) request(id JobID) string {
 		return "error: " + err.Error() + "\n"
 	}
 	out := fmt.Sprintf("resource %s\ninput %s\nstep %s\n", r.Resource.Text, r.Input, r.StepID)
+	if r.Forward != "" {
+		out += fmt.Sprintf("%s of %s\n", r.Operation, r.Forward)
+	}
 	if r.Token != "" {
 		k, err := OpenToken(r.Token, s.env.TokenKey)
 		if err != nil {
@@ -302,12 +320,12 @@ func (s *script) step(m Message) []Event {
 	s.t.Helper()
 	s.env.Seed[0]++
 	before := snapshot(s.x)
-	d := Step(s.env, s.p, s.x, m)
+	d := s.decide(s.x, m)
 	if snapshot(s.x) != before {
 		s.t.Errorf("Step changed the execution it was given (message %d)", m.Kind)
 	}
 	if s.x.Head.Status != 0 {
-		again := Step(s.env, s.p, s.restored(), m)
+		again := s.decide(s.restored(), m)
 		if a, b := deltaText(s.t, d), deltaText(s.t, again); a != b {
 			s.t.Errorf("an execution read back goes another way:\n%s\n%s", a, b)
 		}
@@ -326,12 +344,57 @@ func (s *script) step(m Message) []Event {
 	return d.Events
 }
 
+// decide is Step, with what it asks for lent.
+func (s *script) decide(x *Execution, m Message) Delta {
+	for range 100_000 {
+		d := Step(s.env, s.p, x, m)
+		if d.Recall.IsEmpty() {
+			return d
+		}
+		s.recalls++
+		if d.Recall.All {
+			x.LendLog(s.log())
+		}
+		texts := map[Ref]value.Text{}
+		for _, ref := range d.Recall.Payloads {
+			texts[ref] = s.texts[ref]
+		}
+		var rows []*Undo
+		for _, number := range d.Recall.Undos {
+			rows = append(rows, s.row(number))
+		}
+		x.Lend(rows, texts)
+	}
+	s.t.Fatal("Step never has enough")
+	return Delta{}
+}
+
+// row is a row of the saga log, as the store has it.
+func (s *script) row(number uint32) *Undo {
+	u, err := DecodeUndo(s.undos[number])
+	if err != nil {
+		s.t.Fatalf("row %d of the saga log: %v", number, err)
+	}
+	return u
+}
+
+// log is the whole saga log.
+func (s *script) log() (all []*Undo) {
+	for _, number := range slices.Sorted(maps.Keys(s.undos)) {
+		all = append(all, s.row(number))
+	}
+	return all
+}
+
 // store keeps a delta as an engine would.
 func (s *script) store(d Delta) {
 	for i, text := range d.Payloads {
 		s.texts[s.x.Head.LastPayload+Ref(i)+1] = text
 	}
 	s.rows["head"] = AppendHead(nil, d.Head)
+	for _, u := range d.Undos {
+		s.undos[u.Number] = AppendUndo(nil, u)
+	}
 	for _, f := range d.Frames {
 		s.rows[fmt.Sprintf("f%09d", f.ID)] = AppendFrame(nil, f)
 	}
@@ -392,7 +455,9 @@ func snapshot(x *Execution) string {
 		fmt.Fprintf(&b, "%d %x\n", id, AppendJob(nil, x.Jobs[id]))
 	}
 	for _, ref := range slices.Sorted(maps.Keys(x.Payloads)) {
-		fmt.Fprintf(&b, "%d %s\n", ref, x.Payloads[ref])
+		if !slices.Contains(x.lentTexts, ref) {
+			fmt.Fprintf(&b, "%d %s\n", ref, x.Payloads[ref])
+		}
 	}
 	return b.String()
 }
@@ -422,6 +487,9 @@ func deltaText(t *testing.T, d Delta) string {
 	}
 	for _, j := range d.Jobs {
 		fmt.Fprintf(&b, "%x\n", AppendJob(nil, j))
+	}
+	for _, u := range d.Undos {
+		fmt.Fprintf(&b, "%x\n", AppendUndo(nil, u))
 	}
 	fmt.Fprintln(&b, d.Closed)
 	return b.String()

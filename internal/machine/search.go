@@ -47,6 +47,14 @@ func (t *turn) searchAgain(root *Frame) {
 	}
 }
 
+// searchBack evaluates the search attributes that read what a save point has put
+// back: the root's input and variables.
+func (t *turn) searchBack(f *Frame) {
+	if f.Kind == Root && t.searchable() {
+		t.attributes(f, f.Input, func(a *asl.SearchAttribute) bool { return a.Input || len(a.Variables) > 0 })
+	}
+}
+
 // attributes evaluates those search attributes that are due. One whose
 // expression gives nothing, or fails, stays as it was: no data speak of it any
 // more, and still the execution is to be found.

@@ -12,9 +12,12 @@ const expressSeconds = 300
 // states until the execution waits for the outside, has ended, or has entered
 // [Limits.EntriesTurn] states. It changes nothing that it is given. A message
 // that comes too late or twice gives an empty delta.
+// Where it needs more than is in memory, the delta is empty but for Recall: the
+// same message comes again once that was lent.
 //
 // A broken invariant, of the execution or of the program, panics.
-func Step(e Env, p *asl.Program, x *Execution, m Message) Delta {
+func Step(e Env, p *asl.Program, x *Execution, m Message) (d Delta) {
+	defer recalled(&d)
 	t := newTurn(&e, p, x)
 	if x.Start.IsRun() {
 		if !t.takeRun(m) {
@@ -36,18 +39,21 @@ func (t *turn) take(m Message) bool {
 	case m.Kind == Begin:
 		return t.head.Status == 0 && t.begin(m.Output)
 	case m.Kind == Stop:
-		return t.running() && t.stop(m.Failure)
+		return t.running() && t.stop(m.Failure, false)
 	case m.Kind == Redrive && m.Job != 0:
 		return t.redriveChild(m.Job)
 	case m.Kind == Redrive:
 		return t.redrive(m.Token)
+	case m.Kind == Resolve:
+		return t.resolve(m.Resolution)
+	case m.Kind == CompensateSagas:
+		return t.compensate()
 	}
 	j := t.job(m.Job)
 	switch {
 	case j == nil:
 		return false
-	case t.running() && t.head.Now >= t.lifeEnds():
-		t.timeOut()
+	case t.running() && t.head.Now >= t.lifeEnds() && t.outOfTime():
 		return true
 	}
 	switch j.Kind {
@@ -91,6 +97,7 @@ func (t *turn) begin(input value.Text) bool {
 	t.limitTime()
 	root := &Frame{State: t.flow().Start.Name, Input: t.head.Input}
 	t.frames.put(root.ID, root)
+	t.openWhole(root)
 	t.ready = append(t.ready, root)
 	t.search(root)
 	return true
@@ -139,14 +146,18 @@ func (t *turn) resume(j *Job) bool {
 // fired is the end of a wait: of a Wait, of a retry, of the execution's time.
 func (t *turn) fired(j *Job) bool {
 	if j.ID == t.head.Timeout {
-		t.timeOut()
-		return true
+		return t.outOfTime()
 	}
 	f := t.frame(j.Frame)
 	t.close(f)
-	if s := t.state(f); f.Phase == Retrying {
+	switch s := t.state(f); {
+	case f.Body != nil:
+		t.try(f)
+	case f.Phase == Entering: // it goes back to its save point
+		t.ready = append(t.ready, f)
+	case f.Phase == Retrying:
 		t.work(f, s, f.Prev)
-	} else {
+	default:
 		t.waited(f, s)
 	}
 	return true
@@ -159,7 +170,8 @@ func (t *turn) enter(f *Frame) {
 	t.entries++
 	t.head.Entries++
 	f.Entry, f.Entered = t.head.Entries, t.head.Now
-	f.Retries, f.Tried, f.Sends, f.Submissions, f.Unknown = nil, 0, 0, 0, false
+	f.effort, f.Tried, f.Outcome = effort{}, 0, 0
+	t.saveHere(f, s)
 	f.EnteredEvent = t.event(Event{Type: entered(s.Type), Prev: before, State: s.Name, In: f.Input})
 	f.Prev = f.EnteredEvent
 	if t.running() {
@@ -173,6 +185,10 @@ func (t *turn) enter(f *Frame) {
 func (t *turn) work(f *Frame, s *asl.State, before int64) {
 	f.Phase = Working
 	sc := t.scope(f, s, before)
+	if fl := t.historyTooLong(sc); fl != nil {
+		t.raise(sc, fl)
+		return
+	}
 	var fl *fault
 	switch s.Type {
 	case asl.Pass:
@@ -191,6 +207,8 @@ func (t *turn) work(f *Frame, s *asl.State, before int64) {
 		fl = t.parallel(sc)
 	case asl.Map:
 		fl = t.mapping(sc)
+	case asl.Saga:
+		fl = t.saga(sc)
 	default:
 		panic("no such state type: " + string(s.Type))
 	}
@@ -203,6 +221,10 @@ func (t *turn) work(f *Frame, s *asl.State, before int64) {
 // none. The output was kept within the limits.
 func (t *turn) leave(sc *scope, out Ref, assigned []binding, next *asl.State) {
 	f := sc.frame
+	if sc.state.Type == asl.Saga && f.Join != nil && !t.sagaEnded(t.frame(f.Join.First), out, assigned) {
+		return
+	}
+	t.handOver(f, sc.state)
 	f.Prev = t.event(Event{Type: exited(sc.state.Type), Prev: f.Prev, State: sc.state.Name, Out: out, Assigned: assigned})
 	t.assign(f, assigned)
 	t.searchLeaving(f, out, assigned)
@@ -219,7 +241,9 @@ func (t *turn) leave(sc *scope, out Ref, assigned []binding, next *asl.State) {
 // finish ends a frame that has come to its end.
 func (t *turn) finish(f *Frame, out Ref) {
 	if f.Kind == Root {
-		t.succeedExecution(f, out)
+		if t.sagaEnded(f, out, nil) {
+			t.succeedExecution(f, out)
+		}
 		return
 	}
 	f.Phase, f.Result, f.Input = Ended, out, 0
@@ -242,7 +266,7 @@ func entered(of asl.Type) EventType {
 		return SucceedStateEntered
 	case asl.Fail:
 		return FailStateEntered
-	case asl.Parallel:
+	case asl.Parallel, asl.Saga:
 		return ParallelStateEntered
 	}
 	return MapStateEntered
@@ -260,7 +284,7 @@ func exited(of asl.Type) EventType {
 		return WaitStateExited
 	case asl.Succeed:
 		return SucceedStateExited
-	case asl.Parallel:
+	case asl.Parallel, asl.Saga:
 		return ParallelStateExited
 	}
 	return MapStateExited

@@ -2,13 +2,15 @@ package machine
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
 
 // task makes the job of a Task's attempt. History says that the task was
-// scheduled and started before anybody outside hears of it.
+// scheduled and started before anybody outside hears of it, as of all that is
+// sent.
 func (t *turn) task(sc *scope) *fault {
 	f, s := sc.frame, sc.state
 	r := &s.Task.Resource
@@ -23,34 +25,43 @@ func (t *turn) task(sc *scope) *fault {
 	if r.Kind == asl.Activity && t.env.Gone != nil && t.env.Gone(r.Text) {
 		return sc.runtime("The activity " + r.Text + " does not exist.")
 	}
-	e := taskEvent(r, scheduled)
-	e.Prev, e.In, e.RoleARN = f.Prev, plan.request, plan.role
-	e.Timeout, e.Heartbeat = plan.timeout, plan.heartbeat
-	if e.Resource == "" {
-		e.Resource = r.Text
-	}
-	f.Prev = t.event(e)
-	f.Sends++
-	j := Job{Kind: jobKind(r.Kind), Frame: f.ID, State: s.Name, Entry: f.Entry, Attempt: f.Tried + f.attempt(), Send: f.Sends,
-		Earlier: f.Submissions, Request: plan.request, RoleARN: plan.role, Deadline: never, Due: t.head.Now}
+	j := Job{State: s.Name, Entry: f.Entry, Attempt: f.Tried + f.attempt(), Request: plan.request, RoleARN: plan.role}
 	if t.x.Start.TestCase != "" {
 		j.Invocation = t.invoked(s.Name)
 	}
-	if plan.timeout > 0 {
-		j.Deadline = t.head.Now + plan.timeout*1000
+	t.send(f, r, &f.effort, plan, j)
+	return nil
+}
+
+// send opens the job that does a frame's work once, of its state or of a body,
+// and tells history so.
+func (t *turn) send(f *Frame, r *asl.Resource, w *effort, p plan, j Job) {
+	if w.Endless == 0 {
+		e := taskEvent(r, scheduled)
+		e.Prev, e.In, e.RoleARN = w.Prev, p.request, p.role
+		e.Timeout, e.Heartbeat = p.timeout, p.heartbeat
+		if e.Resource == "" {
+			e.Resource = r.Text
+		}
+		w.Prev = t.event(e)
+	}
+	w.Sends++
+	j.Kind, j.Frame, j.Send, j.Earlier = jobKind(r.Kind), f.ID, w.Sends, w.Submissions
+	j.Deadline, j.Due = never, t.head.Now
+	if p.timeout > 0 {
+		j.Deadline = t.head.Now + p.timeout*1000
 	}
 	if r.Kind == asl.Activity || r.Pattern == asl.WaitForTaskToken {
-		j.Heartbeat = plan.heartbeat * 1000
+		j.Heartbeat = p.heartbeat * 1000
 	}
 	if r.Kind == asl.Activity {
 		j.Due = j.Deadline
-	} else {
+	} else if w.Endless == 0 {
 		e := taskEvent(r, started)
-		e.Prev = f.Prev
-		f.Prev = t.event(e)
+		e.Prev = w.Prev
+		w.Prev = t.event(e)
 	}
 	f.Job = t.open(j)
-	return nil
 }
 
 // plan is what a task's attempt is made with.
@@ -128,61 +139,84 @@ func (sc *scope) seconds(q *asl.Quantity) (int64, *fault) {
 	return min(n, asl.MaxSeconds), fl
 }
 
+// underWay is what a job does of its frame: the effort of the state, or of the
+// body that is due, and the resource.
+func (t *turn) underWay(f *Frame, j *Job) (*effort, *asl.Resource) {
+	if j.Operation == Forward {
+		return &f.effort, &t.state(f).Task.Resource
+	}
+	return &f.Body.effort, t.bodyResource(f.Body)
+}
+
 // taskMessage is what becomes of a task that is under way.
 func (t *turn) taskMessage(j *Job, m Message) bool {
 	f := t.frame(j.Frame)
-	s := t.state(f)
+	w, r := t.underWay(f, j)
 	switch m.Kind {
 	case JobSucceeded:
 		j.Answer = 0 // it is over: there is nothing to be stopped
-		t.taskSucceeded(f, s, m.Output)
+		t.taskSucceeded(f, j, m.Output)
 	case JobFailed:
 		at := failed
-		if s.Task.Resource.Pattern != asl.RequestResponse && !j.Submitted && m.Effect != EffectNamed {
+		if r.Pattern != asl.RequestResponse && !j.Submitted && m.Effect != EffectNamed {
 			at = unsubmitted
 		}
 		j.Answer = 0
-		t.taskFailed(f, s, at, given(m.Failure), m.Effect)
+		t.taskFailed(f, j, at, given(m.Failure), m.Effect)
 	case Submitted:
-		return t.submitted(f, s, j, m.Output)
+		return t.submitted(f, j, m.Output)
 	case Taken:
-		return t.taken(f, j, m.Worker)
+		return t.taken(w, j, m.Worker)
 	case Fired:
-		return t.late(f, s, j)
+		return t.late(f, j)
 	case Beat:
 		return j.awaited() && j.Heartbeat > 0 && t.beat(j)
 	case Resent:
-		if j.Kind == Activity || j.Submitted {
-			return false
-		}
-		f.Unknown = true
-		f.Sends++
-		j.Send = f.Sends
+		return t.resent(f, w, j)
 	default:
 		return false
 	}
 	return true
 }
 
-// submitted notes that a service took the request, whose completion is still
-// to come.
-func (t *turn) submitted(f *Frame, s *asl.State, j *Job, answer value.Text) bool {
+// resent notes that a call was found under way, and is being made again. One
+// that was only waited for is not.
+func (t *turn) resent(f *Frame, w *effort, j *Job) bool {
 	if j.Kind == Activity || j.Submitted {
 		return false
 	}
+	w.Unknown = true
+	if j.Landing {
+		t.tellTimeout(f, j)
+		t.close(f)
+		t.landed(f, t.state(f), 0, newFault(errTimeout, ""))
+		return true
+	}
+	w.Sends++
+	j.Send = w.Sends
+	return true
+}
+
+// submitted notes that a service took the request, whose completion is still
+// to come.
+func (t *turn) submitted(f *Frame, j *Job, answer value.Text) bool {
+	if j.Kind == Activity || j.Submitted {
+		return false
+	}
+	w, r := t.underWay(f, j)
 	if t.tooLong(answer) {
-		t.taskFailed(f, s, failed, tooLarge(s.Task.Resource.Service), EffectUnknown)
+		t.taskFailed(f, j, failed, tooLarge(r.Service), EffectUnknown)
 		return true
 	}
 	ref := t.payload(answer, value.Value{})
-	e := taskEvent(&s.Task.Resource, started)
-	e.Type, e.Prev, e.Out = TaskSubmitted, f.Prev, ref
-	f.Prev = t.event(e)
+	e := taskEvent(r, started)
+	e.Type, e.Prev, e.Out = TaskSubmitted, w.Prev, ref
+	w.Prev = t.event(e)
 	j.Submitted = true
 	t.beat(j)
-	if p := s.Task.Resource.Pattern; j.Kind == Call && (p == asl.Sync || p == asl.Sync2) {
+	if p := r.Pattern; j.Kind == Call && (p == asl.Sync || p == asl.Sync2) {
 		j.Answer, j.Due, j.Deadline = ref, t.head.Now, min(j.Deadline, t.lifeEnds())
-		f.Submissions++
+		w.Submissions++
 	}
 	return true
 }
@@ -194,11 +228,11 @@ func (t *turn) tooLong(answer value.Text) bool {
 }
 
 // taken notes that a worker took the activity's task.
-func (t *turn) taken(f *Frame, j *Job, worker string) bool {
+func (t *turn) taken(w *effort, j *Job, worker string) bool {
 	if j.Kind != Activity || j.Taken {
 		return false
 	}
-	f.Prev = t.event(Event{Type: ActivityStarted, Prev: f.Prev, Worker: worker})
+	w.Prev = t.event(Event{Type: ActivityStarted, Prev: w.Prev, Worker: worker})
 	j.Taken = true
 	return t.beat(j)
 }
@@ -224,60 +258,115 @@ func (j *Job) overdue(now int64) bool {
 func (j *Job) unheard(now int64) bool { return j.awaited() && j.Heartbeat > 0 && now >= j.Due }
 
 // late ends an attempt that is out of time.
-func (t *turn) late(f *Frame, s *asl.State, j *Job) bool {
+func (t *turn) late(f *Frame, j *Job) bool {
 	if !j.overdue(t.head.Now) {
 		return false
 	}
 	name := errTimeout
 	fl := &fault{Failure: Failure{Error: &name}, timeout: true, heartbeat: t.head.Now < j.Deadline}
+	w, _ := t.underWay(f, j)
 	if j.Kind != Activity || j.Taken {
-		f.Unknown = true
+		w.Unknown = true
 	}
-	t.tellTimeout(f, s)
+	t.tellTimeout(f, j)
 	t.close(f)
-	t.raise(t.scope(f, s, f.Prev), fl)
+	t.worked(f, j, 0, fl)
 	return true
 }
 
-// tellTimeout tells history that the frame's task is out of time.
-func (t *turn) tellTimeout(f *Frame, s *asl.State) {
+// tellTimeout tells history that a task is out of time.
+func (t *turn) tellTimeout(f *Frame, j *Job) {
+	w, r := t.underWay(f, j)
+	if w.Endless > 0 {
+		return
+	}
 	name := errTimeout
-	e := taskEvent(&s.Task.Resource, timedOut)
-	e.Prev, e.Error = f.Prev, &name
-	f.Prev = t.event(e)
+	e := taskEvent(r, timedOut)
+	e.Prev, e.Error = w.Prev, &name
+	w.Prev = t.event(e)
 }
 
 // taskSucceeded ends the attempt well, if its result is within the limit.
-func (t *turn) taskSucceeded(f *Frame, s *asl.State, answer value.Text) {
-	r := &s.Task.Resource
+func (t *turn) taskSucceeded(f *Frame, j *Job, answer value.Text) {
+	w, r := t.underWay(f, j)
 	if t.tooLong(answer) {
 		name := r.Service
 		if r.Kind == asl.LambdaARN || r.Kind == asl.Activity {
 			name = r.Text
 		}
-		t.taskFailed(f, s, failed, tooLarge(name), EffectUnknown)
+		if j.Operation == Forward {
+			t.note(f, t.state(f), StepSucceeded, 0, nil)
+		}
+		t.taskFailed(f, j, failed, tooLarge(name), EffectUnknown)
 		return
 	}
 	ref := t.payload(answer, value.Value{})
 	e := taskEvent(r, succeeded)
-	e.Prev, e.Out = f.Prev, ref
-	f.Prev = t.event(e)
+	e.Prev, e.Out = w.Prev, ref
+	w.Prev = t.event(e)
 	t.close(f)
-	t.complete(f, s, datum{ref: ref})
+	t.worked(f, j, ref, nil)
 }
 
 // taskFailed ends the attempt by an error from outside.
-func (t *turn) taskFailed(f *Frame, s *asl.State, at moment, fl *fault, effect Effect) {
-	if effect == EffectUnknown {
-		f.Unknown = true
+func (t *turn) taskFailed(f *Frame, j *Job, at moment, fl *fault, effect Effect) {
+	w, r := t.underWay(f, j)
+	if !t.harmless(j, fl, effect) {
+		w.Unknown = true
 	}
-	e := taskEvent(&s.Task.Resource, at)
-	e.Prev, e.Error, e.Cause = f.Prev, fl.Error, fl.Cause
-	f.Prev = t.event(e)
+	if w.Endless == 0 {
+		e := taskEvent(r, at)
+		e.Prev, e.Error, e.Cause = w.Prev, fl.Error, fl.Cause
+		w.Prev = t.event(e)
+	}
 	t.close(f)
 	fl.fatal = fl.Error != nil && *fl.Error == errRuntime
 	fl.timeout = fl.Error != nil && *fl.Error == errTimeout
-	t.raise(t.scope(f, s, f.Prev), fl)
+	t.worked(f, j, 0, fl)
+}
+
+// harmless reports whether a failed attempt had no effect (SAGA.md §2).
+func (t *turn) harmless(j *Job, fl *fault, effect Effect) bool {
+	var known []string
+	if s := t.p.States[j.State]; s.Step != nil && j.Operation == Forward {
+		known = s.Step.KnownFailed
+	}
+	switch {
+	case effect == EffectNone:
+		return true
+	case known != nil:
+		return fl.Error != nil && slices.Contains(known, *fl.Error)
+	case effect != EffectNamed:
+		return false
+	case fl.Error == nil:
+		return true
+	}
+	return !slices.ContainsFunc(interpreters, func(prefix string) bool { return strings.HasPrefix(*fl.Error, prefix) })
+}
+
+// interpreters are how the names of errors begin that no participant gave.
+var interpreters = []string{"States.", "Lambda.", "Runtime.", "Sandbox."}
+
+// worked goes on after an attempt that has a result, or a fault.
+func (t *turn) worked(f *Frame, j *Job, result Ref, fl *fault) {
+	s := t.state(f)
+	switch {
+	case j.Operation != Forward:
+		t.bodyWorked(f, result, fl)
+		if f.Recovery != nil {
+			t.undo(f)
+		}
+	case f.Recovery != nil && !(s.Step.Pivot && fl == nil):
+		t.landed(f, s, result, fl)
+	case fl != nil:
+		t.raise(t.scope(f, s, f.Prev), fl)
+	default:
+		t.note(f, s, StepSucceeded, result, nil)
+		if s.Step != nil && s.Step.Pivot {
+			t.commitSaga(f)
+		}
+		t.complete(f, s, datum{ref: result})
+	}
 }
 
 // invoked counts one more invocation of a state's work: over retries, loops and
@@ -301,6 +390,8 @@ func jobKind(k asl.Kind) JobKind {
 		return Activity
 	case asl.NestedExecution:
 		return Child
+	case asl.CompensateChildren:
+		return Unwind
 	}
 	return Call
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -26,6 +27,7 @@ func (s *script) tell(events []Event) string {
 	if u := s.x.Head.Run; u != nil {
 		b.WriteString(runLine(u))
 	}
+	s.counts()
 	if h := &s.x.Head; h.Status.Ended() {
 		b.WriteString(h.Status.String())
 		if h.Output != 0 {
@@ -72,16 +74,29 @@ func (s *script) eventLine(e *Event) string {
 	for _, b := range e.Assigned {
 		out += " $" + b.Name + "=" + s.ref(b.Value)
 	}
+	if t := e.Saga; t != nil {
+		out += fmt.Sprintf(" saga %d", t.Saga-firstSaga+1)
+		if t.Hold != 0 {
+			out += fmt.Sprintf(" hold %d", t.Hold)
+		}
+		out += " " + t.Word
+		if t.Reason != "" {
+			out += " because " + t.Reason
+		}
+	}
 	return out + optional(" error ", e.Error) + optional(" cause ", e.Cause) + "\n"
 }
 
 var jobNames = map[JobKind]string{Call: "Call", Activity: "Activity", Child: "Child", Timer: "Timer", Tell: "Tell", Resume: "Resume",
-	StartRun: "StartRun", StartItem: "StartItem", Halt: "Halt", ReadItems: "ReadItems", WriteResults: "WriteResults"}
+	StartRun: "StartRun", StartItem: "StartItem", Halt: "Halt", ReadItems: "ReadItems", WriteResults: "WriteResults", Unwind: "Unwind"}
 
 func (s *script) jobLine(j *Job) string {
 	out := fmt.Sprintf("job %d %s", j.ID, jobNames[j.Kind])
 	if j.State != "" {
-		out += fmt.Sprintf(" %s entry %d", j.State, j.Entry)
+		out += fmt.Sprintf(" %s entry %d%s", j.State, j.Entry, keyOf(j.Operation, j.Alternative, j.Edition))
+	}
+	if j.Landing {
+		out += " landing"
 	}
 	switch {
 	case j.Kind == StartItem && j.Send > 1:
@@ -131,7 +146,7 @@ func (s *script) after(ms int64) string {
 var phaseNames = map[phase]string{Entering: "entering", Working: "working", Retrying: "retrying", Joining: "joining", Ended: "ended"}
 
 func (s *script) frameLine(f *Frame) string {
-	kind := [...]string{Root: "root", Branch: "branch", Item: "item"}[f.Kind]
+	kind := [...]string{Root: "root", Branch: "branch", Item: "item", Scoped: "scope", Aside: "aside"}[f.Kind]
 	out := fmt.Sprintf("%s %d", kind, f.ID)
 	if f.Kind != Root {
 		out += fmt.Sprintf(" of %d index %d", f.Parent, f.Index)
@@ -147,7 +162,7 @@ func (s *script) frameLine(f *Frame) string {
 		if f.Result != 0 {
 			out += " result " + s.ref(f.Result)
 		}
-		return out + "\n"
+		return out + s.sagaOf(f) + "\n"
 	}
 	out += fmt.Sprintf(" %s entry %d", f.State, f.Entry)
 	if len(f.Retries) > 0 {
@@ -168,7 +183,142 @@ func (s *script) frameLine(f *Frame) string {
 	for _, b := range f.Variables {
 		out += " $" + b.Name + "=" + s.ref(b.Value)
 	}
-	return out + "\n"
+	return out + s.sagaOf(f) + "\n"
+}
+
+// sagaOf tells what a frame has of a saga.
+func (s *script) sagaOf(f *Frame) (out string) {
+	if f.Undo != 0 {
+		out += fmt.Sprint(" owes ", f.Undo)
+	}
+	if f.Outcome != 0 {
+		out += " " + f.Outcome.String()
+	}
+	if f.Endless > 0 {
+		out += fmt.Sprint(" endless ", f.Endless)
+	}
+	if sc := f.Scope; sc != nil {
+		out += fmt.Sprintf(" saga %d", sc.Saga-firstSaga+1)
+		for _, is := range []struct {
+			flag bool
+			word string
+		}{{sc.Committed, "committed"}, {sc.Aborting, "aborting"}, {sc.Failed, "failed"}, {sc.Save != nil, "saved"}, {sc.Ended, "over"}} {
+			if is.flag {
+				out += " " + is.word
+			}
+		}
+	}
+	if r := f.Recovery; r != nil {
+		out += " undone for " + nextNames[r.Then]
+		if r.Failed {
+			out += " badly"
+		}
+		if r.Active > 0 {
+			out += fmt.Sprint(" beneath ", r.Active)
+		}
+	}
+	if b := f.Body; b != nil {
+		out += fmt.Sprintf(" calls %d%s", b.Row, keyOf(b.Operation, b.Alternative, b.Edition))
+		if b.Unknown {
+			out += " unknown"
+		}
+		if b.Endless > 0 {
+			out += fmt.Sprint(" endless ", b.Endless)
+		}
+	}
+	if h := f.Hold; h != nil {
+		out += fmt.Sprintf(" ON HOLD %d %s", h.Number, h.Operation) + optional(" ", h.Fault.Error)
+	}
+	return out
+}
+
+var nextNames = map[next]string{report: "its parent", again: "a retry", caught: "a catcher", outward: "what is around", aborted: "its scope",
+	toSavePoint: "its save point", stopped: "a stop", returned: "afterwards"}
+
+// sagaLog tells the rows of the saga log.
+func (s *script) sagaLog() string {
+	var b strings.Builder
+	for _, u := range s.log() {
+		switch u.Kind {
+		case undoSaga:
+			fmt.Fprintf(&b, "saga %d %s %s", u.Number-firstSaga+1, u.Status, u.State)
+		case undoGroup:
+			fmt.Fprintf(&b, "%d group %s of %v", u.Number, u.State, u.Heads)
+		default:
+			fmt.Fprintf(&b, "%d %s %s attempts %d", u.Number, u.State, u.Outcome, u.Attempts)
+			if u.Settled != 0 {
+				fmt.Fprintf(&b, " %s", u.Settled)
+			}
+			if u.Result != 0 {
+				fmt.Fprintf(&b, " result %s", s.ref(u.Result))
+			}
+			for _, v := range u.Variables {
+				fmt.Fprintf(&b, " $%s=%s", v.Name, s.ref(v.Value))
+			}
+		}
+		if u.Prev != 0 {
+			fmt.Fprintf(&b, " after %d", u.Prev)
+		}
+		b.WriteString(optional(" error ", u.Error) + optional(" cause ", u.Cause) + "\n")
+		for _, c := range u.Calls {
+			fmt.Fprintf(&b, "  %s attempts %d%s%s\n", c.Key, c.Attempts, optional(" error ", c.Error), optional(" cause ", c.Cause))
+		}
+	}
+	return b.String()
+}
+
+// counts holds what the head counts of sagas against the frames and the log.
+func (s *script) counts() {
+	h := &s.x.Head
+	open, aborting, holds := uint32(0), uint32(0), uint32(0)
+	for _, f := range s.x.Frames {
+		if f.Scope != nil && f.Scope.Outermost && !f.Scope.Ended {
+			open++
+			if f.Scope.Aborting {
+				aborting++
+			}
+		}
+		if f.Hold != nil {
+			holds++
+		}
+	}
+	var ended [4]uint32
+	for _, u := range s.log() {
+		if u.IsSaga() && u.Status.Ended() {
+			ended[u.Status-SagaAborted]++
+		}
+	}
+	if open != h.OpenSagas || aborting != h.Aborting || holds != h.OpenHolds && !h.Status.Ended() || ended != h.EndedSagas {
+		s.t.Errorf("the head counts %d sagas, %d aborting, %d holds, ended %v; there are %d, %d, %d, %v",
+			h.OpenSagas, h.Aborting, h.OpenHolds, h.EndedSagas, open, aborting, holds, ended)
+	}
+}
+
+// resolution reads what a person decides.
+func (s *script) resolution(target, rest string) *Resolution {
+	r := &Resolution{Operator: "alice", Reason: "it is so"}
+	word, what, _ := strings.Cut(rest, " ")
+	if saga, ok := strings.CutPrefix(target, "s"); ok {
+		n, _ := strconv.Atoi(saga)
+		r.Saga, r.Verb = firstSaga+uint32(n)-1, Abandon
+		return r
+	}
+	n, _ := strconv.Atoi(target)
+	r.Hold = uint32(n)
+	r.Verb = Verb(slices.Index(verbNames[:], word))
+	if outcome, result, _ := strings.Cut(what, " "); outcome == "SUCCEEDED" || outcome == "FAILED" {
+		r.Outcome, what = StepSucceeded, result
+		if outcome == "FAILED" {
+			r.Outcome = StepFailed
+		}
+	}
+	switch {
+	case r.Verb == Alternate:
+		r.Resource = what
+	case what != "":
+		r.Output = s.text(what)
+	}
+	return r
 }
 
 func (s *script) ref(r Ref) string { return fmt.Sprintf("#%d %s", r, short(s.texts[r].String())) }

@@ -52,7 +52,7 @@ const (
 // tell. It goes on by the message that Fired the job 1.
 func (s Start) OnTrial(state string, input value.Text, variables []value.Member, retries []uint32) *Execution {
 	h := Head{Status: Running, Now: s.At, LastEvent: 2, Entries: 1, LastPayload: 1, LastJob: 1, Input: 1}
-	root := &Frame{State: state, Phase: Retrying, Input: 1, Entry: 1, Entered: s.At, EnteredEvent: 2, Prev: 2, Retries: retries, Job: 1}
+	root := &Frame{State: state, Phase: Retrying, Input: 1, Entry: 1, Entered: s.At, EnteredEvent: 2, Job: 1, effort: effort{Prev: 2, Retries: retries}}
 	texts := map[Ref]value.Text{1: input}
 	for _, v := range variables {
 		h.LastPayload++

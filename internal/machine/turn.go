@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 
@@ -18,6 +19,7 @@ type turn struct {
 
 	frames   overlay[FrameID, Frame]
 	jobs     overlay[JobID, Job]
+	undos    overlay[uint32, Undo]
 	events   []Event
 	payloads []value.Text
 	trees    []value.Value // of payloads, Absent where nobody has looked inside
@@ -85,18 +87,36 @@ func (o *overlay[K, V]) put(key K, row *V) {
 // running reports whether the execution is still open.
 func (t *turn) running() bool { return t.head.Status == Running }
 
+// goesOn reports whether the execution is open, or one of its sagas is: that of
+// one that has ended may be undone.
+func (t *turn) goesOn() bool { return t.running() || t.head.OpenSagas > 0 }
+
 // frame is the frame to be changed. One that is not there breaks an invariant.
 func (t *turn) frame(id FrameID) *Frame {
 	if i := t.frames.find(id); i >= 0 && t.frames.rows[i] != nil {
 		return t.frames.rows[i]
 	}
 	f := *t.x.Frames[id]
-	if f.Join != nil {
-		join := *f.Join
-		f.Join = &join
-	}
+	f.Join, f.Scope, f.Recovery, f.Body = copied(f.Join), copied(f.Scope), copied(f.Recovery), copied(f.Body)
 	t.frames.put(id, &f)
 	return &f
+}
+
+// copied is another of what p points to, nil where that is nothing.
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
+// allFrames are the numbers of all frames, in order.
+func (t *turn) allFrames() []FrameID {
+	ids := slices.Collect(maps.Keys(t.x.Frames))
+	ids = append(ids, t.frames.keys...)
+	slices.Sort(ids)
+	return slices.DeleteFunc(slices.Compact(ids), func(id FrameID) bool { return t.peek(id) == nil })
 }
 
 // peek is the frame to be read, nil where there is none.
@@ -111,6 +131,7 @@ func (t *turn) peek(id FrameID) *Frame {
 func (t *turn) drop(f *Frame) {
 	f.Phase = Ended
 	t.forget(f)
+	t.unhold(f)
 	t.frames.put(f.ID, nil)
 }
 
@@ -118,7 +139,9 @@ func (t *turn) drop(f *Frame) {
 func (t *turn) open(j Job) JobID {
 	t.head.LastJob++
 	j.ID, j.Made = t.head.LastJob, t.head.Now
-	j.Due = min(j.Due, t.lifeEnds())
+	if end := t.lifeEnds(); t.head.Now < end { // a saga may go on beyond it
+		j.Due = min(j.Due, end)
+	}
 	t.jobs.put(j.ID, &j)
 	return j.ID
 }
@@ -187,12 +210,14 @@ func (t *turn) state(f *Frame) *asl.State {
 // event tells history, and gives the event's id: 0 where the history is full,
 // which ends the execution, or where it has ended.
 func (t *turn) event(e Event) int64 {
-	if !t.running() {
+	if !t.goesOn() {
 		return 0
 	}
 	if most := t.env.Limits.Events; most > 0 && t.head.LastEvent+1 >= most && !t.x.Start.Express {
-		t.overrun(most)
-		return 0
+		if t.head.OpenSagas == 0 {
+			t.overrun(most)
+			return 0
+		}
 	}
 	return t.tell(e)
 }
@@ -219,10 +244,13 @@ func (t *turn) text(ref Ref) value.Text {
 		return t.payloads[ref-t.x.Head.LastPayload-1]
 	}
 	text, ok := t.x.Payloads[ref]
-	if !ok {
-		panic("payload " + strconv.Itoa(int(ref)) + " is not at hand")
+	switch {
+	case ok:
+		return text
+	case t.p.HasSagas(): // it is of a step that has ended
+		panic(&recall{payload: ref})
 	}
-	return text
+	panic("payload " + strconv.Itoa(int(ref)) + " is not at hand")
 }
 
 // tree is the payload of that number, decoded at most once in a turn.
@@ -264,6 +292,7 @@ func (t *turn) delta() Delta {
 	}
 	d := Delta{Head: &t.head, Payloads: t.payloads, Events: t.events, found: t.found, context: t.context}
 	d.Frames, d.Dropped = t.changedFrames()
+	d.Undos = t.undos.rows
 	for i, j := range t.jobs.rows {
 		if j != nil {
 			d.Jobs = append(d.Jobs, j)

@@ -1,0 +1,296 @@
+package machine
+
+import (
+	"slices"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// Undo is a row of the saga log: a step that has ended, the undos of a Parallel
+// or Map that has ended, or a saga. A step's row is written with its outcome,
+// and once more as it is undone or confirmed.
+//
+// The rows that are owed are chained: Prev is the one before in its sequence,
+// so that a sequence is known by its last one.
+type Undo struct {
+	Number uint32 // of a step: the entry of its state; see SagaRow
+	Kind   undoKind
+	Prev   uint32 // 0: none
+	State  string // of a machine's own saga: ""
+	Saga   uint32 // the row of the saga that it belongs to
+
+	Outcome  Outcome
+	Settled  Settled
+	Started  int64 // UTC ms
+	Ended    int64 // UTC ms, 0 of a saga that is open
+	Attempts uint32
+	Error    *string
+	Cause    *string
+
+	Asked        bool  // of a step: its Query was asked, and did not know either
+	EnteredEvent int64 // of a step
+	Input        Ref
+	Result       Ref       // 0 where the outcome is not SUCCEEDED, or the result was over the limit
+	Variables    []binding // those that the bodies name, as they were before the step's own Assign
+
+	Heads  []uint32 // of a group: the last row of each sequence that has one; of a saga: of its own
+	AtOnce int      // of a group: at most so many at once; 0: all
+
+	Calls []BodyCall // what was called to undo or to confirm it, in order
+
+	Status    SagaStatus // of a saga
+	Committed bool       // of a saga that has ended: it could not go back
+}
+
+// undoKind is what a row of the saga log is.
+type undoKind uint8
+
+const (
+	undoStep undoKind = iota
+	undoGroup
+	undoSaga
+)
+
+// Outcome is what is known of a step's effect (SAGA.md §2).
+type Outcome uint8
+
+// A step that has not ended has no outcome.
+const (
+	StepFailed Outcome = iota + 1
+	StepSucceeded
+	StepUnknown
+)
+
+var outcomeNames = [...]string{"", "FAILED", "SUCCEEDED", "UNKNOWN"}
+
+// String is the outcome as the API spells it.
+func (o Outcome) String() string { return outcomeNames[o] }
+
+// Settled is what became of what a step owed.
+type Settled uint8
+
+// A step that is owed and was not undone yet is not settled; nor is one that
+// never was owed.
+const (
+	Compensated Settled = iota + 1
+	CompensationFailed
+	Skipped
+	Confirmed
+	NotOwed // a Query said that there is nothing to be undone
+)
+
+var settledNames = [...]string{"", "COMPENSATED", "COMPENSATION_FAILED", "SKIPPED", "CONFIRMED", "FAILED"}
+
+// String is the step's status as the API spells it.
+func (s Settled) String() string { return settledNames[s] }
+
+// BodyCall is one call, over all its tries, of a step's Compensate or Confirm.
+type BodyCall struct {
+	Operation Operation
+	Key       string // what its idempotency key has beside the step id
+	Started   int64  // UTC ms
+	Ended     int64
+	Attempts  uint32
+	Request   Ref
+	Result    Ref
+	Error     *string
+	Cause     *string
+}
+
+// firstSaga is the row number of an execution's first saga: those of its steps
+// are below it.
+const firstSaga uint32 = 1 << 31
+
+// IsSaga reports whether the row is that of a saga.
+func (u *Undo) IsSaga() bool { return u.Kind == undoSaga }
+
+// IsStep reports whether the row is that of a step.
+func (u *Undo) IsStep() bool { return u.Kind == undoStep }
+
+// owed reports whether there is something to undo.
+func (u *Undo) owed() bool { return u.Settled == 0 && u.Outcome != StepFailed }
+
+// entry is the row of that number, to be read.
+func (t *turn) entry(number uint32) *Undo {
+	if i := t.undos.find(number); i >= 0 {
+		return t.undos.rows[i]
+	}
+	if u := t.x.Undos[number]; u != nil {
+		return u
+	}
+	panic(&recall{undo: number})
+}
+
+// rewrite is the row of that number, to be changed.
+func (t *turn) rewrite(number uint32) *Undo {
+	u := *t.entry(number)
+	u.Calls = slices.Clip(u.Calls)
+	t.undos.put(number, &u)
+	return &u
+}
+
+// recall is the panic of a turn that needs what is not in memory: Step asks for
+// it, and is called again.
+type recall struct {
+	undo    uint32 // or
+	payload Ref
+	all     bool // every row
+}
+
+// Recall names what Step needs and does not have in memory: rows of the saga log,
+// payloads that these refer to.
+type Recall struct {
+	Undos    []uint32
+	Payloads []Ref
+	All      bool // every row of the saga log
+}
+
+// IsEmpty reports whether nothing is asked for.
+func (r *Recall) IsEmpty() bool { return len(r.Undos) == 0 && len(r.Payloads) == 0 && !r.All }
+
+// recalled turns the panic of a turn that lacks something into what it lacks.
+func recalled(d *Delta) {
+	switch r := recover().(type) {
+	case nil:
+	case *recall:
+		*d = Delta{Recall: Recall{All: r.all}}
+		if r.undo != 0 {
+			d.Recall.Undos = []uint32{r.undo}
+		}
+		if r.payload != 0 {
+			d.Recall.Payloads = []Ref{r.payload}
+		}
+	default:
+		panic(r)
+	}
+}
+
+// note writes the row of the frame's step, which has ended, and puts it on top
+// of the frame's undos where it is owed. What is known of a step that has ended
+// already may still change.
+func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
+	if s.Step == nil || f.Outcome == o || f.Outcome == StepSucceeded || t.head.OpenSagas == 0 {
+		return
+	}
+	u := &Undo{
+		Number: f.Entry, State: s.Name, Saga: t.sagaOf(f), Started: f.Entered, EnteredEvent: f.EnteredEvent, Input: f.Input,
+	}
+	if f.Outcome != 0 {
+		u = t.rewrite(f.Entry)
+	}
+	f.Outcome = o
+	if o == StepSucceeded {
+		u.Error, u.Cause = nil, nil
+	}
+	u.Outcome, u.Result, u.Ended, u.Attempts = o, result, t.head.Now, f.Sends
+	if fl != nil {
+		u.Error, u.Cause = fl.Error, fl.Cause
+	}
+	switch onTop := f.Undo == f.Entry; {
+	case onTop && o == StepFailed:
+		f.Undo = u.Prev
+	case !onTop && o != StepFailed && s.Step.Compensate != nil:
+		u.Prev, f.Undo = f.Undo, f.Entry
+		u.Variables = t.named(f, s.Step.Names)
+	}
+	t.undos.put(u.Number, u)
+}
+
+// named are the variables of those names that the frame can see.
+func (t *turn) named(f *Frame, names []string) (found []binding) {
+	for _, name := range names {
+		if ref := t.variable(f, name); ref != 0 {
+			found = append(found, binding{name, ref})
+		}
+	}
+	return found
+}
+
+// handOver takes the undos of the frames beneath f, whose Parallel, Map or Saga
+// is being left, to f's own.
+func (t *turn) handOver(f *Frame, s *asl.State) {
+	if f.Join == nil || s.Scope == nil {
+		return
+	}
+	if s.Type == asl.Saga {
+		f.Undo = t.peek(f.Join.First).Undo
+		return
+	}
+	var heads []uint32
+	for i := range f.Join.Begun {
+		if child := t.peek(f.Join.First + FrameID(i)); child.Undo != 0 {
+			heads = append(heads, child.Undo)
+		}
+	}
+	if heads == nil {
+		return
+	}
+	t.undos.put(f.Entry, &Undo{
+		Number: f.Entry, Kind: undoGroup, Prev: f.Undo, State: s.Name, Saga: t.sagaOf(f),
+		Started: f.Entered, Ended: t.head.Now, Heads: heads, AtOnce: f.Join.AtOnce,
+	})
+	f.Undo = f.Entry
+}
+
+// refer names every payload that the row refers to.
+func (u *Undo) refer(each func(Ref)) {
+	each(u.Input)
+	each(u.Result)
+	for _, b := range u.Variables {
+		each(b.Value)
+	}
+	for i := range u.Calls {
+		each(u.Calls[i].Request)
+		each(u.Calls[i].Result)
+	}
+}
+
+// recent is how many rows of the saga log an execution keeps in memory: those
+// that were written last, which are undone first.
+const recent = 16
+
+// lend keeps a row in memory for a while.
+func (x *Execution) lend(u *Undo) {
+	if x.Undos == nil {
+		x.Undos = make(map[uint32]*Undo, recent)
+	}
+	if _, there := x.Undos[u.Number]; !there {
+		x.lentUndos = append(x.lentUndos, u.Number)
+	}
+	x.Undos[u.Number] = u
+}
+
+// Lend gives the execution what Step asked for, until the next Apply.
+func (x *Execution) Lend(undos []*Undo, payloads map[Ref]value.Text) {
+	for _, u := range undos {
+		x.lend(u)
+	}
+	for ref, text := range payloads {
+		x.Payloads[ref] = text
+		x.lentTexts = append(x.lentTexts, ref)
+	}
+}
+
+// LendLog is Lend for all rows of the saga log.
+func (x *Execution) LendLog(undos []*Undo) {
+	x.Lend(undos, nil)
+	x.wholeLog = true
+}
+
+// takeBack lets go of what was lent and is not among the recent rows.
+func (x *Execution) takeBack() {
+	x.wholeLog = false
+	for _, ref := range x.lentTexts {
+		if x.held[ref] == 0 {
+			delete(x.Payloads, ref)
+		}
+	}
+	x.lentTexts = x.lentTexts[:0]
+	if over := len(x.lentUndos) - recent; over > 0 {
+		for _, number := range x.lentUndos[:over] {
+			delete(x.Undos, number)
+		}
+		x.lentUndos = append(x.lentUndos[:0], x.lentUndos[over:]...)
+	}
+}
