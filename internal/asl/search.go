@@ -10,13 +10,6 @@ import (
 	"github.com/backstep/backstep/internal/value"
 )
 
-// Bounds of a machine's search attributes.
-const (
-	MaxSearchAttributes = 10
-	MaxAttributeName    = 64  // characters
-	MaxAttributeValue   = 256 // characters of the text by which an execution is found
-)
-
 // SearchAttribute is one of a machine's SearchAttributes: something that its
 // executions are found by. AWS has none.
 type SearchAttribute struct {
@@ -49,7 +42,7 @@ func (c *compiler) searchAttributes(root *node) {
 	}
 	defer func(outer *inside) { c.state = outer }(c.state)
 	for _, m := range n.items {
-		if !IsAttributeName(m.name) {
+		if !(SearchAttribute{Name: m.name}).ValidName() {
 			c.schema(m, "'"+m.name+"' is no name of a search attribute: a letter or '_', then letters, digits and '_', at most "+
 				strconv.Itoa(MaxAttributeName)+" characters")
 		}
@@ -111,15 +104,14 @@ func (c *compiler) pathAttribute(a *SearchAttribute, n *node) {
 	a.Variables = slices.Sorted(slices.Values(e.Variables()))
 }
 
-// IsAttributeName reports whether a name can be a search attribute's: a letter
-// or "_", then letters, digits and "_", all of ASCII, at most
-// [MaxAttributeName].
-func IsAttributeName(name string) bool {
-	for i := range len(name) {
-		b := name[i]
+// ValidName reports whether a search attribute can have the name: a letter or
+// "_", then letters, digits and "_", all of ASCII, at most [MaxAttributeName].
+func (a SearchAttribute) ValidName() bool {
+	for i := range len(a.Name) {
+		b := a.Name[i]
 		if b != '_' && (b|0x20 < 'a' || b|0x20 > 'z') && (i == 0 || b < '0' || b > '9') {
 			return false
 		}
 	}
-	return name != "" && len(name) <= MaxAttributeName
+	return a.Name != "" && len(a.Name) <= MaxAttributeName
 }

@@ -74,7 +74,7 @@ func (w *where) term() term {
 	switch {
 	case t.name == "":
 		w.fail("the name of a search attribute should stand here")
-	case !asl.IsAttributeName(t.name):
+	case !asl.SearchAttribute{Name: t.name}.ValidName():
 		w.fail("%.80q is no name of a search attribute", t.name)
 	}
 	w.at += len(t.name)
