@@ -175,7 +175,19 @@ func (e *Engine) task(k store.JobKey) (*integration.Task, integration.Handler, e
 	if j == nil || j.Kind != machine.Call || j.Submitted {
 		return nil, nil, nil
 	}
-	return asked(e.cfg.Registry, e.env(), r.program, r.x, j)
+	task, handler, err := asked(e.cfg.Registry, e.env(), r.program, r.x, j)
+	if j.Landing { // what it is part of is being undone, and it was not sent yet
+		handler = unsent{}
+	}
+	return task, handler, err
+}
+
+// unsent answers in the place of a call that is not to be sent any more.
+type unsent struct{}
+
+// Call says so.
+func (unsent) Call(context.Context, integration.Task) (value.Text, error) {
+	return value.Text{}, integration.NewError("States.TaskFailed", "The call was not sent: what it is part of is being undone.", integration.EffectNone)
 }
 
 // asked is the task that a job asks for, and who does it; nil: nobody does.

@@ -77,9 +77,17 @@ func (t *turn) bodyResource(b *body) *asl.Resource {
 	return &r
 }
 
-// call makes a body due, of a step whose row is there.
+// call makes a body due, of a step whose row is there. One that was called
+// before, and given up, goes on where it was.
 func (t *turn) call(f *Frame, u *Undo, o Operation) {
-	t.callBody(f, &body{Operation: o, Row: u.Number, Started: t.head.Now, effort: effort{Prev: u.EnteredEvent}})
+	b := &body{Operation: o, Row: u.Number, Started: t.head.Now, effort: effort{Prev: u.EnteredEvent}}
+	key := keyOf(o, 0, 0)
+	for _, before := range u.Calls {
+		if before.Key == key {
+			b.Sends, b.Unknown = before.Attempts, before.Unknown
+		}
+	}
+	t.callBody(f, b)
 }
 
 // callBody evaluates what a body sends, where that was not done, and sends it.
@@ -244,7 +252,7 @@ func (t *turn) goesOnWithout(f *Frame) bool {
 func (t *turn) record(f *Frame, result Ref, fl *fault) *Undo {
 	b := f.Body
 	u := t.rewrite(b.Row)
-	call := BodyCall{Operation: b.Operation, Key: keyOf(b.Operation, b.Alternative, b.Edition), Started: b.Started, Ended: t.head.Now, Attempts: b.Sends,
+	call := BodyCall{Operation: b.Operation, Key: keyOf(b.Operation, b.Alternative, b.Edition), Started: b.Started, Ended: t.head.Now, Attempts: b.Sends, Unknown: b.Unknown,
 		Request: b.Plan.request, Result: result}
 	if fl != nil {
 		call.Error, call.Cause = fl.Error, fl.Cause

@@ -54,7 +54,7 @@ var (
 		Number: 1, Kind: undoSaga, Prev: 2, State: "s", Saga: 3, Outcome: StepUnknown, Settled: NotOwed, Started: 4, Ended: -5, Attempts: 6,
 		Error: textPointer("e"), Cause: textPointer(""), Asked: true, EnteredEvent: 7, Input: 8, Result: 9, Variables: []binding{{"a", 10}},
 		Heads: []uint32{11, 12}, AtOnce: 13, Status: SagaAbandoned, Committed: true,
-		Calls: []BodyCall{{Operation: Confirm, Key: "k", Started: 14, Ended: 15, Attempts: 16, Request: 17, Result: 18,
+		Calls: []BodyCall{{Operation: Confirm, Key: "k", Started: 14, Ended: 15, Attempts: 16, Unknown: true, Request: 17, Result: 18,
 			Error: textPointer("e"), Cause: textPointer("c")}},
 	}
 	fullEvents = []Event{

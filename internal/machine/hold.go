@@ -112,12 +112,13 @@ func (t *turn) resolve(r *Resolution) bool {
 	t.unhold(f)
 	t.event(Event{Type: SagaResolved, Prev: h.Fault.event, State: t.heldState(f, h), Worker: r.Operator,
 		Saga: &SagaTold{Saga: t.sagaOf(f), Hold: h.Number, Word: r.Verb.String(), Reason: r.Reason}})
+	planned := f.Recovery != nil // else what is undone begins by itself
 	if h.Operation == Forward {
 		t.resolveForward(f, h, r)
 	} else {
 		t.resolveBody(f, h, r)
 	}
-	if f.Recovery != nil {
+	if planned && f.Recovery != nil {
 		t.undo(f)
 	}
 	return true
@@ -231,6 +232,20 @@ func (t *turn) resolveBody(f *Frame, h *Hold, r *Resolution) {
 	}
 }
 
+// breakOff notes of the bodies that are due in a saga how far they had come: it
+// ends as it stands, and may be undone later.
+func (t *turn) breakOff(saga *Frame) {
+	for _, id := range t.allFrames() {
+		f := t.peek(id)
+		if f.Body == nil || f.Body.Operation == Ask || t.outermost(f) != saga {
+			continue
+		}
+		f = t.frame(id)
+		f.Body.Unknown = f.Body.Unknown || f.Job != 0 && t.peekJob(f.Job).Kind != Timer
+		t.record(f, 0, nil)
+	}
+}
+
 // abandon ends a saga as it stands. The execution fails by it.
 func (t *turn) abandon(r *Resolution) bool {
 	for _, f := range t.openSagas() {
@@ -241,6 +256,7 @@ func (t *turn) abandon(r *Resolution) bool {
 		fl.fatal, fl.within = true, true
 		fl.event = t.event(Event{Type: SagaResolved, Prev: f.Prev, Worker: r.Operator,
 			Saga: &SagaTold{Saga: r.Saga, Word: Abandon.String(), Reason: r.Reason}})
+		t.breakOff(f)
 		t.prune(f)
 		t.dropBody(f)
 		t.close(f)

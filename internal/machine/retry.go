@@ -47,7 +47,7 @@ func (t *turn) handOn(f *Frame, s *asl.State, fl *fault, i int) {
 		}
 		r.Then, r.Index = caught, catcher(s, fl)
 		if r.Index < 0 {
-			r.Then = outward
+			r.Then, r.Index = outward, 0
 		}
 	}
 	r.Fault, r.Floor = *fl, f.Undo

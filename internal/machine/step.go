@@ -45,7 +45,7 @@ func (t *turn) take(m Message) bool {
 	case m.Kind == Redrive:
 		return t.redrive(m.Token)
 	case m.Kind == Resolve:
-		return t.resolve(m.Resolution)
+		return t.goesOn() && t.resolve(m.Resolution)
 	case m.Kind == CompensateSagas:
 		return t.compensate()
 	}

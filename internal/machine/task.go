@@ -350,13 +350,14 @@ var interpreters = []string{"States.", "Lambda.", "Runtime.", "Sandbox."}
 // worked goes on after an attempt that has a result, or a fault.
 func (t *turn) worked(f *Frame, j *Job, result Ref, fl *fault) {
 	s := t.state(f)
+	planned := f.Recovery != nil // else what is undone begins by itself
 	switch {
 	case j.Operation != Forward:
 		t.bodyWorked(f, result, fl)
-		if f.Recovery != nil {
+		if planned && f.Recovery != nil {
 			t.undo(f)
 		}
-	case f.Recovery != nil && !(s.Step.Pivot && fl == nil):
+	case planned && !(s.Step.Pivot && fl == nil):
 		t.landed(f, s, result, fl)
 	case fl != nil:
 		t.raise(t.scope(f, s, f.Prev), fl)

@@ -92,6 +92,7 @@ type BodyCall struct {
 	Started   int64  // UTC ms
 	Ended     int64
 	Attempts  uint32
+	Unknown   bool // a try may have had its effect although it failed
 	Request   Ref
 	Result    Ref
 	Error     *string

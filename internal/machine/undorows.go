@@ -29,6 +29,7 @@ func AppendUndo(b []byte, u *Undo) []byte {
 		b = binary.AppendVarint(b, c.Started)
 		b = binary.AppendVarint(b, c.Ended)
 		b = binary.AppendUvarint(b, uint64(c.Attempts))
+		b = appendFlag(b, c.Unknown)
 		b = binary.AppendUvarint(b, uint64(c.Request))
 		b = binary.AppendUvarint(b, uint64(c.Result))
 		b = appendMaybe(b, c.Error)
@@ -55,7 +56,7 @@ func DecodeUndo(b []byte) (*Undo, error) {
 	for range r.length() {
 		u.Calls = append(u.Calls, BodyCall{
 			Operation: Operation(r.upTo(uint8(Ask))), Key: r.text(), Started: r.int64(), Ended: r.int64(), Attempts: r.uint32(),
-			Request: Ref(r.uint32()), Result: Ref(r.uint32()), Error: r.maybe(), Cause: r.maybe(),
+			Unknown: r.flag(), Request: Ref(r.uint32()), Result: Ref(r.uint32()), Error: r.maybe(), Cause: r.maybe(),
 		})
 	}
 	return u, r.end()

@@ -61,7 +61,17 @@ type life struct {
 	well    bool                    // it has ended well, or had undone all
 	anew    int64                   // its last ExecutionRedriven, 0: none
 	stateOf *stateMachine
+
+	// Of one with sagas.
+	log      map[uint32]*machine.Undo
+	lines    map[uint32]lineage // of each entry that was called
+	undoing  map[uint32]bool    // entries whose undo was called
+	sent     map[string]bool    // calls
+	attended map[uint32]bool    // holds that somebody looks at
 }
+
+// saga reports whether the execution's definition has saga scopes.
+func (l *life) saga() bool { return l.stateOf != nil && l.stateOf.program.HasSagas() }
 
 // entry is one entry of a state, as history and participants know it.
 type entry struct {
@@ -151,6 +161,10 @@ func (b *book) execution(c *store.Batch, row *store.Execution) {
 	b.payloads(l, &t)
 	b.parts(l, &t)
 	b.history(l, &t)
+	if l.saga() {
+		b.sagaRows(l, &t)
+		b.auditSagas(l)
+	}
 	b.audit(l, &t)
 	b.found(l, &was)
 	switch {
@@ -161,6 +175,16 @@ func (b *book) execution(c *store.Batch, row *store.Execution) {
 	case was.Redrives != head.Redrives: // redriven and ended at once
 		w.over(l)
 	}
+}
+
+// goesOn is an execution that has not ended.
+func (b *book) goesOn() store.ID {
+	for _, l := range b.order {
+		if !l.start.Express && (!l.head.Status.Ended() || len(l.jobs) > 0) {
+			return l.id
+		}
+	}
+	return store.ID{}
 }
 
 // turned is what one commit changed of a life.
@@ -302,7 +326,7 @@ func (b *book) job(l *life, t *turned, row *store.Job) {
 		if j.Kind == machine.Resume {
 			w.saw(handedOver)
 		}
-		if j.Kind <= machine.Child {
+		if j.Kind <= machine.Child && !l.saga() {
 			if j.Attempt <= l.tries[j.Entry] {
 				w.failf("I4", l.id, "%q makes attempt %d once more", j.State, j.Attempt)
 			}

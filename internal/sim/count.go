@@ -65,6 +65,15 @@ const (
 	mapRunMended
 	expressItem
 	itemAgain
+	sagaCompleted
+	sagaAborted
+	sagaEndedBadly
+	sagaAbandoned
+	nullUndo
+	held
+	undoneAfterwards
+	stopRefused
+	stopUndoes
 	jobPolled
 	jobStopped
 	submittedTwice
@@ -86,6 +95,8 @@ var SituationNames = [situationKinds]string{
 	"effect whose answer was lost", "timer beyond the window", "history full", "redriven", "redrive asked for again", "redrive refused",
 	"map run ended", "map run stopped", "map run redriven", "map run redriven to a good end",
 	"express child of a map run called", "express child called again after a crash",
+	"saga completed", "saga aborted", "saga ended badly", "saga abandoned", "null compensation", "held", "undone after the end",
+	"stop refused after a pivot", "stop undoes",
 	"job polled to its end", "job stopped before its end", "job submitted again after its answer was lost",
 	"search attribute changed",
 }

@@ -120,6 +120,13 @@ func (w *world) prepare() {
 // generate makes the state machines: in three seeds of ten the order saga, else
 // random ones, of which later ones start earlier ones.
 func (w *world) generate() []*stateMachine {
+	if w.sagas {
+		var all []*stateMachine
+		for i := range w.work.between(1, 2) {
+			all = append(all, sagaMachine(w.work, "M"+strconv.Itoa(i)))
+		}
+		return all
+	}
 	if w.work.share(300) {
 		return []*stateMachine{orderMachine(w.work)}
 	}

@@ -64,6 +64,30 @@ func TestSim(t *testing.T) {
 	}
 }
 
+// TestSagas is TestSim with generated sagas. make sim SIM=saga is this test.
+func TestSagas(t *testing.T) {
+	if *replay != 0 {
+		o := Run(Options{Seed: *replay, Trace: *showAll, Sagas: true})
+		for _, line := range o.Lines {
+			fmt.Println(line)
+		}
+		if o.Violation != nil {
+			t.Fatal(Report(o, false))
+		}
+		t.Logf("seed %d holds: %d executions, %d events", o.Seed, o.Executions, o.Events)
+		return
+	}
+	began := time.Now()
+	sum := runSeeds(Options{Seed: *firstSeed, Sagas: true}, *executions, *mostSeeds)
+	t.Log(sum.table(time.Since(began)))
+	for _, o := range sum.broken {
+		t.Error(Report(o, false))
+	}
+	if sum.Well*10 < sum.Executions*7 {
+		t.Errorf("%d of %d executions ended well: below the floor of 70 %%, the run proves nothing", sum.Well, sum.Executions)
+	}
+}
+
 // summary is what many runs came to.
 type summary struct {
 	Outcome
