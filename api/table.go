@@ -47,6 +47,7 @@ var Operations = []Operation{
 	op("ListMapRuns", Service.ListMapRuns),
 	op("UpdateMapRun", Service.UpdateMapRun),
 	op("WaitExecution", Service.WaitExecution),
+	op("ListExecutionsWhere", Service.ListExecutionsWhere),
 }
 
 // Prefixes of an operation's name in the header X-Amz-Target.

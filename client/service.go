@@ -214,3 +214,8 @@ func (c *Client) UpdateMapRun(ctx context.Context, in *api.UpdateMapRunInput) (*
 func (c *Client) WaitExecution(ctx context.Context, in *api.WaitExecutionInput) (*api.WaitExecutionOutput, error) {
 	return call[api.WaitExecutionOutput](ctx, c, api.TargetBackstep+"WaitExecution", again, pollPatience, in)
 }
+
+// ListExecutionsWhere implements [api.Service].
+func (c *Client) ListExecutionsWhere(ctx context.Context, in *api.ListExecutionsWhereInput) (*api.ListExecutionsWhereOutput, error) {
+	return call[api.ListExecutionsWhereOutput](ctx, c, api.TargetBackstep+"ListExecutionsWhere", again, 0, in)
+}

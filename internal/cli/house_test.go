@@ -80,7 +80,7 @@ func validate(text []byte, express, strict bool) []cli.Finding {
 	}
 	definition, diagnostics := parse(text)
 	if asl.Render(diagnostics) == "" {
-		rules := asl.Rules{Express: express, Distributed: true, Serves: asl.OnAWS, Foreign: !strict}
+		rules := asl.Rules{Express: express, Distributed: true, Strict: strict, Serves: asl.OnAWS, Foreign: !strict}
 		diagnostics = append(diagnostics, asl.Check(definition, rules)...)
 	}
 	var findings []cli.Finding

@@ -6,8 +6,8 @@
 // given: the environment is asked through a function.
 //
 // Read config.go (the struct), check.go (what holds of it), then load.go (from
-// file to struct) with report.go (logs and events), decode.go (from YAML to
-// values), quantity.go and secret.go.
+// file to struct) with report.go (logs and events) and status.go, decode.go (from
+// YAML to values), quantity.go and secret.go.
 package config
 
 import "time"
@@ -34,6 +34,8 @@ type Config struct {
 	Keys        map[string]Secret // by access key id
 	Limits      Limits
 	Endpoints   Endpoints
+
+	Status map[string]StatusRule // by names of their own; none: nobody may ask
 }
 
 // Function is a Lambda function: a URL, or a command that speaks the Lambda

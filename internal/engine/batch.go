@@ -48,6 +48,7 @@ func (w *writer) batch(r *resident, d *machine.Delta, with *rider, guarded bool)
 		w.parts(r, d)
 		w.jobs(r, d, guarded)
 		w.lists(r, d)
+		w.attributes(r, d.Head)
 	}
 	if with != nil {
 		w.b.ExpectQueued, w.b.DropMessages = with.expectQueued, with.dropMessages
@@ -151,13 +152,7 @@ func (w *writer) lists(r *resident, d *machine.Delta) {
 }
 
 func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *machine.Head) {
-	item := Item{Name: s.Name, Status: h.Status, Start: s.At, Stop: h.Stop, Version: s.Version, Alias: s.Alias, Redrives: h.Redrives, Redriven: h.Redriven}
-	if s.Map != nil {
-		item.Machine = s.Machine
-	}
-	if s.Map != nil && s.Map.Item != nil {
-		item.Items = s.Map.Item.Count
-	}
+	item := itemOf(s, h)
 	at := len(w.bytes)
 	w.bytes = item.append(w.bytes)
 	eachList(s, id, func(k store.IndexKey, byStatus string) {
@@ -173,6 +168,18 @@ func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *mach
 			w.b.DropIndex = append(w.b.DropIndex, k)
 		}
 	})
+}
+
+// itemOf is what lists show of an execution.
+func itemOf(s *machine.Start, h *machine.Head) Item {
+	item := Item{Name: s.Name, Status: h.Status, Start: s.At, Stop: h.Stop, Version: s.Version, Alias: s.Alias, Redrives: h.Redrives, Redriven: h.Redriven}
+	if s.Map != nil {
+		item.Machine = s.Machine
+	}
+	if s.Map != nil && s.Map.Item != nil {
+		item.Items = s.Map.Item.Count
+	}
+	return item
 }
 
 // eachList visits the lists that an execution is in: its place in each, and the

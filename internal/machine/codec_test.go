@@ -26,7 +26,7 @@ var (
 		Kept: true, Redriven: 13, Tokens: []redriveToken{{"t", 14}, {"u", 15}}, Invocations: []invocations{{"s", 16}, {"t", 17}},
 		Run: &Run{MaxConcurrency: 13, ToleratedCount: -14, ToleratedPercentage: 15.5, Items: counts{16, 17, 18, 19, 20, 21, 34, 35},
 			Executions: counts{22, 23, 24, 25, 26, 27, 36, 37}, Lost: 42, Again: 38, Until: 43, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Writes: 33, Cursor: "c", Over: true, Failing: true},
-		ParentJob: 40, Sagas: 44, OpenSagas: 45, Aborting: 46, EndedSagas: [4]uint32{47, 48, 49, 50}, Holds: 51, OpenHolds: 52, Pivoted: true, Spent: true, Undone: true,
+		ParentJob: 40, Sagas: 44, OpenSagas: 45, Aborting: 46, EndedSagas: [4]uint32{47, 48, 49, 50}, Holds: 51, OpenHolds: 52, Pivoted: true, Spent: true, Undone: true, Search: []Attribute{{"a", "b"}, {"c", ""}},
 	}
 	fullFrame = Frame{
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
@@ -91,11 +91,13 @@ func records() []record {
 	ordinaryHead, uncountedHead := fullHead, fullHead
 	ordinaryHead.Run, uncountedHead.Invocations = nil, nil
 	sagalessFrame, sagalessJob, sagalessHead := sagaless()
+	unfoundHead, foundHead := fullHead, sagalessHead
+	unfoundHead.Search, foundHead.Search = nil, fullHead.Search
 	ordinaryFrame, ordinaryJob := sagalessFrame, sagalessJob
 	ordinaryFrame.Submissions, ordinaryJob.Answer, ordinaryJob.Earlier, ordinaryJob.Invocation = 0, 0, 0, 0
 	return []record{
 		start(fullStart), head(fullHead), start(ordinaryStart), start(untestedStart), start(testedStart), head(ordinaryHead), head(uncountedHead),
-		job(fullJob), job(sagalessJob), job(ordinaryJob), head(sagalessHead),
+		job(fullJob), job(sagalessJob), job(ordinaryJob), head(sagalessHead), head(unfoundHead), head(foundHead),
 		frame(fullFrame), frame(sagalessFrame), frame(ordinaryFrame),
 		{"undo", AppendUndo(nil, &fullUndo), func(b []byte) (any, error) { return DecodeUndo(b) }, &fullUndo},
 		{"events", AppendEvents(nil, fullEvents), func(b []byte) (any, error) { return DecodeEvents(b) }, fullEvents},
@@ -108,13 +110,14 @@ func sagaless() (Frame, Job, Head) {
 	f.Undo, f.Outcome, f.Endless, f.Edition, f.Asked, f.Scope, f.Recovery, f.Body, f.Hold = 0, 0, 0, 0, 0, nil, nil, nil, nil
 	j.Kind, j.Operation, j.Alternative, j.Edition, j.Resource, j.Landing = WriteResults, Forward, 0, 0, "", false
 	h.Sagas, h.OpenSagas, h.Aborting, h.EndedSagas, h.Holds, h.OpenHolds, h.Pivoted, h.Spent, h.Undone = 0, 0, 0, [4]uint32{}, 0, 0, false, false, false
+	h.Search = nil
 	return f, j, h
 }
 
 // TestFullValues makes sure that the values above leave no field out, so that
 // a field that no record keeps is noticed.
 func TestFullValues(t *testing.T) {
-	for _, v := range []any{fullStart, *fullStart.Parent, *fullStart.Map, *fullStart.Map.Item, fullHead, *fullHead.Run, fullHead.Run.Items, fullFrame, *fullFrame.Join,
+	for _, v := range []any{fullStart, *fullStart.Parent, *fullStart.Map, *fullStart.Map.Item, fullHead, *fullHead.Run, fullHead.Run.Items, fullHead.Search[0], fullFrame, *fullFrame.Join,
 		fullFrame.Lost[0], *fullFrame.Scope, *fullFrame.Scope.Save, *fullFrame.Recovery, *fullFrame.Body, *fullFrame.Hold, fullUndo,
 		fullUndo.Calls[0], fullJob, fullEvents[0], *fullEvents[0].Saga} {
 		r := reflect.ValueOf(v)

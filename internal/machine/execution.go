@@ -18,7 +18,7 @@
 // results.go with what its children came to, and rerun.go again. Beside them stand
 // join.go (the frames beneath a Parallel or Map), retry.go (what becomes of a
 // fault.go), redrive.go (how one that failed goes on), query.go (expressions and
-// how their failures are worded), context.go and assign.go. At the edges:
+// how their failures are worded), context.go, assign.go and search.go. At the edges:
 // event.go, request.go and child.go (what a job asks, and what a nested
 // execution tells), token.go, arn.go, trial.go (one state alone), and the
 // records on disk: codec.go, rows.go, group.go.
@@ -161,6 +161,8 @@ type Head struct {
 	// ParentJob is the parent's job that the end completes, where a redrive of
 	// the parent has opened another than the one of the start; 0: that one.
 	ParentJob JobID
+
+	Search []Attribute // by which it is found, in order of name; replaced, never changed
 }
 
 // invocations are how often a state's work was asked for so far.

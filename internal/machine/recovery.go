@@ -406,6 +406,7 @@ func (t *turn) goBack(f *Frame) {
 	t.forget(f)
 	f.State, f.Input, f.Phase = save.State, save.Input, Entering
 	t.assign(f, save.Variables)
+	t.searchBack(f)
 	f.Job = t.open(Job{Kind: Timer, Frame: f.ID, State: f.State, Due: t.head.Now + delay})
 }
 

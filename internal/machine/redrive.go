@@ -134,6 +134,7 @@ func (t *turn) goOn(token string) {
 	t.untell()
 	t.event(Event{Type: ExecutionRedriven, Prev: h.LastEvent, Index: h.Redrives})
 	t.limitTime()
+	t.searchAgain(t.frame(0))
 	t.revive(t.frame(0), failed)
 }
 

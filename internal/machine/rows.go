@@ -68,7 +68,9 @@ func DecodeStart(b []byte) (Start, error) {
 func AppendHead(b []byte, h *Head) []byte {
 	format := byte(headFormat)
 	switch {
+	case len(h.Search) > 0:
 	case h.Sagas > 0 || h.Spent:
+		format = unfoundHead
 	case h.Run == nil && h.ParentJob == 0 && h.Invocations == nil:
 		format = plainHead
 	default:
@@ -110,6 +112,9 @@ func AppendHead(b []byte, h *Head) []byte {
 		b = appendFlag(b, h.Pivoted)
 		b = appendFlag(b, h.Spent)
 		b = appendFlag(b, h.Undone)
+	}
+	if format > unfoundHead {
+		b = appendAttributes(b, h.Search)
 	}
 	return b
 }
@@ -158,6 +163,9 @@ func DecodeHead(b []byte) (Head, error) {
 			*n = r.uint32()
 		}
 		h.Pivoted, h.Spent, h.Undone = r.flag(), r.flag(), r.flag()
+	}
+	if format > unfoundHead {
+		h.Search = r.attributes()
 	}
 	return h, r.end()
 }

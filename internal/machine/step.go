@@ -99,6 +99,7 @@ func (t *turn) begin(input value.Text) bool {
 	t.frames.put(root.ID, root)
 	t.openWhole(root)
 	t.ready = append(t.ready, root)
+	t.search(root)
 	return true
 }
 
@@ -236,6 +237,7 @@ func (t *turn) leave(sc *scope, out Ref, assigned []binding, next *asl.State) {
 	t.handOver(f, sc.state)
 	f.Prev = t.event(Event{Type: exited(sc.state.Type), Prev: f.Prev, State: sc.state.Name, Out: out, Assigned: assigned})
 	t.assign(f, assigned)
+	t.searchLeaving(f, out, assigned)
 	t.prune(f)
 	f.Result = 0
 	if next == nil {

@@ -21,6 +21,9 @@ func (s *script) tell(events []Event) string {
 	for _, id := range slices.Sorted(maps.Keys(s.x.Frames)) {
 		b.WriteString(s.frameLine(s.x.Frames[id]))
 	}
+	for _, a := range s.x.Head.Search {
+		fmt.Fprintf(&b, "found by %s = %q\n", a.Name, a.Value)
+	}
 	if u := s.x.Head.Run; u != nil {
 		b.WriteString(runLine(u))
 	}

@@ -13,13 +13,14 @@ import (
 // book is what is durable by now: every commit that was made is entered, and
 // what it touched is audited. The engine never sees it.
 type book struct {
-	w      *world
-	lives  map[store.ID]*life
-	order  []*life // as they began
-	names  map[store.NameKey]store.ID
-	queued map[store.QueuedKey]bool
-	kids   map[store.JobKey]store.ID // who was started by a job
-	open   int                       // lives that go on
+	w         *world
+	lives     map[store.ID]*life
+	order     []*life // as they began
+	names     map[store.NameKey]store.ID
+	queued    map[store.QueuedKey]bool
+	kids      map[store.JobKey]store.ID  // who was started by a job
+	everFound map[machine.Attribute]bool // search attributes that somebody had
+	open      int                        // lives that go on
 
 	texts map[uint64]bool // hashes of the payloads of the batch entered last
 }
@@ -87,6 +88,7 @@ func newBook(w *world) book {
 	return book{
 		w: w, lives: map[store.ID]*life{}, names: map[store.NameKey]store.ID{},
 		queued: map[store.QueuedKey]bool{}, kids: map[store.JobKey]store.ID{}, texts: map[uint64]bool{},
+		everFound: map[machine.Attribute]bool{},
 	}
 }
 
@@ -164,6 +166,7 @@ func (b *book) execution(c *store.Batch, row *store.Execution) {
 		b.auditSagas(l)
 	}
 	b.audit(l, &t)
+	b.found(l, &was)
 	switch {
 	case !head.Status.Ended():
 	case was.Status <= machine.Running:

@@ -78,6 +78,7 @@ const (
 	jobPolled
 	jobStopped
 	submittedTwice
+	attributeMoved
 	situationKinds = iota
 )
 
@@ -98,6 +99,7 @@ var SituationNames = [situationKinds]string{
 	"saga completed", "saga aborted", "saga ended badly", "saga abandoned", "null compensation", "held", "undone after the end", "nested saga undone",
 	"stop refused after a pivot", "stop undoes",
 	"job polled to its end", "job stopped before its end", "job submitted again after its answer was lost",
+	"search attribute changed",
 }
 
 func (w *world) saw(s situation) { w.out.Situations[s]++ }

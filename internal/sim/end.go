@@ -168,6 +168,7 @@ func (w *world) conclude() {
 		w.failf("I9", store.ID{}, "%d tasks are left in queues", len(w.book.queued))
 	}
 	w.checkLists()
+	w.checkFound()
 	w.checkSagaLists()
 }
 

@@ -170,6 +170,9 @@ func (g *generator) machine() string {
 	if g.c.once(8) {
 		fmt.Fprintf(&b, `"TimeoutSeconds":%d,`, g.c.between(20, 200))
 	}
+	if !g.express && g.budget%2 == 0 {
+		b.WriteString(searchable)
+	}
 	var first string
 	if g.variable = g.c.once(3); g.variable {
 		first = `{"Type":"Pass","Assign":{"a.$":"$.n","b":{"few":[1,2],"deep":{"v":7}}},"Next":"%s"}`
