@@ -155,7 +155,14 @@ func (t *turn) end(s Status, e Event) {
 	if s == TimedOut {
 		t.head.Error = nil // DescribeExecution has none, history has
 	}
-	t.head.OpenSagas, t.head.OpenHolds = 0, 0
+	t.head.OpenSagas = 0
+	if t.head.OpenHolds > 0 { // nobody is waited for any more
+		for _, id := range t.allFrames() {
+			if t.peek(id).Hold != nil {
+				t.unhold(t.frame(id))
+			}
+		}
+	}
 	if root := t.peek(0); root != nil && root.Scope != nil && s != Succeeded {
 		t.head.Undone = t.entry(root.Scope.Saga).Status == SagaAborted
 	}

@@ -288,7 +288,7 @@ func (s *script) counts() {
 			ended[u.Status-SagaAborted]++
 		}
 	}
-	if open != h.OpenSagas || aborting != h.Aborting || holds != h.OpenHolds && !h.Status.Ended() || ended != h.EndedSagas {
+	if open != h.OpenSagas || aborting != h.Aborting || holds != h.OpenHolds || ended != h.EndedSagas {
 		s.t.Errorf("the head counts %d sagas, %d aborting, %d holds, ended %v; there are %d, %d, %d, %v",
 			h.OpenSagas, h.Aborting, h.OpenHolds, h.EndedSagas, open, aborting, holds, ended)
 	}

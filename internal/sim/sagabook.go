@@ -62,7 +62,7 @@ func (b *book) sagaRows(l *life, t *turned) {
 		}
 	}
 	for _, f := range l.frames {
-		if f.Hold != nil && !l.head.Status.Ended() || f.Hold != nil && l.head.OpenSagas > 0 {
+		if f.Hold != nil {
 			b.w.attend(l, f)
 		}
 	}
@@ -100,7 +100,7 @@ func (b *book) auditSagas(l *life) {
 			open++
 		}
 	}
-	if open != l.head.OpenSagas || holds != l.head.OpenHolds && !l.head.Status.Ended() {
+	if open != l.head.OpenSagas || holds != l.head.OpenHolds {
 		b.w.failf("I9", l.id, "%d sagas are open and %d calls held, and the head says %d and %d", open, holds, l.head.OpenSagas, l.head.OpenHolds)
 	}
 	for _, u := range l.log {
