@@ -127,6 +127,7 @@ func (f *Frame) refer(each func(Ref)) {
 		each(f.Join.Items)
 		each(f.Join.From)
 	}
+	each(f.Locked)
 	if f.Body != nil {
 		each(f.Body.Plan.request)
 	}

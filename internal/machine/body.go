@@ -297,6 +297,9 @@ func (t *turn) settleStep(f *Frame, as Settled, result Ref, fl *fault) {
 	operation := f.Body.Operation
 	u := t.record(f, result, fl)
 	u.Settled = as
+	if as == Compensated {
+		t.unlock(f, u)
+	}
 	f.Prev = max(f.Prev, f.Body.Prev)
 	f.Body = nil
 	if as == CompensationFailed || as == Skipped {

@@ -10,7 +10,7 @@ import (
 // Every record begins with the number of its encoding, and is read by that
 // number for as long as stores hold it. A new encoding gets a new number.
 const (
-	startFormat  = 3
+	startFormat  = 4
 	headFormat   = 5
 	frameFormat  = 4
 	jobFormat    = 3
@@ -23,6 +23,7 @@ const (
 	plainJob       = 1 // the format of a job that is not polled, follows none that was, and is no test case's
 	sagalessHead   = 3 // … and of one that has begun no saga
 	unfoundHead    = 4 // … and of one that is found by no search attributes
+	unlockedStart  = 3 // … and of one that runs a test case, and is no lock
 	sagalessJob    = 2 // … and of one that is no call of a body, nor anything that only a saga has
 	sagalessFrame  = 3 // … and of one in no saga
 	sagalessEvents = 1 // the format of events none of which only a saga has

@@ -18,7 +18,7 @@ var (
 		ID: ID{1, 2, 3}, Account: "123456789012", Region: "eu-central-1", Machine: "m", Name: "n", Definition: [32]byte{4},
 		Version: "v", Alias: "a", RoleARN: "r", Trace: "t", Express: true, At: 5, Depth: 6,
 		Parent: &Parent{ID: ID{7}, Job: 8},
-		Map:    &MapStart{State: "s", Item: &itemStart{Index: 9, Count: 10}}, TestCase: "c",
+		Map:    &MapStart{State: "s", Item: &itemStart{Index: 9, Count: 10}}, TestCase: "c", Lock: true,
 	}
 	fullHead = Head{
 		Status: Failed, Now: 1, Stop: 2, LastEvent: 3, Entries: 4, LastPayload: 5, LastFrame: 6, LastJob: 7, Input: 8, Output: 9,
@@ -35,25 +35,26 @@ var (
 		Join: &Join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18, From: 25}, Result: 19,
 		Lost: []lost{{Entry: 21, Attempt: 22, Request: 23, Items: 24, As: Aborted}},
 		Undo: 28, Outcome: StepUnknown,
-		Scope: &Scope{Saga: 29, Outermost: true, Floor: 30, Committed: true, Aborting: true, Failed: true, Ended: true, Output: 31,
+		Scope: &Scope{Saga: 29, Outermost: true, Floor: 30, Committed: true, Aborting: true, Failed: true, Locks: 61, Ended: true, Output: 31,
 			Assigned: []binding{{"c", 32}}, Confirms: 33, Next: 34,
 			Save: &savePoint{State: "p", Input: 35, Variables: []binding{{"d", 36}}, Undo: 37, Tries: 38, returning: true}},
 		Recovery: &recovery{Then: returned, Index: 39, Floor: 40, Fault: fullFault, Failed: true, Fenced: true, Begun: 41, Active: 42},
 		Body: &body{Operation: Ask, Row: 43, Alternative: 44, Resource: "r", Plan: plan{45, 46, 47, "role"}, Started: 48, Fault: &fullFault,
 			effort: effort{Prev: 49, Retries: []uint32{50}, Sends: 51, Submissions: 52, Unknown: true, Endless: 53, Edition: 54, Asked: 60}},
-		Hold: &Hold{Number: 55, Operation: Confirm, Row: 56, Since: 57, Fault: fullFault},
+		Hold: &Hold{Number: 55, Operation: Confirm, Row: 56, Since: 57, Fault: fullFault}, Locked: 62,
+		Claim: &Claim{Execution: ID{63}, Job: 64, Saga: 65, Entry: 66, Granted: true},
 	}
 	fullFault = fault{Failure: Failure{textPointer("e"), textPointer("c")}, event: 58, fatal: true, timeout: true, heartbeat: true,
 		within: true, evaluated: true, declared: true, undone: true}
 	fullJob = Job{
-		ID: 1, Kind: Unwind, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
+		ID: 1, Kind: GrantLock, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
 		Deadline: never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true, Answer: 10, Earlier: 11, Invocation: 12,
 		Operation: Compensate, Alternative: 13, Edition: 14, Resource: "s", Landing: true,
 	}
 	fullUndo = Undo{
 		Number: 1, Kind: undoSaga, Prev: 2, State: "s", Saga: 3, Outcome: StepUnknown, Settled: NotOwed, Started: 4, Ended: -5, Attempts: 6, Tries: 20,
 		Error: textPointer("e"), Cause: textPointer(""), Asked: true, EnteredEvent: 7, Input: 8, Request: 19, Result: 9, Variables: []binding{{"a", 10}},
-		Heads: []uint32{11, 12}, AtOnce: 13, Status: SagaAbandoned, Committed: true,
+		Heads: []uint32{11, 12}, AtOnce: 13, Lock: 23, Status: SagaAbandoned, Committed: true,
 		Calls: []BodyCall{{Operation: Confirm, Alternative: 21, Edition: 22, Resource: "r", Started: 14, Ended: 15, Attempts: 16, Unknown: true, Request: 17, Result: 18,
 			Error: textPointer("e"), Cause: textPointer("c")}},
 	}
@@ -86,7 +87,9 @@ func records() []record {
 	job := func(j Job) record {
 		return record{"job", AppendJob(nil, &j), func(b []byte) (any, error) { return DecodeJob(b) }, &j}
 	}
-	ordinaryStart, untestedStart, testedStart := fullStart, fullStart, fullStart
+	unlocked := fullStart
+	unlocked.Lock = false
+	ordinaryStart, untestedStart, testedStart := unlocked, unlocked, unlocked
 	ordinaryStart.Map, ordinaryStart.TestCase, untestedStart.TestCase, testedStart.Map = nil, "", "", nil
 	ordinaryHead, uncountedHead := fullHead, fullHead
 	ordinaryHead.Run, uncountedHead.Invocations = nil, nil
@@ -96,7 +99,7 @@ func records() []record {
 	ordinaryFrame, ordinaryJob := sagalessFrame, sagalessJob
 	ordinaryFrame.Submissions, ordinaryJob.Answer, ordinaryJob.Earlier, ordinaryJob.Invocation = 0, 0, 0, 0
 	return []record{
-		start(fullStart), head(fullHead), start(ordinaryStart), start(untestedStart), start(testedStart), head(ordinaryHead), head(uncountedHead),
+		start(fullStart), start(unlocked), head(fullHead), start(ordinaryStart), start(untestedStart), start(testedStart), head(ordinaryHead), head(uncountedHead),
 		job(fullJob), job(sagalessJob), job(ordinaryJob), head(sagalessHead), head(unfoundHead), head(foundHead),
 		frame(fullFrame), frame(sagalessFrame), frame(ordinaryFrame),
 		{"undo", AppendUndo(nil, &fullUndo), func(b []byte) (any, error) { return DecodeUndo(b) }, &fullUndo},
@@ -107,7 +110,7 @@ func records() []record {
 // sagaless are a frame, a job and a head that have nothing to do with a saga.
 func sagaless() (Frame, Job, Head) {
 	f, j, h := fullFrame, fullJob, fullHead
-	f.Undo, f.Outcome, f.Endless, f.Edition, f.Asked, f.Scope, f.Recovery, f.Body, f.Hold = 0, 0, 0, 0, 0, nil, nil, nil, nil
+	f.Undo, f.Outcome, f.Endless, f.Edition, f.Asked, f.Scope, f.Recovery, f.Body, f.Hold, f.Locked, f.Claim = 0, 0, 0, 0, 0, nil, nil, nil, nil, 0, nil
 	j.Kind, j.Operation, j.Alternative, j.Edition, j.Resource, j.Landing = WriteResults, Forward, 0, 0, "", false
 	h.Sagas, h.OpenSagas, h.Aborting, h.EndedSagas, h.Holds, h.OpenHolds, h.Pivoted, h.Spent, h.Undone = 0, 0, 0, [4]uint32{}, 0, 0, false, false, false
 	h.Search = nil

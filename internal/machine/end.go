@@ -178,7 +178,7 @@ func (t *turn) end(s Status, e Event) {
 func (t *turn) lastDelta() Delta {
 	var closed []JobID
 	for _, id := range slices.Sorted(maps.Keys(t.x.Jobs)) {
-		if j := t.peekJob(id); j != nil && j.Kind == Halt {
+		if j := t.peekJob(id); j != nil && (j.Kind == Halt || j.Kind == FreeLock) {
 			continue // of a branch that was given up before
 		}
 		t.halt(id)
@@ -194,15 +194,15 @@ func (t *turn) lastDelta() Delta {
 		d.Dropped = slices.Sorted(maps.Keys(t.x.Frames))
 	}
 	for _, j := range t.jobs.rows {
-		if j != nil && (j.Kind == Tell || j.Kind == Halt) {
+		if j != nil && (j.Kind == Tell || j.Kind == Halt || j.Kind == FreeLock) {
 			d.Jobs = append(d.Jobs, j)
 		}
 	}
 	return d
 }
 
-// told closes the job of telling the parent, or of stopping somebody, once that
-// has been done.
+// told closes the job of telling somebody, or of stopping somebody, once that has
+// been done.
 func (t *turn) told(j *Job, kind MessageKind) bool {
 	if kind != JobSucceeded && kind != JobFailed {
 		return false

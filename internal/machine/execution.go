@@ -100,6 +100,7 @@ type Start struct {
 	Parent     *Parent
 	Map        *MapStart // of a map run, or of a child of one
 	TestCase   string    // that mocks some of its states, or ""
+	Lock       bool      // it is a semantic lock, of the key that is its name
 }
 
 // MapStart ties a map run, or a child of one, to its distributed Map. Machine
@@ -281,6 +282,8 @@ type Frame struct {
 	Recovery *recovery // while what it did is being undone
 	Body     *body     // the call of a body that is due
 	Hold     *Hold     // what waits for a person
+	Locked   Ref       // the key of the lock that the step holds, 0: none
+	Claim    *Claim    // of a lock; replaced, never changed
 }
 
 // isTop reports whether the frame stands beneath none.

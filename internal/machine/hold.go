@@ -237,10 +237,14 @@ func (t *turn) resolveBody(f *Frame, h *Hold, r *Resolution) {
 func (t *turn) breakOff(saga *Frame) {
 	for _, id := range t.allFrames() {
 		f := t.peek(id)
-		if f.Body == nil || f.Body.Operation == Ask || t.outermost(f) != saga {
+		if t.outermost(f) != saga {
 			continue
 		}
 		f = t.frame(id)
+		t.dropLock(saga, f)
+		if f.Body == nil || f.Body.Operation == Ask {
+			continue
+		}
 		f.Body.Unknown = f.Body.Unknown || f.Job != 0 && t.peekJob(f.Job).Kind != Timer
 		t.record(f, 0, nil)
 	}

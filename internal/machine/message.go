@@ -12,6 +12,7 @@ type Message struct {
 	Effect  Effect     // JobFailed: what is known of the call's effect
 	Worker  string     // Taken: the worker's name, or ""
 	Token   string     // Redrive: the caller's token, or ""
+	Claim   *Claim     // Claimed, Unclaimed
 	Final   bool       // CompensateSagas: it is never redriven
 
 	Run        *runInput   // Begin of a map run
@@ -39,6 +40,8 @@ const (
 	Answered                               // children of the map run have ended
 	Updated                                // somebody changes the map run's limits
 	Resolve                                // a person decides about a hold
+	Claimed                                // a step claims this lock
+	Unclaimed                              // … no more
 	CompensateSagas                        // somebody wants the execution's sagas undone
 )
 

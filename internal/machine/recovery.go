@@ -109,7 +109,9 @@ func (t *turn) aborting(f *Frame, fl *fault) {
 func (t *turn) fence(f *Frame, s *asl.State) {
 	j := (*Job)(nil)
 	if f.Job != 0 && f.Body == nil && f.Phase == Working {
-		j = t.job(f.Job)
+		if j = t.job(f.Job); j.Kind == TakeLock {
+			j = nil // it was not sent yet
+		}
 	}
 	switch {
 	case j == nil:
@@ -133,7 +135,7 @@ func (t *turn) fence(f *Frame, s *asl.State) {
 
 // lands reports whether a frame's step is a call that is let land.
 func (t *turn) lands(f *Frame, s *asl.State) bool {
-	return f.Job != 0 && f.Body == nil && f.Phase == Working && s.Task != nil && s.Task.Resource.Pattern == asl.RequestResponse &&
+	return f.Job != 0 && f.Body == nil && f.Phase == Working && t.peekJob(f.Job).Kind != TakeLock && s.Task != nil && s.Task.Resource.Pattern == asl.RequestResponse &&
 		s.Task.Resource.Kind != asl.Activity
 }
 

@@ -6,7 +6,9 @@ import "encoding/binary"
 func AppendStart(b []byte, s *Start) []byte {
 	format := byte(startFormat)
 	switch {
+	case s.Lock:
 	case s.TestCase != "":
+		format = unlockedStart
 	case s.Map != nil:
 		format = untestedMap
 	default:
@@ -29,6 +31,9 @@ func AppendStart(b []byte, s *Start) []byte {
 	if format > untestedMap {
 		b = appendText(b, s.TestCase)
 		b = appendFlag(b, s.Map != nil)
+	}
+	if format > unlockedStart {
+		b = appendFlag(b, s.Lock)
 	}
 	if s.Map != nil {
 		b = s.Map.append(b)
@@ -58,7 +63,11 @@ func DecodeStart(b []byte) (Start, error) {
 	if format > untestedMap {
 		s.TestCase = r.text()
 	}
-	if format == untestedMap || format > untestedMap && r.flag() {
+	mapped := format == untestedMap || format > untestedMap && r.flag()
+	if format > unlockedStart {
+		s.Lock = r.flag()
+	}
+	if mapped {
 		s.Map = r.mapStart()
 	}
 	return s, r.end()
@@ -178,7 +187,7 @@ func AppendFrame(b []byte, f *Frame) []byte {
 	}
 	format := byte(frameFormat)
 	switch {
-	case f.Undo != 0 || f.Outcome != 0 || f.Endless > 0 || f.Edition > 0 || f.Asked > 0 || f.Kind > Item ||
+	case f.Undo != 0 || f.Outcome != 0 || f.Endless > 0 || f.Edition > 0 || f.Asked > 0 || f.Kind > Item || f.Locked > 0 || f.Claim != nil ||
 		f.Scope != nil || f.Recovery != nil || f.Body != nil || f.Hold != nil:
 	case from == 0 && f.Submissions == 0 && len(f.Lost) == 0:
 		format = plainFrame
@@ -298,7 +307,7 @@ func DecodeJob(b []byte) (*Job, error) {
 	format := r.begin("job", jobFormat)
 	j := &Job{
 		ID:        JobID(r.uint32()),
-		Kind:      JobKind(r.upTo(uint8(Unwind))),
+		Kind:      JobKind(r.upTo(uint8(GrantLock))),
 		Frame:     FrameID(r.uint32()),
 		Entry:     r.uint32(),
 		Attempt:   r.uint32(),

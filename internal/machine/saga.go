@@ -60,6 +60,7 @@ type Scope struct {
 	Committed bool   // it can't go back: a pivot has succeeded in it, or it only goes forward
 	Aborting  bool   // of the outermost: the plan to undo it whole is fixed
 	Failed    bool   // of the outermost: an undo has failed for good, or was skipped
+	Locks     uint32 // of the outermost: so many are held by its steps
 	Save      *savePoint
 
 	// Of the outermost, once its states have ended well.
@@ -258,6 +259,7 @@ func (t *turn) endSaga(f *Frame, s SagaStatus, fl *fault) {
 	if f.Scope.Aborting {
 		t.head.Aborting--
 	}
+	t.unlockAll(f)
 	f.Scope.Ended = true
 	t.head.OpenSagas--
 	t.head.EndedSagas[s-SagaAborted]++

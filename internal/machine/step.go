@@ -19,6 +19,12 @@ const expressSeconds = 300
 func Step(e Env, p *asl.Program, x *Execution, m Message) (d Delta) {
 	defer recalled(&d)
 	t := newTurn(&e, p, x)
+	if x.Start.Lock {
+		if !t.takeLock(m) {
+			return Delta{}
+		}
+		return t.delta()
+	}
 	if x.Start.IsRun() {
 		if !t.takeRun(m) {
 			return Delta{}
@@ -57,8 +63,10 @@ func (t *turn) take(m Message) bool {
 		return true
 	}
 	switch j.Kind {
-	case Tell, Halt:
+	case Tell, Halt, FreeLock:
 		return t.told(j, m.Kind)
+	case TakeLock:
+		return t.lockMessage(j, m)
 	case StartRun:
 		return t.runEnded(j, m)
 	case Resume:
@@ -129,7 +137,7 @@ func (t *turn) limitTime() {
 // lifeEnds is when the execution is out of the time that any may take, in UTC
 // ms. Every job that waits is looked at by then.
 func (t *turn) lifeEnds() int64 {
-	if t.x.Start.Express || t.x.Start.IsRun() {
+	if t.x.Start.Express || t.x.Start.IsRun() || t.x.Start.Lock {
 		return never // the one has a timer of its own, the other ends with its parent
 	}
 	return t.x.Start.At + longestLife
@@ -170,7 +178,7 @@ func (t *turn) enter(f *Frame) {
 	t.entries++
 	t.head.Entries++
 	f.Entry, f.Entered = t.head.Entries, t.head.Now
-	f.effort, f.Tried, f.Outcome = effort{}, 0, 0
+	f.effort, f.Tried, f.Outcome, f.Locked = effort{}, 0, 0, 0
 	t.saveHere(f, s)
 	f.EnteredEvent = t.event(Event{Type: entered(s.Type), Prev: before, State: s.Name, In: f.Input})
 	f.Prev = f.EnteredEvent

@@ -13,6 +13,9 @@ import (
 // sent.
 func (t *turn) task(sc *scope) *fault {
 	f, s := sc.frame, sc.state
+	if waits, fl := t.locks(sc); waits || fl != nil {
+		return fl
+	}
 	r := &s.Task.Resource
 	sc.token = r.Kind == asl.Activity || r.Pattern != asl.RequestResponse
 	plan, fl := sc.plan()

@@ -36,6 +36,7 @@ type Undo struct {
 	Result       Ref       // 0 where the outcome is not SUCCEEDED, or the result was over the limit
 	Variables    []binding // those that the bodies name, as they were before the step's own Assign
 
+	Lock   Ref      // the key of the lock that the step holds, 0: none
 	Heads  []uint32 // of a group: the last row of each sequence that has one; of a saga: of its own
 	AtOnce int      // of a group: at most so many at once; 0: all
 
@@ -188,6 +189,12 @@ func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
 		u = t.rewrite(f.Entry)
 	}
 	f.Outcome = o
+	if f.Locked != 0 {
+		u.Lock, f.Locked = f.Locked, 0
+	}
+	if o == StepFailed {
+		t.unlock(f, u)
+	}
 	if o == StepSucceeded {
 		u.Error, u.Cause = nil, nil
 	}
