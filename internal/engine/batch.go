@@ -26,7 +26,7 @@ func (w *writer) reset() {
 	b := &w.b
 	*b = store.Batch{
 		ExpectNames: b.ExpectNames[:0], ExpectJobs: b.ExpectJobs[:0],
-		Names: b.Names[:0], Executions: b.Executions[:0], Frames: b.Frames[:0], DropFrames: b.DropFrames[:0],
+		DropExecutions: b.DropExecutions[:0], Names: b.Names[:0], Executions: b.Executions[:0], Frames: b.Frames[:0], DropFrames: b.DropFrames[:0],
 		Undos: b.Undos[:0], Events: b.Events[:0], Payloads: b.Payloads[:0], Jobs: b.Jobs[:0], MovedJobs: b.MovedJobs[:0], DropJobs: b.DropJobs[:0],
 		Queue: b.Queue[:0], DropQueue: b.DropQueue[:0], Index: b.Index[:0], DropIndex: b.DropIndex[:0],
 	}
@@ -43,7 +43,11 @@ func (w *writer) body(start int) []byte { return w.bytes[start:len(w.bytes):len(
 // as well, so that each that is closed must still be there.
 func (w *writer) batch(r *resident, d *machine.Delta, with *rider, guarded bool) *store.Batch {
 	w.reset()
-	if !d.IsEmpty() {
+	switch {
+	case d.IsEmpty():
+	case r.x.Start.Lock && d.Head.Status.Ended():
+		w.unlocked(r, d)
+	default:
 		w.head(r, d)
 		w.parts(r, d)
 		w.jobs(r, d, guarded)
@@ -142,6 +146,9 @@ func (w *writer) lists(r *resident, d *machine.Delta) {
 		if was := r.x.Jobs[id]; was != nil && was.Kind == machine.Activity && !was.Taken {
 			w.b.DropQueue = append(w.b.DropQueue, queuedKey(r, was))
 		}
+	}
+	if r.x.Start.Lock {
+		return
 	}
 	if s := &r.x.Start; r.x.Head.Status != d.Head.Status || r.x.Head.Redrives != d.Head.Redrives {
 		w.item(s, r.id, r.x.Head.Status, d.Head)

@@ -111,6 +111,12 @@ func errandOf(j *machine.Job) func(*Engine, *errand) {
 		return (*Engine).writeResults
 	case j.Kind == machine.Unwind:
 		return (*Engine).unwind
+	case j.Kind == machine.TakeLock:
+		return (*Engine).takeLock
+	case j.Kind == machine.FreeLock:
+		return (*Engine).freeLock
+	case j.Kind == machine.GrantLock:
+		return (*Engine).grantLock
 	}
 	return nil
 }
@@ -121,7 +127,7 @@ func alarmOf(j *machine.Job) int64 {
 	switch {
 	case errandOf(j) == nil:
 		return j.Due
-	case j.Kind == machine.Call || j.Kind == machine.Child:
+	case j.Kind == machine.Call || j.Kind == machine.Child || j.Kind == machine.TakeLock:
 		return j.Deadline
 	}
 	return store.Never

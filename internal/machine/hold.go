@@ -232,8 +232,8 @@ func (t *turn) resolveBody(f *Frame, h *Hold, r *Resolution) {
 	}
 }
 
-// breakOff notes of the bodies that are due in a saga how far they had come: it
-// ends as it stands, and may be undone later.
+// breakOff notes of the steps that are under way in a saga, and of the bodies that
+// are due, how far they had come: it ends as it stands, and may be undone later.
 func (t *turn) breakOff(saga *Frame) {
 	for _, id := range t.allFrames() {
 		f := t.peek(id)
@@ -241,6 +241,10 @@ func (t *turn) breakOff(saga *Frame) {
 			continue
 		}
 		f = t.frame(id)
+		if s := t.state(f); s.Step != nil && f.Body == nil && f.Recovery == nil && (f.Phase == Working || f.Phase == Retrying || f.Phase == Joining) {
+			f.Unknown = f.Unknown || t.sent(f)
+			t.note(f, s, f.outcome(), 0, nil)
+		}
 		t.dropLock(saga, f)
 		if f.Body == nil || f.Body.Operation == Ask {
 			continue
@@ -248,6 +252,12 @@ func (t *turn) breakOff(saga *Frame) {
 		f.Body.Unknown = f.Body.Unknown || f.Job != 0 && t.peekJob(f.Job).Kind != Timer
 		t.record(f, 0, nil)
 	}
+}
+
+// sent reports whether a frame's step has a call that is under way.
+func (t *turn) sent(f *Frame) bool {
+	j := t.peekJob(f.Job)
+	return j != nil && (j.Kind == Call || j.Kind == Child || j.Kind == Activity && j.Taken)
 }
 
 // abandon ends a saga as it stands. The execution fails by it.

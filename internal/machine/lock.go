@@ -9,10 +9,10 @@ import (
 // that has no states, and no history. Its frames are the claims to it, in the
 // order in which they came. It is there as long as somebody claims it.
 //
-// A step that wants it opens a job that claims it, and waits for the job to
-// succeed; a job of the lock tells it. Whoever has no claim any more says so by
-// another job. So a claim is one message, however often it is sent, and no commit
-// spans both.
+// A step that wants it opens a job that claims it, and waits to be told that it is
+// granted, by a job of the lock. Whoever has no claim any more says so by another
+// job; an execution that is granted what it does not want says so as well, so that
+// a claim that was sent late is not for ever. No commit spans both.
 
 // maxKey is how long the key of a lock may be, in bytes.
 const maxKey = 1024
@@ -91,7 +91,7 @@ func (t *turn) grant(f *Frame) {
 // saga that has waited longest.
 func (t *turn) unclaim(c *Claim) bool {
 	f := t.claimOf(c)
-	if f == nil {
+	if f == nil || f.Claim.Job > c.Job { // it was claimed anew since
 		return false
 	}
 	for _, id := range t.openJobs() {
@@ -141,24 +141,50 @@ func (t *turn) locks(sc *scope) (waits bool, fl *fault) {
 	return true, nil
 }
 
-// lockMessage is what becomes of a claim: the step goes on, or has waited long
+// lockMessage is what becomes of a claim that waits: the step has waited long
 // enough.
 func (t *turn) lockMessage(j *Job, m Message) bool {
+	if m.Kind != Fired || t.head.Now < j.Deadline {
+		return false
+	}
 	f := t.frame(j.Frame)
-	s := t.state(f)
-	switch {
-	case m.Kind == JobSucceeded:
+	t.close(f)
+	t.raise(t.scope(f, t.state(f), f.Prev), newFault(errLockTimeout, "The lock "+t.text(j.Request).String()+" was not to be had in time."))
+	return true
+}
+
+// granted lets a step go on that waited for its lock. What no step wants is given
+// back.
+func (t *turn) granted(key value.Text, c *Claim) bool {
+	if j := t.job(c.Job); j != nil && j.Kind == TakeLock {
+		f := t.frame(j.Frame)
 		f.Locked, f.Job = j.Request, 0
 		t.jobs.put(j.ID, nil)
 		t.frame(t.outermost(f).ID).Scope.Locks++
-		t.work(f, s, f.Prev)
-	case m.Kind == Fired && t.head.Now >= j.Deadline:
-		t.close(f)
-		t.raise(t.scope(f, s, f.Prev), newFault(errLockTimeout, "The lock "+t.text(j.Request).String()+" was not to be had in time."))
-	default:
+		t.work(f, t.state(f), f.Prev)
+		return true
+	}
+	if t.wants(c.Entry) {
 		return false
 	}
+	t.free(t.payload(key, value.Value{}), c.Entry)
 	return true
+}
+
+// wants reports whether a step waits for its lock, holds it, or gives it back.
+func (t *turn) wants(entry uint32) bool {
+	for _, id := range t.openJobs() {
+		if j := t.peekJob(id); j.Entry == entry && (j.Kind == TakeLock || j.Kind == FreeLock) {
+			return true
+		}
+	}
+	for _, id := range t.allFrames() {
+		if f := t.peek(id); f.Entry == entry && f.Locked != 0 {
+			return true
+		}
+	}
+	u := t.known(entry)
+	return u != nil && u.Lock != 0
 }
 
 // free says that a step's claim is over.

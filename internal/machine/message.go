@@ -7,12 +7,12 @@ import "github.com/backstep/backstep/internal/value"
 type Message struct {
 	Kind    MessageKind
 	Job     JobID      // that it is about; Begin of a map run, Redrive of a run's child: the parent's job that waits for the end
-	Output  value.Text // Begin: the input; Succeeded, Submitted: the answer
+	Output  value.Text // Begin: the input; Succeeded, Submitted: the answer; Granted: the lock's key
 	Failure *Failure   // JobFailed, Stop
 	Effect  Effect     // JobFailed: what is known of the call's effect
 	Worker  string     // Taken: the worker's name, or ""
 	Token   string     // Redrive: the caller's token, or ""
-	Claim   *Claim     // Claimed, Unclaimed
+	Claim   *Claim     // Claimed, Unclaimed, Granted
 	Final   bool       // CompensateSagas: it is never redriven
 
 	Run        *runInput   // Begin of a map run
@@ -42,6 +42,7 @@ const (
 	Resolve                                // a person decides about a hold
 	Claimed                                // a step claims this lock
 	Unclaimed                              // … no more
+	Granted                                // the lock has it that a step holds it
 	CompensateSagas                        // somebody wants the execution's sagas undone
 )
 

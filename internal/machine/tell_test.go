@@ -88,7 +88,8 @@ func (s *script) eventLine(e *Event) string {
 }
 
 var jobNames = map[JobKind]string{Call: "Call", Activity: "Activity", Child: "Child", Timer: "Timer", Tell: "Tell", Resume: "Resume",
-	StartRun: "StartRun", StartItem: "StartItem", Halt: "Halt", ReadItems: "ReadItems", WriteResults: "WriteResults", Unwind: "Unwind"}
+	StartRun: "StartRun", StartItem: "StartItem", Halt: "Halt", ReadItems: "ReadItems", WriteResults: "WriteResults", Unwind: "Unwind",
+	TakeLock: "TakeLock", FreeLock: "FreeLock", GrantLock: "GrantLock"}
 
 func (s *script) jobLine(j *Job) string {
 	out := fmt.Sprintf("job %d %s", j.ID, jobNames[j.Kind])
@@ -197,6 +198,9 @@ func (s *script) sagaOf(f *Frame) (out string) {
 	if f.Endless > 0 {
 		out += fmt.Sprint(" endless ", f.Endless)
 	}
+	if f.Locked != 0 {
+		out += " locks " + s.ref(f.Locked)
+	}
 	if sc := f.Scope; sc != nil {
 		out += fmt.Sprintf(" saga %d", sc.Saga-firstSaga+1)
 		for _, is := range []struct {
@@ -246,6 +250,9 @@ func (s *script) sagaLog() string {
 			fmt.Fprintf(&b, "%d group %s of %v", u.Number, u.State, u.Heads)
 		default:
 			fmt.Fprintf(&b, "%d %s %s attempts %d", u.Number, u.State, u.Outcome, u.Attempts)
+			if u.Lock != 0 {
+				fmt.Fprintf(&b, " locks %s", s.ref(u.Lock))
+			}
 			if u.Settled != 0 {
 				fmt.Fprintf(&b, " %s", u.Settled)
 			}
