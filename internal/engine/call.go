@@ -15,8 +15,9 @@ import (
 )
 
 // launch starts what a durable job asks for: its errand, and the alarm for the
-// time at which it is looked at again.
-func (e *Engine) launch(s *shard, r *resident, j *machine.Job) {
+// time at which it is looked at again. A call that is old, and that nobody makes,
+// may have been sent before its node died.
+func (e *Engine) launch(s *shard, r *resident, j *machine.Job, old bool) {
 	k := store.JobKey{ID: r.id, Number: uint32(j.ID)}
 	due, do := alarmOf(j), errandOf(j)
 	if do == nil && !r.volatile.Load() && due > s.reach.Load() {
@@ -36,7 +37,7 @@ func (e *Engine) launch(s *shard, r *resident, j *machine.Job) {
 	case j.Kind == machine.ReadItems || j.Kind == machine.WriteResults:
 		lane = objectsLane
 	}
-	if !e.dispatcher.send(&errand{key: k, do: do, kept: true, must: r.volatile.Load()}, lane) {
+	if !e.dispatcher.send(&errand{key: k, do: do, kept: true, must: r.volatile.Load(), resend: old && j.Kind == machine.Call}, lane) {
 		s.readAgain()
 	}
 }

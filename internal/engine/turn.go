@@ -263,9 +263,10 @@ func (e *Engine) settle(s *shard, r *resident, m machine.Message, d machine.Delt
 		e.report(r, &d)
 		e.metrics.count(r.x.Head.Status, d.Head.Status)
 	}
+	last := r.x.Head.LastJob
 	r.x.Apply(d)
 	for _, j := range d.Jobs {
-		e.launch(s, r, j)
+		e.launch(s, r, j, j.ID <= last)
 	}
 	for _, k := range queued {
 		e.activities.wake(k)

@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"slices"
+
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -100,13 +102,13 @@ func (t *turn) unclaim(c *Claim) bool {
 		}
 	}
 	t.frames.put(f.ID, nil)
-	var next *Claim
-	for _, id := range t.allFrames() {
-		other := t.peek(id).Claim
-		if next == nil {
-			next = other // the holder, if there is one: it came first
-		}
-		if !other.Granted && other.Execution == next.Execution && other.Saga == next.Saga {
+	claims := t.allFrames()
+	if slices.ContainsFunc(claims, func(id FrameID) bool { return t.peek(id).Claim.Granted }) {
+		return true // its saga has it for another step too
+	}
+	for _, id := range claims {
+		first, other := t.peek(claims[0]).Claim, t.peek(id).Claim
+		if other.Execution == first.Execution && other.Saga == first.Saga {
 			t.grant(t.frame(id))
 		}
 	}
@@ -125,7 +127,14 @@ func (t *turn) unused() {
 // hold yet, and reports whether it has to be waited for.
 func (t *turn) locks(sc *scope) (waits bool, fl *fault) {
 	f, s := sc.frame, sc.state
-	if s.Step == nil || s.Step.Lock == nil || f.Locked != 0 || t.head.OpenSagas == 0 {
+	if s.Step == nil || s.Step.Lock == nil || t.head.OpenSagas == 0 {
+		return false, nil
+	}
+	if f.Outcome != 0 && f.Locked == 0 { // it is tried on after it was given up
+		u := t.rewrite(f.Entry)
+		f.Locked, u.Lock = u.Lock, 0
+	}
+	if f.Locked != 0 {
 		return false, nil
 	}
 	key, fl := sc.line(&s.Step.Lock.Key)
@@ -215,7 +224,7 @@ func (t *turn) unlockAll(saga *Frame) {
 
 // dropLock frees the lock of a step that is broken off before it has a row.
 func (t *turn) dropLock(saga, f *Frame) {
-	if f.Locked != 0 && f.Outcome == 0 {
+	if f.Locked != 0 {
 		t.free(f.Locked, f.Entry)
 		f.Locked = 0
 		saga.Scope.Locks--

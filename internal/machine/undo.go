@@ -179,7 +179,7 @@ func recalled(d *Delta) {
 // of the frame's undos where it is owed. What is known of a step that has ended
 // already may still change.
 func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
-	if s.Step == nil || f.Outcome == o || f.Outcome == StepSucceeded || t.head.OpenSagas == 0 {
+	if s.Step == nil || f.Outcome == o && f.Locked == 0 || f.Outcome == StepSucceeded || t.head.OpenSagas == 0 {
 		return
 	}
 	u := &Undo{

@@ -74,9 +74,11 @@ func (b *book) audit(l *life, t *turned) {
 	}
 }
 
-// outlives reports whether a job goes on after the end: who is told of it, and who
-// is to be stopped.
-func outlives(j *machine.Job) bool { return j.Kind == machine.Tell || j.Kind == machine.Halt }
+// outlives reports whether a job goes on after the end: who is told of it, who is
+// to be stopped, and what is given back.
+func outlives(j *machine.Job) bool {
+	return j.Kind == machine.Tell || j.Kind == machine.Halt || j.Kind == machine.FreeLock
+}
 
 // lostFrame is how many lost children stand in one frame of a map run.
 const lostFrame = 256

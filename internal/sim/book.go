@@ -17,6 +17,7 @@ type book struct {
 	lives     map[store.ID]*life
 	order     []*life // as they began
 	names     map[store.NameKey]store.ID
+	locks     map[store.ID]*lock
 	queued    map[store.QueuedKey]bool
 	kids      map[store.JobKey]store.ID  // who was started by a job
 	everFound map[machine.Attribute]bool // search attributes that somebody had
@@ -86,7 +87,7 @@ type entry struct {
 
 func newBook(w *world) book {
 	return book{
-		w: w, lives: map[store.ID]*life{}, names: map[store.NameKey]store.ID{},
+		w: w, lives: map[store.ID]*life{}, locks: map[store.ID]*lock{}, names: map[store.NameKey]store.ID{},
 		queued: map[store.QueuedKey]bool{}, kids: map[store.JobKey]store.ID{}, texts: map[uint64]bool{},
 		everFound: map[machine.Attribute]bool{},
 	}
@@ -108,10 +109,14 @@ func (b *book) enter(c *store.Batch) {
 		b.names[n.NameKey] = n.ID
 	}
 	for i := range c.Executions {
-		b.execution(c, &c.Executions[i])
+		if !b.lock(c, &c.Executions[i]) {
+			b.execution(c, &c.Executions[i])
+		}
 	}
 	for _, id := range c.DropExecutions {
-		b.dropped(id)
+		if !b.unlocked(id) {
+			b.dropped(id)
+		}
 	}
 	for _, k := range c.DropQueue {
 		delete(b.queued, k)
@@ -164,6 +169,7 @@ func (b *book) execution(c *store.Batch, row *store.Execution) {
 	if l.saga() {
 		b.sagaRows(l, &t)
 		b.auditSagas(l)
+		b.auditHeld(l)
 	}
 	b.audit(l, &t)
 	b.found(l, &was)

@@ -47,7 +47,7 @@ func (w *world) vigil() {
 			}
 		}
 	}
-	if done && w.up() != nil {
+	if !w.lockBusy() && done && w.up() != nil {
 		w.conclude()
 		return
 	}
@@ -170,6 +170,7 @@ func (w *world) conclude() {
 	w.checkLists()
 	w.checkFound()
 	w.checkSagaLists()
+	w.checkLocks()
 }
 
 // checkLists checks that every execution stands once in the list of its machine

@@ -54,6 +54,9 @@ func (b *book) sagaRows(l *life, t *turned) {
 			l.log, l.lines, l.undoing = map[uint32]*machine.Undo{}, map[uint32]lineage{}, map[uint32]bool{}
 		}
 		l.log[u.Number] = u
+		if u.Error != nil && *u.Error == "Saga.LockTimeout" {
+			b.w.saw(lockTimedOut)
+		}
 		b.w.trace.note(b.w.now, "row", u.State+" "+u.Status.String()+u.Outcome.String()+" "+u.Settled.String(), int64(u.Number))
 	}
 	for _, j := range t.opened {

@@ -159,6 +159,9 @@ func (s *sagas) step(at *place, later []string) string {
 	if !at.scoped {
 		return text
 	}
+	if s.c.once(8) {
+		text += fmt.Sprintf(`"SemanticLock":{"Key":"k%d","Wait":%d},`, s.c.between(1, 3), s.c.between(0, 60))
+	}
 	if at.saves && (!at.saved || s.c.once(4)) {
 		at.saved = true
 		text += `"SavePoint":true,`
