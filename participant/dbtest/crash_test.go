@@ -1,0 +1,5 @@
+package dbtest
+
+const childVariable = "BACKSTEP_DBTEST_CHILD"
+
+func child(string) {}
