@@ -41,7 +41,7 @@ const maxContentType = 255
 
 // Answer is what a service says to a call, and says again to its repeats.
 type Answer struct {
-	Refused     bool   // the call has had no effect, and never will have one
+	Refused     bool   // the call has had no effect; a forward call never will have one
 	Status      int    // of HTTP; whatever the service likes where it speaks something else
 	ContentType string // of the body, at most 255 bytes
 	Body        []byte // at most MaxBody
@@ -55,13 +55,15 @@ type Answer struct {
 // back where the transaction is. It must not take another connection of the same
 // pool, which may be waiting for this very one.
 //
-// An answer that is Refused takes back what the effect has written, and is kept: the
-// call is known to have failed, for good. An error takes it back and is not kept:
-// the repeat tries anew.
+// An answer that is Refused takes back what the effect has written. Of a forward call
+// it is kept: Backstep counts the step as FAILED from then on and owes it no undo, so
+// that it must never be done any more. Of an undo or a confirm it is not: a step is
+// undone once in any case, and who has mended what stood in the way may send the call
+// again. An error takes back everything, and the repeat tries anew.
 type Effect func(ctx context.Context, tx *sql.Tx) (Answer, error)
 
-// Errors of a barrier that a service may tell apart. With each of the first two
-// the call has had no effect and never will have one: that is, it is FAILED.
+// Errors of a barrier that a service may tell apart. With each of them the call has
+// had no effect.
 var (
 	ErrHanging          = errors.New("the call comes after its step was undone, or was told to have failed: it has no effect")
 	ErrNothingToConfirm = errors.New("the step to be confirmed has not been done here: nothing was confirmed")
@@ -71,7 +73,7 @@ var (
 // NewBarrier makes a barrier over the service's own database, in which the tables
 // are that [CreateTables] makes.
 func NewBarrier(db *sql.DB, d Dialect) *Barrier {
-	return &Barrier{db: db, dialect: d, sql: newBarrierSQL(d)}
+	return &Barrier{db: db, dialect: d.known(), sql: newBarrierSQL(d)}
 }
 
 // Do does a call: the effect in a transaction of its own, or what stands in its
@@ -177,13 +179,16 @@ func (b *Barrier) settle(ctx context.Context, tx Tx, c Call, p past, effect func
 	}
 	if c.Operation == Compensate && !p.did(Forward) {
 		answer := Answer{Void: true, Status: 200, ContentType: "application/json", Body: []byte("{}")}
-		return answer, b.keep(ctx, tx, c, outcomeVoid, answer)
+		return b.keep(ctx, tx, c, outcomeVoid, answer)
 	}
 	answer, outcome, err := run(ctx, tx, effect)
 	if err != nil {
 		return Answer{}, err
 	}
-	return answer, b.keep(ctx, tx, c, outcome, answer)
+	if outcome == outcomeRefused && c.Operation != Forward {
+		return answer, nil
+	}
+	return b.keep(ctx, tx, c, outcome, answer)
 }
 
 // run has the effect done, and takes it back where it is refused. That the savepoint
@@ -221,8 +226,8 @@ func (a Answer) check() error {
 	return nil
 }
 
-// keep writes down how a call was answered.
-func (b *Barrier) keep(ctx context.Context, tx Tx, c Call, o outcome, a Answer) error {
+// keep writes down how a call is answered, and gives that answer.
+func (b *Barrier) keep(ctx context.Context, tx Tx, c Call, o outcome, a Answer) (Answer, error) {
 	var result sql.Result
 	var err error
 	if step := c.Step(); c.Key == step { // its row is the step's first, which is there
@@ -231,12 +236,15 @@ func (b *Barrier) keep(ctx context.Context, tx Tx, c Call, o outcome, a Answer) 
 		result, err = tx.ExecContext(ctx, b.sql.insert, step, c.Key, c.Operation, o, a.Status, a.ContentType, a.Body, now())
 	}
 	if err != nil {
-		return fmt.Errorf("keep the answer to %s: %w", c.Key, err)
+		return Answer{}, fmt.Errorf("keep the answer to %s: %w", c.Key, err)
 	}
-	if n, err := result.RowsAffected(); err != nil || n != 1 {
-		return fmt.Errorf("keep the answer to %s: %d rows instead of one were written (%v)", c.Key, n, err)
+	switch n, err := result.RowsAffected(); {
+	case err != nil:
+		return Answer{}, fmt.Errorf("keep the answer to %s: %w", c.Key, err)
+	case n != 1:
+		return Answer{}, fmt.Errorf("keep the answer to %s: %d rows were written and not one: the effect has ended its transaction", c.Key, n)
 	}
-	return nil
+	return a, nil
 }
 
 // barrierSQL are the barrier's statements.
@@ -246,9 +254,11 @@ func newBarrierSQL(d Dialect) barrierSQL {
 	return barrierSQL{
 		lock: d.bind(`INSERT INTO backstep_barrier (step, call_key, operation, changed) VALUES (?, ?, 'forward', ?)` +
 			d.onConflict("step, call_key") + `changed = ?`),
-		read:   d.bind(`SELECT call_key, operation, outcome, status, content_type, body FROM backstep_barrier WHERE step = ?`),
-		old:    d.bind(`SELECT step FROM backstep_barrier WHERE call_key = step AND changed < ? ORDER BY changed LIMIT ?` + d.lockFree()),
-		update: d.bind(`UPDATE backstep_barrier SET outcome = ?, status = ?, content_type = ?, body = ?, changed = ? WHERE step = ? AND call_key = ?`),
-		insert: d.bind(`INSERT INTO backstep_barrier (step, call_key, operation, outcome, status, content_type, body, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`),
+		read: d.bind(`SELECT call_key, operation, outcome, status, content_type, body FROM backstep_barrier WHERE step = ?`),
+		old:  d.bind(`SELECT step FROM backstep_barrier WHERE call_key = step AND changed < ? ORDER BY changed LIMIT ?` + d.lockFree()),
+		update: d.bind(`UPDATE backstep_barrier SET outcome = ?, status = ?, content_type = ?, body = ?, changed = ?
+			WHERE step = ? AND call_key = ?`),
+		insert: d.bind(`INSERT INTO backstep_barrier (step, call_key, operation, outcome, status, content_type, body, changed)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`),
 	}
 }

@@ -40,11 +40,19 @@ var schemas embed.FS
 // they are not there yet: statements that end with a semicolon and a line break.
 // It is for services whose tables are made by a tool of their own.
 func Schema(d Dialect) string {
-	text, err := schemas.ReadFile("schema/" + d.String() + ".sql")
+	text, err := schemas.ReadFile("schema/" + d.known().String() + ".sql")
 	if err != nil {
-		panic(fmt.Sprintf("participant: there is no dialect %d", d))
+		panic(err) // it is embedded
 	}
 	return string(text)
+}
+
+// known is the dialect, which must be one: no other speaks SQL.
+func (d Dialect) known() Dialect {
+	if dialectNames[d] == "" {
+		panic(fmt.Sprintf("participant: there is no dialect %d", d))
+	}
+	return d
 }
 
 // CreateTables makes the tables of the barrier and the outbox where they are not

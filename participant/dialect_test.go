@@ -50,12 +50,18 @@ func TestAgain(t *testing.T) {
 }
 
 func TestNoSuchDialect(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("a schema of no dialect")
-		}
-	}()
-	Schema(0)
+	for what, do := range map[string]func(){
+		"a schema": func() { Schema(0) }, "a barrier": func() { NewBarrier(nil, 0) }, "an outbox": func() { NewOutbox(nil, SQLite+1) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s of no dialect", what)
+				}
+			}()
+			do()
+		}()
+	}
 }
 
 func TestWaits(t *testing.T) {

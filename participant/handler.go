@@ -19,28 +19,31 @@ const MaxRequest = 4 * 262144
 // HeaderRepeated stands in an answer that was given before, with the value "true".
 const HeaderRepeated = "Backstep-Repeated"
 
+// headerFunctionError makes a failure of the function of what Lambda's Invoke answers,
+// whatever its status.
+const headerFunctionError = "X-Amz-Function-Error"
+
 // Wrap puts the barrier before a handler: for each call it runs in a transaction,
 // which it has of [TxFrom], and which is committed before its answer goes out. What
 // it answers decides:
 //
 //	2xx            the effect took place: committed and kept; a repeat gets the same
-//	4xx            refused for good: rolled back and kept; a repeat gets the same
+//	4xx            refused: rolled back, and of a forward call kept; see [Effect]. So is
+//	               a 2xx with X-Amz-Function-Error, of a function that has a URL
 //	408, 425, 429  not now: rolled back and not kept; a repeat tries anew
 //	any other      failed: rolled back and not kept; a repeat tries anew
 //
-// A refusal is kept since Backstep takes a 4xx for FAILED and owes the step no undo:
-// so it must never be done after that, by no copy of the call that a network held
-// back. What may go well with the next try is no refusal, but a 429 or a 503.
+// A forward call that may go well with the next try is not refused, but answered by a
+// 429 or a 503.
 //
 // Kept are the status, the Content-Type and the body; other headers go out with the
 // first answer alone. A body has at most [MaxBody] bytes; with a larger one the
 // effect is rolled back.
 //
 // Queries are answered by the barrier itself, and so is what it refuses: 400 for what
-// is no call, 409 for a call that comes too late ([ErrHanging],
-// [ErrNothingToConfirm]), 413 for a request over [MaxRequest]; the effect has not
-// taken place then, and never will. 500 says that nobody knows: the call must be sent
-// again. The answers are JSON with "error" and "cause".
+// is no call, 409 for [ErrHanging] and [ErrNothingToConfirm], 413 for a request over
+// [MaxRequest]; the effect has not taken place then. 500 says that nobody knows: the
+// call must be sent again. The answers are JSON with "error" and "cause".
 //
 // The request's body is read to its end before the transaction begins. The handler
 // must not keep the transaction, and what it does elsewhere isn't rolled back with it.
@@ -134,6 +137,9 @@ func send(w http.ResponseWriter, a Answer) {
 	if a.ContentType != "" {
 		w.Header().Set("Content-Type", a.ContentType)
 	}
+	if a.Refused && a.Status < 300 {
+		w.Header().Set(headerFunctionError, "Unhandled")
+	}
 	w.WriteHeader(a.Status)
 	w.Write(a.Body) // whoever has gone hears it from the repeat
 }
@@ -200,6 +206,7 @@ func (r *recorder) answer() (Answer, error) {
 	case r.more:
 		return Answer{}, errBodyTooLarge
 	case a.Status >= 200 && a.Status < 300:
+		a.Refused = r.header.Get(headerFunctionError) != ""
 		return a, nil
 	case a.Status >= 400 && a.Status < 500 && a.Status != http.StatusRequestTimeout &&
 		a.Status != http.StatusTooEarly && a.Status != http.StatusTooManyRequests:

@@ -25,7 +25,7 @@ type Outbox struct {
 // NewOutbox makes an outbox over the service's own database, in which the tables are
 // that [CreateTables] makes.
 func NewOutbox(db *sql.DB, d Dialect) *Outbox {
-	return &Outbox{db: db, dialect: d, sql: newOutboxSQL(d)}
+	return &Outbox{db: db, dialect: d.known(), sql: newOutboxSQL(d)}
 }
 
 // Message is what a service wants of Backstep: a [StartExecution], a [TaskSuccess] or

@@ -10,7 +10,7 @@
 //   - [Outbox] keeps starts of executions and completions of tasks in the
 //     service's own transaction; [Relay] sends them.
 //
-// It speaks to PostgreSQL 9.5 and later, MySQL 8 and MariaDB 10.6 and later, and
+// It speaks to PostgreSQL 10 and later, MySQL 8 and MariaDB 10.6 and later, and
 // SQLite 3.24 and later, through database/sql and whatever driver the service
 // has. It imports the standard library alone. It refuses to know what a service
 // does, and how Backstep is reached.

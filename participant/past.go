@@ -18,7 +18,7 @@ type outcome string
 const (
 	outcomeNone      outcome = ""
 	outcomeSucceeded outcome = "succeeded" // its effect took place
-	outcomeRefused   outcome = "refused"   // it has no effect
+	outcomeRefused   outcome = "refused"   // a forward call, and it has no effect
 	outcomeVoid      outcome = "void"      // an undo, and there was nothing to undo
 	outcomeFailed    outcome = "failed"    // a query, which was told that the step has failed
 )

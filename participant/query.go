@@ -46,7 +46,7 @@ func (b *Barrier) Query(ctx context.Context, c Call) (Fate, error) {
 		return Fate{Outcome: Failed}, nil
 	}
 	mark := Call{Key: c.Step() + ":query", Operation: Query, ForwardKey: c.ForwardKey}
-	if err := b.keep(ctx, tx, mark, outcomeFailed, Answer{}); err != nil {
+	if _, err := b.keep(ctx, tx, mark, outcomeFailed, Answer{}); err != nil {
 		return Fate{}, err
 	}
 	if err := tx.Commit(); err != nil {

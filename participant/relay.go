@@ -20,7 +20,8 @@ import (
 // A message is first claimed, then sent, then marked, each by itself, so that a relay
 // that dies leaves at most what it was just sending: it is sent again when its claim
 // has run out. A start has its name and a completion its token, so that the second
-// time has no second effect.
+// time has no second effect. The clocks of processes that run relays must not differ by
+// as much as half a Lease.
 type Relay struct {
 	Outbox *Outbox // required
 

@@ -146,6 +146,27 @@ func TestARefusalIsKeptAndItsEffectIsNot(t *testing.T) {
 	})
 }
 
+// An undo that was refused may be sent again once somebody has mended what stood in its
+// way, and so may a confirm.
+func TestARefusedUndoIsTriedAnew(t *testing.T) {
+	each(t, func(t *testing.T, d *database) {
+		b := participant.NewBarrier(d.DB, d.dialect)
+		do(t, b, forward("s-1"), d.book(forward("s-1"), "done"), "done")
+		for _, c := range []participant.Call{confirm("s-1"), compensate("s-1")} {
+			for range 2 {
+				if a := do(t, b, c, d.refuse(c, "closed"), "closed"); !a.Refused || a.Repeated {
+					t.Errorf("%s is answered %+v", c.Key, a)
+				}
+			}
+			do(t, b, c, d.book(c, "open"), "open")
+			do(t, b, c, never(t), "open")
+			if n := d.lines(t, "s-1", c.Operation); n != 1 {
+				t.Errorf("%s: %d lines", c.Key, n)
+			}
+		}
+	})
+}
+
 func TestAnErrorIsNotKept(t *testing.T) {
 	each(t, func(t *testing.T, d *database) {
 		b := participant.NewBarrier(d.DB, d.dialect)
@@ -234,7 +255,7 @@ func TestOtherKeysOfAStep(t *testing.T) {
 		do(t, b, compensate("s-1"), d.refuse(compensate("s-1"), "can't"), "can't")
 		do(t, b, second, d.book(second, "undone"), "undone")
 		do(t, b, third, never(t), "undone")
-		do(t, b, compensate("s-1"), never(t), "can't")
+		do(t, b, compensate("s-1"), never(t), "undone")
 		if n := d.balance(t, "s-1"); n != 0 {
 			t.Errorf("a balance of %d", n)
 		}
@@ -242,7 +263,7 @@ func TestOtherKeysOfAStep(t *testing.T) {
 		// The undo names the step by an edited key.
 		c := compensate("s-1")
 		c.ForwardKey = "s-1~2"
-		do(t, b, c, never(t), "can't")
+		do(t, b, c, never(t), "undone")
 
 		// Steps with names of the same letters in another case are others.
 		do(t, b, forward("case"), d.book(forward("case"), "small"), "small")

@@ -158,6 +158,9 @@ func (m *manual) call(ctx context.Context, c participant.Call, effect func(*sql.
 			return "", err
 		}
 	}
+	if outcome == "refused" && c.Operation != participant.Forward {
+		return body, nil
+	}
 	parameters["outcome"], parameters["body"] = outcome, []byte(body)
 	keep := "insert"
 	if parameters["call_key"] == step {
@@ -262,6 +265,10 @@ func TestTheManualsSQL(t *testing.T) {
 			if n := d.lines(t, s, participant.Forward); n != 0 {
 				t.Errorf("%v: %d lines of what was refused", pair, n)
 			}
+			s = step("refused-undo")
+			answers(first, forward(s), d.book(forward(s), "1"), "1")
+			answers(first, compensate(s), d.refuse(compensate(s), "no"), "no")
+			answers(second, compensate(s), d.book(compensate(s), "2"), "2")
 			// An undo of nothing, and a call that comes after it.
 			s = step("void")
 			answers(first, compensate(s), never(t), "{}")

@@ -58,6 +58,7 @@ type reply struct {
 	body     string
 	repeated bool
 	first    string // the header that is not kept
+	failed   string // the header of a function that fails
 }
 
 func (s *service) send(t *testing.T, c participant.Call, body string) reply {
@@ -82,13 +83,13 @@ func (s *service) send(t *testing.T, c participant.Call, body string) reply {
 	if err != nil {
 		t.Error(err)
 	}
-	return reply{answer.StatusCode, answer.Header.Get("Content-Type"), string(text), answer.Header.Get(participant.HeaderRepeated) == "true", answer.Header.Get("X-First")}
+	return reply{answer.StatusCode, answer.Header.Get("Content-Type"), string(text), answer.Header.Get(participant.HeaderRepeated) == "true", answer.Header.Get("X-First"), answer.Header.Get("X-Amz-Function-Error")}
 }
 
 func TestAHandlerBehindTheBarrier(t *testing.T) {
 	each(t, func(t *testing.T, d *database) {
 		s := serve(t, d)
-		want := reply{201, "application/json", `{"n":1}`, false, "yes"}
+		want := reply{201, "application/json", `{"n":1}`, false, "yes", ""}
 		if got := s.send(t, forward("s-1"), `{"n":1}`); got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
@@ -154,6 +155,21 @@ func TestWhatAHandlerAnswersDecides(t *testing.T) {
 			if n := d.lines(t, step, participant.Forward); n != lines {
 				t.Errorf("%d: %d lines, want %d", status, n, lines)
 			}
+		}
+	})
+}
+
+// A function that has a URL tells of its failure by a header.
+func TestAFunctionThatFails(t *testing.T) {
+	each(t, func(t *testing.T, d *database) {
+		s := serve(t, d)
+		s.handle = func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Amz-Function-Error", "Unhandled")
+			fmt.Fprint(w, `{"errorType":"OutOfStock"}`)
+		}
+		first, again := s.send(t, forward("s-1"), ""), s.send(t, forward("s-1"), "")
+		if first.failed != "Unhandled" || again.failed != "Unhandled" || first.body != again.body || !again.repeated || d.lines(t, "s-1", participant.Forward) != 0 {
+			t.Errorf("first %+v, again %+v", first, again)
 		}
 	})
 }

@@ -23,7 +23,7 @@ func TestManyCallersOfOneKey(t *testing.T) {
 		for _, pool := range []int{callers, 4} {
 			d.SetMaxOpenConns(pool)
 			b := participant.NewBarrier(d.DB, d.dialect)
-			for round := range 5 {
+			for round := range 3 {
 				step := fmt.Sprintf("s-%d-%d", pool, round)
 				for _, c := range []participant.Call{forward(step), compensate(step)} {
 					var fresh atomic.Int32
@@ -69,7 +69,7 @@ func TestManyCallersWhereTheFirstFail(t *testing.T) {
 	each(t, func(t *testing.T, d *database) {
 		b := participant.NewBarrier(d.DB, d.dialect)
 		broken := errors.New("broken")
-		for round := range 5 {
+		for round := range 3 {
 			c := forward(fmt.Sprintf("s-%d", round))
 			var tries, failed, lost atomic.Int32
 			var all sync.WaitGroup
