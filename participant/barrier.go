@@ -51,8 +51,8 @@ type Answer struct {
 }
 
 // Effect is what a service does for a call. All that it writes goes through the
-// transaction, which it neither commits nor rolls back; nothing else of it is taken
-// back where the transaction is. It must not take another connection of the same
+// transaction, which it neither commits nor rolls back (MySQL commits where a table is
+// made or altered); nothing else of it is taken back where the transaction is. It must not take another connection of the same
 // pool, which may be waiting for this very one.
 //
 // An answer that is Refused takes back what the effect has written. Of a forward call

@@ -23,9 +23,9 @@ const HeaderRepeated = "Backstep-Repeated"
 // whatever its status.
 const headerFunctionError = "X-Amz-Function-Error"
 
-// Wrap puts the barrier before a handler: for each call it runs in a transaction,
-// which it has of [TxFrom], and which is committed before its answer goes out. What
-// it answers decides:
+// Wrap puts the barrier before a handler: for each call it runs in a transaction, which
+// it gets by [TxFrom], and which is committed before its answer goes out. What it answers
+// decides:
 //
 //	2xx            the effect took place: committed and kept; a repeat gets the same
 //	4xx            refused: rolled back, and of a forward call kept; see [Effect]. So is
@@ -72,7 +72,7 @@ func (b *Barrier) Wrap(next http.Handler) http.Handler {
 func (b *Barrier) serve(w http.ResponseWriter, r *http.Request, c Call, body []byte, next http.Handler) {
 	said := &recorder{header: http.Header{}}
 	answer, err := b.Do(r.Context(), c, func(ctx context.Context, tx *sql.Tx) (Answer, error) {
-		inside := r.Clone(context.WithValue(ctx, scopeKey{}, scope{tx, c}))
+		inside := r.WithContext(context.WithValue(ctx, scopeKey{}, scope{tx, c}))
 		inside.Body = io.NopCloser(bytes.NewReader(body))
 		next.ServeHTTP(said, inside)
 		return said.answer()

@@ -26,14 +26,12 @@ type Relay struct {
 	Outbox *Outbox // required
 
 	// Send asks Backstep for an operation, such as "StartExecution", with its input as
-	// JSON; required. [client.Client.Send] is one. It is called by many goroutines at
-	// once. An error with a method ErrorCode() string, as those of Backstep's client and
-	// of AWS's have it, is an answer of the API of that code; any other, as well as a
-	// code that the relay doesn't know, leaves open whether the message was taken.
-	// Where StartExecution answers ExecutionAlreadyExists, Send looks whether that
+	// JSON; required. The method Send of Backstep's own client is one. It is called by
+	// many goroutines at once. An error with a method ErrorCode() string, as those of
+	// Backstep's client and of AWS's have it, is an answer of the API of that code; any
+	// other, as well as a code that the relay doesn't know, leaves open whether the
+	// message was taken. Where StartExecution answers ExecutionAlreadyExists, Send looks whether that
 	// execution is the message's own, which has run to its end, and gives nil then.
-	//
-	// [client.Client.Send]: https://pkg.go.dev/github.com/backstep/backstep/client#Client.Send
 	Send func(ctx context.Context, operation string, input []byte) error
 
 	Parallel int           // messages sent at once; 8 where 0

@@ -183,8 +183,8 @@ func TestARelayIsKilledBetweenItsSteps(t *testing.T) {
 		o := participant.NewOutbox(d.DB, d.dialect)
 		backstep := newBackstep()
 		defer backstep.Close()
-		const each = 4
-		for n := range each {
+		const pairs = 4
+		for n := range pairs {
 			record(t, d, o, "order", success(fmt.Sprintf("token-%d", n)), start(fmt.Sprintf("name-%d", n)))
 		}
 		for range 2 {
@@ -192,7 +192,7 @@ func TestARelayIsKilledBetweenItsSteps(t *testing.T) {
 				killed(t, newChild(d, "relay", dies, backstep.URL))
 			}
 		}
-		if backstep.effects() == 2*each {
+		if backstep.effects() == 2*pairs {
 			t.Error("nothing is left for who comes after the killed ones")
 		}
 		c, err := client.New(client.Config{Endpoint: backstep.URL})
@@ -204,17 +204,17 @@ func TestARelayIsKilledBetweenItsSteps(t *testing.T) {
 			pass(t, r)
 			return d.number(t, "SELECT COUNT(*) FROM backstep_outbox WHERE state = 'waiting'") == 0
 		})
-		if got := d.states(t); got != fmt.Sprintf("waiting 0, sent %d, parked 0", 2*each) {
+		if got := d.states(t); got != fmt.Sprintf("waiting 0, sent %d, parked 0", 2*pairs) {
 			t.Error(got)
 		}
 		want := ""
-		for n := range each {
+		for n := range pairs {
 			want += fmt.Sprintf("token-%d name-%d ", n, n)
 		}
 		if got := strings.Join(backstep.order, " ") + " "; got != want {
 			t.Errorf("the effects are %q, want %q", got, want)
 		}
-		if backstep.calls <= 2*each {
+		if backstep.calls <= 2*pairs {
 			t.Errorf("%d calls: nothing was sent twice", backstep.calls)
 		}
 	})

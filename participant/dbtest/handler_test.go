@@ -1,7 +1,6 @@
 package dbtest
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,8 +20,17 @@ import (
 type service struct {
 	*httptest.Server
 	runs   atomic.Int32
-	handle http.HandlerFunc // nil: 200 and the request's body
-	log    bytes.Buffer
+	handle atomic.Pointer[http.HandlerFunc] // nil: 201 and the request's body
+	log    safeBuffer
+}
+
+// answers has the service answer by a function, nil for what it does by itself.
+func (s *service) answers(handle http.HandlerFunc) {
+	if handle == nil {
+		s.handle.Store(nil)
+		return
+	}
+	s.handle.Store(&handle)
 }
 
 func serve(t *testing.T, d *database) *service {
@@ -34,8 +42,8 @@ func serve(t *testing.T, d *database) *service {
 		if err := d.write(r.Context(), participant.TxFrom(r.Context()), participant.CallFrom(r.Context())); err != nil {
 			t.Error(err)
 		}
-		if s.handle != nil {
-			s.handle(w, r)
+		if handle := s.handle.Load(); handle != nil {
+			(*handle)(w, r)
 			return
 		}
 		body, err := io.ReadAll(r.Body)
@@ -130,13 +138,13 @@ func TestWhatAHandlerAnswersDecides(t *testing.T) {
 			302: "tried anew", 408: "tried anew", 425: "tried anew", 429: "tried anew", 500: "tried anew", 503: "tried anew",
 		} {
 			step := fmt.Sprintf("s-%d", status)
-			s.handle = func(w http.ResponseWriter, r *http.Request) {
+			s.answers(func(w http.ResponseWriter, r *http.Request) {
 				w.WriteHeader(status)
 				w.WriteHeader(599) // too late to say
 				if status != 204 {
 					fmt.Fprintf(w, "run %d", status)
 				}
-			}
+			})
 			s.runs.Store(0)
 			first, again := s.send(t, forward(step), ""), s.send(t, forward(step), "")
 			if first.status != status || again.status != status || first.body != again.body || first.kind != again.kind {
@@ -163,10 +171,10 @@ func TestWhatAHandlerAnswersDecides(t *testing.T) {
 func TestAFunctionThatFails(t *testing.T) {
 	each(t, func(t *testing.T, d *database) {
 		s := serve(t, d)
-		s.handle = func(w http.ResponseWriter, r *http.Request) {
+		s.answers(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Amz-Function-Error", "Unhandled")
 			fmt.Fprint(w, `{"errorType":"OutOfStock"}`)
-		}
+		})
 		first, again := s.send(t, forward("s-1"), ""), s.send(t, forward("s-1"), "")
 		if first.failed != "Unhandled" || again.failed != "Unhandled" || first.body != again.body || !again.repeated || d.lines(t, "s-1", participant.Forward) != 0 {
 			t.Errorf("first %+v, again %+v", first, again)
@@ -187,12 +195,12 @@ func TestAHandlerThatBreaks(t *testing.T) {
 				}
 			},
 		} {
-			s.handle = broken
+			s.answers(broken)
 			step := strings.ReplaceAll(name, " ", "-")
 			if got := s.send(t, forward(step), ""); got.status != 0 && got.status != 500 {
 				t.Errorf("%s: %+v", name, got)
 			}
-			s.handle = nil
+			s.answers(nil)
 			if got := s.send(t, forward(step), "1"); got.status != 201 || d.lines(t, step, participant.Forward) != 1 {
 				t.Errorf("%s: after it %+v", name, got)
 			}

@@ -205,7 +205,7 @@ func TestWhatBackstepWouldRefuseIsNotRecorded(t *testing.T) {
 func TestLanesKeepTheirOrder(t *testing.T) {
 	each(t, func(t *testing.T, d *database) {
 		o := participant.NewOutbox(d.DB, d.dialect)
-		const lanes, each = 6, 8
+		const lanes, perLane = 6, 8
 		p := &post{slow: time.Millisecond}
 		p.fail = func(what string, times int) error {
 			if strings.HasPrefix(what, "SendTaskSuccess") && strings.HasSuffix(what, "3") && times == 1 {
@@ -213,7 +213,7 @@ func TestLanesKeepTheirOrder(t *testing.T) {
 			}
 			return nil
 		}
-		for n := range each {
+		for n := range perLane {
 			for lane := range lanes {
 				record(t, d, o, fmt.Sprintf("order-%d", lane), success(fmt.Sprintf("%d-%d", lane, n)))
 			}
@@ -255,7 +255,7 @@ func TestLanesKeepTheirOrder(t *testing.T) {
 				next[lane]++
 			}
 		}
-		if n := len(p.got); n != lanes*each+20+lanes {
+		if n := len(p.got); n != lanes*perLane+20+lanes {
 			t.Errorf("%d sends", n)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -104,6 +105,14 @@ func TestManyCallersWhereTheFirstFail(t *testing.T) {
 	})
 }
 
+// headStart lets one side of a race begin a little earlier in one round, and the other
+// one in the next.
+func headStart(round int) {
+	if round%2 == 1 {
+		time.Sleep(rand.N(2 * time.Millisecond))
+	}
+}
+
 // TestForwardRacesWithItsUndo: whichever comes first, nothing is left once the undo was
 // answered.
 func TestForwardRacesWithItsUndo(t *testing.T) {
@@ -121,6 +130,7 @@ func TestForwardRacesWithItsUndo(t *testing.T) {
 				var both sync.WaitGroup
 				for range 2 { // and a repeat of each
 					both.Go(func() {
+						headStart(round)
 						_, err := b.Do(t.Context(), forward(step), d.book(forward(step), "done"))
 						if errors.Is(err, participant.ErrHanging) {
 							hung.Add(1)
@@ -129,6 +139,7 @@ func TestForwardRacesWithItsUndo(t *testing.T) {
 						}
 					})
 					both.Go(func() {
+						headStart(round + 1)
 						a, err := b.Do(t.Context(), compensate(step), d.book(compensate(step), "undone"))
 						if err != nil {
 							t.Errorf("undo: %v", err)
@@ -162,12 +173,14 @@ func TestForwardRacesWithAQuery(t *testing.T) {
 			var both sync.WaitGroup
 			for range 2 {
 				both.Go(func() {
+					headStart(round)
 					if _, err := b.Do(t.Context(), forward(step), d.book(forward(step), "1")); err != nil && !errors.Is(err, participant.ErrHanging) {
 						t.Errorf("forward: %v", err)
 					}
 				})
 			}
 			both.Go(func() {
+				headStart(round + 1)
 				var err error
 				if fate, err = b.Query(t.Context(), query(step)); err != nil {
 					t.Errorf("query: %v", err)
