@@ -30,6 +30,7 @@ lint: ## gofmt, go vet, staticcheck
 unit: packages ## every test of every package
 	go test -timeout 15m ./...
 	cd examples/order && go test ./...
+	cd participant/dbtest && go vet ./... && go test ./...
 
 coverage: ## statement coverage of the pure packages, at least 95 %
 	@BACKSTEP_SHARED=/nonexistent go test -cover $(PURE:%=./internal/%) | awk ' \
@@ -38,12 +39,13 @@ coverage: ## statement coverage of the pure packages, at least 95 %
 		/FAIL/ { low = low " failed" } \
 		END { if (low) { print "below 95 %:" low; exit 1 } }'
 
-# What the foreign clients, the documents' commands and PostgreSQL's tests need. Where apt-get is not to
-# be had, the tests say what they skip.
+# What the foreign clients, the documents' commands and the databases' tests need. Where apt-get is not
+# to be had, the tests say what they skip. A MySQL that is there stays, and is not tested against: MariaDB
+# would take its place.
 .PHONY: packages
 packages:
 	@command -v apt-get >/dev/null || exit 0; \
-	missing=""; for p in postgresql awscli python3-boto3 curl jq; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	missing=""; for p in postgresql $$([ -x /usr/sbin/mysqld ] || echo mariadb-server) awscli python3-boto3 curl jq; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	[ -z "$$missing" ] || { echo "installing$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; }
 
 clean: ## take away what was built

@@ -31,6 +31,7 @@ type room struct {
 var rooms = []room{
 	{path: "api"},
 	{path: "client", ours: []string{"api"}, others: []string{"github.com/aws/aws-sdk-go-v2/", "github.com/go-json-experiment/json"}},
+	{path: "participant"},
 	{path: "internal/fuzz"},
 	{path: "internal/value", pure: true},
 	{path: "internal/jsonpath", ours: []string{"internal/value"}, pure: true},
