@@ -65,10 +65,11 @@ type life struct {
 
 	// Of one with sagas.
 	log      map[uint32]*machine.Undo
-	lines    map[uint32]lineage // of each entry that was called
-	undoing  map[uint32]bool    // entries whose undo was called
-	sent     map[string]bool    // calls
-	attended map[uint32]bool    // holds that somebody looks at
+	lines    map[uint32]lineage       // of each entry that was called
+	runs     map[machine.JobID]uint32 // entries that have started map runs, by their jobs
+	undoing  map[uint32]bool          // entries whose undo was called
+	sent     map[string]bool          // calls
+	attended map[uint32]bool          // holds that somebody looks at
 }
 
 // saga reports whether the execution's definition has saga scopes.
@@ -213,7 +214,7 @@ func (b *book) born(row *store.Execution) *life {
 	l := &life{
 		id: row.ID, start: start, stateOf: w.machineOf(&start),
 		frames: map[machine.FrameID]*machine.Frame{}, jobs: map[machine.JobID]*machine.Job{},
-		tries: map[uint32]uint32{},
+		tries: map[uint32]uint32{}, runs: map[machine.JobID]uint32{},
 	}
 	b.lives[l.id] = l
 	b.order = append(b.order, l)

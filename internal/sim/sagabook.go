@@ -60,6 +60,9 @@ func (b *book) sagaRows(l *life, t *turned) {
 		b.w.trace.note(b.w.now, "row", u.State+" "+u.Status.String()+u.Outcome.String()+" "+u.Settled.String(), int64(u.Number))
 	}
 	for _, j := range t.opened {
+		if j.Kind == machine.StartRun {
+			l.runs[j.ID] = j.Entry
+		}
 		if j.Kind == machine.Call && j.Operation == machine.Forward && l.lines != nil && l.lines[j.Entry] == nil {
 			l.lines[j.Entry] = l.lineage(j.Frame)
 		}
@@ -337,18 +340,18 @@ func (w *world) startedBy(child, l *life, u *machine.Undo) bool {
 		return false
 	}
 	if run := w.book.lives[store.ID(p.ID)]; run != nil && run.start.IsRun() {
-		return run.start.Parent.ID == machine.ID(l.id) && run.start.Map.State == u.State && w.runsOf(l, u.State) == 1
+		return run.start.Parent.ID == machine.ID(l.id) && l.runs[run.start.Parent.Job] == u.Number && w.runsOf(l, u.Number) == 1
 	}
 	step := l.stepID(u.Number)
 	return p.ID == machine.ID(l.id) && (child.start.Name == step || strings.HasPrefix(child.start.Name, step+"-"))
 }
 
-// runsOf is how many map runs a state of an execution has started. Where there
-// are several, its row is that of the last.
-func (w *world) runsOf(l *life, state string) int {
+// runsOf is how many map runs an entry of a Map has started. Where there are
+// several, its row is that of the last.
+func (w *world) runsOf(l *life, entry uint32) int {
 	n := 0
 	for _, run := range w.book.order {
-		if run.start.IsRun() && run.start.Parent.ID == machine.ID(l.id) && run.start.Map.State == state {
+		if run.start.IsRun() && run.start.Parent.ID == machine.ID(l.id) && l.runs[run.start.Parent.Job] == entry {
 			n++
 		}
 	}
