@@ -90,12 +90,17 @@ func (t *turn) newBody(u *Undo, o Operation) *body {
 			b.Alternative, b.Edition, b.Resource, b.Plan.request = before.Alternative, before.Edition, before.Resource, before.Request
 		}
 	}
+	b.sentBefore(u)
+	return b
+}
+
+// sentBefore counts what was sent of a body before it was given up.
+func (b *body) sentBefore(u *Undo) {
 	for i := range u.Calls {
-		if before := &u.Calls[i]; before.Operation == o && before.Alternative == b.Alternative {
+		if before := &u.Calls[i]; before.Operation == b.Operation && before.Alternative == b.Alternative {
 			b.Sends, b.Unknown = before.Attempts, before.Unknown
 		}
 	}
-	return b
 }
 
 // callBody evaluates what a body sends, where that was not done, and sends it.
@@ -245,9 +250,10 @@ func (t *turn) bodyEnded(f *Frame, result Ref, fl *fault) {
 	case b.Operation == Confirm:
 		t.unconfirmed(f, fl)
 	case !b.Unknown && b.Alternative+1 < len(t.p.States[t.entry(b.Row).State].Step.Compensate):
-		t.record(f, 0, fl)
-		t.callBody(f, &body{Operation: Compensate, Row: b.Row, Alternative: b.Alternative + 1, Started: t.head.Now,
-			effort: effort{Prev: b.Prev}})
+		u := t.record(f, 0, fl)
+		next := &body{Operation: Compensate, Row: b.Row, Alternative: b.Alternative + 1, Started: t.head.Now, effort: effort{Prev: b.Prev}}
+		next.sentBefore(u)
+		t.callBody(f, next)
 	case t.goesOnWithout(f):
 		t.settleStep(f, CompensationFailed, 0, fl)
 		f.Recovery.Failed = true

@@ -179,7 +179,7 @@ func recalled(d *Delta) {
 // of the frame's undos where it is owed. What is known of a step that has ended
 // already may still change.
 func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
-	if s.Step == nil || f.Outcome == o && f.Locked == 0 || f.Outcome == StepSucceeded || t.head.OpenSagas == 0 {
+	if s.Step == nil || f.Outcome == StepSucceeded || t.head.OpenSagas == 0 {
 		return
 	}
 	u := &Undo{
@@ -195,14 +195,14 @@ func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
 	if o == StepFailed {
 		t.unlock(f, u)
 	}
-	if o == StepSucceeded {
+	switch {
+	case fl != nil:
+		u.Error, u.Cause = fl.Error, fl.Cause
+	case o == StepSucceeded:
 		u.Error, u.Cause = nil, nil
 	}
 	u.Outcome, u.Request, u.Result, u.Ended = o, f.Asked, result, t.head.Now
 	u.Attempts, u.Tries = f.Sends, f.try()
-	if fl != nil {
-		u.Error, u.Cause = fl.Error, fl.Cause
-	}
 	switch onTop := f.Undo == f.Entry; {
 	case onTop && o == StepFailed:
 		f.Undo = u.Prev
