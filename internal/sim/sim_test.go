@@ -50,18 +50,7 @@ func TestSim(t *testing.T) {
 	if sum.Well*10 < sum.Executions*7 {
 		t.Errorf("%d of %d executions ended well: below the floor of 70 %%, the run proves nothing", sum.Well, sum.Executions)
 	}
-	if *big {
-		for i, n := range sum.Situations {
-			if n == 0 {
-				t.Errorf("never seen: %s", SituationNames[i])
-			}
-		}
-		for i, n := range sum.Faults {
-			if n == 0 {
-				t.Errorf("never struck: %s", FaultNames[i])
-			}
-		}
-	}
+	sum.demand(t, false)
 }
 
 // TestSagas is TestSim with generated sagas. make sim SIM=saga is this test.
@@ -85,6 +74,25 @@ func TestSagas(t *testing.T) {
 	}
 	if sum.Well*10 < sum.Executions*6 {
 		t.Errorf("%d of %d executions ended well: below the floor of 60 %%, the run proves nothing", sum.Well, sum.Executions)
+	}
+	sum.demand(t, true)
+}
+
+// demand holds, of a big run, that it saw every situation: those of sagas, or all
+// others and every fault.
+func (s *summary) demand(t *testing.T, sagas bool) {
+	if !*big {
+		return
+	}
+	for i, n := range s.Situations {
+		if ofSagas := situation(i) >= sagaCompleted && situation(i) <= stopUndoes; n == 0 && ofSagas == sagas {
+			t.Errorf("never seen: %s", SituationNames[i])
+		}
+	}
+	for i, n := range s.Faults {
+		if n == 0 && !sagas {
+			t.Errorf("never struck: %s", FaultNames[i])
+		}
 	}
 }
 
