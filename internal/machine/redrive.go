@@ -98,13 +98,10 @@ func (t *turn) redriveChild(job JobID) bool {
 	return true
 }
 
-// tellAgain asks to tell the parent of the end, unless that is still to be done.
+// tellAgain asks to tell the parent of the end: whoever is about to do so may
+// tell of an earlier job.
 func (t *turn) tellAgain() {
-	for _, id := range t.openJobs() {
-		if t.peekJob(id).Kind == Tell {
-			return
-		}
-	}
+	t.untell()
 	t.open(Job{Kind: Tell, Request: t.head.Output, Due: t.head.Now})
 }
 
