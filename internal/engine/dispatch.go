@@ -21,7 +21,7 @@ type errand struct {
 	resend bool             // it may have been done before: the job was found on disk
 	answer *machine.Message // what came out and could not be stored yet
 	tries  int
-	place  *store.IndexKey // of one that goes through a list: how far it has come
+	place  int // of one that goes through many: how far it has come
 
 	// guarded by the dispatcher
 	lane      *lane

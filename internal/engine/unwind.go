@@ -62,14 +62,14 @@ func (e *Engine) unwindAll(er *errand, start *machine.Start, asked value.Value, 
 	if run := asked.Get("MapRun"); !run.IsAbsent() {
 		id, _ := machine.MapRunID(run.AsString())
 		most, _ := asked.Get("MaxConcurrency").AsInt()
-		return e.unwindRun(er, start, store.ID(id), int(most), made)
+		return e.unwindRun(er, store.ID(id), int(most), made)
 	}
 	if arn := asked.Get("ExecutionArn"); !arn.IsAbsent() {
 		machineName, name, ok := executionNamed(arn.AsString())
 		if !ok {
 			return impossible("There is no execution " + arn.AsString())
 		}
-		return e.unwindNamed(start, machineName, name, made, false)
+		return e.unwindNamed(start, machineName, name, machine.ID{}, made)
 	}
 	arn := asked.Get("StateMachineArn").AsString()
 	switch {
@@ -83,35 +83,31 @@ func (e *Engine) unwindAll(er *errand, start *machine.Start, asked value.Value, 
 		m = Machine{Account: start.Account, Region: start.Region, Name: machineNamed(arn)}
 	}
 	if name := asked.Get("Name").AsString(); name != "" {
-		return e.unwindNamed(start, m.Name, name, made, true)
+		return e.unwindNamed(start, m.Name, name, start.ID, made)
 	}
 	attempts, _ := asked.Get("Attempts").AsInt()
 	for attempt := attempts; attempt > 0; attempt-- {
 		name := machine.ChildName(asked.Get("StepId").AsString(), uint32(attempt))
-		if err := e.unwindNamed(start, m.Name, name, made, true); err != nil {
+		if err := e.unwindNamed(start, m.Name, name, start.ID, made); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// unwindNamed undoes the execution of a name. Where there is none, and ours says
-// that the name is one that only this step would give, there never will be.
-func (e *Engine) unwindNamed(start *machine.Start, machineName, name string, made int64, ours bool) error {
+// unwindNamed undoes the execution of a name. Where it is one that only this
+// parent would give, and nobody has it, nobody ever will.
+func (e *Engine) unwindNamed(start *machine.Start, machineName, name string, parent machine.ID, made int64) error {
 	id, err := e.Find(e.ctx, start.Account, start.Region, machineName, name)
 	switch {
-	case errors.Is(err, ErrNotFound) && ours:
-		return e.fenceName(start, machineName, name)
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrNotFound) && parent == machine.ID{}:
 		return impossible("There is no execution " + name + " of " + machineName)
+	case errors.Is(err, ErrNotFound):
+		return e.fenceName(start, machineName, name)
 	case err != nil:
 		return err
 	case id == nobody(id.Shard()): // fenced before
 		return nil
-	}
-	parent := start.ID
-	if !ours {
-		parent = machine.ID{}
 	}
 	return e.unwindOne(id, parent, made)
 }
@@ -183,40 +179,44 @@ func executionNamed(arn string) (machineName, name string, ok bool) {
 	return part[6], part[7], true
 }
 
-// unwindRun undoes the children of a map run, so many at once.
-func (e *Engine) unwindRun(er *errand, start *machine.Start, run store.ID, most int, made int64) error {
+// unwindRun undoes the children of a map run, so many at once. The run is stopped
+// first: from then on it begins no child that it has not numbered. One that is
+// not there never was, and never will be: see beginRun.
+func (e *Engine) unwindRun(er *errand, id store.ID, most int, made int64) error {
 	if most <= 0 || most > e.cfg.Quotas.InlineMap {
 		most = e.cfg.Quotas.InlineMap
 	}
+	var run machine.Start
+	children := 0
+	_, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &machine.Failure{}}, &rider{before: func(r *resident) bool {
+		run = r.x.Start
+		return true
+	}, after: func(r *resident) { children = r.x.Head.Run.Children }})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case errors.Is(err, ErrQuarantined):
+		return impossible("The map run is quarantined")
+	case err != nil:
+		return err
+	}
 	busy := 0
 	var failed error
-	q := store.IndexQuery{Tenant: Tenant(start.Account, start.Region), Index: IndexChildren, Value: machine.ID(run).String(),
-		After: er.place, Limit: e.cfg.Limits.Page}
-	for {
-		rows, err := e.cfg.Store.Index(e.ctx, q)
-		if err != nil {
-			return err
-		}
-		for i := range rows {
-			err := e.unwindOne(rows[i].ID, machine.ID{}, made)
-			var hopeless *integration.Error
-			switch {
-			case errors.Is(err, errUnwinding):
-				if busy++; busy == most {
-					return err
-				}
-			case errors.As(err, &hopeless):
-				failed = err
-			case err != nil:
+	for n := er.place + 1; n <= children; n++ {
+		err := e.unwindNamed(&run, run.Machine, machine.StepID(run.ID, uint32(n)), run.ID, made)
+		var hopeless *integration.Error
+		switch {
+		case errors.Is(err, errUnwinding):
+			if busy++; busy == most {
 				return err
-			case busy == 0 && failed == nil:
-				er.place = &rows[i].IndexKey
 			}
+		case errors.As(err, &hopeless):
+			failed = err
+		case err != nil:
+			return err
+		case busy == 0 && failed == nil:
+			er.place = n
 		}
-		if len(rows) < q.Limit {
-			break
-		}
-		q.After = &rows[len(rows)-1].IndexKey
 	}
 	if busy > 0 {
 		return errUnwinding
