@@ -243,9 +243,19 @@ func (e *Engine) Complete(ctx context.Context, token string, output value.Text, 
 	case errors.Is(err, ErrNotFound):
 		return ErrTaskDoesNotExist
 	case err == nil && !done.changed:
-		return ErrTaskTimedOut
+		return e.refuse(t, output, failure)
 	}
 	return err
+}
+
+// refuse tells a saga's history of an answer that came too late: it is refused.
+func (e *Engine) refuse(t machine.Token, output value.Text, failure *machine.Failure) error {
+	m := machine.Message{Kind: machine.Refused, Job: t.Job, Output: output, Failure: failure}
+	_, err := e.turn(store.ID(t.ID), m, &rider{before: func(r *resident) bool { return r.x.Expects(t.Job) }})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return ErrTaskTimedOut
 }
 
 // open reads a token that is ours.

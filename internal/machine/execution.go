@@ -155,9 +155,10 @@ type Head struct {
 	EndedSagas [4]uint32 // by how they ended: from SagaAborted on
 	Holds      uint32    // so far
 	OpenHolds  uint32
-	Pivoted    bool // a saga of it could not go back
-	Spent      bool // a saga has ended so that it can't be redriven
-	Undone     bool // of one that ended without success: it was a saga, and nothing of it is left
+	Pivoted    bool       // a saga of it could not go back
+	Spent      bool       // a saga has ended so that it can't be redriven
+	Undone     bool       // of one that ended without success: it was a saga, and nothing of it is left
+	Late       []expected // replaced, never changed
 
 	// ParentJob is the parent's job that the end completes, where a redrive of
 	// the parent has opened another than the one of the start; 0: that one.

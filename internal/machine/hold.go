@@ -257,7 +257,7 @@ func (t *turn) breakOff(saga *Frame) {
 // sent reports whether a frame's step has a call that is under way.
 func (t *turn) sent(f *Frame) bool {
 	j := t.peekJob(f.Job)
-	return j != nil && (j.Kind == Call || j.Kind == Child || j.Kind == Activity && j.Taken)
+	return j != nil && t.x.Jobs[f.Job] != nil && (j.Kind == Call || j.Kind == Child || j.Kind == Activity && j.Taken)
 }
 
 // abandon ends a saga as it stands. The execution fails by it.

@@ -7,8 +7,8 @@ import "github.com/backstep/backstep/internal/value"
 type Message struct {
 	Kind    MessageKind
 	Job     JobID      // that it is about; Begin of a map run, Redrive of a run's child: the parent's job that waits for the end
-	Output  value.Text // Begin: the input; Succeeded, Submitted: the answer; Granted: the lock's key
-	Failure *Failure   // JobFailed, Stop
+	Output  value.Text // Begin: the input; Succeeded, Submitted, Refused: the answer; Granted: the lock's key
+	Failure *Failure   // JobFailed, Stop, Refused
 	Effect  Effect     // JobFailed: what is known of the call's effect
 	Worker  string     // Taken: the worker's name, or ""
 	Token   string     // Redrive: the caller's token, or ""
@@ -44,6 +44,7 @@ const (
 	Unclaimed                              // … no more
 	Granted                                // the lock has it that a step holds it
 	CompensateSagas                        // somebody wants the execution's sagas undone
+	Refused                                // the task's answer came too late
 )
 
 // Failure is an error of the language: a name that Retry and Catch match, and a

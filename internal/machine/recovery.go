@@ -109,7 +109,7 @@ func (t *turn) aborting(f *Frame, fl *fault) {
 func (t *turn) fence(f *Frame, s *asl.State) {
 	j := (*Job)(nil)
 	if f.Job != 0 && f.Body == nil && f.Phase == Working {
-		if j = t.job(f.Job); j.Kind == TakeLock {
+		if j = t.job(f.Job); j.Kind == TakeLock || t.x.Jobs[f.Job] == nil {
 			j = nil // it was not sent yet
 		}
 	}
@@ -128,6 +128,7 @@ func (t *turn) fence(f *Frame, s *asl.State) {
 	if f.Hold != nil && s.Step.Pivot && f.Unknown {
 		return // it is held until somebody says what became of it
 	}
+	t.expect(f)
 	t.dropBody(f)
 	t.close(f)
 	t.note(f, s, f.outcome(), 0, nil)

@@ -121,6 +121,12 @@ func AppendHead(b []byte, h *Head) []byte {
 		b = appendFlag(b, h.Pivoted)
 		b = appendFlag(b, h.Spent)
 		b = appendFlag(b, h.Undone)
+		b = binary.AppendUvarint(b, uint64(len(h.Late)))
+		for _, e := range h.Late {
+			b = binary.AppendUvarint(b, uint64(e.Job))
+			b = appendText(b, e.State)
+			b = binary.AppendUvarint(b, uint64(e.Event))
+		}
 	}
 	if format > unfoundHead {
 		b = appendAttributes(b, h.Search)
@@ -172,6 +178,9 @@ func DecodeHead(b []byte) (Head, error) {
 			*n = r.uint32()
 		}
 		h.Pivoted, h.Spent, h.Undone = r.flag(), r.flag(), r.flag()
+		for range r.length() {
+			h.Late = append(h.Late, expected{JobID(r.uint32()), r.text(), int64(r.number())})
+		}
 	}
 	if format > unfoundHead {
 		h.Search = r.attributes()

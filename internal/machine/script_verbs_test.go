@@ -25,6 +25,7 @@ import (
 //
 //	resolve HOLD VERB [OUTCOME] [JSON or RESOURCE]   compensate   log
 //	resolve sSAGA abandon    grant STATE             grant ENTRY JOB KEY
+//	late JOB OUTPUT          late JOB fail [ERROR [CAUSE]]
 //
 // Of a map run (the setting "run"): start's INPUT is that of the machine that
 // starts it, and
@@ -163,6 +164,15 @@ func (s *script) sagaVerb(verb, rest string) []Message {
 		return []Message{{Kind: CompensateSagas}}
 	case "grant":
 		return []Message{s.grant(target, rest)}
+	case "late":
+		job, err := strconv.Atoi(target)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if words, failed := strings.CutPrefix(rest, "fail "); failed {
+			return []Message{{Kind: Refused, Job: JobID(job), Failure: failure(words)}}
+		}
+		return []Message{{Kind: Refused, Job: JobID(job), Output: s.text(rest)}}
 	}
 	return nil
 }

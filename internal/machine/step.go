@@ -54,6 +54,8 @@ func (t *turn) take(m Message) bool {
 		return t.goesOn() && t.resolve(m.Resolution)
 	case m.Kind == CompensateSagas:
 		return t.compensate(m.Final)
+	case m.Kind == Refused:
+		return t.tooLate(m)
 	case m.Kind == Granted:
 		return t.granted(m.Output, m.Claim)
 	}

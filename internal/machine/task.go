@@ -275,6 +275,7 @@ func (t *turn) late(f *Frame, j *Job) bool {
 		w.Unknown = true
 	}
 	t.tellTimeout(f, j)
+	t.expect(f)
 	t.close(f)
 	t.worked(f, j, 0, fl)
 	return true

@@ -63,7 +63,7 @@ func (b *book) sagaRows(l *life, t *turned) {
 		if j.Kind == machine.StartRun {
 			l.runs[j.ID] = j.Entry
 		}
-		if j.Kind == machine.Call && j.Operation == machine.Forward && l.lines != nil && l.lines[j.Entry] == nil {
+		if (j.Kind == machine.Call || j.Kind == machine.Activity) && j.Operation == machine.Forward && l.lines != nil && l.lines[j.Entry] == nil {
 			l.lines[j.Entry] = l.lineage(j.Frame)
 		}
 	}

@@ -152,10 +152,7 @@ func (s *sagas) step(at *place, later []string) string {
 	if len(s.children) > 0 && s.c.once(7) && !(at.saves && !at.saved) {
 		return s.nested(at, later)
 	}
-	text := `{"Type":"Task",` + call("do", `"Payload.$":"$"`) + `,"ResultPath":"$.last",` + s.mishaps(later)
-	if s.c.once(2) {
-		text += fmt.Sprintf(`"TimeoutSeconds":%d,`, s.c.between(5, 40))
-	}
+	text := `{"Type":"Task",` + s.how() + `"ResultPath":"$.last",` + s.mishaps(later)
 	if !at.scoped {
 		return text
 	}
@@ -180,6 +177,22 @@ func (s *sagas) step(at *place, later []string) string {
 		}
 	}
 	return text + s.doubts()
+}
+
+// how is who does a step: a function, by itself or with a callback, or a worker
+// who asks for tasks.
+func (s *sagas) how() string {
+	times := fmt.Sprintf(`"TimeoutSeconds":%d,`, s.c.between(5, 40))
+	switch s.c.IntN(8) {
+	case 0:
+		asked := call("do", `"Payload":{"in.$":"$","token.$":"$$.Task.Token"}`)
+		return strings.Replace(asked, "invoke", "invoke.waitForTaskToken", 1) + "," + times + pick(s.c, "", `"HeartbeatSeconds":4,`)
+	case 1:
+		return `"Resource":"` + arnActivity + `saga",` + times
+	case 2, 3, 4:
+		times = ""
+	}
+	return call("do", `"Payload.$":"$"`) + "," + times
 }
 
 // nested makes a Task that starts another saga.
