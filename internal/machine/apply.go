@@ -33,6 +33,7 @@ func (x *Execution) Apply(d Delta) {
 	before := x.Head
 	x.hold(d)
 	x.Head = *d.Head
+	x.Start.Follow(&x.Head)
 	for i, text := range d.Payloads {
 		if ref := before.LastPayload + Ref(i) + 1; x.held[ref] > 0 {
 			x.Payloads[ref] = text

@@ -26,7 +26,7 @@ var (
 		Kept: true, Redriven: 13, Tokens: []redriveToken{{"t", 14}, {"u", 15}}, Invocations: []invocations{{"s", 16}, {"t", 17}},
 		Run: &Run{MaxConcurrency: 13, ToleratedCount: -14, ToleratedPercentage: 15.5, Items: counts{16, 17, 18, 19, 20, 21, 34, 35},
 			Executions: counts{22, 23, 24, 25, 26, 27, 36, 37}, Lost: 42, Again: 38, Until: 43, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Writes: 33, Cursor: "c", Over: true, Failing: true},
-		ParentJob: 40, Sagas: 44, OpenSagas: 45, Aborting: 46, EndedSagas: [4]uint32{47, 48, 49, 50}, Holds: 51, OpenHolds: 52, Pivoted: true, Spent: true, Undone: true, Late: []expected{{53, "s", 54}}, Search: []Attribute{{"a", "b"}, {"c", ""}},
+		ParentJob: 40, Sagas: 44, OpenSagas: 45, Aborting: 46, EndedSagas: [4]uint32{47, 48, 49, 50}, Holds: 51, OpenHolds: 52, Pivoted: true, Spent: true, Undone: true, Late: []expected{{53, "s", 54}}, Search: []Attribute{{"a", "b"}, {"c", ""}}, Definition: [32]byte{31: 55},
 	}
 	fullFrame = Frame{
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
@@ -95,7 +95,7 @@ func records() []record {
 	ordinaryHead.Run, uncountedHead.Invocations = nil, nil
 	sagalessFrame, sagalessJob, sagalessHead := sagaless()
 	unfoundHead, foundHead := fullHead, sagalessHead
-	unfoundHead.Search, foundHead.Search = nil, fullHead.Search
+	unfoundHead.Search, unfoundHead.Definition, foundHead.Search = nil, [32]byte{}, fullHead.Search
 	ordinaryFrame, ordinaryJob := sagalessFrame, sagalessJob
 	ordinaryFrame.Submissions, ordinaryJob.Answer, ordinaryJob.Earlier, ordinaryJob.Invocation = 0, 0, 0, 0
 	return []record{
@@ -113,7 +113,7 @@ func sagaless() (Frame, Job, Head) {
 	f.Undo, f.Outcome, f.Endless, f.Edition, f.Asked, f.Scope, f.Recovery, f.Body, f.Hold, f.Locked, f.Claim = 0, 0, 0, 0, 0, nil, nil, nil, nil, 0, nil
 	j.Kind, j.Operation, j.Alternative, j.Edition, j.Resource, j.Landing = WriteResults, Forward, 0, 0, "", false
 	h.Sagas, h.OpenSagas, h.Aborting, h.EndedSagas, h.Holds, h.OpenHolds, h.Pivoted, h.Spent, h.Undone, h.Late = 0, 0, 0, [4]uint32{}, 0, 0, false, false, false, nil
-	h.Search = nil
+	h.Search, h.Definition = nil, [32]byte{}
 	return f, j, h
 }
 

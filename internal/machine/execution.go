@@ -160,6 +160,8 @@ type Head struct {
 	Undone     bool       // of one that ended without success: it was a saga, and nothing of it is left
 	Late       []expected // replaced, never changed
 
+	Definition [32]byte // by which a redrive lets it go on; zero: the start's
+
 	// ParentJob is the parent's job that the end completes, where a redrive of
 	// the parent has opened another than the one of the start; 0: that one.
 	ParentJob JobID
@@ -215,6 +217,7 @@ func Restore(s Start, h Head, frames []*Frame, jobs []*Job) *Execution {
 		Jobs:     make(map[JobID]*Job, len(jobs)+2),
 		Payloads: make(map[Ref]value.Text, 8),
 	}
+	x.Start.Follow(&h)
 	for _, f := range frames {
 		x.Frames[f.ID] = f
 	}

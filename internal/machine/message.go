@@ -17,6 +17,7 @@ type Message struct {
 
 	Run        *runInput   // Begin of a map run
 	Resolution *Resolution // Resolve
+	Changes    *Changes    // Redrive: what is different, nil: nothing
 	Endings    []Ending    // Answered
 	Update     *Update     // Updated
 }

@@ -69,12 +69,12 @@ func (h *Head) RedriveOf(token string, now int64) (int64, bool) {
 // redrive lets an execution that ended without success go on where it stood:
 // what was entered and not left is done again, under the same step id, and
 // what was left stays as it is.
-func (t *turn) redrive(token string) bool {
+func (t *turn) redrive(token string, c *Changes) bool {
 	h := &t.head
 	if _, again := h.RedriveOf(token, h.Now); again || h.NotRedrivable(&t.x.Start, t.env.Limits, h.Now) != "" {
 		return false
 	}
-	t.goOn(token)
+	t.goOn(token, c)
 	return true
 }
 
@@ -93,7 +93,7 @@ func (t *turn) redriveChild(job JobID) bool {
 	case h.unfit(&t.x.Start, t.env.Limits, h.Now) != "":
 		t.tellAgain()
 	default:
-		t.goOn("")
+		t.goOn("", nil)
 	}
 	return true
 }
@@ -115,8 +115,8 @@ func (t *turn) untell() {
 	}
 }
 
-// goOn lets the execution go on.
-func (t *turn) goOn(token string) {
+// goOn lets the execution go on, with what is different.
+func (t *turn) goOn(token string, c *Changes) {
 	h := &t.head
 	failed := ""
 	if h.Status == Failed && h.Error != nil {
@@ -131,6 +131,9 @@ func (t *turn) goOn(token string) {
 	t.untell()
 	t.event(Event{Type: ExecutionRedriven, Prev: h.LastEvent, Index: h.Redrives})
 	t.limitTime()
+	if c != nil {
+		t.change(t.frame(0), c)
+	}
 	t.searchAgain(t.frame(0))
 	t.revive(t.frame(0), failed)
 }

@@ -77,7 +77,7 @@ func DecodeStart(b []byte) (Start, error) {
 func AppendHead(b []byte, h *Head) []byte {
 	format := byte(headFormat)
 	switch {
-	case len(h.Search) > 0:
+	case len(h.Search) > 0 || h.Definition != [32]byte{}:
 	case h.Sagas > 0 || h.Spent:
 		format = unfoundHead
 	case h.Run == nil && h.ParentJob == 0 && h.Invocations == nil:
@@ -130,6 +130,10 @@ func AppendHead(b []byte, h *Head) []byte {
 	}
 	if format > unfoundHead {
 		b = appendAttributes(b, h.Search)
+		b = appendFlag(b, h.Definition != [32]byte{})
+		if h.Definition != [32]byte{} {
+			b = append(b, h.Definition[:]...)
+		}
 	}
 	return b
 }
@@ -184,6 +188,9 @@ func DecodeHead(b []byte) (Head, error) {
 	}
 	if format > unfoundHead {
 		h.Search = r.attributes()
+		if r.flag() {
+			copy(h.Definition[:], r.bytes(len(h.Definition)))
+		}
 	}
 	return h, r.end()
 }

@@ -49,7 +49,7 @@ func (t *turn) take(m Message) bool {
 	case m.Kind == Redrive && m.Job != 0:
 		return t.redriveChild(m.Job)
 	case m.Kind == Redrive:
-		return t.redrive(m.Token)
+		return t.redrive(m.Token, m.Changes)
 	case m.Kind == Resolve:
 		return t.goesOn() && t.resolve(m.Resolution)
 	case m.Kind == CompensateSagas:
