@@ -125,8 +125,8 @@ func (t *turn) owedAnew(saga *Undo) *Undo {
 // stillOwed reports whether a step was never undone although it should have
 // been.
 func (u *Undo) stillOwed(t *turn) bool {
-	step := t.p.States[u.State].Step
-	return u.owed() && step != nil && step.Compensate != nil
+	s := t.p.States[u.State] // which a redrive may have given up, where nothing was owed for it
+	return u.owed() && s != nil && s.Step != nil && s.Step.Compensate != nil
 }
 
 // known is the row of that number among all, nil where there is none.

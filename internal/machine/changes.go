@@ -154,6 +154,8 @@ func (t *turn) change(root *Frame, c *Changes) {
 	}
 	if !c.Input.IsZero() {
 		root.Input = t.payload(c.Input, value.Value{})
+		root.Edition++ // another request, under another key
+		root.Asked = 0
 	}
 	bound := make([]binding, 0, len(c.Variables))
 	for _, name := range slices.Sorted(maps.Keys(c.Variables)) {

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
@@ -27,7 +28,8 @@ func (r *Request) Birth() (birth, error) {
 		Input:      value.Checked("{}"),
 	}
 	if b.Named = b.Name != ""; !b.Named {
-		b.Name = ChildName(r.StepID, r.Attempt)
+		step, _, _ := strings.Cut(r.StepID, "~") // an edited request is another attempt as well
+		b.Name = ChildName(step, r.Attempt)
 	}
 	switch in := asked.Get("Input"); in.Kind() {
 	case value.Absent, value.Null:

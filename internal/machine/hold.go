@@ -158,8 +158,10 @@ func (t *turn) resolveForward(f *Frame, h *Hold, r *Resolution) {
 	s := t.state(f)
 	switch r.Verb {
 	case Retry:
+		f.Tried++
 		t.workAgain(f, s)
 	case Edit:
+		f.Tried++
 		sc := t.scope(f, s, f.Prev)
 		p, fl := sc.plan()
 		if fl != nil {

@@ -67,6 +67,7 @@ type script struct {
 	t       *testing.T
 	env     Env
 	p       *asl.Program
+	was     *asl.Program // before the definition was another one
 	x       *Execution
 	rows    map[string][]byte  // as a store would keep them
 	texts   map[Ref]value.Text // every payload there ever was
@@ -125,7 +126,7 @@ func (s *script) compile(text string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.p = p
+	s.was, s.p = s.p, p
 }
 
 // step proves of one message that Step leaves its arguments alone, that what

@@ -34,6 +34,9 @@ import (
 //	reads                    read PAGE       unread [ERROR [CAUSE]]
 //	results [PAGE, …]        wrote [PAGE, …] unwritten [ERROR [CAUSE]]
 //	redrive                  unborn
+//
+// After another definition, which the last one is then: change {"StartAt": STATE,
+// "Input": …, "Variables": {…}} redrives by it.
 func (s *script) command(line string) string {
 	verb, rest, _ := strings.Cut(line, " ")
 	if text, ok := s.look(verb, rest); ok {
@@ -73,6 +76,11 @@ func (s *script) look(verb, rest string) (text string, ok bool) {
 		text = s.request(s.job(rest))
 	case "log":
 		text = s.sagaLog()
+	case "change":
+		var c *Changes
+		if c, text = s.changes(rest); text == "" {
+			text = s.tell(s.step(Message{Kind: Redrive, Changes: c}))
+		}
 	default:
 		return "", false
 	}
@@ -175,6 +183,31 @@ func (s *script) sagaVerb(verb, rest string) []Message {
 		return []Message{{Kind: Refused, Job: JobID(job), Output: s.text(rest)}}
 	}
 	return nil
+}
+
+// changes are those of a redrive, or why they can't be made.
+func (s *script) changes(text string) (c *Changes, refused string) {
+	told := s.text(text).Decode()
+	c = &Changes{StartAt: told.Get("StartAt").AsString(), Variables: map[string]value.Text{}}
+	if input := told.Get("Input"); !input.IsAbsent() {
+		c.Input = input.Text()
+	}
+	if variables := told.Get("Variables"); !variables.IsAbsent() {
+		for name, v := range variables.Members() {
+			c.Variables[name] = v.Text()
+		}
+	}
+	was := s.p
+	if s.was != nil {
+		was, c.Definition = s.was, [32]byte{1}
+	}
+	s.x.LendLog(s.log())
+	if why := s.x.Unchangeable(was, s.p, c, s.env.Limits); why != "" {
+		s.p = was
+		return nil, "refused: " + why + "\n"
+	}
+	s.was = nil
+	return c, ""
 }
 
 // grant is the lock's word to the step that waits for it, or what it says of a

@@ -28,7 +28,10 @@ func (t *turn) task(sc *scope) *fault {
 	if r.Kind == asl.Activity && t.env.Gone != nil && t.env.Gone(r.Text) {
 		return sc.runtime("The activity " + r.Text + " does not exist.")
 	}
-	j := Job{State: s.Name, Entry: f.Entry, Attempt: f.try(), Request: plan.request, RoleARN: plan.role}
+	if f.Edition > 0 && f.Asked != 0 { // a person has given another request
+		plan.request = f.Asked
+	}
+	j := Job{State: s.Name, Entry: f.Entry, Attempt: f.try(), Request: plan.request, RoleARN: plan.role, Edition: f.Edition}
 	if t.x.Start.TestCase != "" {
 		j.Invocation = t.invoked(s.Name)
 	}
