@@ -1,0 +1,384 @@
+package prove
+
+import (
+	"slices"
+
+	"github.com/backstep/backstep/internal/asl"
+)
+
+// inside is what happened within a Parallel, Map or Saga, as paths in the walks
+// of its flows.
+type inside struct {
+	parts   []part
+	earlier *inside // an attempt of the whole that was retried
+}
+
+// part is a path in a walk: to a node, or to an end.
+type part struct {
+	w      *walk
+	at     int32 // a node; below 0: ends[-at-1]
+	flying bool  // the node's call is under way
+	item   int32 // of a Map, from 1; 0: no item
+}
+
+// result is what a Parallel, Map or Saga comes to, before its Retry and Catch.
+type result struct {
+	ok     bool
+	soft   bool
+	fault  fault
+	mark   mark
+	inside *inside
+	at     *asl.State
+	cut    *asl.State
+	way    *way // of a failure of its own
+	kept   bool // it ends well although an item failed
+}
+
+// joined is the exits of a Parallel, Map or Saga in which no step is tracked.
+func (k *walker) joined(s *asl.State, m mark) []exit {
+	key := walkKey{state: s, mark: m}
+	exits, known := k.exits[key]
+	if !known {
+		exits = k.joinExits(s, m, nil, 0)
+		k.exits[key] = exits
+	}
+	return exits
+}
+
+// joinExits is the exits of a Parallel, Map or Saga that is entered with a mark:
+// what it comes to, tried again as its Retry says, then through its Catch.
+func (k *walker) joinExits(s *asl.State, m mark, w *walk, at int32) []exit {
+	j := &join{walker: k, state: s, w: w, at: at, begun: map[mark]bool{m: true}, made: map[joinKey]int{}}
+	j.again = append(j.again, attempt{m, nil})
+	for i := 0; i < len(j.again) && k.p.afford(s.Flow); i++ {
+		for _, r := range k.results(s, j.again[i].mark) {
+			if j.again[i].earlier != nil {
+				inside := *r.inside
+				inside.earlier = j.again[i].earlier
+				r.inside = &inside
+			}
+			j.take(r)
+		}
+	}
+	return j.exits
+}
+
+// join is the exits of a Parallel, Map or Saga being made.
+type join struct {
+	*walker
+	state *asl.State
+	w     *walk // where it was entered, and …
+	at    int32 // … its node
+	again []attempt
+	begun map[mark]bool
+	exits []exit
+	made  map[joinKey]int
+}
+
+// attempt is one try of the whole.
+type attempt struct {
+	mark    mark
+	earlier *inside
+}
+
+type joinKey struct {
+	to    *asl.State
+	fails bool
+	turn  turn
+	fault fault
+	mark  mark
+	own   bool
+	cut   *asl.State
+}
+
+// take adds the exits of a result.
+func (j *join) take(r result) {
+	s := j.state
+	if r.kept {
+		r.mark = j.recovered(r)
+	}
+	if r.ok {
+		m := r.mark
+		if s.Type == asl.Saga && s.Saga.Outer == nil {
+			m &^= past // the saga is over, and another one may come
+			m |= j.again[0].mark & past
+		}
+		j.add(exit{hop: &hop{turn: onward, inside: r.inside}, to: s.Next, mark: m}, nil)
+		for _, w := range j.p.facts[s].ways {
+			if w.effect == hadEffect {
+				j.fail(result{soft: true, fault: w.fault, mark: m, inside: r.inside, at: s, way: w})
+			}
+		}
+		return
+	}
+	r.mark = j.recovered(r)
+	j.fail(r)
+	if s.Type == asl.Saga && s.Saga.Continue {
+		r.fault = fault{name: compensations, alone: true}
+		j.fail(r)
+	}
+}
+
+// recovered is the mark after a failure within a saga has been undone.
+func (j *join) recovered(r result) mark {
+	t := j.t
+	if t == nil || !t.scoped || j.p.sagaOf(j.state) == nil || !t.holds(j.state) {
+		return r.mark
+	}
+	switch {
+	case r.mark.status() == byHand:
+		j.note(event{kind: undoneTwice, w: j.w, node: j.at, inside: r.inside, state: j.state, mark: r.mark})
+		return r.mark.to(undone)
+	case !r.mark.owes():
+		return r.mark
+	case t.declared:
+		return r.mark.to(undone)
+	}
+	j.note(event{kind: lost, w: j.w, node: j.at, inside: r.inside, state: j.state, mark: r.mark, own: r.at == t.step})
+	return r.mark
+}
+
+// fail lets a failure go where Retry and Catch lead it. One whose name is open
+// may have any of the names that they list.
+func (j *join) fail(r result) {
+	if r.fault.open {
+		for _, name := range named(j.state) {
+			if !isReserved(name) {
+				j.raise(r, fault{name: name}, name)
+			}
+		}
+	}
+	j.raise(r, r.fault, "")
+}
+
+func (j *join) raise(r result, f fault, name string) {
+	s := j.state
+	retrier := f.retrier(s)
+	if tries(retrier) > 1 && !j.begun[r.mark] {
+		j.begun[r.mark] = true
+		j.again = append(j.again, attempt{r.mark, r.inside})
+	}
+	if !givesUp(retrier) {
+		return
+	}
+	h := &hop{turn: failing, inside: r.inside, name: name, at: r.at, cut: r.cut}
+	if r.soft {
+		h.turn = spoiled
+	}
+	if r.way != nil {
+		h.ways = []*way{r.way}
+	}
+	e := exit{hop: h, mark: r.mark}
+	if c := f.catcher(s); c != nil {
+		e.to = c.Next
+	} else {
+		e.fails, e.fault = true, f
+	}
+	j.add(e, r.way)
+}
+
+// add adds an exit, or a way to one that is there.
+func (j *join) add(e exit, w *way) {
+	key := joinKey{e.to, e.fails, e.hop.turn, e.fault, e.mark, j.t != nil && e.hop.at == j.t.step, e.hop.cut}
+	if j.state.Flow.Owner == nil {
+		key.fault = fault{}
+	}
+	if i, known := j.made[key]; known {
+		if w != nil && !slices.Contains(j.exits[i].hop.ways, w) {
+			j.exits[i].hop.ways = append(j.exits[i].hop.ways, w)
+		}
+		return
+	}
+	j.made[key] = len(j.exits)
+	j.exits = append(j.exits, e)
+}
+
+// results is what a Parallel, Map or Saga may come to.
+func (k *walker) results(s *asl.State, m mark) []result {
+	var all []result
+	for _, w := range k.p.facts[s].ways {
+		if w.effect != hadEffect {
+			all = append(all, result{soft: true, fault: w.fault, mark: m, inside: &inside{}, at: s, way: w})
+		}
+	}
+	switch s.Type {
+	case asl.Parallel:
+		return append(all, k.parallel(s, m)...)
+	case asl.Map:
+		return append(all, k.mapping(s, m)...)
+	}
+	w := k.flow(s.Saga.Flow, m)
+	for i := range w.ends {
+		all = append(all, k.ended(w, int32(i), 0))
+	}
+	return all
+}
+
+// ended is the result of a flow that came to an end of its own.
+func (k *walker) ended(w *walk, i, item int32) result {
+	e := &w.ends[i]
+	return result{ok: e.ok, soft: e.soft, fault: e.fault, mark: e.mark, at: e.at, cut: e.cut, inside: &inside{parts: []part{{w: w, at: -i - 1, item: item}}}}
+}
+
+// parallel is what a Parallel may come to: all branches end well, or one fails
+// while the others are anywhere.
+func (k *walker) parallel(s *asl.State, m mark) []result {
+	branches := s.Parallel.Branches
+	tracked := -1
+	walks := make([]*walk, len(branches))
+	canEnd := true
+	for i, b := range branches {
+		if k.t != nil && k.t.touches[b] && (tracked < 0 || k.t.holdsStep(b)) {
+			if tracked >= 0 {
+				k.p.undecided(s, "the step "+k.t.step.Name+" and its compensations stand in branches side by side")
+				walks[tracked] = k.p.generic.flow(branches[tracked], m.flags())
+			}
+			tracked = i
+			walks[i] = k.flow(b, m)
+		} else {
+			walks[i] = k.p.generic.flow(b, m.flags())
+		}
+		canEnd = canEnd && slices.ContainsFunc(walks[i].ends, func(e end) bool { return e.ok })
+	}
+	var all []result
+	if tracked < 0 {
+		return k.plainParallel(walks, m, canEnd)
+	}
+	own := walks[tracked]
+	for i := range own.ends {
+		if canEnd || !own.ends[i].ok {
+			all = append(all, k.ended(own, int32(i), 0))
+		}
+	}
+	anywhere := k.anywhere(own)
+	for i, w := range walks {
+		if i == tracked {
+			continue
+		}
+		for e := range w.ends {
+			if !w.ends[e].ok {
+				all = append(all, k.beside(k.ended(w, int32(e), 0), anywhere, m, bySibling, 0)...)
+			}
+		}
+	}
+	return all
+}
+
+// plainParallel is what a Parallel may come to in whose branches no step is
+// tracked.
+func (k *walker) plainParallel(walks []*walk, m mark, canEnd bool) []result {
+	var all []result
+	if canEnd {
+		all = append(all, result{ok: true, mark: m, inside: &inside{}})
+	}
+	for _, w := range walks {
+		for i := range w.ends {
+			if !w.ends[i].ok {
+				r := k.ended(w, int32(i), 0)
+				r.mark = m | r.mark.flags()
+				all = append(all, r)
+			}
+		}
+	}
+	return all
+}
+
+// somewhere is a place where a branch or item may be when another one fails.
+type somewhere struct {
+	mark mark
+	part part
+}
+
+// anywhere is all marks that a flow may have when it is cut off, each with a
+// place.
+func (k *walker) anywhere(w *walk) []somewhere {
+	var all []somewhere
+	seen := map[mark]bool{}
+	add := func(m mark, p part) {
+		if !seen[m] {
+			seen[m] = true
+			all = append(all, somewhere{m, p})
+		}
+	}
+	for i := range w.nodes {
+		add(w.nodes[i].mark, part{w: w, at: int32(i)})
+	}
+	for i := range w.ends {
+		if w.ends[i].ok {
+			add(w.ends[i].mark, part{w: w, at: -int32(i) - 1})
+		}
+	}
+	for i := range w.nodes {
+		if n := &w.nodes[i]; n.state == k.t.step && !n.mark.owes() && k.p.mayAct(n.state) {
+			add(n.mark.to(uncertain), part{w: w, at: int32(i), flying: true})
+		}
+	}
+	return all
+}
+
+// beside is a failure while the tracked branch or item is anywhere.
+func (k *walker) beside(r result, anywhere []somewhere, entered, by mark, item int32) []result {
+	all := make([]result, 0, len(anywhere))
+	for _, a := range anywhere {
+		one := r
+		one.mark = a.mark | r.mark.flags()
+		if one.mark.owes() && !entered.owes() {
+			one.mark |= by
+		}
+		p := a.part
+		p.item = item
+		one.inside = &inside{parts: append([]part{p}, r.inside.parts...)}
+		all = append(all, one)
+	}
+	return all
+}
+
+// mapping is what a Map may come to: no item, all items well, or one that fails
+// while others are anywhere.
+func (k *walker) mapping(s *asl.State, m mark) []result {
+	holds := k.t != nil && k.t.holdsStep(s.Map.Processor)
+	w := k.flow(s.Map.Processor, m)
+	var all []result
+	if !m.owes() || holds { // a Map of compensations is taken to go through all that was done
+		all = append(all, result{ok: true, mark: m, inside: &inside{}})
+	}
+	var anywhere []somewhere
+	if holds {
+		anywhere = k.anywhere(w)
+	}
+	for i := range w.ends {
+		r := k.ended(w, int32(i), 1)
+		if r.ok {
+			all = append(all, r)
+			continue
+		}
+		all = append(all, k.itemFailed(s, m, r, anywhere)...)
+	}
+	return all
+}
+
+// itemFailed is what a Map may come to by an item that fails.
+func (k *walker) itemFailed(s *asl.State, m mark, r result, anywhere []somewhere) []result {
+	if s.Map.Distributed {
+		r.fault = fault{name: stateTooMany}
+	}
+	var all []result
+	if tolerates(s.Map) {
+		kept := r
+		kept.ok, kept.kept = true, true
+		if kept.mark.owes() && !m.owes() {
+			kept.mark |= byItem
+		}
+		all = append(all, kept)
+	}
+	all = append(all, r)
+	other := r
+	other.inside = &inside{parts: []part{{w: r.inside.parts[0].w, at: r.inside.parts[0].at, item: 2}}}
+	return append(all, k.beside(other, anywhere, m, byItem, 1)...)
+}
+
+// tolerates reports whether a Map may end well though items fail.
+func tolerates(m *asl.MapFields) bool {
+	some := func(q *asl.Quantity) bool { return q.Literal != nil && *q.Literal > 0 || computed(q) }
+	return m.Distributed && (some(&m.ToleratedFailureCount) || some(&m.ToleratedFailurePercentage))
+}
