@@ -177,13 +177,13 @@ func (p *prover) onwardExits(s *asl.State) []exit {
 			if p.refusals[refusal{s, next}] != nil {
 				h.turn = refusing
 			}
-			all = append(all, exit{hop: h, to: next})
+			all = append(all, exit{hop: h, to: next, into: p.facts[next]})
 		}
 		return all
 	case asl.Succeed:
 		return []exit{{hop: &hop{}}}
 	}
-	return []exit{{hop: &hop{}, to: s.Next}}
+	return []exit{{hop: &hop{}, to: s.Next, into: p.facts[s.Next]}}
 }
 
 // failure is the fault that a Fail state raises.
@@ -206,7 +206,7 @@ func (p *prover) mergeExit(all []exit, s *asl.State, w *way, e exit) []exit {
 		e.hop.turn = spoiled
 	}
 	if c := w.fault.catcher(s); c != nil {
-		e.to = c.Next
+		e.to, e.into = c.Next, p.facts[c.Next]
 	} else {
 		e.fails = true
 		if s.Flow.Owner != nil {
@@ -247,9 +247,9 @@ func (p *prover) reachable(from []*asl.State, follow func(*asl.State, func(*asl.
 }
 
 // forwards follows the edges of a state by which nothing failed, into its flows
-// too.
+// and out of its own.
 func (p *prover) forwards(s *asl.State, enter func(*asl.State)) {
-	next, _ := onwards(s)
+	next, ends := onwards(s)
 	for _, n := range next {
 		if p.refusals[refusal{s, n}] == nil {
 			enter(n)
@@ -258,4 +258,24 @@ func (p *prover) forwards(s *asl.State, enter func(*asl.State)) {
 	for _, f := range flowsOf(s) {
 		enter(f.Start)
 	}
+	if !ends || s.Type == asl.Fail {
+		return
+	}
+	for owner := s.Flow.Owner; owner != nil; owner = owner.Flow.Owner {
+		if owner.Next != nil {
+			enter(owner.Next)
+			return
+		}
+	}
+}
+
+// inOrder are the states of a set in the order of the text.
+func (p *prover) inOrder(set map[*asl.State]bool) []*asl.State {
+	var all []*asl.State
+	for _, s := range p.program.Order {
+		if set[s] {
+			all = append(all, s)
+		}
+	}
+	return all
 }

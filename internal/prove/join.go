@@ -10,7 +10,8 @@ import (
 // of its flows.
 type inside struct {
 	parts   []part
-	earlier *inside // an attempt of the whole that was retried
+	earlier *inside      // an attempt of the whole that was retried …
+	retrier *asl.Retrier // … by this one
 }
 
 // part is a path in a walk: to a node, or to an end.
@@ -49,12 +50,12 @@ func (k *walker) joined(s *asl.State, m mark) []exit {
 // what it comes to, tried again as its Retry says, then through its Catch.
 func (k *walker) joinExits(s *asl.State, m mark, w *walk, at int32) []exit {
 	j := &join{walker: k, state: s, w: w, at: at, begun: map[mark]bool{m: true}, made: map[joinKey]int{}}
-	j.again = append(j.again, attempt{m, nil})
+	j.again = append(j.again, attempt{mark: m})
 	for i := 0; i < len(j.again) && k.p.afford(s.Flow); i++ {
 		for _, r := range k.results(s, j.again[i].mark) {
 			if j.again[i].earlier != nil {
 				inside := *r.inside
-				inside.earlier = j.again[i].earlier
+				inside.earlier, inside.retrier = j.again[i].earlier, j.again[i].by
 				r.inside = &inside
 			}
 			j.take(r)
@@ -79,6 +80,7 @@ type join struct {
 type attempt struct {
 	mark    mark
 	earlier *inside
+	by      *asl.Retrier
 }
 
 type joinKey struct {
@@ -125,17 +127,28 @@ func (j *join) recovered(r result) mark {
 	if t == nil || !t.scoped || j.p.sagaOf(j.state) == nil || !t.holds(j.state) {
 		return r.mark
 	}
+	return j.recover(r.mark, event{w: j.w, node: j.at, inside: r.inside, state: j.state, own: r.at == t.step, soft: r.soft})
+}
+
+// recover is the mark of a step of the saga extension after what failed has been
+// undone, and notes what went wrong with it.
+func (k *walker) recover(m mark, e event) mark {
+	e.mark = m
 	switch {
-	case r.mark.status() == byHand:
-		j.note(event{kind: undoneTwice, w: j.w, node: j.at, inside: r.inside, state: j.state, mark: r.mark})
-		return r.mark.to(undone)
-	case !r.mark.owes():
-		return r.mark
-	case t.declared:
-		return r.mark.to(undone)
+	case m&past != 0:
+		return m
+	case m.status() == byHand:
+		e.kind = undoneTwice
+		k.note(e)
+		return m.to(undone)
+	case !m.owes():
+		return m
+	case k.t.declared:
+		return m.to(undone)
 	}
-	j.note(event{kind: lost, w: j.w, node: j.at, inside: r.inside, state: j.state, mark: r.mark, own: r.at == t.step})
-	return r.mark
+	e.kind = lost
+	k.note(e)
+	return m
 }
 
 // fail lets a failure go where Retry and Catch lead it. One whose name is open
@@ -156,12 +169,12 @@ func (j *join) raise(r result, f fault, name string) {
 	retrier := f.retrier(s)
 	if tries(retrier) > 1 && !j.begun[r.mark] {
 		j.begun[r.mark] = true
-		j.again = append(j.again, attempt{r.mark, r.inside})
+		j.again = append(j.again, attempt{r.mark, r.inside, retrier})
 	}
 	if !givesUp(retrier) {
 		return
 	}
-	h := &hop{turn: failing, inside: r.inside, name: name, at: r.at, cut: r.cut}
+	h := &hop{turn: failing, inside: r.inside, name: name, at: r.at, cut: r.cut, tries: left(retrier, r.inside)}
 	if r.soft {
 		h.turn = spoiled
 	}
@@ -177,6 +190,18 @@ func (j *join) raise(r result, f fault, name string) {
 	j.add(e, r.way)
 }
 
+// left is how often the whole is still tried, the last of what happened in it
+// included, before a retrier, which may be nil, gives up.
+func left(r *asl.Retrier, in *inside) int64 {
+	n := tries(r)
+	for ; r != nil && in.earlier != nil; in = in.earlier {
+		if in.retrier == r {
+			n--
+		}
+	}
+	return max(1, n)
+}
+
 // add adds an exit, or a way to one that is there.
 func (j *join) add(e exit, w *way) {
 	key := joinKey{e.to, e.fails, e.hop.turn, e.fault, e.mark, j.t != nil && e.hop.at == j.t.step, e.hop.cut}
@@ -190,6 +215,7 @@ func (j *join) add(e exit, w *way) {
 		return
 	}
 	j.made[key] = len(j.exits)
+	e.into = j.p.facts[e.to]
 	j.exits = append(j.exits, e)
 }
 
@@ -207,11 +233,20 @@ func (k *walker) results(s *asl.State, m mark) []result {
 	case asl.Map:
 		return append(all, k.mapping(s, m)...)
 	}
-	w := k.flow(s.Saga.Flow, m)
+	w := k.flow(s.Saga.Flow, m|entryMark(s.Saga))
 	for i := range w.ends {
 		all = append(all, k.ended(w, int32(i), 0))
 	}
 	return all
+}
+
+// entryMark is the mark that a saga adds as it begins: one that only goes forward
+// begins past its pivot.
+func entryMark(s *asl.SagaFields) mark {
+	if s != nil && s.Outer == nil && s.Recovery == asl.Forward {
+		return past
+	}
+	return 0
 }
 
 // ended is the result of a flow that came to an end of its own.

@@ -182,7 +182,7 @@ func (l *leaks) key(e *edge, after mark) leak {
 	case e.hop.turn == onward:
 		return leak{leakKey: leakKey{l.byStatus(after), l.last(e)}}
 	}
-	if cut := l.p.cutBy(n, e.hop, after); cut != nil {
+	if cut := cutBy(l.w.nodes[e.from].fact, e.hop, after); cut != nil {
 		return leak{leakKey: leakKey{"SAGA003", cut}}
 	}
 	switch {
@@ -235,20 +235,20 @@ func (l *leaks) trace(k *leak) *trace {
 
 // compensation is the state itself where it is a compensation that failed on the
 // way back, else nil.
-func (p *prover) compensation(s *asl.State, m mark) *asl.State {
-	if f := p.facts[s]; f.isUndo && (!f.forward || m&rollback != 0) {
-		return s
+func compensation(f *fact, m mark) *asl.State {
+	if f.isUndo && (!f.forward || m&rollback != 0) {
+		return f.state
 	}
 	return nil
 }
 
 // cutBy is the compensation whose failure a hop is, nil where it is none.
-func (p *prover) cutBy(s *asl.State, h *hop, m mark) *asl.State {
+func cutBy(f *fact, h *hop, m mark) *asl.State {
 	switch {
 	case h.turn == onward || h.turn == refusing:
 		return nil
 	case h.cut != nil:
 		return h.cut
 	}
-	return p.compensation(s, m)
+	return compensation(f, m)
 }

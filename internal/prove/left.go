@@ -92,6 +92,9 @@ func (p *prover) left(l *leaks, k *leak) {
 	fix := ""
 	message := ""
 	pair := step
+	if p.full(k.rule, k.state, step) {
+		return
+	}
 	switch k.rule {
 	case "SAGA001", "SAGA002":
 		message, fix = p.leftDone(l, k, e, n)

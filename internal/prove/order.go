@@ -9,7 +9,7 @@ import (
 // wrongOrder tells of steps that are undone while a later one, whose
 // compensation comes after theirs, is still done: SAGA004.
 func (p *prover) wrongOrder() {
-	o := &order{prover: p, ahead: map[*asl.State]map[*asl.State]bool{}, behind: map[*asl.State]map[*asl.State]bool{}}
+	o := &order{prover: p, known: map[*asl.State][]bool{}}
 	for _, a := range p.pairs {
 		for _, undo := range a.undos {
 			o.wrong(a, undo)
@@ -17,19 +17,19 @@ func (p *prover) wrongOrder() {
 	}
 }
 
-// order remembers what can be entered from a state when nothing fails: from a
-// step ahead, from a compensation behind.
+// order remembers what can be entered from a state when nothing fails.
 type order struct {
 	*prover
-	ahead, behind map[*asl.State]map[*asl.State]bool
+	known map[*asl.State][]bool
 }
 
-// reach is what can be entered from a state when nothing fails, in its flow.
-func (o *order) reach(s *asl.State, known map[*asl.State]map[*asl.State]bool) map[*asl.State]bool {
-	if known[s] == nil {
-		known[s] = o.stateReach(s, onwardOnly)
+// leads reports whether, when nothing fails, a state can be entered from
+// another one of its flow.
+func (o *order) leads(from, to *asl.State) bool {
+	if o.known[from] == nil {
+		o.known[from] = o.graph(from.Flow).reach(onwardOnly, o.at(from))
 	}
-	return known[s]
+	return o.known[from][o.at(to)]
 }
 
 func onwardOnly(_ *asl.State, e *exit) bool { return e.hop.turn == onward }
@@ -42,14 +42,13 @@ func (o *order) wrong(a *track, undo *asl.State) {
 	if step == back || o.facts[back].forward {
 		return
 	}
-	behind := o.reach(back, o.behind)
 	for _, b := range o.pairs {
 		for _, other := range b.undos {
 			later, after := lift(b.step, flow), lift(other, flow)
-			if b == a || later == nil || after == nil || after == back || later == step || !behind[after] || !o.reach(step, o.ahead)[later] {
+			if b == a || later == nil || after == nil || after == back || later == step || !o.leads(back, after) || !o.leads(step, later) {
 				continue
 			}
-			if o.reach(later, o.ahead)[step] || o.reach(after, o.behind)[back] {
+			if o.leads(later, step) || o.leads(after, back) {
 				continue // in a loop there is no first and no second
 			}
 			if o.tell(a, b, undo, other, flow) {

@@ -35,7 +35,7 @@ func (p *prover) afterPivot() {
 func (p *prover) secondPivot(w *walk, i int32) {
 	n := &w.nodes[i]
 	f := p.facts[n.state]
-	compensated := f.isStep && len(p.undosOf(n.state)) > 0
+	compensated := f.isStep && len(p.undosOf(n.state)) > 0 || p.uselessCompensate(w, n)
 	var message, fix string
 	switch {
 	case f.isPivot && p.otherPivot(w, i):
@@ -76,6 +76,26 @@ func (p *prover) holdsPivot(s *asl.State) bool {
 		}
 	}
 	return false
+}
+
+// uselessCompensate reports whether a node after the pivot is a step with a
+// Compensate that no Catch or Retry below the pivot can make use of.
+func (p *prover) uselessCompensate(w *walk, n *node) bool {
+	s := n.state
+	if s.Step == nil || s.Step.Compensate == nil || len(s.Catch) > 0 {
+		return false
+	}
+	for f := w.flow; f.Owner != nil && p.enteredPast(f); f = f.Owner.Flow {
+		if len(f.Owner.Catch)+len(f.Owner.Retry) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// enteredPast reports whether a flow is entered after the pivot.
+func (p *prover) enteredPast(f *asl.Flow) bool {
+	return p.generic.walks[walkKey{flow: f, mark: past}] != nil
 }
 
 // undosOf are the states that undo a step of plain ASL.

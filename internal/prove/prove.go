@@ -106,12 +106,15 @@ type prover struct {
 	nestedBy func(string) *asl.Program
 	facts    map[*asl.State]*fact
 	refusals map[refusal]*asl.State
+	graphs   map[*asl.Flow]*graph
 	pairs    []*track // of plain ASL
 	loose    []*track
 	byHand   map[*asl.State][]*asl.State // step → the states that the sidecar lets undo it
 	epilogue map[*asl.State]bool
 	generic  *walker // of no step
 	root     *walk   // of the machine by it
+	machine  walk    // of the machine by the walker of one step, over and over …
+	index    []int32 // … and its index
 	report   *Report
 	found    map[findingKey]int // place in the report's findings
 	trusted  map[*asl.State]bool
@@ -131,7 +134,7 @@ type findingKey struct{ rule, state, step string }
 func Prove(in Input) (*Report, error) {
 	p := &prover{
 		program: in.Program, side: in.Sidecar, nestedBy: in.Nested, most: cmp.Or(in.Edges, DefaultEdges),
-		refusals: map[refusal]*asl.State{}, found: map[findingKey]int{}, trusted: map[*asl.State]bool{},
+		refusals: map[refusal]*asl.State{}, graphs: map[*asl.Flow]*graph{}, found: map[findingKey]int{}, trusted: map[*asl.State]bool{},
 		report: &Report{States: len(in.Program.Order)},
 	}
 	if p.side == nil {
@@ -145,7 +148,7 @@ func Prove(in Input) (*Report, error) {
 	p.learn()
 	p.plan()
 	p.generic = newWalker(p, nil)
-	p.root = p.generic.flow(p.program.Flow, 0)
+	p.root = p.generic.flow(p.program.Flow, entryMark(p.program.Saga))
 	p.findEpilogue()
 	p.plainRules()
 	p.sagaRules()
@@ -158,13 +161,13 @@ func Prove(in Input) (*Report, error) {
 func (p *prover) plainRules() {
 	for _, t := range p.pairs {
 		w := newWalker(p, t)
-		l := leaksOf(p, t, w.flow(p.program.Flow, 0))
+		l := leaksOf(p, t, w.machine())
 		p.leftSteps(l)
 		p.undoneSteps(t, w, l.w)
 	}
 	for _, t := range p.loose {
 		w := newWalker(p, t)
-		p.leftSteps(leaksOf(p, t, w.flow(p.program.Flow, 0)))
+		p.leftSteps(leaksOf(p, t, w.machine()))
 	}
 	if len(p.pairs) == 0 {
 		return
@@ -275,12 +278,17 @@ func (p *prover) find(rule string, s *asl.State, step string, t *trace, message,
 		}
 		return
 	}
-	if len(p.report.Findings) >= 10*maxFindings {
-		p.report.More++
-		return
-	}
 	p.found[key] = len(p.report.Findings)
 	p.report.Findings = append(p.report.Findings, f)
+}
+
+// full reports whether there is no room for another finding, and counts it.
+func (p *prover) full(rule string, s *asl.State, step string) bool {
+	if _, known := p.found[findingKey{rule, s.Name, step}]; known || len(p.report.Findings) < maxFindings {
+		return false
+	}
+	p.report.More++
+	return true
 }
 
 // undecided notes a place where the proof does not look.

@@ -1,6 +1,10 @@
 package prove
 
-import "github.com/backstep/backstep/internal/asl"
+import (
+	"slices"
+
+	"github.com/backstep/backstep/internal/asl"
+)
 
 // leg is a state on a route, and how it is left.
 type leg struct {
@@ -8,7 +12,20 @@ type leg struct {
 	hop   *hop
 }
 
-// edgesOf are the edges of a state in its flow, whatever step is tracked.
+// graph is the states of a flow with the edges between them, whatever step is
+// tracked.
+type graph struct {
+	flow *asl.Flow
+	out  [][]arc
+}
+
+// arc is an edge from one state of a flow to another one.
+type arc struct {
+	to   int32
+	exit *exit
+}
+
+// edgesOf are the edges of a state in its flow.
 func (p *prover) edgesOf(s *asl.State) []exit {
 	if p.facts[s].composite {
 		return p.generic.joined(s, 0)
@@ -16,37 +33,80 @@ func (p *prover) edgesOf(s *asl.State) []exit {
 	return p.exits(s)
 }
 
+// graph is that of a flow, made once.
+func (p *prover) graph(f *asl.Flow) *graph {
+	if g := p.graphs[f]; g != nil {
+		return g
+	}
+	g := &graph{flow: f, out: make([][]arc, len(f.States))}
+	for i, s := range f.States {
+		edges := p.edgesOf(s)
+		for e := range edges {
+			if to := edges[e].to; to != nil {
+				g.out[i] = append(g.out[i], arc{int32(p.facts[to].index), &edges[e]})
+			}
+		}
+	}
+	p.graphs[f] = g
+	return g
+}
+
+// at is the place of a state in its flow.
+func (p *prover) at(s *asl.State) int32 { return int32(p.facts[s].index) }
+
+// reach marks the states that can be entered from some on, by the arcs that may
+// be taken; the first are among them.
+func (g *graph) reach(may func(*asl.State, *exit) bool, from ...int32) []bool {
+	seen := make([]bool, len(g.out))
+	var waiting []int32
+	for _, s := range from {
+		if !seen[s] {
+			seen[s] = true
+			waiting = append(waiting, s)
+		}
+	}
+	for len(waiting) > 0 {
+		s := waiting[len(waiting)-1]
+		waiting = waiting[:len(waiting)-1]
+		for i := range g.out[s] {
+			if a := &g.out[s][i]; !seen[a.to] && may(g.flow.States[s], a.exit) {
+				seen[a.to] = true
+				waiting = append(waiting, a.to)
+			}
+		}
+	}
+	return seen
+}
+
 // route is the shortest way within a flow from a state to one that is a goal,
 // which may be the first itself, by the edges that it may take. It is nil and
 // false where there is none.
 func (p *prover) route(from *asl.State, may func(*asl.State, *exit) bool, goal func(*asl.State) bool) ([]leg, *asl.State, bool) {
+	g := p.graph(from.Flow)
 	type step struct {
-		leg  leg
-		from *asl.State
+		from int32 // + 1
+		exit *exit
 	}
-	by := map[*asl.State]step{from: {}}
-	for waiting := []*asl.State{from}; len(waiting) > 0; waiting = waiting[1:] {
-		s := waiting[0]
+	by := make([]step, len(g.out))
+	start := p.at(from)
+	by[start].from = start + 1
+	for waiting := []int32{start}; len(waiting) > 0; waiting = waiting[1:] {
+		at := waiting[0]
+		s := g.flow.States[at]
 		if goal(s) {
 			var legs []leg
-			for at := s; at != from; at = by[at].from {
-				legs = append(legs, by[at].leg)
+			for at != start {
+				before := by[at].from - 1
+				legs = append(legs, leg{g.flow.States[before], by[at].exit.hop})
+				at = before
 			}
-			for i, j := 0, len(legs)-1; i < j; i, j = i+1, j-1 {
-				legs[i], legs[j] = legs[j], legs[i]
-			}
+			slices.Reverse(legs)
 			return legs, s, true
 		}
-		edges := p.edgesOf(s)
-		p.spent += len(edges)
-		for i := range edges {
-			e := &edges[i]
-			if e.to == nil || !may(s, e) {
-				continue
-			}
-			if _, known := by[e.to]; !known {
-				by[e.to] = step{leg{s, e.hop}, s}
-				waiting = append(waiting, e.to)
+		for i := range g.out[at] {
+			if a := &g.out[at][i]; by[a.to].from == 0 && may(s, a.exit) {
+				by[a.to] = step{at + 1, a.exit}
+				waiting = append(waiting, a.to)
 			}
 		}
 	}

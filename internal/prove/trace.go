@@ -23,7 +23,7 @@ type Script struct {
 // time on the path.
 type Fault struct {
 	State   string
-	Entry   int    // from 1
+	Entry   int    // from 1; 0: each time that no other fault names
 	Attempt int    // of that entry, from 1; 0: every one that no other fault names
 	Item    int    // of a Map: the item's place, from 1; 0: any
 	Fault   string // the error's name; or StopExecution, ExecutionTimeout, InFlight
@@ -33,7 +33,7 @@ type Fault struct {
 // Assumption is what a Choice decides.
 type Assumption struct {
 	State  string
-	Entry  int
+	Entry  int    // from 1; 0: each time that no other assumption names
 	Choice string // the state that it goes to
 }
 
@@ -43,6 +43,7 @@ type trace struct {
 	script  Script
 	entries map[string]int
 	item    int32
+	each    bool // what follows happens at each entry
 }
 
 func newTrace() *trace { return &trace{entries: map[string]int{}} }
@@ -60,6 +61,9 @@ func (t *trace) to(w *walk, at int32) {
 		hops = append(hops, by)
 		by = w.nodes[w.edges[by].from].by
 	}
+	if by < -1 {
+		t.to(w.before, -by-2)
+	}
 	for i := len(hops) - 1; i >= 0; i-- {
 		t.edge(w, hops[i])
 	}
@@ -74,8 +78,7 @@ func (t *trace) hop(s *asl.State, h *hop) {
 	switch {
 	case h.inside != nil && len(h.inside.parts) > 0:
 		t.move(s, "begins")
-		t.within(s, h.inside)
-		t.narrow(h)
+		t.attempts(s, h)
 		fallthrough
 	case h.inside != nil && len(h.ways) == 0:
 		if h.turn == onward {
@@ -87,6 +90,36 @@ func (t *trace) hop(s *asl.State, h *hop) {
 		t.onward(s, h)
 	default:
 		t.failing(s, h)
+	}
+}
+
+// maxTold is how often one attempt is told that is made over and over.
+const maxTold = 10
+
+// attempts tells what happened in a Parallel, Map or Saga, as often as it was
+// tried.
+func (t *trace) attempts(s *asl.State, h *hop) {
+	if h.inside.earlier != nil {
+		t.within(s, h.inside.earlier)
+		t.move(s, "fails, and is tried again")
+	}
+	last := *h.inside
+	last.earlier = nil
+	if h.tries > maxTold {
+		outer := t.each
+		t.each = true
+		t.within(s, &last)
+		t.narrow(h)
+		t.each = outer
+		t.move(s, "fails, as at each of its tries")
+		return
+	}
+	for i := range max(1, h.tries) {
+		if i > 0 {
+			t.move(s, "fails, and is tried again")
+		}
+		t.within(s, &last)
+		t.narrow(h)
 	}
 }
 
@@ -116,7 +149,11 @@ func (t *trace) onward(s *asl.State, h *hop) {
 	switch {
 	case h.next != nil:
 		t.move(s, "goes to "+h.next.Name)
-		t.script.Assume = append(t.script.Assume, Assumption{s.Name, t.entries[s.Name], h.next.Name})
+		a := Assumption{s.Name, t.entries[s.Name], h.next.Name}
+		if t.each {
+			a.Entry = 0
+		}
+		t.script.Assume = append(t.script.Assume, a)
 	case s.Type == asl.Task:
 		t.move(s, "succeeds")
 	default:
@@ -151,6 +188,9 @@ func (t *trace) fault(s *asl.State, attempt int, name string, after bool) {
 	f := Fault{State: s.Name, Entry: max(1, t.entries[s.Name]), Attempt: attempt, Item: int(t.item), Fault: name, Effect: "before"}
 	if after {
 		f.Effect = "after"
+	}
+	if t.each {
+		f.Entry = 0
 	}
 	t.script.Faults = append(t.script.Faults, f)
 }

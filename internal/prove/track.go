@@ -181,13 +181,7 @@ func (p *prover) leadsTo(targets map[*asl.State]bool) map[*asl.State]bool {
 	for _, s := range p.program.Order {
 		p.forwards(s, func(next *asl.State) { before[next] = append(before[next], s) })
 	}
-	var from []*asl.State
-	for _, s := range p.program.Order {
-		if targets[s] {
-			from = append(from, s)
-		}
-	}
-	return p.reachable(from, func(s *asl.State, enter func(*asl.State)) {
+	return p.reachable(p.inOrder(targets), func(s *asl.State, enter func(*asl.State)) {
 		for _, b := range before[s] {
 			enter(b)
 		}

@@ -46,48 +46,44 @@ func (p *prover) neverBegunBy(t *track, undo *asl.State) {
 	if step == goal {
 		return
 	}
-	before := p.stateReach(flow.Start, func(s *asl.State, _ *exit) bool { return s != step })
-	after := p.stateReach(step, func(*asl.State, *exit) bool { return true })
-	for _, s := range flow.States {
-		if !before[s] || after[s] || s == goal {
+	g := p.graph(flow)
+	without := func(s *asl.State, _ *exit) bool { return s != step }
+	before := g.reach(without, p.at(flow.Start))
+	after := g.reach(func(*asl.State, *exit) bool { return true }, p.at(step))
+	back := func(s *asl.State, e *exit) bool { return e.hop.turn == onward && s != step && !p.guards(s, undo) }
+	var failures []arc
+	var from []*asl.State
+	var begins []int32
+	for i, s := range flow.States {
+		if !before[i] || after[i] || s == goal {
 			continue
 		}
-		for _, e := range p.edgesOf(s) {
-			if e.to == nil || e.hop.turn == onward || e.hop.turn == spoiled {
-				continue
+		for _, a := range g.out[i] {
+			if a.exit.hop.turn == failing || a.exit.hop.turn == refusing {
+				failures, from, begins = append(failures, a), append(from, s), append(begins, a.to)
 			}
-			legs, _, ok := p.route(e.to, func(s *asl.State, e *exit) bool {
-				return e.hop.turn == onward && s != step && !p.guards(s, undo)
-			}, func(s *asl.State) bool { return s == goal })
-			if !ok {
-				continue
-			}
-			told := newTrace()
-			p.enter(told, flow)
-			begin, _, _ := p.route(flow.Start, func(s *asl.State, _ *exit) bool { return s != step }, func(at *asl.State) bool { return at == s })
-			told.along(begin)
-			told.hop(s, e.hop)
-			told.along(legs)
-			told.entries[undo.Name]++
-			told.move(undo, "runs")
-			p.find("SAGA005", undo, t.step.Name, told, fmt.Sprintf("%s runs when %s fails, before %s can have run", undo.Name, s.Name, t.step.Name),
-				fmt.Sprintf("Lead the Catch of %s behind %s in the chain of compensations", s.Name, undo.Name))
 		}
 	}
-}
-
-// stateReach marks the states of a flow that can be entered from one on, by the
-// edges that may be taken; the first is among them.
-func (p *prover) stateReach(from *asl.State, may func(*asl.State, *exit) bool) map[*asl.State]bool {
-	return p.reachable([]*asl.State{from}, func(s *asl.State, enter func(*asl.State)) {
-		edges := p.edgesOf(s)
-		p.spent += len(edges)
-		for i := range edges {
-			if edges[i].to != nil && may(s, &edges[i]) {
-				enter(edges[i].to)
-			}
+	if !g.reach(back, begins...)[p.at(goal)] {
+		return
+	}
+	for i, a := range failures {
+		legs, _, ok := p.route(a.exit.to, back, func(s *asl.State) bool { return s == goal })
+		if !ok {
+			continue
 		}
-	})
+		told := newTrace()
+		p.enter(told, flow)
+		begin, _, _ := p.route(flow.Start, without, func(at *asl.State) bool { return at == from[i] })
+		told.along(begin)
+		told.hop(from[i], a.exit.hop)
+		told.along(legs)
+		told.entries[undo.Name]++
+		told.move(undo, "runs")
+		p.find("SAGA005", undo, t.step.Name, told, fmt.Sprintf("%s runs when %s fails, before %s can have run", undo.Name, from[i].Name, t.step.Name),
+			fmt.Sprintf("Lead the Catch of %s behind %s in the chain of compensations", from[i].Name, undo.Name))
+		return
+	}
 }
 
 // guards reports whether a state is a Choice that decides whether a compensation

@@ -62,12 +62,14 @@ type hop struct {
 	name   string     // the error's name, where a list further out narrowed it down
 	at     *asl.State // of a Parallel, Map or Saga: the state that failed, innermost
 	cut    *asl.State // … and the compensation that did
+	tries  int64      // … and how often all of it was tried in this way before
 }
 
 // exit is an edge of a state: where a hop leads, and what becomes of the marks.
 type exit struct {
 	hop   *hop
 	to    *asl.State // nil: the flow ends
+	into  *fact      // … of the state
 	fails bool       // … with the fault
 	fault fault
 	own   status // of the state as the tracked step
@@ -77,17 +79,20 @@ type exit struct {
 // walk is all that can happen in a flow that is entered with a mark: a graph of
 // states with marks. Nodes are in the order of their distance from the start.
 type walk struct {
-	flow  *asl.Flow
-	nodes []node
-	edges []edge
-	ends  []end
+	flow   *asl.Flow
+	entry  mark
+	before *walk // where it begins at nodes of another walk
+	nodes  []node
+	edges  []edge
+	ends   []end
 }
 
 // node is a state that is entered with a mark.
 type node struct {
 	state *asl.State
+	fact  *fact
 	mark  mark
-	by    int32 // the edge that first led here; -1: the start
+	by    int32 // the edge that first led here; -1: the start; below: the node -by-2 of the walk before
 	depth int32
 }
 
@@ -123,7 +128,7 @@ type walker struct {
 	p      *prover
 	t      *track // nil: none
 	walks  map[walkKey]*walk
-	exits  map[walkKey][]exit // of Parallels, Maps and Sagas, when no step is tracked
+	exits  map[walkKey][]exit // of Parallels, Maps and Sagas in which no step is tracked
 	events []event
 	seen   map[eventKey]bool
 }
@@ -143,6 +148,7 @@ type event struct {
 	hop    *hop    // how the node was left, where that matters
 	state  *asl.State
 	own    bool // the step itself failed
+	soft   bool // by an expression
 	mark   mark
 }
 
@@ -150,7 +156,7 @@ type eventKind uint8
 
 const (
 	undoneTwice eventKind = iota // a compensation ran for what was undone already
-	lost                         // of the saga extension: what failed leaves the step done
+	lost                         // of the saga extension: the scope recovers, and the step is not undone
 )
 
 type eventKey struct {
@@ -158,6 +164,7 @@ type eventKey struct {
 	state *asl.State
 	mark  mark
 	own   bool
+	soft  bool
 }
 
 func newWalker(p *prover, t *track) *walker {
@@ -170,14 +177,43 @@ func (k *walker) flow(f *asl.Flow, m mark) *walk {
 	if w := k.walks[key]; w != nil {
 		return w
 	}
-	w := &walk{flow: f}
+	w := &walk{flow: f, entry: m}
 	k.walks[key] = w
 	x := &expansion{walker: k, walk: w, index: make([]int32, len(f.States)*marks), ends: map[endKey]int32{}}
-	x.enter(f.Start, m, -1)
-	for i := 0; i < len(w.nodes) && k.p.afford(f); i++ {
-		x.expand(int32(i))
+	x.enter(k.p.facts[f.Start], m, -1)
+	x.run()
+	return w
+}
+
+// machine walks the machine from where the tracked step, or what holds it, is
+// first entered. It is valid until the next one.
+func (k *walker) machine() *walk {
+	p := k.p
+	f := p.program.Flow
+	w := &p.machine
+	*w = walk{flow: f, entry: p.root.entry, before: p.root, nodes: w.nodes[:0], edges: w.edges[:0], ends: w.ends[:0]}
+	if p.index == nil {
+		p.index = make([]int32, len(f.States)*marks)
+	}
+	x := &expansion{walker: k, walk: w, index: p.index, ends: map[endKey]int32{}}
+	first := lift(k.t.step, f)
+	for i := range p.root.nodes {
+		if n := &p.root.nodes[i]; n.state == first {
+			x.enter(n.fact, n.mark, -int32(i)-2)
+		}
+	}
+	x.run()
+	for i := range w.nodes {
+		p.index[w.nodes[i].fact.index*marks+int(w.nodes[i].mark)] = 0
 	}
 	return w
+}
+
+// run expands all nodes.
+func (x *expansion) run() {
+	for i := 0; i < len(x.walk.nodes) && x.p.afford(x.walk.flow); i++ {
+		x.expand(int32(i))
+	}
 }
 
 // expansion is a walk being made.
@@ -189,12 +225,15 @@ type expansion struct {
 }
 
 // enter is the node of a state and a mark, which is made where it is new.
-func (x *expansion) enter(s *asl.State, m mark, by int32) int32 {
-	at := x.p.facts[s].index*marks + int(m)
+func (x *expansion) enter(f *fact, m mark, by int32) int32 {
+	at := f.index*marks + int(m)
 	if x.index[at] == 0 {
-		n := node{state: s, mark: m, by: by}
-		if by >= 0 {
+		n := node{state: f.state, fact: f, mark: m, by: by}
+		switch {
+		case by >= 0:
 			n.depth = x.walk.nodes[x.walk.edges[by].from].depth + 1
+		case by < -1:
+			n.depth = x.walk.before.nodes[-by-2].depth
 		}
 		x.walk.nodes = append(x.walk.nodes, n)
 		x.index[at] = int32(len(x.walk.nodes))
@@ -219,7 +258,7 @@ func (x *expansion) finish(e end, by int32) int32 {
 // expand adds the edges of a node.
 func (x *expansion) expand(i int32) {
 	n := x.walk.nodes[i]
-	f := x.p.facts[n.state]
+	f := n.fact
 	switch {
 	case f.composite && x.relevant(n.state):
 		for _, e := range x.joinExits(n.state, n.mark, x.walk, i) {
@@ -252,7 +291,7 @@ func (x *expansion) add(from int32, e exit, m mark) {
 	x.walk.edges = append(x.walk.edges, edge{from: from, hop: e.hop})
 	to := int32(0)
 	if e.to != nil {
-		to = x.enter(e.to, m, by)
+		to = x.enter(e.into, m, by)
 	} else {
 		to = x.finish(end{ok: !e.fails, soft: e.hop.turn == spoiled, fault: e.fault, mark: m, at: x.failed(from, e.hop), cut: x.cut(from, m, e.hop)}, by)
 	}
@@ -272,7 +311,7 @@ func (x *expansion) cut(from int32, m mark, h *hop) *asl.State {
 	if h.cut != nil || h.turn == onward {
 		return h.cut
 	}
-	return x.p.compensation(x.walk.nodes[from].state, m)
+	return compensation(x.walk.nodes[from].fact, m)
 }
 
 // held reports whether an error that leaves the flow does not leave it, since
@@ -285,7 +324,7 @@ func (x *expansion) held(m mark) bool {
 	case saga.Recovery == asl.Forward:
 		return true
 	}
-	return m&past != 0 && x.walk.nodes[0].mark&past == 0
+	return m&past != 0 && x.walk.entry&past == 0
 }
 
 // stepLeft is the mark with which the tracked step is left. In a saga what its
@@ -293,14 +332,14 @@ func (x *expansion) held(m mark) bool {
 func (x *expansion) stepLeft(i int32, n node, e exit) mark {
 	m := n.mark
 	if e.hop.turn == onward {
-		m = x.worked(n.state, m)
+		m = worked(n.fact, m)
 	}
 	switch {
 	case x.t.kind != paired && n.mark&rollback != 0:
 		return m // on the way back it is no step
 	case e.own == tried && m.owes():
 		return m // an earlier entry stands
-	case e.own == tried || e.hop.turn == onward || !x.t.scoped || e.to == nil:
+	case e.own == tried || e.hop.turn == onward || !x.t.scoped || e.to == nil || m&past != 0:
 		return m.to(e.own)
 	case x.t.declared:
 		return m.to(undone)
@@ -313,7 +352,7 @@ func (x *expansion) stepLeft(i int32, n node, e exit) mark {
 // left is the mark with which any other state is left.
 func (x *expansion) left(i int32, n node, e exit) mark {
 	m := n.mark
-	f := x.p.facts[n.state]
+	f := n.fact
 	if e.hop.turn == refusing && x.t != nil && e.hop.next != nil && x.p.refusals[refusal{n.state, e.hop.next}] == x.t.step && m.owes() {
 		return m.to(tried)
 	}
@@ -327,7 +366,7 @@ func (x *expansion) left(i int32, n node, e exit) mark {
 		}
 		return m
 	}
-	m = x.worked(n.state, m)
+	m = worked(f, m)
 	if !undoes {
 		return m
 	}
@@ -343,8 +382,7 @@ func (x *expansion) left(i int32, n node, e exit) mark {
 }
 
 // worked is what a state's work changes beside the tracked step.
-func (x *expansion) worked(s *asl.State, m mark) mark {
-	f := x.p.facts[s]
+func worked(f *fact, m mark) mark {
 	switch {
 	case f.isUndo && !f.forward:
 		m |= rollback
@@ -361,7 +399,7 @@ func (x *expansion) worked(s *asl.State, m mark) mark {
 // exit: one that decides whether the tracked step is compensated is taken to
 // decide rightly.
 func (x *expansion) guarded(n node, e exit) bool {
-	if n.state.Type != asl.Choice || x.t == nil || x.t.scoped || e.hop.turn != onward || x.p.facts[n.state].forward {
+	if n.state.Type != asl.Choice || x.t == nil || x.t.scoped || e.hop.turn != onward || n.fact.forward {
 		return false
 	}
 	guards, leads := false, false
@@ -386,7 +424,7 @@ func (x *expansion) guarded(n node, e exit) bool {
 
 // note keeps an event, the first of its kind.
 func (k *walker) note(e event) {
-	key := eventKey{e.kind, e.state, e.mark, e.own}
+	key := eventKey{e.kind, e.state, e.mark, e.own, e.soft}
 	if !k.seen[key] {
 		k.seen[key] = true
 		k.events = append(k.events, e)
