@@ -36,7 +36,8 @@ func (p *prover) leftSteps(l *leaks) {
 			p.soft.add(l, k)
 		case k.rule == "SAGA001" && k.state == l.t.step && l.found[leakKey{"SAGA002", k.state}] != nil:
 			// its own outcome is unknown, which is told
-		case k.rule == "SAGA002" && l.t.kind == loose && l.leaves001(k.state):
+		case k.rule == "SAGA002" && (l.t.kind == loose || k.state != l.t.step) && l.leaves001(k.state):
+			// it is left when it is done, too, which says more
 		default:
 			p.left(l, k)
 		}
@@ -184,9 +185,10 @@ func (p *prover) errors(h *hop) string {
 	const other = "any other error"
 	var all []string
 	others := false
-	for _, w := range h.ways {
+	ways, before := innermost(h)
+	for _, w := range ways {
 		label := w.label
-		if h.before && w.before != nil {
+		if before && w.before != nil {
 			label = w.before.label + " that was retried, then " + w.label
 		}
 		others = others || label == other
@@ -198,14 +200,27 @@ func (p *prover) errors(h *hop) string {
 		all = append(all[:3], fmt.Sprintf("%d more", more))
 	}
 	switch {
+	case h.name != "":
+		return h.name
 	case others:
 		all = append(all, other)
-	case len(all) == 0 && h.name != "":
-		return h.name
 	case len(all) == 0:
-		return "the failure"
+		return "its error"
 	}
 	return listed(all, "or")
+}
+
+// innermost are the ways of a hop, of a Parallel, Map or Saga those of the state
+// within it that failed.
+func innermost(h *hop) (ways []*way, before bool) {
+	for len(h.ways) == 0 && h.inside != nil && len(h.inside.parts) > 0 {
+		p := h.inside.parts[len(h.inside.parts)-1]
+		if p.at >= 0 {
+			break
+		}
+		h = p.w.edges[p.w.ends[-p.at-1].by].hop
+	}
+	return h.ways, h.before
 }
 
 // listed is a list in words.

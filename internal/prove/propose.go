@@ -128,7 +128,7 @@ func (n name) matches(step name) int {
 // function's, the step that fits best.
 func (g *guess) pairUp() {
 	for _, undo := range g.program.Order {
-		if g.calls[undo] == nil || undo.Scope != nil {
+		if c := g.calls[undo]; c == nil || undo.Scope != nil || c.reads() || c.notifies() || closes(undo.Name) {
 			continue
 		}
 		var best *asl.State
@@ -149,8 +149,12 @@ func (g *guess) score(undo, step *asl.State) int {
 	if undo == step || g.calls[step] == nil || step.Scope != nil || !g.forward[step] || g.calls[step].reads() {
 		return 0
 	}
-	if verb, _ := newName(step.Name).undoes(); verb != "" && newName(step.Name).words[0] == verb {
+	of := newName(step.Name)
+	if verb, _ := of.undoes(); verb != "" && of.words[0] == verb {
 		return 0 // it undoes something itself
+	}
+	if len(of.words) > 0 && slices.Contains(askingWords, of.words[0]) {
+		return 0 // it changes nothing
 	}
 	best := newName(undo.Name).matches(newName(step.Name))
 	if u, s := g.calls[undo].function, g.calls[step].function; u != "" && s != "" {

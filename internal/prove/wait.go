@@ -24,8 +24,9 @@ func (p *prover) callbacks() {
 // endlessCatches tells of Catches that lead back to what failed without a Choice
 // on the way that could count: SAGA017. After a pivot that is as it should be.
 func (p *prover) endlessCatches() {
+	told := map[*asl.State]bool{} // on a round that was told
 	for _, s := range p.program.Order {
-		if p.onlyPast(s) {
+		if told[s] || p.onlyPast(s) {
 			continue
 		}
 		edges := p.edgesOf(s)
@@ -45,6 +46,9 @@ func (p *prover) endlessCatches() {
 			t.along(legs)
 			t.entries[s.Name]++
 			t.move(s, "runs again, without end")
+			for _, l := range legs {
+				told[l.state] = true
+			}
 			p.find("SAGA017", s, "", t, fmt.Sprintf("the Catch of %s leads back to it: it goes round as long as it fails by %s", s.Name, p.errors(e.hop)),
 				fmt.Sprintf("Count the rounds of %s in a Choice, or use Retry with MaxAttempts", s.Name))
 			break
