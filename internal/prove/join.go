@@ -335,13 +335,13 @@ func (k *walker) anywhere(w *walk) []somewhere {
 			all = append(all, somewhere{m, p})
 		}
 	}
-	for i := range w.nodes {
-		add(w.nodes[i].mark, part{w: w, at: int32(i)})
-	}
 	for i := range w.ends {
 		if w.ends[i].ok {
 			add(w.ends[i].mark, part{w: w, at: -int32(i) - 1})
 		}
+	}
+	for i := range w.nodes {
+		add(w.nodes[i].mark, part{w: w, at: int32(i)})
 	}
 	for i := range w.nodes {
 		if n := &w.nodes[i]; n.state == k.t.step && !n.mark.owes() && k.p.mayAct(n.state) {
@@ -401,8 +401,8 @@ func (k *walker) itemFailed(s *asl.State, m mark, r result, anywhere []somewhere
 	if tolerates(s.Map) {
 		kept := r
 		kept.ok, kept.kept = true, true
-		if kept.mark.owes() && !m.owes() {
-			kept.mark |= byItem
+		if kept.mark.owes() && !m.owes() { // whoever goes on does not know of it
+			kept.mark = kept.mark.to(uncertain) | byItem
 		}
 		all = append(all, kept)
 	}

@@ -179,6 +179,8 @@ func (l *leaks) key(e *edge, after mark) leak {
 		return leak{leakKey: leakKey{"SAGA002", t.step}}
 	case t.kind == loose:
 		return leak{leakKey: leakKey{"SAGA001", t.step}}
+	case e.hop.turn == onward && after&byItem != 0:
+		return leak{leakKey: leakKey{"SAGA014", n}}
 	case e.hop.turn == onward:
 		return leak{leakKey: leakKey{l.byStatus(after), l.last(e)}}
 	}
@@ -190,7 +192,7 @@ func (l *leaks) key(e *edge, after mark) leak {
 		return leak{leakKey: leakKey{"SAGA013", n}}
 	case after&byItem != 0:
 		return leak{leakKey: leakKey{"SAGA014", n}}
-	case l.p.epilogue[n] && after.status() == done:
+	case l.p.epilogue[n] && after.status() == done && l.end(e).mark&rollback == 0:
 		return leak{leakKey: leakKey{"SAGA007", n}}
 	case e.hop.at == t.step:
 		n = t.step
@@ -199,23 +201,21 @@ func (l *leaks) key(e *edge, after mark) leak {
 }
 
 func (l *leaks) byStatus(m mark) string {
-	switch {
-	case m&bySibling != 0:
-		return "SAGA013"
-	case m&byItem != 0:
-		return "SAGA014"
-	case m.status() == uncertain:
+	if m.status() == uncertain {
 		return "SAGA002"
 	}
 	return "SAGA001"
 }
 
 // last is the state at which the execution ends behind an edge.
-func (l *leaks) last(e *edge) *asl.State {
+func (l *leaks) last(e *edge) *asl.State { return l.end(e).at }
+
+// end is the end behind an edge that leaves the step.
+func (l *leaks) end(e *edge) *end {
 	for e.to >= 0 {
 		e = &l.w.edges[l.next[e.to]]
 	}
-	return l.w.ends[-e.to-1].at
+	return &l.w.ends[-e.to-1]
 }
 
 // trace tells the path of a leak.

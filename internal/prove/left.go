@@ -34,7 +34,7 @@ func (p *prover) leftSteps(l *leaks) {
 		case k.soft && (hard[k.state] || l.t.kind != paired):
 		case k.soft:
 			p.soft.add(l, k)
-		case k.rule == "SAGA001" && k.state == l.t.step && l.found[leakKey{"SAGA002", k.state}] != nil:
+		case k.rule == "SAGA001" && l.t.kind == paired && k.state == l.t.step && l.found[leakKey{"SAGA002", k.state}] != nil:
 			// its own outcome is unknown, which is told
 		case k.rule == "SAGA002" && (l.t.kind == loose || k.state != l.t.step) && l.leaves001(k.state):
 			// it is left when it is done, too, which says more
@@ -174,6 +174,8 @@ func (p *prover) cause(n *asl.State, e *edge) string {
 	switch {
 	case h.turn == refusing:
 		return fmt.Sprintf("%s takes the answer for a no and goes to %s", n.Name, h.next.Name)
+	case h.turn == onward:
+		return fmt.Sprintf("%s tolerates that an item fails", n.Name)
 	case e.to < 0:
 		return fmt.Sprintf("nothing catches %s%s", p.errors(h), by)
 	}
@@ -205,9 +207,20 @@ func (p *prover) errors(h *hop) string {
 	case others:
 		all = append(all, other)
 	case len(all) == 0:
-		return "its error"
+		return raised(h)
 	}
 	return listed(all, "or")
+}
+
+// raised is the name of the error that a Fail state within a Parallel, Map or
+// Saga gave.
+func raised(h *hop) string {
+	if parts := h.inside.parts; len(parts) > 0 {
+		if p := parts[len(parts)-1]; p.at < 0 && p.w.ends[-p.at-1].fault.name != "" {
+			return p.w.ends[-p.at-1].fault.name
+		}
+	}
+	return "its error"
 }
 
 // innermost are the ways of a hop, of a Parallel, Map or Saga those of the state

@@ -23,10 +23,12 @@ func (p *prover) afterPivot() {
 		}
 		t := p.failingPath(p.root, toFail, int32(i))
 		message := fmt.Sprintf("%s comes after the pivot, and ends the execution as FAILED when it fails: %s", from.state.Name, p.cause(from.state, e))
+		fix := fmt.Sprintf("Lead a Catch of States.ALL at %s back to it, with a Wait between", from.state.Name)
 		if from.state.Type == asl.Fail {
 			message = fmt.Sprintf("%s ends the execution as FAILED after the pivot is done", from.state.Name)
+			fix = fmt.Sprintf("Decide what %s stands for before the pivot, or end the execution well", from.state.Name)
 		}
-		p.find("SAGA010", from.state, "", t, message, fmt.Sprintf("Lead a Catch of States.ALL at %s back to it, with a Wait between", from.state.Name))
+		p.find("SAGA010", from.state, "", t, message, fix)
 	}
 }
 
@@ -43,6 +45,10 @@ func (p *prover) secondPivot(w *walk, i int32) {
 	case compensated:
 		message = fmt.Sprintf("%s runs after the pivot, and its compensation is never used", n.state.Name)
 		fix = fmt.Sprintf("Move %s before the pivot, or take its compensation away", n.state.Name)
+		if w.entry&past != 0 && w.flow.Owner == nil {
+			message = fmt.Sprintf("%s runs in a saga that only goes forward, and its Compensate is never used", n.state.Name)
+			fix = fmt.Sprintf(`Take the Compensate of %s away, or the Recovery "Forward"`, n.state.Name)
+		}
 	default:
 		return
 	}

@@ -188,9 +188,15 @@ func (p *prover) lostStep(t *track, k *walker) {
 	rule, message := "SAGA001", fmt.Sprintf("%s has no Compensate, and stays done when its saga goes back", s.Name)
 	fix := fmt.Sprintf("Give %s a Compensate, make it the Pivot, or list it under NoEffect in the sidecar", s.Name)
 	step := s.Name
-	if best.own {
+	switch {
+	case best.own && best.mark.status() == uncertain:
 		rule, message = "SAGA002", fmt.Sprintf("%s has no Compensate, and may have been done when it fails and its saga goes back", s.Name)
+		if best.caught {
+			message = fmt.Sprintf("%s has no Compensate, and may have been done when its Catch takes its error", s.Name)
+		}
 		fix = fmt.Sprintf(`Give %s a Compensate, make it the Pivot, or let a person decide ("OnUnknown": "Hold")`, s.Name)
+	case best.own:
+		message = fmt.Sprintf("%s has no Compensate, and stays done when the state fails after its call (%s)", s.Name, stateLimit)
 	}
 	switch {
 	case p.call(s).resource.Kind == asl.NestedExecution:
@@ -220,7 +226,7 @@ func (p *prover) worstLoss(k *walker) (*event, *trace) {
 			best, path = e, t
 		}
 	}
-	if path != nil {
+	if path != nil && !best.caught {
 		path.moves = append(path.moves, Move{"", "the saga goes back"})
 	}
 	return best, path
@@ -228,9 +234,9 @@ func (p *prover) worstLoss(k *walker) (*event, *trace) {
 
 func rank(e *event) int {
 	switch {
-	case e.own:
+	case e.own && e.mark.status() == uncertain:
 		return 1
-	case e.soft:
+	case e.own, e.soft:
 		return 2
 	}
 	return 0

@@ -149,6 +149,7 @@ type event struct {
 	state  *asl.State
 	own    bool // the step itself failed
 	soft   bool // by an expression
+	caught bool // by its own Catch
 	mark   mark
 }
 
@@ -165,6 +166,7 @@ type eventKey struct {
 	mark  mark
 	own   bool
 	soft  bool
+	catch bool
 }
 
 func newWalker(p *prover, t *track) *walker {
@@ -345,7 +347,7 @@ func (x *expansion) stepLeft(i int32, n node, e exit) mark {
 		return m.to(undone)
 	}
 	m = m.to(e.own)
-	x.note(event{kind: lost, w: x.walk, node: i, hop: e.hop, state: n.state, own: true, mark: m})
+	x.note(event{kind: lost, w: x.walk, node: i, hop: e.hop, state: n.state, own: true, caught: true, soft: e.hop.turn == spoiled, mark: m})
 	return m
 }
 
@@ -424,7 +426,7 @@ func (x *expansion) guarded(n node, e exit) bool {
 
 // note keeps an event, the first of its kind.
 func (k *walker) note(e event) {
-	key := eventKey{e.kind, e.state, e.mark, e.own, e.soft}
+	key := eventKey{e.kind, e.state, e.mark, e.own, e.soft, e.caught}
 	if !k.seen[key] {
 		k.seen[key] = true
 		k.events = append(k.events, e)
