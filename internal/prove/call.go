@@ -180,9 +180,11 @@ func words(name string) []string {
 	runes := []rune(name)
 	for i, r := range runes {
 		switch {
-		case !unicode.IsLetter(r):
+		case !unicode.IsLetter(r) && !unicode.IsDigit(r):
 			flush()
 			continue
+		case i > 0 && unicode.IsDigit(r) != unicode.IsDigit(runes[i-1]):
+			flush()
 		case unicode.IsUpper(r) && i > 0 && (unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]) && unicode.IsUpper(runes[i-1])):
 			flush()
 		}

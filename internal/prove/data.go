@@ -16,11 +16,7 @@ func (p *prover) unsetData() {
 			if undo.Flow != p.program.Flow || lift(t.step, undo.Flow) == nil {
 				continue // in a flow of its own: what it sees is not followed
 			}
-			for _, v := range undo.Reads {
-				if !asksFor(undo, v) && p.assignedSomewhere(v) {
-					p.unsetVariable(t, undo, v)
-				}
-			}
+			p.unsetVariables(t, undo)
 			if undo.Language == asl.JSONPath && undo.InputPath == nil {
 				for _, field := range inputFields(undo.Parameters) {
 					p.unsetField(t, undo, field)
@@ -118,19 +114,38 @@ func (s *search) run() ([]leg, bool) {
 	return nil, false
 }
 
-// unsetVariable tells of a variable that a compensation names and that a way to
-// it does not assign.
-func (p *prover) unsetVariable(t *track, undo *asl.State, v string) {
-	s := &search{p: p, step: lift(t.step, undo.Flow), undo: undo, done: func(begun) bool { return true }}
-	s.next = func(at begun, e *exit, w *way) (begun, bool) { return at, !p.setsOn(at.state, e, w, v) }
-	if legs, ok := s.run(); ok {
-		told := newTrace()
-		told.along(legs)
-		told.entries[undo.Name]++
-		told.move(undo, "reads $"+v)
-		p.find("SAGA012", undo, t.step.Name, told, fmt.Sprintf("%s reads the variable %s, which is not assigned on every path to it", undo.Name, v),
-			fmt.Sprintf("Assign %s before %s, or in every Catch that leads to %s", v, t.step.Name, undo.Name))
+// unsetVariables tells of the variables that a compensation names and that a way
+// to it does not assign.
+func (p *prover) unsetVariables(t *track, undo *asl.State) {
+	var unset []string
+	var route []leg
+	for _, v := range undo.Reads {
+		if asksFor(undo, v) || !p.assignedSomewhere(v) {
+			continue
+		}
+		s := &search{p: p, step: lift(t.step, undo.Flow), undo: undo, done: func(begun) bool { return true }}
+		s.next = func(at begun, e *exit, w *way) (begun, bool) { return at, !p.setsOn(at.state, e, w, v) }
+		if legs, ok := s.run(); ok {
+			if unset == nil {
+				route = legs
+			}
+			unset = append(unset, v)
+		}
 	}
+	if unset == nil {
+		return
+	}
+	told := newTrace()
+	told.along(route)
+	told.entries[undo.Name]++
+	told.move(undo, "reads $"+unset[0])
+	what, are := "the variable "+unset[0]+", which is", unset[0]
+	if len(unset) > 1 {
+		are = listed(unset, "and")
+		what = "the variables " + are + ", which are"
+	}
+	p.find("SAGA012", undo, t.step.Name, told, fmt.Sprintf("%s reads %s not assigned on every path to it", undo.Name, what),
+		fmt.Sprintf("Assign %s before %s, or in every Catch that leads to %s", are, t.step.Name, undo.Name))
 }
 
 // setsOn reports whether an edge assigns a variable.

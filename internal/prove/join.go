@@ -51,8 +51,15 @@ func (k *walker) joined(s *asl.State, m mark) []exit {
 func (k *walker) joinExits(s *asl.State, m mark, w *walk, at int32) []exit {
 	j := &join{walker: k, state: s, w: w, at: at, begun: map[mark]bool{m: true}, made: map[joinKey]int{}}
 	j.again = append(j.again, attempt{mark: m})
+	taken := map[resultKey]bool{}
 	for i := 0; i < len(j.again) && k.p.afford(s.Flow); i++ {
 		for _, r := range k.results(s, j.again[i].mark) {
+			key := resultKey{r.ok, r.soft, r.kept, r.fault, r.mark, k.t != nil && r.at == k.t.step, r.cut, r.way}
+			k.p.spent++
+			if taken[key] {
+				continue // by a shorter way
+			}
+			taken[key] = true
 			if j.again[i].earlier != nil {
 				inside := *r.inside
 				inside.earlier, inside.retrier = j.again[i].earlier, j.again[i].by
@@ -62,6 +69,16 @@ func (k *walker) joinExits(s *asl.State, m mark, w *walk, at int32) []exit {
 		}
 	}
 	return j.exits
+}
+
+// resultKey tells results apart.
+type resultKey struct {
+	ok, soft, kept bool
+	fault          fault
+	mark           mark
+	own            bool // the tracked step itself failed
+	cut            *asl.State
+	way            *way
 }
 
 // join is the exits of a Parallel, Map or Saga being made.
@@ -219,8 +236,18 @@ func (j *join) add(e exit, w *way) {
 	j.exits = append(j.exits, e)
 }
 
-// results is what a Parallel, Map or Saga may come to.
+// results is what a Parallel, Map or Saga may come to, found once for each mark.
 func (k *walker) results(s *asl.State, m mark) []result {
+	key := walkKey{state: s, mark: m}
+	all, known := k.comes[key]
+	if !known {
+		all = k.comesTo(s, m)
+		k.comes[key] = all
+	}
+	return all
+}
+
+func (k *walker) comesTo(s *asl.State, m mark) []result {
 	var all []result
 	for _, w := range k.p.facts[s].ways {
 		if w.effect != hadEffect {
@@ -259,16 +286,11 @@ func (k *walker) ended(w *walk, i, item int32) result {
 // while the others are anywhere.
 func (k *walker) parallel(s *asl.State, m mark) []result {
 	branches := s.Parallel.Branches
-	tracked := -1
+	tracked := k.branch(s)
 	walks := make([]*walk, len(branches))
 	canEnd := true
 	for i, b := range branches {
-		if k.t != nil && k.t.touches[b] && (tracked < 0 || k.t.holdsStep(b)) {
-			if tracked >= 0 {
-				k.p.undecided(s, "the step "+k.t.step.Name+" and its compensations stand in branches side by side")
-				walks[tracked] = k.p.generic.flow(branches[tracked], m.flags())
-			}
-			tracked = i
+		if i == tracked {
 			walks[i] = k.flow(b, m)
 		} else {
 			walks[i] = k.p.generic.flow(b, m.flags())
@@ -277,7 +299,14 @@ func (k *walker) parallel(s *asl.State, m mark) []result {
 	}
 	var all []result
 	if tracked < 0 {
-		return k.plainParallel(walks, m, canEnd)
+		if canEnd {
+			all = append(all, result{ok: true, mark: m, inside: &inside{}})
+		}
+		for _, r := range k.failures(walks, -1) {
+			r.mark = m | r.mark.flags()
+			all = append(all, r)
+		}
+		return all
 	}
 	own := walks[tracked]
 	for i := range own.ends {
@@ -286,32 +315,49 @@ func (k *walker) parallel(s *asl.State, m mark) []result {
 		}
 	}
 	anywhere := k.anywhere(own)
-	for i, w := range walks {
-		if i == tracked {
-			continue
-		}
-		for e := range w.ends {
-			if !w.ends[e].ok {
-				all = append(all, k.beside(k.ended(w, int32(e), 0), anywhere, m, bySibling, 0)...)
-			}
-		}
+	for _, r := range k.failures(walks, tracked) {
+		all = append(all, k.beside(r, anywhere, m, bySibling, 0)...)
 	}
 	return all
 }
 
-// plainParallel is what a Parallel may come to in whose branches no step is
-// tracked.
-func (k *walker) plainParallel(walks []*walk, m mark, canEnd bool) []result {
-	var all []result
-	if canEnd {
-		all = append(all, result{ok: true, mark: m, inside: &inside{}})
+// branch is the branch of a Parallel that holds the tracked step, or else its
+// compensations; below 0: none does.
+func (k *walker) branch(s *asl.State) int {
+	tracked := -1
+	if k.t == nil {
+		return tracked
 	}
-	for _, w := range walks {
-		for i := range w.ends {
-			if !w.ends[i].ok {
-				r := k.ended(w, int32(i), 0)
-				r.mark = m | r.mark.flags()
-				all = append(all, r)
+	for i, b := range s.Parallel.Branches {
+		if !k.t.touches[b] {
+			continue
+		}
+		if tracked >= 0 {
+			k.p.undecided(s, "the step "+k.t.step.Name+" and its compensations stand in branches side by side")
+		}
+		if tracked < 0 || k.t.holdsStep(b) {
+			tracked = i
+		}
+	}
+	return tracked
+}
+
+// failures are the ways in which branches but one fail in which no step is
+// tracked: of those that look the same from outside the first.
+func (k *walker) failures(walks []*walk, but int) []result {
+	type look struct {
+		soft  bool
+		fault fault
+		mark  mark
+	}
+	var all []result
+	seen := map[look]bool{}
+	for i, w := range walks {
+		for e := range w.ends {
+			end := &w.ends[e]
+			if l := (look{end.soft, end.fault, end.mark}); i != but && !end.ok && !seen[l] {
+				seen[l] = true
+				all = append(all, k.ended(w, int32(e), 0))
 			}
 		}
 	}
@@ -357,8 +403,8 @@ func (k *walker) beside(r result, anywhere []somewhere, entered, by mark, item i
 	for _, a := range anywhere {
 		one := r
 		one.mark = a.mark | r.mark.flags()
-		if one.mark.owes() && !entered.owes() {
-			one.mark |= by
+		if one.mark.owes() && (!entered.owes() || entered&(bySibling|byItem) != 0) {
+			one.mark = one.mark&^(bySibling|byItem) | by
 		}
 		p := a.part
 		p.item = item
@@ -374,7 +420,7 @@ func (k *walker) mapping(s *asl.State, m mark) []result {
 	holds := k.t != nil && k.t.holdsStep(s.Map.Processor)
 	w := k.flow(s.Map.Processor, m)
 	var all []result
-	if !m.owes() || holds { // a Map of compensations is taken to go through all that was done
+	if !m.owes() { // else the same items, or compensations of all that was done
 		all = append(all, result{ok: true, mark: m, inside: &inside{}})
 	}
 	var anywhere []somewhere

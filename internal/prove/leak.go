@@ -192,7 +192,7 @@ func (l *leaks) key(e *edge, after mark) leak {
 		return leak{leakKey: leakKey{"SAGA013", n}}
 	case after&byItem != 0:
 		return leak{leakKey: leakKey{"SAGA014", n}}
-	case l.p.epilogue[n] && after.status() == done && l.end(e).mark&rollback == 0:
+	case l.p.epilogue[n] && e.hop.turn != refusing && after.status() == done && l.end(e).mark&rollback == 0:
 		return leak{leakKey: leakKey{"SAGA007", n}}
 	case e.hop.at == t.step:
 		n = t.step

@@ -146,6 +146,11 @@ func (p *prover) leftDone(l *leaks, k *leak, e *edge, n *asl.State) (message, fi
 	case l.t.kind == loose:
 		return fmt.Sprintf("%s has no compensation and stays done when the saga is undone after %s", step, n.Name),
 			fmt.Sprintf("Name what undoes %s in the sidecar, move it behind the last step that can fail, or list it under NoEffect", step)
+	case e.hop.turn == refusing:
+		return fmt.Sprintf("%s stays done when %s", step, told), fmt.Sprintf("Lead to %s when %s says no", undos, n.Name)
+	case e.hop.turn == onward && k.rule == "SAGA002":
+		return fmt.Sprintf("%s may have been done, and the execution ends in %s without %s", step, k.state.Name, undos),
+			fmt.Sprintf("Lead to %s before %s", undos, k.state.Name)
 	case e.hop.turn == onward:
 		return fmt.Sprintf("%s stays done when the execution ends in %s without %s", step, k.state.Name, undos),
 			fmt.Sprintf("Lead to %s before %s", undos, k.state.Name)

@@ -187,14 +187,14 @@ func (g *guess) reachable(from *asl.State, failures bool) map[*asl.State]bool {
 			for i := range s.Catch {
 				next = append(next, s.Catch[i].Next)
 			}
-			if owner := s.Flow.Owner; owner != nil { // whatever happens in it, its owner may fail or end
+			for owner := s.Flow.Owner; owner != nil; owner = owner.Flow.Owner { // whatever happens in it, it may fail
 				for i := range owner.Catch {
 					next = append(next, owner.Catch[i].Next)
 				}
 			}
 		}
-		if owner := s.Flow.Owner; ends && owner != nil && owner.Next != nil {
-			next = append(next, owner.Next)
+		if owner := s.Flow.Owner; ends && owner != nil {
+			next = append(next, owner)
 		}
 		for _, n := range next {
 			if !seen[n] {

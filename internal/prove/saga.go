@@ -105,7 +105,7 @@ func (p *prover) outside(s *asl.State) {
 			return
 		}
 	}
-	if !slices.ContainsFunc(p.pairs, func(t *track) bool { return t.step == s || t.undo[s] }) {
+	if len(p.pairs) == 0 {
 		p.assumeOutside(s)
 	}
 }
@@ -196,7 +196,7 @@ func (p *prover) lostStep(t *track, k *walker) {
 		}
 		fix = fmt.Sprintf(`Give %s a Compensate, make it the Pivot, or let a person decide ("OnUnknown": "Hold")`, s.Name)
 	case best.own:
-		message = fmt.Sprintf("%s has no Compensate, and stays done when the state fails after its call (%s)", s.Name, stateLimit)
+		message = fmt.Sprintf("%s has no Compensate, and stays done when the state fails after its call (%s)", s.Name, best.hop.ways[0].script)
 	}
 	switch {
 	case p.call(s).resource.Kind == asl.NestedExecution:

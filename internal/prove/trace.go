@@ -79,6 +79,9 @@ func (t *trace) hop(s *asl.State, h *hop) {
 	case h.inside != nil && len(h.inside.parts) > 0:
 		t.move(s, "begins")
 		t.attempts(s, h)
+		if h.tries > maxTold {
+			return
+		}
 		fallthrough
 	case h.inside != nil && len(h.ways) == 0:
 		if h.turn == onward {

@@ -129,6 +129,7 @@ type walker struct {
 	t      *track // nil: none
 	walks  map[walkKey]*walk
 	exits  map[walkKey][]exit // of Parallels, Maps and Sagas in which no step is tracked
+	comes  map[walkKey][]result
 	events []event
 	seen   map[eventKey]bool
 }
@@ -170,7 +171,7 @@ type eventKey struct {
 }
 
 func newWalker(p *prover, t *track) *walker {
-	return &walker{p: p, t: t, walks: map[walkKey]*walk{}, exits: map[walkKey][]exit{}, seen: map[eventKey]bool{}}
+	return &walker{p: p, t: t, walks: map[walkKey]*walk{}, exits: map[walkKey][]exit{}, comes: map[walkKey][]result{}, seen: map[eventKey]bool{}}
 }
 
 // flow walks a flow that is entered with a mark, once for each mark.
@@ -308,9 +309,11 @@ func (x *expansion) failed(from int32, h *hop) *asl.State {
 	return x.walk.nodes[from].state
 }
 
-// cut is the compensation whose failure a hop is, nil where it is none.
+// cut is the compensation whose failure a hop is, nil where it is none. It
+// matters to the steps of its own flow alone: to others it is their Parallel, Map
+// or Saga that fails.
 func (x *expansion) cut(from int32, m mark, h *hop) *asl.State {
-	if h.cut != nil || h.turn == onward {
+	if h.cut != nil || h.turn == onward || x.t == nil {
 		return h.cut
 	}
 	return compensation(x.walk.nodes[from].fact, m)
