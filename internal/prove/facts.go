@@ -164,7 +164,7 @@ func (p *prover) ownExits(s *asl.State) []exit {
 func (p *prover) onwardExits(s *asl.State) []exit {
 	switch s.Type {
 	case asl.Fail:
-		return []exit{{hop: &hop{}, fails: true, fault: failure(s)}}
+		return []exit{{hop: &hop{}, fails: true, fault: p.one(failure(s))}}
 	case asl.Choice:
 		var all []exit
 		seen := map[*asl.State]bool{}
@@ -198,6 +198,15 @@ func failure(s *asl.State) fault {
 	return fault{}
 }
 
+// one is the one fault that stands for all that are the same, so that they are
+// told apart by their place.
+func (p *prover) one(f fault) *fault {
+	if p.faults[f] == nil {
+		p.faults[f] = &f
+	}
+	return p.faults[f]
+}
+
 // mergeExit adds the edge by which a way leads out of a state, or the way to an
 // edge that is there.
 func (p *prover) mergeExit(all []exit, s *asl.State, w *way, e exit) []exit {
@@ -210,7 +219,7 @@ func (p *prover) mergeExit(all []exit, s *asl.State, w *way, e exit) []exit {
 	} else {
 		e.fails = true
 		if s.Flow.Owner != nil {
-			e.fault = w.fault
+			e.fault = p.one(w.fault)
 		}
 	}
 	for i := range all {

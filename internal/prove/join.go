@@ -26,7 +26,7 @@ type part struct {
 type result struct {
 	ok     bool
 	soft   bool
-	fault  fault
+	fault  *fault
 	mark   mark
 	inside *inside
 	at     *asl.State
@@ -74,7 +74,7 @@ func (k *walker) joinExits(s *asl.State, m mark, w *walk, at int32) []exit {
 // resultKey tells results apart.
 type resultKey struct {
 	ok, soft, kept bool
-	fault          fault
+	fault          *fault
 	mark           mark
 	own            bool // the tracked step itself failed
 	cut            *asl.State
@@ -104,7 +104,7 @@ type joinKey struct {
 	to    *asl.State
 	fails bool
 	turn  turn
-	fault fault
+	fault *fault
 	mark  mark
 	own   bool
 	cut   *asl.State
@@ -125,7 +125,7 @@ func (j *join) take(r result) {
 		j.add(exit{hop: &hop{turn: onward, inside: r.inside}, to: s.Next, mark: m}, nil)
 		for _, w := range j.p.facts[s].ways {
 			if w.effect == hadEffect {
-				j.fail(result{soft: true, fault: w.fault, mark: m, inside: r.inside, at: s, way: w})
+				j.fail(result{soft: true, fault: j.p.one(w.fault), mark: m, inside: r.inside, at: s, way: w})
 			}
 		}
 		return
@@ -133,7 +133,7 @@ func (j *join) take(r result) {
 	r.mark = j.recovered(r)
 	j.fail(r)
 	if s.Type == asl.Saga && s.Saga.Continue {
-		r.fault = fault{name: compensations, alone: true}
+		r.fault = j.p.one(fault{name: compensations, alone: true})
 		j.fail(r)
 	}
 }
@@ -174,14 +174,14 @@ func (j *join) fail(r result) {
 	if r.fault.open {
 		for _, name := range named(j.state) {
 			if !isReserved(name) {
-				j.raise(r, fault{name: name}, name)
+				j.raise(r, j.p.one(fault{name: name}), name)
 			}
 		}
 	}
 	j.raise(r, r.fault, "")
 }
 
-func (j *join) raise(r result, f fault, name string) {
+func (j *join) raise(r result, f *fault, name string) {
 	s := j.state
 	retrier := f.retrier(s)
 	if tries(retrier) > 1 && !j.begun[r.mark] {
@@ -223,7 +223,7 @@ func left(r *asl.Retrier, in *inside) int64 {
 func (j *join) add(e exit, w *way) {
 	key := joinKey{e.to, e.fails, e.hop.turn, e.fault, e.mark, j.t != nil && e.hop.at == j.t.step, e.hop.cut}
 	if j.state.Flow.Owner == nil {
-		key.fault = fault{}
+		key.fault = nil
 	}
 	if i, known := j.made[key]; known {
 		if w != nil && !slices.Contains(j.exits[i].hop.ways, w) {
@@ -251,7 +251,7 @@ func (k *walker) comesTo(s *asl.State, m mark) []result {
 	var all []result
 	for _, w := range k.p.facts[s].ways {
 		if w.effect != hadEffect {
-			all = append(all, result{soft: true, fault: w.fault, mark: m, inside: &inside{}, at: s, way: w})
+			all = append(all, result{soft: true, fault: k.p.one(w.fault), mark: m, inside: &inside{}, at: s, way: w})
 		}
 	}
 	switch s.Type {
@@ -347,7 +347,7 @@ func (k *walker) branch(s *asl.State) int {
 func (k *walker) failures(walks []*walk, but int) []result {
 	type look struct {
 		soft  bool
-		fault fault
+		fault *fault
 		mark  mark
 	}
 	var all []result
@@ -441,7 +441,7 @@ func (k *walker) mapping(s *asl.State, m mark) []result {
 // itemFailed is what a Map may come to by an item that fails.
 func (k *walker) itemFailed(s *asl.State, m mark, r result, anywhere []somewhere) []result {
 	if s.Map.Distributed {
-		r.fault = fault{name: stateTooMany}
+		r.fault = k.p.one(fault{name: stateTooMany})
 	}
 	var all []result
 	if tolerates(s.Map) {

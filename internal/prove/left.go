@@ -221,8 +221,10 @@ func (p *prover) errors(h *hop) string {
 // Saga gave.
 func raised(h *hop) string {
 	if parts := h.inside.parts; len(parts) > 0 {
-		if p := parts[len(parts)-1]; p.at < 0 && p.w.ends[-p.at-1].fault.name != "" {
-			return p.w.ends[-p.at-1].fault.name
+		if p := parts[len(parts)-1]; p.at < 0 {
+			if f := p.w.ends[-p.at-1].fault; f != nil && f.name != "" {
+				return f.name
+			}
 		}
 	}
 	return "its error"

@@ -107,6 +107,7 @@ type prover struct {
 	facts    map[*asl.State]*fact
 	refusals map[refusal]*asl.State
 	graphs   map[*asl.Flow]*graph
+	faults   map[fault]*fault
 	pairs    []*track // of plain ASL
 	loose    []*track
 	byHand   map[*asl.State][]*asl.State // step → the states that the sidecar lets undo it
@@ -134,7 +135,7 @@ type findingKey struct{ rule, state, step string }
 func Prove(in Input) (*Report, error) {
 	p := &prover{
 		program: in.Program, side: in.Sidecar, nestedBy: in.Nested, most: cmp.Or(in.Edges, DefaultEdges),
-		refusals: map[refusal]*asl.State{}, graphs: map[*asl.Flow]*graph{}, found: map[findingKey]int{}, trusted: map[*asl.State]bool{},
+		refusals: map[refusal]*asl.State{}, graphs: map[*asl.Flow]*graph{}, faults: map[fault]*fault{}, found: map[findingKey]int{}, trusted: map[*asl.State]bool{},
 		report: &Report{States: len(in.Program.Order)},
 	}
 	if p.side == nil {

@@ -71,9 +71,9 @@ type exit struct {
 	to    *asl.State // nil: the flow ends
 	into  *fact      // … of the state
 	fails bool       // … with the fault
-	fault fault
-	own   status // of the state as the tracked step
-	mark  mark   // of a Parallel, Map or Saga: the mark that it is left with
+	fault *fault     // one of [prover.one]
+	own   status     // of the state as the tracked step
+	mark  mark       // of a Parallel, Map or Saga: the mark that it is left with
 }
 
 // walk is all that can happen in a flow that is entered with a mark: a graph of
@@ -106,7 +106,7 @@ type edge struct {
 type end struct {
 	ok    bool
 	soft  bool
-	fault fault
+	fault *fault // where it does not end well; one of [prover.one]
 	mark  mark
 	at    *asl.State // the state that failed, innermost
 	cut   *asl.State // a compensation whose failure it was, innermost
@@ -117,7 +117,7 @@ type end struct {
 // endKey tells ends apart.
 type endKey struct {
 	ok, soft bool
-	fault    fault
+	fault    *fault
 	mark     mark
 	own      bool // the tracked step itself failed
 	cut      *asl.State
@@ -248,7 +248,7 @@ func (x *expansion) enter(f *fact, m mark, by int32) int32 {
 func (x *expansion) finish(e end, by int32) int32 {
 	key := endKey{e.ok, e.soft, e.fault, e.mark, x.t != nil && e.at == x.t.step, e.cut}
 	if x.walk.flow.Owner == nil {
-		key.fault = fault{} // nobody further out looks at it
+		key.fault = nil // nobody further out looks at it
 	}
 	if x.ends[key] == 0 {
 		e.by, e.depth = by, x.walk.nodes[x.walk.edges[by].from].depth+1
