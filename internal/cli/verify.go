@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,6 +75,7 @@ type Proof struct {
 	Nothing   bool           `json:"-"`                  // there is nothing to prove
 	Ignored   map[string]int `json:"ignored,omitempty"`  // by rule
 	Proven    bool           `json:"proven"`
+	passed    bool           // nothing is left to be done, but for what is ignored
 }
 
 // ProofFinding is a rule that does not hold.
@@ -165,7 +165,7 @@ func (v *Verify) Run(s *session) error {
 			return &UsageError{fmt.Errorf("%s: %w", file, err)}
 		}
 		v.choose(p)
-		failed = failed || !p.Proven && !p.Nothing
+		failed = failed || !p.passed
 		all = append(all, proved{file, p})
 	}
 	if err := v.print(s, all); err != nil {
@@ -200,7 +200,7 @@ func sidecarOf(file string) string {
 func (v *Verify) prove(s *session, file string) (*Proof, error) {
 	text, err := s.readDefinition(file)
 	if err != nil {
-		return nil, errors.Unwrap(err)
+		return nil, bare(err)
 	}
 	in := ProofInput{Definition: text, Nested: func(arn, named string) ([]byte, error) { return v.nested(file, arn, named) }}
 	switch {
@@ -216,6 +216,15 @@ func (v *Verify) prove(s *session, file string) (*Proof, error) {
 		return nil, err
 	}
 	return s.Prover.Prove(in)
+}
+
+// bare is an error without the name of its file.
+func bare(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
 }
 
 // nested finds the definition of a nested state machine: where a flag or the
@@ -295,7 +304,8 @@ func (v *Verify) choose(p *Proof) {
 	if p.Findings == nil {
 		p.Findings = []ProofFinding{}
 	}
-	p.Proven = len(p.Findings)+p.More+len(p.Undecided) == 0 && !p.Proposed && !p.Nothing
+	p.passed = len(p.Findings)+p.More+len(p.Undecided) == 0 && !p.Proposed
+	p.Proven = p.passed && !p.Nothing && len(p.Ignored) == 0
 }
 
 func (v *Verify) print(s *session, all []proved) error {
@@ -345,6 +355,8 @@ func (s *session) printVerdict(p proved) {
 		fmt.Fprintf(s.Stdout, "%s: nothing to prove: no step has a compensation\n", p.File)
 	case p.Proven:
 		fmt.Fprintf(s.Stdout, "%s: proven: %s\n", p.File, of)
+	case p.passed:
+		fmt.Fprintf(s.Stdout, "%s: no findings but those ignored: %s\n", p.File, of)
 	default:
 		fmt.Fprintf(s.Stdout, "%s: no findings, but not proven: %s\n", p.File, of)
 	}
@@ -364,8 +376,10 @@ func (s *session) printVerdict(p proved) {
 	for _, a := range p.Assumed {
 		fmt.Fprintf(s.Stdout, "  assumed: %s\n", a)
 	}
-	for _, f := range p.Accepted {
-		fmt.Fprintf(s.Stdout, "  accepted: %s at %s: %s\n", f.Rule, f.State, f.Because)
+	for i, f := range p.Accepted {
+		if i == 0 || f.Rule != p.Accepted[i-1].Rule || f.State != p.Accepted[i-1].State {
+			fmt.Fprintf(s.Stdout, "  accepted: %s at %s: %s\n", f.Rule, f.State, f.Because)
+		}
 	}
 	for _, rule := range sortedRules(p.Ignored) {
 		fmt.Fprintf(s.Stdout, "  ignored: %s of %s\n", count(p.Ignored[rule], "finding"), rule)
@@ -386,10 +400,4 @@ func count(n int, of string) string {
 		return "1 " + of
 	}
 	return fmt.Sprintf("%d %ss", n, of)
-}
-
-// text is a script on one line.
-func (p *ProofScript) text() string {
-	b, _ := json.Marshal(p) // names and numbers alone
-	return string(b)
 }

@@ -3,6 +3,7 @@ package prove
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,5 +70,38 @@ func TestCorpus(t *testing.T) {
 	t.Logf("%d definitions, %d of them sagas", proved, sagas)
 	if proved < 400 || sagas < 10 {
 		t.Errorf("%d definitions were proven, %d of them sagas: too few", proved, sagas)
+	}
+}
+
+// TestLongLivedTransactions looks for what is known to be wrong with AWS's own
+// sample of a saga: who is charged and not refunded, a chain that is cut short,
+// and a finished order that its notification fails.
+func TestLongLivedTransactions(t *testing.T) {
+	text, err := os.ReadFile(shared(t, "seed-sample/definition.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Prove(Input{Program: compile(t, string(text)), Sidecar: sidecarOf(t, `{"Compensates": {"ProcessRefund": "ProcessPayment", "ReleaseInventory": "ReserveInventory", "UpdateOrderStatus": "ProcessOrder"}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []struct{ rule, state, step, says string }{
+		{"SAGA001", "ReserveInventory", "ProcessPayment", "States.Timeout, Lambda.Unknown, Lambda.TooManyRequestsException"},
+		{"SAGA002", "ReserveInventory", "ReserveInventory", "States.Timeout"},
+		{"SAGA002", "ProcessPayment", "ProcessPayment", "States.Timeout"},
+		{"SAGA003", "ReleaseInventory", "ProcessPayment", "ProcessRefund is skipped"},
+		{"SAGA003", "ProcessRefund", "ProcessOrder", "UpdateOrderStatus is skipped"},
+		{"SAGA006", "ProcessRefund", "", "States.Timeout"},
+		{"SAGA007", "sns:NotifySuccess", "", "ends the execution as FAILED"},
+		{"SAGA009", "ProcessOrder", "", "TimeoutSeconds of the machine (600)"},
+	} {
+		if !slices.ContainsFunc(r.Findings, func(f Finding) bool {
+			return f.Rule == want.rule && f.State == want.state && f.Step == want.step && strings.Contains(f.Message, want.says)
+		}) {
+			t.Errorf("not found: %+v", want)
+		}
+	}
+	if len(r.Findings) != 14 {
+		t.Errorf("%d findings, not 14", len(r.Findings))
 	}
 }

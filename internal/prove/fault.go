@@ -28,6 +28,8 @@ const (
 	stateAll      = "States.ALL"
 	stateBeat     = "States.HeartbeatTimeout"
 	stateTooMany  = "States.ExceedToleratedFailureThreshold"
+	stateReader   = "States.ItemReaderFailed"
+	stateWriter   = "States.ResultWriterFailed"
 	compensations = "Saga.CompensationFailed"
 )
 

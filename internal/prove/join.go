@@ -29,6 +29,7 @@ type result struct {
 	fault  *fault
 	mark   mark
 	inside *inside
+	beside *part // … before that, in the tracked branch or item
 	at     *asl.State
 	cut    *asl.State
 	way    *way // of a failure of its own
@@ -60,15 +61,25 @@ func (k *walker) joinExits(s *asl.State, m mark, w *walk, at int32) []exit {
 				continue // by a shorter way
 			}
 			taken[key] = true
-			if j.again[i].earlier != nil {
-				inside := *r.inside
-				inside.earlier, inside.retrier = j.again[i].earlier, j.again[i].by
-				r.inside = &inside
-			}
-			j.take(r)
+			j.take(r.after(&j.again[i]))
 		}
 	}
 	return j.exits
+}
+
+// after is the result with all that happened on the way to it: what another
+// branch or item came to, and the attempts before.
+func (r result) after(a *attempt) result {
+	if r.beside == nil && a.earlier == nil {
+		return r
+	}
+	in := *r.inside
+	if r.beside != nil {
+		in.parts = append([]part{*r.beside}, in.parts...)
+	}
+	in.earlier, in.retrier = a.earlier, a.by
+	r.inside, r.beside = &in, nil
+	return r
 }
 
 // resultKey tells results apart.
@@ -125,7 +136,7 @@ func (j *join) take(r result) {
 		j.add(exit{hop: &hop{turn: onward, inside: r.inside}, to: s.Next, mark: m}, nil)
 		for _, w := range j.p.facts[s].ways {
 			if w.effect == hadEffect {
-				j.fail(result{soft: true, fault: j.p.one(w.fault), mark: m, inside: r.inside, at: s, way: w})
+				j.fail(result{soft: w.soft, fault: j.p.one(w.fault), mark: m, inside: r.inside, at: s, way: w})
 			}
 		}
 		return
@@ -251,7 +262,7 @@ func (k *walker) comesTo(s *asl.State, m mark) []result {
 	var all []result
 	for _, w := range k.p.facts[s].ways {
 		if w.effect != hadEffect {
-			all = append(all, result{soft: true, fault: k.p.one(w.fault), mark: m, inside: &inside{}, at: s, way: w})
+			all = append(all, result{soft: w.soft, fault: k.p.one(w.fault), mark: m, inside: &inside{}, at: s, way: w})
 		}
 	}
 	switch s.Type {
@@ -400,15 +411,15 @@ func (k *walker) anywhere(w *walk) []somewhere {
 // beside is a failure while the tracked branch or item is anywhere.
 func (k *walker) beside(r result, anywhere []somewhere, entered, by mark, item int32) []result {
 	all := make([]result, 0, len(anywhere))
-	for _, a := range anywhere {
+	for i := range anywhere {
+		a := &anywhere[i]
 		one := r
 		one.mark = a.mark | r.mark.flags()
 		if one.mark.owes() && (!entered.owes() || entered&(bySibling|byItem) != 0) {
 			one.mark = one.mark&^(bySibling|byItem) | by
 		}
-		p := a.part
-		p.item = item
-		one.inside = &inside{parts: append([]part{p}, r.inside.parts...)}
+		a.part.item = item
+		one.beside = &a.part
 		all = append(all, one)
 	}
 	return all

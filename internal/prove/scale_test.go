@@ -1,9 +1,12 @@
 package prove
 
 import (
+	"flag"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/backstep/backstep/internal/asl"
 )
@@ -88,22 +91,93 @@ func sidecarOf(t testing.TB, text string) *Sidecar {
 }
 
 func BenchmarkProve(b *testing.B) {
+	for _, states := range []int{500, 5000} {
+		definition, sidecar := large(states, true)
+		in := Input{Program: compile(b, definition), Sidecar: sidecarOf(b, sidecar)}
+		b.Run(fmt.Sprint(states), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if r, err := Prove(in); err != nil || !r.Proven() {
+					b.Fatal(err, r.Findings)
+				}
+			}
+		})
+	}
+}
+
+var scale = flag.Bool("prove.scale", false, "print what proofs of large definitions take")
+
+// TestScaleTable prints what proofs take, the best of three, and holds those of
+// 500 states to a second and 200 MiB.
+func TestScaleTable(t *testing.T) {
+	if !*scale {
+		t.Skip("takes a while, and a quiet machine; make verify-scale")
+	}
+	fmt.Println("| definition | states | steps | findings | undecided | time | allocated |")
+	fmt.Println("|---|--:|--:|--:|--:|--:|--:|")
 	for _, states := range []int{250, 500, 1000, 2500, 5000} {
 		for _, complete := range []bool{true, false} {
 			definition, sidecar := large(states, complete)
-			p, s := compile(b, definition), sidecarOf(b, sidecar)
-			b.Run(fmt.Sprintf("%d-%v", states, complete), func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					r, err := Prove(Input{Program: p, Sidecar: s})
-					if err != nil {
-						b.Fatal(err)
-					}
-					b.ReportMetric(float64(len(r.Findings)+r.More), "findings")
-					b.ReportMetric(float64(r.Steps), "steps")
-					b.ReportMetric(float64(len(p.Order)), "states")
-				}
-			})
+			name := "without a flaw"
+			if !complete {
+				name = "every third Catch left out"
+			}
+			took, allocated := measure(t, name, definition, sidecar)
+			if states == 500 && (took > time.Second || allocated > 200<<20) {
+				t.Errorf("500 states take %v and %d MiB", took, allocated>>20)
+			}
 		}
 	}
+	for _, retried := range []bool{false, true} {
+		name := "ten Parallels within one another, ten branches each"
+		if retried {
+			name += ", each retried"
+		}
+		definition, sidecar := nested(retried)
+		measure(t, name, definition, sidecar)
+	}
+}
+
+// measure prints a line of the table.
+func measure(t *testing.T, name, definition, sidecar string) (took time.Duration, allocated uint64) {
+	in := Input{Program: compile(t, definition), Sidecar: sidecarOf(t, sidecar)}
+	var r *Report
+	took = time.Hour
+	for range 3 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		begin := time.Now()
+		var err error
+		if r, err = Prove(in); err != nil {
+			t.Fatal(err)
+		}
+		took = min(took, time.Since(begin))
+		runtime.ReadMemStats(&after)
+		allocated = after.TotalAlloc - before.TotalAlloc
+	}
+	fmt.Printf("| %s | %d | %d | %d | %d | %v | %d MiB |\n", name, r.States, r.Steps, len(r.Findings)+r.More, len(r.Undecided), took.Round(time.Millisecond), allocated>>20)
+	return took, allocated
+}
+
+// nested is ten Parallels within one another, each of ten branches: nine steps
+// that undo themselves for one error, and the next Parallel.
+func nested(retried bool) (definition, sidecar string) {
+	var pairs []string
+	const task = `"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f"`
+	flow := fmt.Sprintf(`{"StartAt": "Last", "States": {"Last": {%s, "End": true}}}`, task)
+	retry := ""
+	if retried {
+		retry = `, "Retry": [{"ErrorEquals": ["B"], "MaxAttempts": 2}]`
+	}
+	for depth := range 10 {
+		branches := []string{flow}
+		for i := range 9 {
+			name := fmt.Sprintf("S%d_%d", depth, i)
+			pairs = append(pairs, fmt.Sprintf(`"Undo%s": %q`, name, name))
+			branches = append(branches, fmt.Sprintf(`{"StartAt": %q, "States": {%q: {%s, "Retry": [{"ErrorEquals": ["States.ALL"]}], "Catch": [{"ErrorEquals": ["A"], "Next": "Undo%s"}], "End": true},
+				"Undo%s": {%s, "End": true}}}`, name, name, task, name, name, task))
+		}
+		flow = fmt.Sprintf(`{"StartAt": "P%d", "States": {"P%d": {"Type": "Parallel", "Branches": [%s]%s, "End": true}}}`, depth, depth, strings.Join(branches, ","), retry)
+	}
+	return flow, `{"Compensates": {` + strings.Join(pairs, ",") + `}}`
 }

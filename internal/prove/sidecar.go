@@ -362,7 +362,7 @@ func (s *Sidecar) check(p *asl.Program) error {
 		}
 	}
 	for _, name := range sortedKeys(s.KnownFailed) {
-		c.task(name, "KnownFailed")
+		c.plain(name, "KnownFailed", "KnownFailed")
 	}
 	for _, f := range s.Refusals {
 		c.refusal(f)
@@ -404,8 +404,18 @@ func (c *sidecarCheck) task(name, at string) *asl.State {
 	return s
 }
 
+// plain is a Task outside any saga scope: within one the definition itself says
+// such things.
+func (c *sidecarCheck) plain(name, at, field string) *asl.State {
+	s := c.task(name, at)
+	if s != nil && s.Scope != nil {
+		c.fail("%s: %q stands in a saga scope; give it %s itself", at, name, field)
+	}
+	return s
+}
+
 func (c *sidecarCheck) pivot(name string) {
-	s := c.task(name, "Pivot")
+	s := c.plain(name, "Pivot", `"Pivot": true`)
 	if s == nil {
 		return
 	}

@@ -94,7 +94,11 @@ func (p *prover) taskWays(s *asl.State) []*way {
 	}
 	plain := func(name string) {
 		f := fault{name: name, timeout: name == stateTimeout}
-		add(&way{fault: f, label: name, script: name, effect: c.effectOf(name, known)})
+		w := &way{fault: f, label: name, script: name, effect: c.effectOf(name, known)}
+		if name == stateTask && p.undoesItself(c) {
+			w.effect = noEffect
+		}
+		add(w)
 	}
 	if isSet(&s.Task.TimeoutSeconds) {
 		plain(stateTimeout)
@@ -116,6 +120,20 @@ func (p *prover) taskWays(s *asl.State) []*way {
 		}
 	}
 	return all
+}
+
+// undoesItself reports whether a nested execution that is waited for is a saga
+// that leaves nothing behind when it fails.
+func (p *prover) undoesItself(c *call) bool {
+	if c.resource.Kind != asl.NestedExecution || c.resource.Pattern == asl.RequestResponse || c.resource.Pattern == asl.WaitForTaskToken {
+		return false
+	}
+	child := p.nested(c.child())
+	if child == nil || child.Saga == nil {
+		return false
+	}
+	s := child.Saga
+	return !s.Continue && !s.Abort && s.Recovery != asl.Forward
 }
 
 // allNames are the names in the lists of a state, and of all around it.
@@ -165,8 +183,8 @@ func servicePrefix(service string) string {
 
 func isSet(q *asl.Quantity) bool { return q.Literal != nil || q.Path != nil || q.Query != nil }
 
-// softWays are the errors that a state's own expressions and sizes may give:
-// before its work and after it.
+// softWays are the errors that a state's own expressions and sizes may give,
+// before its work and after it, and those of what a Map reads and writes.
 func softWays(s *asl.State) []*way {
 	var all []*way
 	name := stateQuery
@@ -178,6 +196,12 @@ func softWays(s *asl.State) []*way {
 	}
 	if readsBefore(s) {
 		add(name, name, noEffect)
+	}
+	if s.Type == asl.Map && s.Map.ItemReader != nil {
+		all = append(all, &way{fault: fault{name: stateReader}, label: stateReader, script: stateReader, effect: noEffect})
+	}
+	if s.Type == asl.Map && s.Map.ResultWriter != nil {
+		all = append(all, &way{fault: fault{name: stateWriter}, label: stateWriter, script: stateWriter, effect: hadEffect})
 	}
 	if s.Type == asl.Choice && s.Choice.Default == nil {
 		add(stateRuntime, stateRuntime+" (no rule holds)", noEffect)
@@ -216,7 +240,7 @@ func readsBefore(s *asl.State) bool {
 		return computed(&s.Wait.Seconds) || computedLine(&s.Wait.Timestamp)
 	case asl.Map:
 		m := s.Map
-		return selects(m.ItemsPath) || mayFail(m.Items) || mayFail(m.ItemSelector) || computed(&m.MaxConcurrency) || m.ItemReader != nil
+		return selects(m.ItemsPath) || mayFail(m.Items) || mayFail(m.ItemSelector) || computed(&m.MaxConcurrency)
 	}
 	return false
 }
