@@ -74,6 +74,50 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// sarifLog is what code scanning reads of SARIF.
+type sarifLog struct {
+	Schema  string `json:"$schema"`
+	Version string
+	Runs    []struct {
+		Tool struct {
+			Driver struct {
+				Name  string
+				Rules []struct {
+					ID                   string
+					ShortDescription     struct{ Text string }
+					Help                 struct{ Text, Markdown string }
+					DefaultConfiguration struct{ Level string }
+				}
+			}
+		}
+		Invocations []struct {
+			ExecutionSuccessful        bool
+			ToolExecutionNotifications []struct{ Message struct{ Text string } }
+		}
+		Results []struct {
+			RuleID    string `json:"ruleId"`
+			RuleIndex int
+			Level     string
+			Message   struct{ Text string }
+			Locations []struct {
+				PhysicalLocation struct {
+					ArtifactLocation struct{ URI string }
+					Region           struct{ StartLine, StartColumn int }
+				}
+			}
+			CodeFlows []struct {
+				ThreadFlows []struct {
+					Locations []struct {
+						Location struct{ Message struct{ Text string } }
+					}
+				}
+			}
+			PartialFingerprints map[string]string
+			Suppressions        []struct{ Kind, Justification string }
+		}
+	}
+}
+
 // TestSARIF holds what --sarif prints against what SARIF 2.1.0 and code scanning
 // require.
 func TestSARIF(t *testing.T) {
@@ -90,48 +134,7 @@ func TestSARIF(t *testing.T) {
 		}
 	}
 	out, _, _ := strings.Cut(verify(t, "verify --sarif order.asl.json accepted.asl.json sideBySide.asl.json"), "exit 1\n")
-	var log struct {
-		Schema  string `json:"$schema"`
-		Version string
-		Runs    []struct {
-			Tool struct {
-				Driver struct {
-					Name  string
-					Rules []struct {
-						ID                   string
-						ShortDescription     struct{ Text string }
-						Help                 struct{ Text, Markdown string }
-						DefaultConfiguration struct{ Level string }
-					}
-				}
-			}
-			Invocations []struct {
-				ExecutionSuccessful        bool
-				ToolExecutionNotifications []struct{ Message struct{ Text string } }
-			}
-			Results []struct {
-				RuleID    string `json:"ruleId"`
-				RuleIndex int
-				Level     string
-				Message   struct{ Text string }
-				Locations []struct {
-					PhysicalLocation struct {
-						ArtifactLocation struct{ URI string }
-						Region           struct{ StartLine, StartColumn int }
-					}
-				}
-				CodeFlows []struct {
-					ThreadFlows []struct {
-						Locations []struct {
-							Location struct{ Message struct{ Text string } }
-						}
-					}
-				}
-				PartialFingerprints map[string]string
-				Suppressions        []struct{ Kind, Justification string }
-			}
-		}
-	}
+	var log sarifLog
 	if err := json.Unmarshal([]byte(out), &log); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -183,7 +183,6 @@ func (e *explorer) around(state, other string) bool {
 type drawing struct {
 	*rand.Rand
 	states map[string]string // name → its text
-	next   map[string][]string
 	pairs  []string
 	chain  []string // the compensations, the last first
 	flawed bool
@@ -192,7 +191,7 @@ type drawing struct {
 // draw draws a small saga: steps in a row, now and then a Choice, a Parallel or a
 // Map, and a chain of compensations. Most have flaws.
 func draw(seed uint64) (definition, sidecar string) {
-	d := &drawing{Rand: rand.New(rand.NewPCG(seed, 7)), states: map[string]string{}, next: map[string][]string{}}
+	d := &drawing{Rand: rand.New(rand.NewPCG(seed, 7)), states: map[string]string{}}
 	d.flawed = d.IntN(5) > 0
 	count := 2 + d.IntN(3)
 	names := make([]string, count+1)
@@ -209,13 +208,10 @@ func draw(seed uint64) (definition, sidecar string) {
 		if i > 0 {
 			next = d.chain[i-1]
 		}
-		d.add(undo, d.task(undo)+d.retry(true)+d.caught(next, true)+d.to(next), next)
+		d.add(undo, d.task(undo)+d.retry(true)+d.caught(next, true)+d.to(next))
 	}
 	d.add("Failed", `"Type": "Fail", "Error": "Failed"`)
-	start := "S0"
-	if d.states["C0"] != "" && d.IntN(2) == 0 {
-		start = "S0"
-	}
+	const start = "S0"
 	var text []string
 	for _, name := range d.reached(start) {
 		text = append(text, fmt.Sprintf("%q: {%s}", name, d.states[name]))
@@ -229,12 +225,7 @@ func draw(seed uint64) (definition, sidecar string) {
 	return fmt.Sprintf(`{"StartAt": %q, "States": {%s}}`, start, strings.Join(text, ",\n")), fmt.Sprintf(`{"Compensates": {%s}}`, strings.Join(pairs, ", "))
 }
 
-func (d *drawing) add(name, text string, next ...string) {
-	d.states[name] = text
-	for _, n := range next {
-		d.next[name] = append(d.next[name], n)
-	}
-}
+func (d *drawing) add(name, text string) { d.states[name] = text }
 
 func (d *drawing) task(name string) string {
 	return fmt.Sprintf(`"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:%s", "ResultPath": null`, name)
@@ -251,25 +242,25 @@ func (d *drawing) element(i int, next string) {
 	}
 	switch kind := d.IntN(8); {
 	case kind == 3 && i < 2: // a Choice that may give up
-		d.add(name, fmt.Sprintf(`"Type": "Choice", "Choices": [{"Variable": "$.c%d", "BooleanEquals": true, "Next": %q}], "Default": %q`, i, d.one(back, back, "Failed"), next), back, "Failed", next)
+		d.add(name, fmt.Sprintf(`"Type": "Choice", "Choices": [{"Variable": "$.c%d", "BooleanEquals": true, "Next": %q}], "Default": %q`, i, d.one(back, back, "Failed"), next))
 	case kind == 4:
 		d.nested(i, name, next, back)
 	case kind == 0 && i < 2: // a Choice that may leave a step out
 		step := fmt.Sprintf("T%d", i)
 		own := d.pair(step)
-		d.add(name, fmt.Sprintf(`"Type": "Pass", "Next": "C%d"`, i), fmt.Sprintf("C%d", i))
-		d.add(fmt.Sprintf("C%d", i), fmt.Sprintf(`"Type": "Choice", "Choices": [{"Variable": "$.c%d", "BooleanEquals": true, "Next": %q}], "Default": %q`, i, step, next), step, next)
-		d.add(step, d.task(step)+d.retry(false)+d.caught(d.one(own, own, back), false)+d.to(next), next)
+		d.add(name, fmt.Sprintf(`"Type": "Pass", "Next": "C%d"`, i))
+		d.add(fmt.Sprintf("C%d", i), fmt.Sprintf(`"Type": "Choice", "Choices": [{"Variable": "$.c%d", "BooleanEquals": true, "Next": %q}], "Default": %q`, i, step, next))
+		d.add(step, d.task(step)+d.retry(false)+d.caught(d.one(own, own, back), false)+d.to(next))
 	case kind == 1:
 		d.parallel(i, name, next, back)
 	case kind == 2:
 		step := fmt.Sprintf("I%d", i)
 		own := d.pair(step)
 		d.add(name, fmt.Sprintf(`"Type": "Map", "ItemsPath": "$.items", "MaxConcurrency": 1, "ResultPath": null, "ItemProcessor": {"StartAt": %q, "States": {%q: {%s%s, "End": true}}}%s%s`,
-			step, step, d.task(step), d.retry(false), d.caught(d.one(own, own, back), false), d.to(next)), next)
+			step, step, d.task(step), d.retry(false), d.caught(d.one(own, own, back), false), d.to(next)))
 	default:
 		own := d.pair(name)
-		d.add(name, d.task(name)+d.retry(false)+d.caught(d.one(own, own, back, next), false)+d.to(next), next)
+		d.add(name, d.task(name)+d.retry(false)+d.caught(d.one(own, own, back, next), false)+d.to(next))
 	}
 }
 
@@ -290,7 +281,7 @@ func (d *drawing) parallel(i int, name, next, back string) {
 	}
 	other := d.pair(c)
 	d.add(name, fmt.Sprintf(`"Type": "Parallel", "ResultPath": null, "Branches": [{"StartAt": %q, "States": {%s}}, {"StartAt": %q, "States": {%q: {%s%s, "End": true}}}]%s%s%s`,
-		a, first, c, c, d.task(c), d.retry(false), d.retry(false), d.caught(d.one(other, other, own, back), false), d.to(next)), next)
+		a, first, c, c, d.task(c), d.retry(false), d.retry(false), d.caught(d.one(other, other, own, back), false), d.to(next)))
 }
 
 // nested draws a Parallel within a branch of another one.
@@ -301,7 +292,7 @@ func (d *drawing) nested(i int, name, next, back string) {
 		return fmt.Sprintf(`{"StartAt": %q, "States": {%q: {%s%s, "End": true}}}`, step, step, d.task(step), d.retry(false))
 	}
 	d.add(name, fmt.Sprintf(`"Type": "Parallel", "ResultPath": null, "Branches": [{"StartAt": %q, "States": {%q: {"Type": "Parallel", "Branches": [%s, %s]%s, "End": true}}}, %s]%s%s%s`,
-		inner, inner, branch(a), branch(b), d.retry(false), branch(c), d.retry(false), d.caught(d.one(last, last, other, own, back), false), d.to(next)), next)
+		inner, inner, branch(a), branch(b), d.retry(false), branch(c), d.retry(false), d.caught(d.one(last, last, other, own, back), false), d.to(next)))
 }
 
 // pair gives a step a compensation at the head of the chain.
