@@ -54,10 +54,6 @@ func (p *prover) knownFailed(s *asl.State) []string {
 	return p.side.KnownFailed[s.Name]
 }
 
-// mayAct reports whether a Task may have had its effect while its call is under
-// way.
-func (p *prover) mayAct(s *asl.State) bool { return s.Type == asl.Task }
-
 // flowsOf are the flows within a state.
 func flowsOf(s *asl.State) []*asl.Flow {
 	switch s.Type {

@@ -202,7 +202,7 @@ func (j *join) raise(r result, f *fault, name string) {
 	if !givesUp(retrier) {
 		return
 	}
-	h := &hop{turn: failing, inside: r.inside, name: name, at: r.at, cut: r.cut, tries: left(retrier, r.inside)}
+	h := &hop{turn: failing, inside: r.inside, name: name, at: r.at, cut: r.cut, tries: remaining(retrier, r.inside)}
 	if r.soft {
 		h.turn = spoiled
 	}
@@ -218,9 +218,9 @@ func (j *join) raise(r result, f *fault, name string) {
 	j.add(e, r.way)
 }
 
-// left is how often the whole is still tried, the last of what happened in it
+// remaining is how often the whole is still tried, the last of what happened in it
 // included, before a retrier, which may be nil, gives up.
-func left(r *asl.Retrier, in *inside) int64 {
+func remaining(r *asl.Retrier, in *inside) int64 {
 	n := tries(r)
 	for ; r != nil && in.earlier != nil; in = in.earlier {
 		if in.retrier == r {
@@ -401,7 +401,7 @@ func (k *walker) anywhere(w *walk) []somewhere {
 		add(w.nodes[i].mark, part{w: w, at: int32(i)})
 	}
 	for i := range w.nodes {
-		if n := &w.nodes[i]; n.state == k.t.step && !n.mark.owes() && k.p.mayAct(n.state) {
+		if n := &w.nodes[i]; n.state == k.t.step && !n.mark.owes() {
 			add(n.mark.to(uncertain), part{w: w, at: int32(i), flying: true})
 		}
 	}

@@ -2,6 +2,7 @@ package prove
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
 )
@@ -101,7 +102,7 @@ func (p *prover) uselessCompensate(w *walk, n *node) bool {
 
 // enteredPast reports whether a flow is entered after the pivot.
 func (p *prover) enteredPast(f *asl.Flow) bool {
-	return p.generic.walks[walkKey{flow: f, mark: past}] != nil
+	return slices.ContainsFunc(p.walksOf(f), func(w *walk) bool { return w.entry&past != 0 })
 }
 
 // undosOf are the states that undo a step of plain ASL.

@@ -2,6 +2,7 @@ package prove
 
 import (
 	"slices"
+	"unicode"
 
 	"github.com/backstep/backstep/internal/asl"
 )
@@ -10,11 +11,14 @@ import (
 // what tells somebody something, and what changes nothing. It is a guess, for a
 // person to confirm.
 func Propose(program *asl.Program) *Sidecar {
-	g := &guess{program: program, calls: map[*asl.State]*call{}, reach: map[*asl.State]map[*asl.State]bool{}, side: &Sidecar{}}
-	for _, s := range program.Order {
+	g := &guess{program: program, calls: map[*asl.State]*call{}, names: map[*asl.State][2]name{}, place: map[*asl.State]int{},
+		reach: map[*asl.State][]bool{}, side: &Sidecar{}}
+	for i, s := range program.Order {
+		g.place[s] = i
 		if s.Task != nil {
 			c := newCall(&s.Task.Resource, s.Parameters)
 			g.calls[s] = &c
+			g.names[s] = [2]name{newName(s.Name), newName(c.function)}
 		}
 	}
 	g.forward = g.reachable(program.Flow.Start, false)
@@ -28,8 +32,10 @@ func Propose(program *asl.Program) *Sidecar {
 type guess struct {
 	program *asl.Program
 	calls   map[*asl.State]*call
-	forward map[*asl.State]bool // entered although nothing failed
-	reach   map[*asl.State]map[*asl.State]bool
+	names   map[*asl.State][2]name // of the state and of its function
+	place   map[*asl.State]int     // in the program's order
+	forward []bool                 // by place: entered although nothing failed
+	reach   map[*asl.State][]bool  // by place: what can be entered from a state
 	side    *Sidecar
 }
 
@@ -67,12 +73,26 @@ var idleWords = []string{"state", "step", "task", "lambda", "function", "fn", "h
 	"sns", "sqs", "ddb", "dynamodb", "s", "p", "item", "items", "transaction", "saga", "run", "arn"}
 
 // name is a state's or function's name, taken apart.
-type name struct{ words []string }
+type name struct {
+	words []string
+	nouns []string // the words that say what it is about
+	verb  string   // of them the one that undoes something, or ""
+	of    []string // the verbs that it undoes
+}
 
-func newName(text string) name { return name{words(text)} }
+func newName(text string) name {
+	n := name{words: words(text)}
+	n.verb, n.of = n.undoes()
+	for i, w := range n.words {
+		numbered := i+1 < len(n.words) && unicode.IsDigit(rune(n.words[i+1][0])) // "A 1" is about A
+		if w != n.verb && (numbered || !slices.Contains(idleWords, w)) && !slices.Contains(n.nouns, w) {
+			n.nouns = append(n.nouns, w)
+		}
+	}
+	return n
+}
 
-// undoes are the verbs that the name's undoing verb undoes, nil where it has
-// none.
+// undoes is the name's undoing verb, and the verbs that it undoes.
 func (n name) undoes() (verb string, of []string) {
 	for i, w := range n.words {
 		if of := opposites[w]; of != nil {
@@ -85,40 +105,39 @@ func (n name) undoes() (verb string, of []string) {
 	return "", nil
 }
 
-// nouns are the words that say what the name is about.
-func (n name) nouns(verb string) []string {
-	return slices.DeleteFunc(slices.Clone(n.words), func(w string) bool { return w == verb || slices.Contains(idleWords, w) })
-}
-
 // matches tells how well a name with an undoing verb undoes another one: 0 not
 // at all.
 func (n name) matches(step name) int {
-	verb, of := n.undoes()
-	if verb == "" {
+	if n.verb == "" {
 		return 0
 	}
-	any := of[0] == "*"
+	anything := n.of[0] == "*"
 	met := ""
 	for _, w := range step.words {
-		if slices.Contains(of, w) {
+		if slices.Contains(n.of, w) {
 			met = w
 			break
 		}
 	}
-	if met == "" && !any {
+	if met == "" && !anything {
 		return 0
 	}
+	about := step.nouns
+	if i := slices.Index(about, met); i >= 0 {
+		about = slices.Delete(slices.Clone(about), i, i+1)
+	}
 	shared := 0
-	own := n.nouns(verb)
-	for _, w := range step.nouns(met) {
-		if slices.Contains(own, w) {
+	for _, w := range about {
+		if slices.Contains(n.nouns, w) {
 			shared++
 		}
 	}
 	switch {
+	case slices.Equal(about, n.nouns) && shared > 0:
+		return 2 + 2*shared
 	case shared > 0:
 		return 1 + 2*shared
-	case any || len(own) > 0 && len(step.nouns(met)) > 0:
+	case anything || len(n.nouns) > 0 && len(about) > 0:
 		return 0 // each is about something else
 	}
 	return 1
@@ -127,14 +146,21 @@ func (n name) matches(step name) int {
 // pairUp proposes for each state that undoes something, by its name or its
 // function's, the step that fits best.
 func (g *guess) pairUp() {
+	var steps []*asl.State
+	for _, s := range g.program.Order {
+		if g.mayBeStep(s) {
+			steps = append(steps, s)
+		}
+	}
 	for _, undo := range g.program.Order {
-		if c := g.calls[undo]; c == nil || undo.Scope != nil || c.reads() || c.notifies() || closes(undo.Name) {
+		c := g.calls[undo]
+		if c == nil || undo.Scope != nil || c.reads() || c.notifies() || closes(undo.Name) {
 			continue
 		}
 		var best *asl.State
 		score := 0
-		for _, step := range g.program.Order {
-			if s := g.score(undo, step); s > score {
+		for _, step := range steps {
+			if s := g.score(undo, step); s > score && g.leads(step, undo) {
 				best, score = step, s
 			}
 		}
@@ -144,63 +170,74 @@ func (g *guess) pairUp() {
 	}
 }
 
-// score tells how well a state undoes another one.
+// mayBeStep reports whether a state may be one that another one undoes.
+func (g *guess) mayBeStep(s *asl.State) bool {
+	if g.calls[s] == nil || s.Scope != nil || !g.forward[g.place[s]] || g.calls[s].reads() {
+		return false
+	}
+	of := g.names[s][0]
+	if len(of.words) == 0 {
+		return true
+	}
+	return (of.verb == "" || of.words[0] != of.verb) && !slices.Contains(askingWords, of.words[0])
+}
+
+// score tells how well a state undoes another one, by their names.
 func (g *guess) score(undo, step *asl.State) int {
-	if undo == step || g.calls[step] == nil || step.Scope != nil || !g.forward[step] || g.calls[step].reads() {
+	if undo == step {
 		return 0
 	}
-	of := newName(step.Name)
-	if verb, _ := of.undoes(); verb != "" && of.words[0] == verb {
-		return 0 // it undoes something itself
-	}
-	if len(of.words) > 0 && slices.Contains(askingWords, of.words[0]) {
-		return 0 // it changes nothing
-	}
-	best := newName(undo.Name).matches(newName(step.Name))
-	if u, s := g.calls[undo].function, g.calls[step].function; u != "" && s != "" {
-		best = max(best, newName(u).matches(newName(s)))
-	}
-	if best == 0 {
-		return 0
-	}
-	if g.reach[step] == nil {
-		g.reach[step] = g.reachable(step, true)
-	}
-	if !g.reach[step][undo] {
-		return 0
+	u, s := g.names[undo], g.names[step]
+	best := u[0].matches(s[0])
+	if len(u[1].words) > 0 && len(s[1].words) > 0 {
+		best = max(best, u[1].matches(s[1]))
 	}
 	return best
 }
 
+// leads reports whether a state can be entered from another one, whatever fails,
+// and does not stand in a branch beside it.
+func (g *guess) leads(from, to *asl.State) bool {
+	if f := commonFlow(from, to); lift(from, f) == lift(to, f) {
+		return false
+	}
+	if g.reach[from] == nil {
+		g.reach[from] = g.reachable(from, true)
+	}
+	return g.reach[from][g.place[to]]
+}
+
 // reachable marks the states that can be entered from one on, by Catches too
 // where failures count.
-func (g *guess) reachable(from *asl.State, failures bool) map[*asl.State]bool {
-	seen := map[*asl.State]bool{from: true}
-	for waiting := []*asl.State{from}; len(waiting) > 0; waiting = waiting[1:] {
-		s := waiting[0]
+func (g *guess) reachable(from *asl.State, failures bool) []bool {
+	seen := make([]bool, len(g.program.Order))
+	seen[g.place[from]] = true
+	var waiting []*asl.State
+	enter := func(s *asl.State) {
+		if s != nil && !seen[g.place[s]] {
+			seen[g.place[s]] = true
+			waiting = append(waiting, s)
+		}
+	}
+	for s := from; s != nil; {
 		next, ends := onwards(s)
-		next = slices.Clone(next)
-		for _, f := range flowsOf(s) {
-			next = append(next, f.Start)
-		}
-		if failures {
-			for i := range s.Catch {
-				next = append(next, s.Catch[i].Next)
-			}
-			for owner := s.Flow.Owner; owner != nil; owner = owner.Flow.Owner { // whatever happens in it, it may fail
-				for i := range owner.Catch {
-					next = append(next, owner.Catch[i].Next)
-				}
-			}
-		}
-		if owner := s.Flow.Owner; ends && owner != nil {
-			next = append(next, owner)
-		}
 		for _, n := range next {
-			if !seen[n] {
-				seen[n] = true
-				waiting = append(waiting, n)
+			enter(n)
+		}
+		for _, f := range flowsOf(s) {
+			enter(f.Start)
+		}
+		for at := s; failures && at != nil; at = at.Flow.Owner { // whatever happens in it, it may fail
+			for i := range at.Catch {
+				enter(at.Catch[i].Next)
 			}
+		}
+		if ends {
+			enter(s.Flow.Owner)
+		}
+		s = nil
+		if len(waiting) > 0 {
+			s, waiting = waiting[0], waiting[1:]
 		}
 	}
 	return seen
@@ -222,7 +259,7 @@ func (g *guess) refuse() {
 		return
 	}
 	for _, s := range g.program.Order {
-		if g.calls[s] == nil || s.Next == nil || !g.forward[s] || undos[s.Name] || s.Scope != nil || g.calls[s].reads() {
+		if g.calls[s] == nil || s.Next == nil || !g.forward[g.place[s]] || undos[s.Name] || s.Scope != nil || g.calls[s].reads() {
 			continue
 		}
 		at := s.Next
@@ -340,7 +377,7 @@ func (g *guess) describe() {
 		first := words(s.Name)
 		switch {
 		case c.notifies() || closes(s.Name) || slices.ContainsFunc(of, func(w string) bool { return slices.Contains(tellingWords, w) }):
-			if g.forward[s] {
+			if g.forward[g.place[s]] {
 				g.side.Irrevocable = append(g.side.Irrevocable, s.Name)
 			}
 		case len(first) > 0 && slices.Contains(askingWords, first[0]):

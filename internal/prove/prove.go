@@ -101,28 +101,30 @@ func (r *Report) Proven() bool {
 
 // prover is one proof.
 type prover struct {
-	program  *asl.Program
-	side     *Sidecar
-	nestedBy func(string) *asl.Program
-	facts    map[*asl.State]*fact
-	refusals map[refusal]*asl.State
-	graphs   map[*asl.Flow]*graph
-	faults   map[fault]*fault
-	pairs    []*track // of plain ASL
-	loose    []*track
-	byHand   map[*asl.State][]*asl.State // step → the states that the sidecar lets undo it
-	epilogue map[*asl.State]bool
-	generic  *walker // of no step
-	root     *walk   // of the machine by it
-	machine  walk    // of the machine by the walker of one step, over and over …
-	index    []int32 // … and its index
-	report   *Report
-	found    map[findingKey]int // place in the report's findings
-	trusted  map[*asl.State]bool
-	spent    int
-	most     int
-	stopped  bool
-	soft     softLeaks
+	program      *asl.Program
+	side         *Sidecar
+	nestedBy     func(string) *asl.Program
+	facts        map[*asl.State]*fact
+	refusals     map[refusal]*asl.State
+	graphs       map[*asl.Flow]*graph
+	faults       map[fault]*fault
+	pairs        []*track // of plain ASL
+	loose        []*track
+	byHand       map[*asl.State][]*asl.State // step → the states that the sidecar lets undo it
+	targets      map[string][]*asl.State     // the Tasks by whom they call for what
+	undoesByHand map[*asl.State]bool         // Tasks that undo what a saga undoes by itself
+	epilogue     map[*asl.State]bool
+	generic      *walker // of no step
+	root         *walk   // of the machine by it
+	machine      walk    // of the machine by the walker of one step, over and over …
+	index        []int32 // … and its index
+	report       *Report
+	found        map[findingKey]int // place in the report's findings
+	trusted      map[*asl.State]bool
+	spent        int
+	most         int
+	stopped      bool
+	soft         softLeaks
 }
 
 // refusal is an edge of a Choice by which an answer said no.
@@ -297,6 +299,13 @@ func (p *prover) undecided(s *asl.State, why string) {
 	u := Undecided{s.Name, why}
 	if !slices.Contains(p.report.Undecided, u) {
 		p.report.Undecided = append(p.report.Undecided, u)
+	}
+}
+
+// assume notes what the proof rests on.
+func (p *prover) assume(what string) {
+	if !slices.Contains(p.report.Assumed, what) {
+		p.report.Assumed = append(p.report.Assumed, what)
 	}
 }
 

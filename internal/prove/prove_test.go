@@ -180,10 +180,29 @@ func TestProposals(t *testing.T) {
 	}
 	for _, c := range []struct{ undo, step string }{
 		{"ReleaseInventory", "ReserveFlight"}, {"RefundPayment", "ReserveInventory"}, {"CancelHotel", "BookFlight"}, {"NotifyCustomer", "ChargeCustomer"},
-		{"UndoA2", "A1"}, {"Ship", "Pack"},
+		{"UndoA2", "B1"}, {"Release a car", "Reserve a room"}, {"Ship", "Pack"},
 	} {
 		if n := newName(c.undo).matches(newName(c.step)); n > 0 {
 			t.Errorf("%s is taken to undo %s, by %d", c.undo, c.step, n)
+		}
+	}
+}
+
+// TestProposalsOfALargeMachine: thousands of states are paired up in a moment.
+func TestProposalsOfALargeMachine(t *testing.T) {
+	definition, sidecar := large(5000, true)
+	p, s := compile(t, definition), sidecarOf(t, sidecar)
+	begin := time.Now()
+	got := Propose(p)
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if len(got.Compensates) != len(s.Compensates) {
+		t.Fatalf("%d pairs are proposed, not %d", len(got.Compensates), len(s.Compensates))
+	}
+	for _, c := range got.Compensates {
+		if len(c.Steps) != 1 || c.State != "Undo"+c.Steps[0] {
+			t.Fatalf("%s is taken to undo %v", c.State, c.Steps)
 		}
 	}
 }

@@ -15,6 +15,7 @@ func (p *prover) sagaRules() {
 	if !p.program.HasSagas() {
 		return
 	}
+	p.findHandMade()
 	for _, s := range p.program.Order {
 		switch {
 		case s.Type == asl.Saga:
@@ -45,8 +46,8 @@ func (p *prover) scope(saga *asl.SagaFields, s *asl.State) {
 		p.find("SAGA009", at, "", t, `with "OnStop": "Abort" a stop or timeout ends the execution at once, and what is done stays done`,
 			`Leave OnStop out: by itself the saga is undone first`)
 	}
-	if saga.Continue && saga.Outer == nil {
-		p.report.Assumed = append(p.report.Assumed, `under "OnCompensationFailure": "Continue" every compensation succeeds within its Retry: one that does not is left, and the saga ends as COMPENSATION_FAILED`)
+	if saga.Continue {
+		p.assume(`under "OnCompensationFailure": "Continue" every compensation succeeds within its Retry: one that does not is left, and the saga ends as COMPENSATION_FAILED`)
 	}
 	if s != nil && s.Scope == nil && s.Flow == p.program.Flow {
 		p.undoneAndWell(s)
@@ -132,7 +133,7 @@ func (p *prover) sagaStep(s *asl.State) {
 	p.report.Steps++
 	p.bodies(s)
 	p.children(s)
-	if step.Pivot || p.isHandMade(s) {
+	if step.Pivot || p.undoesByHand[s] {
 		return
 	}
 	t := newTrack(s, paired, p.handMade(s))
@@ -159,8 +160,8 @@ func (p *prover) handMade(s *asl.State) []*asl.State {
 	all := slices.Clone(p.byHand[s])
 	for _, b := range s.Step.Compensate {
 		c := newCall(&b.Resource, b.Parameters)
-		for _, other := range p.program.Order {
-			if c.target != "" && other.Task != nil && other != s && p.call(other).target == c.target && !slices.Contains(all, other) {
+		for _, other := range p.targets[c.target] {
+			if other != s && !slices.Contains(all, other) {
 				all = append(all, other)
 			}
 		}
@@ -168,12 +169,23 @@ func (p *prover) handMade(s *asl.State) []*asl.State {
 	return all
 }
 
-// isHandMade reports whether a Task undoes by hand what a saga undoes by itself:
-// that is told, and not that nothing undoes it.
-func (p *prover) isHandMade(s *asl.State) bool {
-	return s.Step.Compensate == nil && slices.ContainsFunc(p.program.Order, func(other *asl.State) bool {
-		return other.Step != nil && other != s && slices.Contains(p.handMade(other), s)
-	})
+// findHandMade notes the Tasks that undo by hand what a saga undoes by itself:
+// that is told, and not that nothing undoes them.
+func (p *prover) findHandMade() {
+	p.targets, p.undoesByHand = map[string][]*asl.State{}, map[*asl.State]bool{}
+	for _, s := range p.program.Order {
+		if target := p.call(s).target; target != "" {
+			p.targets[target] = append(p.targets[target], s)
+		}
+	}
+	for _, s := range p.program.Order {
+		if s.Step == nil {
+			continue
+		}
+		for _, other := range p.handMade(s) {
+			p.undoesByHand[other] = other.Step != nil && other.Step.Compensate == nil
+		}
+	}
 }
 
 // lostStep tells of a step that its saga does not undo: SAGA001, or SAGA002
@@ -212,21 +224,21 @@ func (p *prover) lostStep(t *track, k *walker) {
 }
 
 // worstLoss is the event that says most of how a step is lost: when it is done
-// and something else fails, then when its own outcome is unknown.
+// and something else fails, then when its own outcome is unknown. Of those of
+// one flow it is the nearest.
 func (p *prover) worstLoss(k *walker) (*event, *trace) {
 	var best *event
-	var path *trace
 	for i := range k.events {
 		e := &k.events[i]
-		if e.kind != lost {
-			continue
-		}
-		t := p.event(e)
-		if best == nil || rank(e) < rank(best) || rank(e) == rank(best) && len(t.moves) < len(path.moves) {
-			best, path = e, t
+		if e.kind == lost && (best == nil || rank(e) < rank(best) || rank(e) == rank(best) && e.w == best.w && e.w.nodes[e.node].depth < best.w.nodes[best.node].depth) {
+			best = e
 		}
 	}
-	if path != nil && !best.caught {
+	if best == nil {
+		return nil, nil
+	}
+	path := p.event(best)
+	if !best.caught {
 		path.moves = append(path.moves, Move{"", "the saga goes back"})
 	}
 	return best, path
@@ -398,11 +410,7 @@ func (p *prover) children(s *asl.State) {
 // SAGA010 and SAGA011.
 func (p *prover) sagaAfterPivot() {
 	for _, f := range p.flows() {
-		for _, m := range []mark{0, past} {
-			w := p.generic.walks[walkKey{flow: f, mark: m}]
-			if w == nil {
-				continue
-			}
+		for _, w := range p.walksOf(f) {
 			for i := range w.nodes {
 				if n := &w.nodes[i]; n.mark&past != 0 && n.state.Scope != nil {
 					p.secondPivot(w, int32(i))

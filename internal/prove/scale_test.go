@@ -128,6 +128,9 @@ func TestScaleTable(t *testing.T) {
 			}
 		}
 	}
+	for _, states := range []int{500, 5000} {
+		measure(t, "the saga extension, every third step without Compensate", extension(states), `{}`)
+	}
 	for _, retried := range []bool{false, true} {
 		name := "ten Parallels within one another, ten branches each"
 		if retried {
@@ -157,6 +160,26 @@ func measure(t *testing.T, name, definition, sidecar string) (took time.Duration
 	}
 	fmt.Printf("| %s | %d | %d | %d | %d | %v | %d MiB |\n", name, r.States, r.Steps, len(r.Findings)+r.More, len(r.Undecided), took.Round(time.Millisecond), allocated>>20)
 	return took, allocated
+}
+
+// extension is a saga of the extension of about so many steps: two in a row, and
+// two side by side.
+func extension(states int) string {
+	task := func(i int, next string) string {
+		undo := fmt.Sprintf(`, "Compensate": {"Resource": "arn:aws:lambda:us-east-1:123456789012:function:undo%d"}`, i)
+		if i%3 == 0 {
+			undo = ""
+		}
+		return fmt.Sprintf(`"S%d": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:s%d"%s, %s}`, i, i, undo, next)
+	}
+	var text []string
+	for i := 0; i < states; i += 5 {
+		text = append(text, task(i, fmt.Sprintf(`"Next": "S%d"`, i+1)), task(i+1, fmt.Sprintf(`"Next": "P%d"`, i)),
+			fmt.Sprintf(`"P%d": {"Type": "Parallel", "Branches": [{"StartAt": "S%d", "States": {%s}}, {"StartAt": "S%d", "States": {%s}}], "Next": "S%d"}`,
+				i, i+2, task(i+2, `"End": true`), i+3, task(i+3, `"End": true`), i+5))
+	}
+	text = append(text, fmt.Sprintf(`"S%d": {"Type": "Task", "Resource": "x", "Pivot": true, "End": true}`, states))
+	return fmt.Sprintf(`{"Saga": {}, "StartAt": "S0", "States": {%s}}`, strings.Join(text, ",\n"))
 }
 
 // nested is ten Parallels within one another, each of ten branches: nine steps

@@ -59,17 +59,15 @@ func (p *prover) endlessCatches() {
 // onlyPast reports whether a state is entered after the pivot alone.
 func (p *prover) onlyPast(s *asl.State) bool {
 	seen := false
-	for _, w := range p.generic.walks {
-		if w.flow != s.Flow {
-			continue
-		}
+	for _, w := range p.walksOf(s.Flow) {
 		for i := range w.nodes {
-			if w.nodes[i].state == s {
-				if w.nodes[i].mark&past == 0 {
-					return false
-				}
-				seen = true
+			if w.nodes[i].state != s {
+				continue
 			}
+			if w.nodes[i].mark&past == 0 {
+				return false
+			}
+			seen = true
 		}
 	}
 	return seen

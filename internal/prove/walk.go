@@ -62,7 +62,7 @@ type hop struct {
 	name   string     // the error's name, where a list further out narrowed it down
 	at     *asl.State // of a Parallel, Map or Saga: the state that failed, innermost
 	cut    *asl.State // … and the compensation that did
-	tries  int64      // … and how often all of it was tried in this way before
+	tries  int64      // … and how often all of it fails in this way before that counts
 }
 
 // exit is an edge of a state: where a hop leads, and what becomes of the marks.
@@ -111,7 +111,6 @@ type end struct {
 	at    *asl.State // the state that failed, innermost
 	cut   *asl.State // a compensation whose failure it was, innermost
 	by    int32      // the edge that first led here
-	depth int32
 }
 
 // endKey tells ends apart.
@@ -188,6 +187,17 @@ func (k *walker) flow(f *asl.Flow, m mark) *walk {
 	return w
 }
 
+// walksOf are the walks of a flow on which no step is tracked.
+func (p *prover) walksOf(f *asl.Flow) []*walk {
+	var all []*walk
+	for _, m := range []mark{0, past, rollback, past | rollback} {
+		if w := p.generic.walks[walkKey{flow: f, mark: m}]; w != nil {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
 // machine walks the machine from where the tracked step, or what holds it, is
 // first entered. It is valid until the next one.
 func (k *walker) machine() *walk {
@@ -251,7 +261,7 @@ func (x *expansion) finish(e end, by int32) int32 {
 		key.fault = nil // nobody further out looks at it
 	}
 	if x.ends[key] == 0 {
-		e.by, e.depth = by, x.walk.nodes[x.walk.edges[by].from].depth+1
+		e.by = by
 		x.walk.ends = append(x.walk.ends, e)
 		x.ends[key] = int32(len(x.walk.ends))
 	}
