@@ -17,13 +17,21 @@ func (p *prover) unsetData() {
 				continue // in a flow of its own: what it sees is not followed
 			}
 			p.unsetVariables(t, undo)
-			if undo.Language == asl.JSONPath && undo.InputPath == nil {
+			if undo.Language == asl.JSONPath && undo.InputPath == nil && p.replacesInput() {
 				for _, field := range inputFields(undo.Parameters) {
 					p.unsetField(t, undo, field)
 				}
 			}
 		}
 	}
+}
+
+// replacesInput reports whether a Catch of the machine puts the error in the
+// place of the input.
+func (p *prover) replacesInput() bool {
+	return slices.ContainsFunc(p.program.Flow.States, func(s *asl.State) bool {
+		return s.Language == asl.JSONPath && slices.ContainsFunc(s.Catch, func(c asl.Catcher) bool { return c.ResultPath == nil })
+	})
 }
 
 // asksFor reports whether an expression of a state asks whether a variable is

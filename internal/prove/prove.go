@@ -21,6 +21,7 @@ package prove
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -272,17 +273,31 @@ func (p *prover) accept(f Finding) bool {
 func (p *prover) find(rule string, s *asl.State, step string, t *trace, message, fix string) {
 	f := Finding{Rule: rule, Severity: ruleOf(rule).Severity, State: s.Name, Step: step, Place: s.Place, Message: message, Fix: fix}
 	if t != nil {
-		f.Path, f.Script = t.moves, t.script
+		f.Path, f.Script = shortened(t.moves), t.script
 	}
 	key := findingKey{rule, s.Name, step}
 	if i, known := p.found[key]; known {
-		if len(f.Path) < len(p.report.Findings[i].Path) {
+		if len(f.Path) > 0 && len(f.Path) < len(p.report.Findings[i].Path) {
 			p.report.Findings[i] = f
 		}
 		return
 	}
 	p.found[key] = len(p.report.Findings)
 	p.report.Findings = append(p.report.Findings, f)
+}
+
+// maxMoves is how many moves of a path a finding holds.
+const maxMoves = 400
+
+// shortened is a path without its middle, where it is very long.
+func shortened(moves []Move) []Move {
+	more := len(moves) - maxMoves
+	if more <= 0 {
+		return moves
+	}
+	short := slices.Clone(moves[:maxMoves/2])
+	short = append(short, Move{"", fmt.Sprintf("… %d more …", more)})
+	return append(short, moves[len(moves)-maxMoves/2:]...)
 }
 
 // full reports whether there is no room for another finding, and counts it.
