@@ -60,6 +60,9 @@ func tryProve(t *testing.T, p *asl.Program, sidecar string) {
 	}
 	r, err := Prove(in)
 	if err != nil {
+		if in.Sidecar == nil {
+			t.Errorf("what is proposed does not fit: %v", err)
+		}
 		return
 	}
 	again, _ := Prove(in)

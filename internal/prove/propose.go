@@ -168,6 +168,10 @@ func (g *guess) pairUp() {
 			g.side.Compensates = append(g.side.Compensates, Compensation{undo.Name, []string{best.Name}})
 		}
 	}
+	all := slices.Clone(g.side.Compensates)
+	g.side.Compensates = slices.DeleteFunc(g.side.Compensates, func(c Compensation) bool { // nothing is both
+		return slices.ContainsFunc(all, func(other Compensation) bool { return other.State == c.Steps[0] })
+	})
 }
 
 // mayBeStep reports whether a state may be one that another one undoes.
