@@ -5,13 +5,13 @@ export GOTOOLCHAIN := $(shell awk '/^toolchain/ {print $$2}' go.mod)
 export CGO_ENABLED := 0
 export BACKSTEP_SHARED ?= $(abspath ../shared)
 
-PURE := value jsonpath jsonata asl machine
+PURE := value jsonpath jsonata asl machine prove
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo demo-postgres test lint unit coverage clean bench million generate sim mutants hostile conformance fuzz crash
+.PHONY: help build demo demo-postgres test lint unit coverage clean bench million generate sim mutants hostile conformance fuzz crash verify-scale
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/backstep
 	go build -trimpath -o bin/backstep ./cmd/backstep
@@ -78,6 +78,9 @@ demo-postgres: build ## the demo on a PostgreSQL of its own
 
 hostile: ## what each hostile expression ends with and takes of a processor; at most 100 ms, on a quiet machine
 	go test ./internal/jsonata -run '^TestHostileTable$$' -count=1 -v -hostile.cpu
+
+verify-scale: ## what a proof takes: of sagas of 250 … 5,000 states, and of nested Parallels
+	go test ./internal/prove -run '^TestScaleTable$$' -count=1 -v -timeout 30m -prove.scale
 
 fuzz: ## every fuzz target, one after the other (TIME=1m, NAMES="FuzzCheck FuzzText"); the reference of FuzzReference comes by npm
 	rig/fuzz.sh $(or $(TIME),1m) $(NAMES)

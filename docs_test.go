@@ -11,6 +11,7 @@ import (
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/config"
+	"github.com/backstep/backstep/internal/prove"
 )
 
 // pages are the documents that people read.
@@ -148,6 +149,22 @@ func TestMetricsAreExplained(t *testing.T) {
 	}
 	if len(metrics) < 10 {
 		t.Errorf("too few metrics were found: %v", metrics)
+	}
+}
+
+// TestRulesAreExplained: each rule that verify proves has its chapter in the
+// manual, with a fix.
+func TestRulesAreExplained(t *testing.T) {
+	text, err := os.ReadFile("docs/verify.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range prove.Rules() {
+		_, chapter, found := strings.Cut(string(text), "\n### "+r.ID+" "+strings.ToLower(r.Title[:1])+r.Title[1:]+"\n")
+		chapter, _, _ = strings.Cut(chapter, "\n###")
+		if !found || !strings.Contains(chapter, "**Fix:**") {
+			t.Errorf("docs/verify.md has no chapter of %s, %s, with a fix", r.ID, r.Title)
+		}
 	}
 }
 

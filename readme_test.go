@@ -133,7 +133,7 @@ func clone(t *testing.T) string {
 	if err := os.MkdirAll(example, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"backstep.yaml", "order.asl.json", "scenarios.json"} {
+	for _, name := range []string{"backstep.yaml", "order.asl.json", "order.saga.json", "scenarios.json"} {
 		text, err := os.ReadFile(filepath.Join("examples/order", name))
 		if err != nil {
 			t.Fatal(err)

@@ -4,7 +4,7 @@
 //
 // Read main.go (the command line), serve.go (the parts of a server and the order
 // in which they start and stop), report.go (where logs and events go),
-// teststate.go, metrics.go, memory.go.
+// teststate.go, prover.go, metrics.go, memory.go.
 package main
 
 import (
@@ -40,6 +40,7 @@ func run(ctx context.Context, args []string) int {
 		Serve:     serve,
 		Validate:  validate,
 		TestState: testState,
+		Prover:    prover{},
 	})
 }
 
