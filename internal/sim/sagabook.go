@@ -151,10 +151,10 @@ func (l *life) waits(f *machine.Frame) string {
 		return ""
 	case f.Job != 0:
 		return "has a job that is not there"
+	case f.Body != nil:
+		return "has a body that nobody calls"
 	case f.Phase == machine.Ended && f.Recovery == nil:
 		return ""
-	case f.Recovery == nil && f.Body != nil:
-		return "has a body that nobody calls"
 	case l.stoodDown(f):
 		return ""
 	case f.Join == nil:
