@@ -33,29 +33,56 @@ func (e *Engine) lend(r *resident, asked *machine.Recall) error {
 	}
 	var rows []*machine.Undo
 	for _, number := range asked.Undos {
-		found, err := e.cfg.Store.Undos(e.ctx, r.id, number, 1)
+		found, err := e.rowsBefore(r.id, number)
 		if err != nil {
-			return fmt.Errorf("row %d of the saga log of execution %s: %w", number, r.id, err)
+			return err
 		}
-		if len(found) == 0 || found[0].Number != number {
-			return &brokenError{what: fmt.Sprintf("row %d of the saga log is missing", number)}
-		}
-		row, err := machine.DecodeUndo(found[0].Body)
-		if err != nil {
-			return fmt.Errorf("row %d of the saga log of execution %s: %w", number, r.id, err)
-		}
-		rows = append(rows, row)
+		rows = append(rows, found...)
 	}
-	texts := make(map[machine.Ref]value.Text, len(asked.Payloads))
-	for _, ref := range asked.Payloads {
-		text, err := Texts(e.ctx, e.cfg.Store, r.id, []uint32{uint32(ref)})
+	numbers := make([]uint32, len(asked.Payloads))
+	for i, ref := range asked.Payloads {
+		numbers[i] = uint32(ref)
+	}
+	texts := make(map[machine.Ref]value.Text, len(numbers))
+	if len(numbers) > 0 {
+		all, err := Texts(e.ctx, e.cfg.Store, r.id, numbers)
 		if err != nil {
-			return fmt.Errorf("payload %d of execution %s: %w", ref, r.id, err)
+			return err
 		}
-		texts[ref] = value.Checked(text[0])
+		for i, ref := range asked.Payloads {
+			texts[ref] = value.Checked(all[i])
+		}
 	}
 	r.x.Lend(rows, texts)
 	return nil
+}
+
+// rowsAtOnce is how many rows of a saga log are read where one is asked for: what
+// is undone next is mostly the one before.
+const rowsAtOnce = 8
+
+// rowsBefore reads a row of a saga log with some of those before it.
+func (e *Engine) rowsBefore(id store.ID, number uint32) ([]*machine.Undo, error) {
+	first := number - min(number-1, rowsAtOnce-1)
+	found, err := e.cfg.Store.Undos(e.ctx, id, first, int(number-first)+1)
+	if err != nil {
+		return nil, fmt.Errorf("row %d of the saga log of execution %s: %w", number, id, err)
+	}
+	var rows []*machine.Undo
+	for i := range found {
+		if found[i].Number > number {
+			break
+		}
+		row, err := machine.DecodeUndo(found[i].Body)
+		if err != nil {
+			return nil, fmt.Errorf("row %d of the saga log of execution %s: %w", found[i].Number, id, err)
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 || rows[len(rows)-1].Number != number {
+		return nil, &brokenError{what: fmt.Sprintf("row %d of the saga log is missing", number)}
+	}
+	return rows, nil
 }
 
 // sagaLog reads all rows of an execution's saga log, by number.

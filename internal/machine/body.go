@@ -107,6 +107,7 @@ func (b *body) sentBefore(u *Undo) {
 func (t *turn) callBody(f *Frame, b *body) {
 	f.Body = b
 	if b.Plan.request == 0 {
+		t.recollect(t.entry(b.Row))
 		sc := t.bodyScope(b)
 		sc.why = t.why(f)
 		p, fl := sc.bodyPlan(t.bodyText(b))

@@ -163,6 +163,7 @@ func (t *turn) taskMessage(j *Job, m Message) bool {
 	w, r := t.underWay(f, j)
 	switch m.Kind {
 	case JobSucceeded:
+		t.foresee(f)
 		j.Answer = 0 // it is over: there is nothing to be stopped
 		t.taskSucceeded(f, j, m.Output)
 	case JobFailed:

@@ -251,7 +251,7 @@ func (t *turn) text(ref Ref) value.Text {
 	case ok:
 		return text
 	case t.p.HasSagas(): // it is of a step that has ended
-		panic(&recall{payload: ref})
+		panic(&recall{payloads: []Ref{ref}})
 	}
 	panic("payload " + strconv.Itoa(int(ref)) + " is not at hand")
 }

@@ -142,9 +142,44 @@ func (t *turn) rewrite(number uint32) *Undo {
 // recall is the panic of a turn that needs what is not in memory: Step asks for
 // it, and is called again.
 type recall struct {
-	undo    uint32 // or
-	payload Ref
-	all     bool // every row
+	undo     uint32 // or
+	payloads []Ref
+	all      bool // every row
+}
+
+// recollect has at hand all that the bodies of a row's step may look at, so that
+// it is asked for at once.
+func (t *turn) recollect(u *Undo) {
+	var missing []Ref
+	need := func(ref Ref) {
+		if _, there := t.x.Payloads[ref]; ref != 0 && ref <= t.x.Head.LastPayload && !there && !slices.Contains(missing, ref) {
+			missing = append(missing, ref)
+		}
+	}
+	need(u.Input)
+	need(u.Result)
+	if s := t.p.States[u.State]; s.Task == nil || s.Task.Resource.Kind == asl.NestedExecution { // it names whom it has started
+		need(u.Request)
+	}
+	for _, b := range u.Variables {
+		need(b.Value)
+	}
+	if len(missing) > 0 {
+		panic(&recall{payloads: missing})
+	}
+}
+
+// foresee has at hand what comes after an undo that is done, before anything else
+// is worked out: it would be so twice.
+func (t *turn) foresee(f *Frame) {
+	if f.Body == nil || f.Body.Operation != Compensate || f.Recovery == nil {
+		return
+	}
+	if next := t.entry(f.Body.Row).Prev; next != 0 && next != f.Recovery.Floor {
+		if u := t.entry(next); u.IsStep() && u.owed() {
+			t.recollect(u)
+		}
+	}
 }
 
 // Recall names what Step needs and does not have in memory: rows of the saga log,
@@ -167,9 +202,7 @@ func recalled(d *Delta) {
 		if r.undo != 0 {
 			d.Recall.Undos = []uint32{r.undo}
 		}
-		if r.payload != 0 {
-			d.Recall.Payloads = []Ref{r.payload}
-		}
+		d.Recall.Payloads = r.payloads
 	default:
 		panic(r)
 	}
