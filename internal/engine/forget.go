@@ -40,10 +40,10 @@ func (e *Engine) Forget(ctx context.Context, id store.ID, ended int64) (bool, er
 	if err != nil {
 		return false, fmt.Errorf("forget execution %s: %w", id, err)
 	}
-	if !head.Status.Ended() || head.Stop > ended || len(loaded.Jobs) > 0 {
+	if !head.Status.Ended() || head.Stop > ended || len(loaded.Jobs) > 0 || head.OpenSagas > 0 {
 		return false, nil
 	}
-	b := goneBatch(id, &start, head.Status)
+	b := goneBatch(id, &start, &head)
 	if b.Index, err = e.forsaken(ctx, id, &start); err != nil {
 		return false, fmt.Errorf("forget execution %s: %w", id, err)
 	}
@@ -86,17 +86,24 @@ func forsakenKey(tenant string, at int64, run store.ID) store.IndexKey {
 	return store.IndexKey{Tenant: tenant, Index: IndexForsaken, Start: at, ID: run}
 }
 
-// goneBatch takes an execution of that status away. Its name is its own as long
+// goneBatch takes an execution that stands so away. Its name is its own as long
 // as the execution is there.
-func goneBatch(id store.ID, start *machine.Start, status machine.Status) *store.Batch {
+func goneBatch(id store.ID, start *machine.Start, head *machine.Head) *store.Batch {
 	b := &store.Batch{DropExecutions: []store.ID{id}, DropNames: []store.NameKey{nameKey(start)}}
 	eachList(start, id, func(k store.IndexKey, byStatus string) {
 		b.DropIndex = append(b.DropIndex, k)
 		if byStatus != "" {
-			k.Index, k.Value = byStatus, StatusValue(k.Value, status)
+			k.Index, k.Value = byStatus, StatusValue(k.Value, head.Status)
 			b.DropIndex = append(b.DropIndex, k)
 		}
 	})
+	if is := head.SagaStatus(); is != "" {
+		eachSagaList(start, id, func(k store.IndexKey) {
+			b.DropIndex = append(b.DropIndex, k)
+			k.Value = SagaValue(k.Value, is)
+			b.DropIndex = append(b.DropIndex, k)
+		})
+	}
 	if start.IsRun() {
 		b.DropIndex = append(b.DropIndex, forsakenKey(Tenant(start.Account, start.Region), start.At, id))
 	}

@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/value"
 )
 
-// IndexSagas lists the executions that have sagas: of a machine, of all machines
-// under "", and each of these by where the sagas stand, as [SagaValue].
+// IndexSagas lists the executions that have sagas: of a machine, the children of
+// its distributed Maps among them, of all machines under "", and each of these
+// by where the sagas stand, as [SagaValue].
 const IndexSagas = "sagas"
 
 // SagaValue is the index value of the executions of a machine, or of all
@@ -80,10 +83,9 @@ func (e *Engine) sagaLog(ctx context.Context, id store.ID) ([]*machine.Undo, err
 
 // saga keeps the lists of executions by where their sagas stand.
 func (w *writer) saga(s *machine.Start, id store.ID, was, is string) {
-	k := store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexSagas, Start: s.At, ID: id}
-	for _, name := range [...]string{"", s.Machine} {
+	eachSagaList(s, id, func(k store.IndexKey) {
+		name := k.Value
 		if was == "" {
-			k.Value = name
 			w.b.Index = append(w.b.Index, store.Index{IndexKey: k})
 		} else {
 			k.Value = SagaValue(name, was)
@@ -91,19 +93,50 @@ func (w *writer) saga(s *machine.Start, id store.ID, was, is string) {
 		}
 		k.Value = SagaValue(name, is)
 		w.b.Index = append(w.b.Index, store.Index{IndexKey: k})
+	})
+}
+
+// eachSagaList visits the lists by sagas that an execution is in, its place in
+// each.
+func eachSagaList(s *machine.Start, id store.ID, visit func(k store.IndexKey)) {
+	of, _, _ := strings.Cut(s.Machine, "/") // without the label of the Map that it is a child of
+	for _, name := range [...]string{"", of} {
+		visit(store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexSagas, Value: name, Start: s.At, ID: id})
 	}
 }
 
 // Saga is all that is known of an execution's sagas at one moment.
 type Saga struct {
 	Standing
-	Frames []*machine.Frame // of an execution that goes on, by number
-	Jobs   []*machine.Job   // the same
-	Log    []*machine.Undo  // by number: steps in the order in which they were started, then sagas
+	Execution   *machine.Execution // of its payloads none is at hand
+	Frames      []*machine.Frame   // of an execution that goes on, by number
+	Program     *asl.Program       // nil where its definition is refused by now
+	Quarantined string             // why it is, or ""
+	Log         []*machine.Undo    // by number: steps in the order in which they were started, then sagas
 }
 
 // Saga reads an execution with its saga log, or ErrNotFound.
 func (e *Engine) Saga(ctx context.Context, id store.ID) (*Saga, error) {
+	for tries := 1; ; tries++ {
+		s, err := e.Holding(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if s.Log, err = e.sagaLog(ctx, id); err != nil {
+			return nil, err
+		}
+		_, now, err := e.Execution(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if tries == maxTries || now.LastJob == s.Head.LastJob && now.LastEvent == s.Head.LastEvent {
+			return s, nil
+		}
+	}
+}
+
+// Holding is Saga without the log.
+func (e *Engine) Holding(ctx context.Context, id store.ID) (*Saga, error) {
 	loaded, err := e.cfg.Store.Load(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, ErrNotFound
@@ -111,15 +144,18 @@ func (e *Engine) Saga(ctx context.Context, id store.ID) (*Saga, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load execution %s: %w", id, err)
 	}
-	x, _, err := readExecution(&loaded)
+	x, held, err := readExecution(&loaded)
 	if err != nil {
 		return nil, err
 	}
-	log, err := e.sagaLog(ctx, id)
-	if err != nil {
-		return nil, err
+	program, err := e.cfg.Programs(ctx, x.Start.Definition)
+	var refusal *asl.Refusal
+	if err != nil && !errors.As(err, &refusal) {
+		return nil, fmt.Errorf("execution %s: %w", id, err)
 	}
-	return &Saga{Standing: Standing{Start: x.Start, Head: x.Head}, Frames: inOrder(x.Frames), Jobs: inOrder(x.Jobs), Log: log}, nil
+	return &Saga{
+		Standing: Standing{Start: x.Start, Head: x.Head}, Execution: x, Frames: inOrder(x.Frames), Program: program, Quarantined: held,
+	}, nil
 }
 
 // inOrder are the rows of a map in the order of their numbers.

@@ -104,7 +104,7 @@ func (t *turn) owedAnew(saga *Undo) *Undo {
 	head := uint32(0)
 	for number := uint32(1); number <= t.head.Entries; number++ {
 		u := t.known(number)
-		if u == nil || !u.IsStep() || u.Saga != saga.Number || u.Settled != CompensationFailed && !u.stillOwed(t) {
+		if u == nil || !u.IsStep() || u.Saga != saga.Number || u.Settled != CompensationFailed && !u.Owed(t.p) {
 			continue
 		}
 		u = t.rewrite(number)
@@ -117,13 +117,6 @@ func (t *turn) owedAnew(saga *Undo) *Undo {
 		saga.Heads = []uint32{head}
 	}
 	return saga
-}
-
-// stillOwed reports whether a step was never undone although it should have
-// been.
-func (u *Undo) stillOwed(t *turn) bool {
-	step := t.p.States[u.State].Step
-	return u.owed() && step != nil && step.Compensate != nil
 }
 
 // known is the row of that number among all, nil where there is none.
