@@ -210,8 +210,10 @@ type WaitExecutionInput struct {
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitzero" check:"0..60"`
 }
 
-// WaitExecutionOutput is what DescribeExecution answers, with the id of the last event in the history.
+// WaitExecutionOutput is what DescribeExecution answers, with the id of the last event in the history, and where the execution's sagas stand if it
+// has any.
 type WaitExecutionOutput struct {
 	DescribeExecutionOutput
-	LastEventId int64 `json:"lastEventId"`
+	LastEventId int64      `json:"lastEventId"`
+	SagaStatus  SagaStatus `json:"sagaStatus,omitzero"`
 }
