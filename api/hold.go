@@ -74,7 +74,7 @@ type ListHoldsInput struct {
 	StateMachineArn *string      `json:"stateMachineArn,omitzero" check:"1..256"`
 	ErrorFilter     *string      `json:"errorFilter,omitzero" check:"1..256"`
 	IncludedData    IncludedData `json:"includedData,omitzero"`
-	MaxResults      int32        `json:"maxResults,omitzero" check:"0..1000"`
+	MaxResults      int32        `json:"maxResults,omitzero" check:"0..100"`
 	NextToken       *string      `json:"nextToken,omitzero" check:"1..1024"`
 }
 
@@ -131,7 +131,7 @@ type ResolveHoldsInput struct {
 	Operator        string      `json:"operator" check:"required,1..256"`
 	Reason          string      `json:"reason" check:"required,1..1024"`
 	DryRun          bool        `json:"dryRun,omitzero"`
-	MaxResults      int32       `json:"maxResults,omitzero" check:"0..1000"`
+	MaxResults      int32       `json:"maxResults,omitzero" check:"0..100"`
 	NextToken       *string     `json:"nextToken,omitzero" check:"1..1024"`
 }
 

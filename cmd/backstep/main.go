@@ -59,7 +59,7 @@ func version() string {
 
 // validate checks a definition against all that AWS has, whatever a server of
 // ours is told to serve. Only strictly does it refuse what the language has and
-// AWS has not: YAML, and resources of services that are not AWS's.
+// AWS has not: sagas, YAML, and resources of services that are not AWS's.
 func validate(text []byte, express, strict bool) []cli.Finding {
 	parse := asl.Parse
 	if strict {
@@ -67,7 +67,7 @@ func validate(text []byte, express, strict bool) []cli.Finding {
 	}
 	definition, diagnostics := parse(text)
 	if asl.Render(diagnostics) == "" {
-		diagnostics = append(diagnostics, asl.Check(definition, asl.Rules{Express: express, Distributed: true, Serves: asl.OnAWS, Foreign: !strict})...)
+		diagnostics = append(diagnostics, asl.Check(definition, asl.Rules{Express: express, Distributed: true, Strict: strict, Serves: asl.OnAWS, Foreign: !strict})...)
 	}
 	var findings []cli.Finding
 	for _, d := range diagnostics {

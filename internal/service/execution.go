@@ -249,7 +249,9 @@ func (s *Service) WaitExecution(ctx context.Context, in *api.WaitExecutionInput)
 	if err != nil {
 		return nil, err
 	}
-	return &api.WaitExecutionOutput{DescribeExecutionOutput: *described, LastEventId: stands.Head.LastEvent}, nil
+	return &api.WaitExecutionOutput{
+		DescribeExecutionOutput: *described, LastEventId: stands.Head.LastEvent, SagaStatus: api.SagaStatus(stands.Head.SagaStatus()),
+	}, nil
 }
 
 // StopExecution stops an execution.

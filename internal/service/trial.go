@@ -20,7 +20,7 @@ const onTrial = "StateName"
 
 // trial checks what is asked for, and prepares it.
 func (t *Tester) trial(in *api.TestStateInput) (*trial, error) {
-	of, err := tested(in)
+	of, err := tested(in, t.Strict)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ type subject struct {
 }
 
 // tested finds the state to be tried out.
-func tested(in *api.TestStateInput) (*subject, error) {
+func tested(in *api.TestStateInput, strict bool) (*subject, error) {
 	text, err := value.Check(in.Definition)
 	if err != nil {
 		return nil, api.InvalidDefinition("INVALID_JSON_DESCRIPTION: " + syntax(in.Definition, err))
@@ -95,7 +95,7 @@ func tested(in *api.TestStateInput) (*subject, error) {
 		}
 		definition, problems := asl.Parse([]byte(in.Definition))
 		if asl.Render(problems) == "" {
-			problems = asl.Check(definition, asl.Rules{Distributed: true, Serves: asl.OnAWS})
+			problems = asl.Check(definition, asl.Rules{Distributed: true, Strict: strict, Serves: asl.OnAWS})
 		}
 		if message := asl.Render(problems); message != "" {
 			return nil, api.Errorf(api.CodeInvalidDefinition, "%s", message)
@@ -160,7 +160,7 @@ func (t *Tester) compile(state, language value.Value, mocked bool) (*asl.Program
 	if message := asl.Render(problems); message != "" {
 		return nil, api.Errorf(api.CodeInvalidDefinition, "%s", message)
 	}
-	rules := asl.Rules{Distributed: true, Serves: asl.OnAWS}
+	rules := asl.Rules{Distributed: true, Strict: t.Strict, Serves: asl.OnAWS}
 	if !mocked {
 		rules.Serves = func(service, action string, p asl.Pattern) bool {
 			return service == "states" || p != asl.RequestResponse || t.Registry != nil && t.Registry.Serves(service, action, integration.Pattern(p))
