@@ -41,8 +41,11 @@ func ordinal(row uint32) uint32 {
 
 // Owed reports whether a step was never undone although it should have been.
 func (u *Undo) Owed(p *asl.Program) bool {
+	if !u.IsStep() || !u.owed() {
+		return false
+	}
 	step := p.States[u.State].Step
-	return u.IsStep() && u.owed() && step != nil && step.Compensate != nil
+	return step != nil && step.Compensate != nil
 }
 
 // Verbs are those that fit what the frame holds.

@@ -142,8 +142,11 @@ func (x *sagas) owed(out *api.Hold, saga *machine.Undo) {
 // lastCall are the request and the answer of the last call before a hold, 0
 // where there is none: the answer of one that failed is the hold's error.
 func (s *Service) lastCall(ctx context.Context, x *sagas, f *machine.Frame) (request, response machine.Ref, err error) {
-	if f.Body != nil {
+	switch {
+	case f.Body != nil:
 		request = f.Body.Request()
+	case f.Hold.Operation != machine.Forward:
+		return 0, 0, nil // it was not called yet
 	}
 	// From the failure back to what was scheduled: a few events of one thread.
 	const most = 8

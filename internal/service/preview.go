@@ -108,7 +108,7 @@ func (p *preview) frame(f *machine.Frame, in string, after []string) (last []str
 			}
 			where := in
 			if child.Kind != machine.Scoped {
-				where = lane(in, f.State, child.Index)
+				where = lane(in, p.around(f, child), child.Index)
 			}
 			beneath = p.beside(beneath, func() []string { return p.frame(child, where, after) })
 		}
@@ -120,6 +120,15 @@ func (p *preview) frame(f *machine.Frame, in string, after []string) (last []str
 		floor = f.Scope.Floor
 	}
 	return p.chain(f.Undo, floor, in, last)
+}
+
+// around is the Parallel or Map that a frame beneath another belongs to: the one
+// that this is at, or, of what it undoes, one that it has left.
+func (p *preview) around(f, child *machine.Frame) string {
+	if s := p.Program.States[child.State]; s.Flow.Owner != nil && s.Flow.Owner.Name == f.State {
+		return f.State
+	}
+	return child.State
 }
 
 // beside adds what one of several sequences ends with, if there is anything in

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,6 +36,8 @@ type house struct {
 	calls   atomic.Int64
 	tokens  chan string // of callback tasks, as their handler got them
 	reports reports
+	steps   steps
+	close   func()
 }
 
 // Call is the handler of lambda:invoke: it answers the payload, or fails as the
@@ -46,6 +49,9 @@ func (h *house) Call(ctx context.Context, t integration.Task) (value.Text, error
 	}
 	request := t.Request.Decode()
 	payload := request.Get("Payload")
+	if err := h.steps.take(payload.Get("step").AsString(), t); err != nil {
+		return value.Text{}, err
+	}
 	if name := payload.Get("fail").AsString(); name != "" {
 		return value.Text{}, &integration.Error{Name: name, Cause: "as asked", Effect: integration.EffectNamed}
 	}
@@ -54,7 +60,13 @@ func (h *house) Call(ctx context.Context, t integration.Task) (value.Text, error
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{store: storetest.NewMemory(storetest.MemoryOptions{}).Open(), tokens: make(chan string, 16)}
+	return houseOn(t, storetest.NewMemory(storetest.MemoryOptions{}).Open())
+}
+
+// houseOn is a house on a store, which it closes.
+func houseOn(t *testing.T, s store.Store) *house {
+	t.Helper()
+	h := &house{store: s, tokens: make(chan string, 16)}
 	registry := new(integration.Registry)
 	registry.Add("lambda", "*", h, integration.RequestResponse, integration.WaitForTaskToken)
 	catalog := service.NewCatalog(h.store, registry)
@@ -65,11 +77,12 @@ func newHouse(t *testing.T) *house {
 	}
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
-	t.Cleanup(func() {
+	h.close = sync.OnceFunc(func() {
 		cancel()
 		<-done
 		h.store.Close()
 	})
+	t.Cleanup(h.close)
 	for !e.Ready() {
 		time.Sleep(time.Millisecond)
 	}
@@ -140,6 +153,18 @@ func TestProtocol(t *testing.T) {
 		{"deleting ends executions", deleting},
 		{"a map run's life", mapRunLife},
 		{"a map run is updated", mapRunUpdated},
+		{"a saga's life", sagaLife},
+		{"a saga's log by pages", sagaLogPages},
+		{"sagas are listed", sagasListed},
+		{"a saga past its pivot", pastThePivot},
+		{"a saga is compensated", sagaCompensated},
+		{"a hold's life", holdLife},
+		{"what can be done about a hold", holdVerbs},
+		{"bad decisions are refused", badDecisions},
+		{"only one decides", onlyOneDecides},
+		{"many holds are resolved", manyHolds},
+		{"holds by pages", holdPages},
+		{"what an undo would do", previews},
 	}
 	for _, c := range suite {
 		t.Run(c.name, func(t *testing.T) {

@@ -67,7 +67,12 @@ func (x *sagas) live() []*machine.Frame {
 	if x.Head.Status == machine.Running {
 		return x.Frames
 	}
-	return slices.DeleteFunc(slices.Clone(x.Frames), func(f *machine.Frame) bool { return f.Kind != machine.Aside })
+	return slices.DeleteFunc(slices.Clone(x.Frames), func(f *machine.Frame) bool {
+		for f.Kind != machine.Root && f.Kind != machine.Aside {
+			f = x.Execution.Frames[f.Parent]
+		}
+		return f.Kind == machine.Root
+	})
 }
 
 // held are the live frames that wait for a person, by their holds' numbers.
