@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -361,3 +362,95 @@ func TestStrictRefusesSagas(t *testing.T) {
 type handler func(ctx context.Context, t integration.Task) (value.Text, error)
 
 func (h handler) Call(ctx context.Context, t integration.Task) (value.Text, error) { return h(ctx, t) }
+
+// What goes wrong with a saga is logged at level ERROR, and at FATAL what is final.
+func TestLogsOfSagas(t *testing.T) {
+	h := newHouse(t)
+	for level, want := range map[api.LogLevel]string{
+		api.LogLevelAll:   "SagaAborting SagaHeld SagaResolved SagaEnded",
+		api.LogLevelError: "SagaAborting SagaHeld SagaResolved SagaEnded",
+		api.LogLevelFatal: "SagaEnded",
+	} {
+		group := "/" + string(level)
+		out, err := h.service.CreateStateMachine(t.Context(), &api.CreateStateMachineInput{
+			Name: string(level), Definition: order, RoleArn: role, LoggingConfiguration: logTo(group, level, false),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		good := h.saga(t, h.service, out.StateMachineArn, "good", api.SagaStatusCompleted)
+		await(t, h.service, good)
+		x := h.saga(t, h.service, out.StateMachineArn, "x", api.SagaStatusOnHold, "ship=No", "refund=Down")
+		h.steps.now()
+		resolve(t, h.service, x, "1", api.HoldVerbSkip)
+		await(t, h.service, x)
+		var got []string
+		held := ""
+		for _, line := range h.reports.log(group) {
+			var e struct {
+				Type         string
+				Details      map[string]any
+				ExecutionARN string `json:"execution_arn"`
+			}
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(e.Type, "Saga") && e.ExecutionARN == x {
+				got = append(got, e.Type)
+			} else if strings.HasPrefix(e.Type, "Saga") && level != api.LogLevelAll {
+				t.Errorf("%s: of a saga that COMPLETED is logged %s", level, line)
+			}
+			if e.Type == "SagaHeld" {
+				held = fmt.Sprint(e.Details)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v", level, got)
+		}
+		if level == api.LogLevelAll && held != "map[cause:refund refuses error:Down holdId:1 operation:compensate sagaId:1 stateName:Charge]" {
+			t.Errorf("the hold is logged as %s", held)
+		}
+	}
+}
+
+// A deleted machine stays until the sagas of its executions are over: those that
+// can be are undone, what waits for a person or can't go back is waited for.
+func TestDeletingWaitsForSagas(t *testing.T) {
+	h := newHouse(t)
+	ctx, svc := t.Context(), h.service
+	machine := create(t, svc, "M", `{"Saga":{},"StartAt":"Reserve","States":{`+task("Reserve", "reserve", "release", `"Next":"Which"`)+`,
+		"Which":{"Type":"Choice","Choices":[{"Variable":"$.pay","BooleanEquals":true,"Next":"Pay"}],"Default":"Wait"},
+		"Pay":{"Type":"Task",`+call("pay")+`,"Pivot":true,"Next":"Wait"},"Wait":{"Type":"Wait","Seconds":3600,"End":true}}}`)
+	h.steps.now()
+	paid := start(t, svc, machine, "paid", `{"pay":true}`)
+	for len(standing(t, svc, paid, api.SagaStatusStarted).Log) < 2 || !slices.Contains(h.steps.all(), "pay") {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(2 * time.Millisecond) // so that the next one is listed before
+	other := start(t, svc, machine, "other", `{"pay":false}`)
+	for !strings.HasSuffix(fmt.Sprint(h.steps.all()), "pay reserve]") {
+		time.Sleep(time.Millisecond)
+	}
+	deleted := func(want api.StateMachineStatus) {
+		t.Helper()
+		if _, err := svc.DeleteStateMachine(ctx, &api.DeleteStateMachineInput{StateMachineArn: machine}); err != nil {
+			t.Fatal(err)
+		}
+		d, err := svc.DescribeStateMachine(ctx, &api.DescribeStateMachineInput{StateMachineArn: machine})
+		if want == "" {
+			refused(t, err, api.CodeStateMachineDoesNotExist, "")
+		} else if err != nil || d.Status != want {
+			t.Fatalf("%+v, %v", d, err)
+		}
+	}
+	deleted(api.StateMachineStatusDeleting)
+	if end := await(t, svc, other); end.SagaStatus != api.SagaStatusAborted || end.Status != api.ExecutionStatusAborted {
+		t.Errorf("the other ended as %+v", end)
+	}
+	deleted(api.StateMachineStatusDeleting)
+	if _, err := svc.ResolveHold(ctx, &api.ResolveHoldInput{ExecutionArn: paid, SagaId: ptr("1"), Verb: api.HoldVerbAbandon, Operator: "me", Reason: "the machine goes"}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, svc, paid)
+	deleted("")
+}
