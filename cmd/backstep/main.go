@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string) int {
 		program = os.Args[0]
 	}
 	return cli.Run(ctx, args, cli.Tools{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal(os.Stdout),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal(os.Stdout), Interactive: isInteractive(os.Stdin),
 		Version: version(), Program: program,
 		Connect: func(endpoint, region string) (api.Service, error) {
 			return client.New(client.Config{Endpoint: endpoint, Region: region})
@@ -43,9 +43,13 @@ func run(ctx context.Context, args []string) int {
 	})
 }
 
-func isTerminal(f *os.File) bool {
+func isInteractive(f *os.File) bool {
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func isTerminal(f *os.File) bool {
+	return isInteractive(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 // version is that of the module, or of the commit it was built from.
