@@ -46,7 +46,7 @@ func bash(model *kong.Application) string {
 	for _, verb := range model.Children {
 		fmt.Fprintf(&verbs, " %s", verb.Name)
 		if len(verb.Children) == 0 {
-			bashCase(&cases, verb.Name+`" "*`, model, verb)
+			bashCase(&cases, verb.Name+` "*`, model, verb)
 			continue
 		}
 		var inner strings.Builder
