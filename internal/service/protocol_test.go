@@ -71,7 +71,7 @@ func houseOn(t *testing.T, s store.Store) *house {
 	registry.Add("lambda", "*", h, integration.RequestResponse, integration.WaitForTaskToken)
 	catalog := service.NewCatalog(h.store, registry)
 	ctx, cancel := context.WithCancel(context.Background())
-	e, err := engine.Open(ctx, engine.Config{Store: h.store, Registry: registry, Machines: catalog.Machine, Tell: h.reports.teller(catalog), Exclusive: true})
+	e, err := engine.Open(ctx, engine.Config{Store: h.store, Registry: registry, Machines: catalog.Machine, Tell: h.reports.teller(catalog), Notices: []string{"hook"}, Exclusive: true})
 	if err != nil {
 		t.Fatal(err)
 	}

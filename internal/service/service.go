@@ -5,10 +5,12 @@
 //
 // Read service.go, then catalog.go (state machines as documents), machine.go,
 // settings.go and definition.go (what may be created), version.go, alias.go, execution.go,
-// redrive.go, maprun.go, history.go, saga.go, hold.go, resolve.go and preview.go (what people see of sagas and do about them), activity.go, tag.go, page.go (next tokens),
-// teststate.go and trial.go (one state alone), deletion.go (what goes on after a
-// DeleteStateMachine), retention.go (what becomes of old executions), report.go
-// (who is told of what executions do) with logevent.go and statuschange.go.
+// redrive.go, maprun.go, history.go, saga.go, hold.go, resolve.go and preview.go
+// (what people see of sagas and decide about them), activity.go, tag.go, page.go
+// (next tokens), teststate.go and trial.go (one state alone), deletion.go (what
+// goes on after a DeleteStateMachine), retention.go (what becomes of old
+// executions), report.go (who is told of what executions do) with logevent.go and
+// statuschange.go, and notifier.go (who is told that sagas wait for him).
 package service
 
 import (
