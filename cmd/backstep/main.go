@@ -4,7 +4,7 @@
 //
 // Read main.go (the command line), serve.go (the parts of a server and the order
 // in which they start and stop), report.go (where logs and events go),
-// teststate.go, metrics.go, memory.go.
+// notices.go (who is told of holds), teststate.go, metrics.go, memory.go.
 package main
 
 import (

@@ -12,6 +12,8 @@ type Topic struct {
 
 // Tell publishes a notice.
 func (t *Topic) Tell(ctx context.Context, n *Notice) error {
+	ctx, cancel := context.WithTimeout(ctx, postTime)
+	defer cancel()
 	return t.Publish(ctx, t.Topic, n.ID, plainSubject(n.subject()), n.text())
 }
 
