@@ -143,3 +143,14 @@ func TestHolds(t *testing.T) {
 		t.Errorf("told were %q", h.heard)
 	}
 }
+
+// Strictly, a saga is refused, as by a server that is AWS and nothing more.
+func TestStrictValidate(t *testing.T) {
+	text := []byte(definition(t, "saga"))
+	if findings := validate(text, false, false); len(findings) > 0 {
+		t.Errorf("found were %+v", findings)
+	}
+	if findings := validate(text, false, true); len(findings) == 0 || !strings.Contains(findings[0].Message, "Saga") {
+		t.Errorf("strictly, found were %+v", findings)
+	}
+}
