@@ -1,7 +1,6 @@
 package service_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -12,9 +11,6 @@ import (
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/integration"
-	"github.com/backstep/backstep/internal/service"
-	"github.com/backstep/backstep/internal/store/storetest"
-	"github.com/backstep/backstep/internal/value"
 )
 
 // steps are the participants of sagas: what was called, and what fails.
@@ -334,34 +330,6 @@ func sagaCompensated(t *testing.T, h *house, svc api.Service) {
 		t.Errorf("the log is %s", story(s.Log))
 	}
 }
-
-// Strictly, a definition with a saga is none.
-func TestStrictRefusesSagas(t *testing.T) {
-	s := storetest.NewMemory(storetest.MemoryOptions{}).Open()
-	defer s.Close()
-	registry := new(integration.Registry)
-	registry.Add("lambda", "*", handler(nil), integration.RequestResponse)
-	catalog := service.NewCatalog(s, registry)
-	catalog.StrictAWS = true
-	svc := service.New(service.Config{Store: s, Catalog: catalog, Account: account, Region: region, Now: time.Now})
-	_, err := svc.CreateStateMachine(t.Context(), &api.CreateStateMachineInput{Name: "M", Definition: order, RoleArn: role})
-	refused(t, err, api.CodeInvalidDefinition, "Saga")
-	v, err := svc.ValidateStateMachineDefinition(t.Context(), &api.ValidateStateMachineDefinitionInput{Definition: order})
-	if err != nil || v.Result != api.ValidateStateMachineDefinitionResultCodeFail {
-		t.Errorf("validated: %+v, %v", v, err)
-	}
-	_, err = svc.TestState(t.Context(), &api.TestStateInput{Definition: order, StateName: ptr("Ship"), Mock: &api.MockInput{Result: ptr("{}")}})
-	refused(t, err, api.CodeInvalidDefinition, "Saga")
-	catalog.StrictAWS = false
-	if v, err = svc.ValidateStateMachineDefinition(t.Context(), &api.ValidateStateMachineDefinitionInput{Definition: order}); err != nil || v.Result != api.ValidateStateMachineDefinitionResultCodeOk {
-		t.Errorf("not strictly: %+v, %v", v, err)
-	}
-}
-
-// handler makes a function of a task a handler.
-type handler func(ctx context.Context, t integration.Task) (value.Text, error)
-
-func (h handler) Call(ctx context.Context, t integration.Task) (value.Text, error) { return h(ctx, t) }
 
 // What goes wrong with a saga is logged at level ERROR, and at FATAL what is final.
 func TestLogsOfSagas(t *testing.T) {
