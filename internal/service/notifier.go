@@ -34,6 +34,7 @@ type Notifier struct {
 	told, failed atomic.Int64
 	failing      bool // to deliver; the log was told
 	blind        bool // something can't be read; the log was told
+	passed       bool // some rows of this round are another node's, or nobody's yet
 }
 
 // NotifierConfig is what a notifier is given.
@@ -97,7 +98,7 @@ func (n *Notifier) Run(ctx context.Context) {
 		rest := noticeRest
 		if more && err == nil {
 			rest = 0
-		} else if n.config.Channel == nil && err == nil {
+		} else if n.config.Channel == nil && err == nil && !n.passed {
 			return
 		}
 		select {
@@ -127,6 +128,7 @@ type noted struct {
 // more to read at once. What can't be read holds back nothing else.
 func (n *Notifier) round(ctx context.Context) (more bool, err error) {
 	s := n.config.Service
+	n.passed = n.passed && n.after != nil
 	due := map[concern]*bundle{}
 	seen := make(map[noticeRow]concern, len(n.known))
 	for looked := 0; looked < noticeRows; looked += noticePage {
@@ -159,6 +161,7 @@ func (n *Notifier) round(ctx context.Context) (more bool, err error) {
 func (n *Notifier) look(ctx context.Context, key store.IndexKey, due map[concern]*bundle, seen map[noticeRow]concern) error {
 	s, row := n.config.Service, noticeRow{key.ID, key.Start}
 	if !s.Engine.Owns(key.ID) {
+		n.passed = true
 		return nil
 	}
 	if of, known := n.known[row]; known && !n.isDue(of) {
@@ -273,8 +276,12 @@ func (n *Notifier) isDue(of concern) bool {
 
 // forgetTurns lets go of what nobody waits for.
 func (n *Notifier) forgetTurns() {
+	waiting := make(map[concern]bool, len(n.turns))
+	for _, of := range n.known {
+		waiting[of] = true
+	}
 	for of := range n.turns {
-		if n.isDue(of) && n.turns[of].tries == 0 {
+		if n.isDue(of) && !waiting[of] {
 			delete(n.turns, of)
 		}
 	}

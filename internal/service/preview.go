@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/asl"
@@ -129,6 +131,11 @@ func (p *preview) around(f, child *machine.Frame) string {
 		return f.State
 	}
 	return child.State
+}
+
+// lane puts the name of a lane within another together.
+func lane(around, state string, index int) string {
+	return strings.TrimPrefix(around+"/"+state+"["+strconv.Itoa(index)+"]", "/")
 }
 
 // beside adds what one of several sequences ends with, if there is anything in

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/asl"
@@ -68,10 +67,10 @@ func (x *sagas) live() []*machine.Frame {
 		return x.Frames
 	}
 	return slices.DeleteFunc(slices.Clone(x.Frames), func(f *machine.Frame) bool {
-		for f.Kind != machine.Root && f.Kind != machine.Aside {
+		for f != nil && f.Kind != machine.Root && f.Kind != machine.Aside {
 			f = x.Execution.Frames[f.Parent]
 		}
-		return f.Kind == machine.Root
+		return f == nil || f.Kind == machine.Root
 	})
 }
 
@@ -85,7 +84,7 @@ func (x *sagas) held() []*machine.Frame {
 // outermost is the frame that runs the outermost saga scope around a frame, nil
 // where there is none.
 func (x *sagas) outermost(f *machine.Frame) *machine.Frame {
-	for f.Scope == nil || !f.Scope.Outermost {
+	for f != nil && (f.Scope == nil || !f.Scope.Outermost) {
 		if f.Kind == machine.Root || f.Kind == machine.Aside {
 			return nil
 		}
@@ -152,7 +151,7 @@ func (x *sagas) rows() []logRow {
 		if x.step(f.State) != nil && f.Outcome == 0 && (f.Phase == machine.Working || f.Phase == machine.Retrying) {
 			rows = append(rows, x.workingRow(f))
 		}
-		if f.Body != nil {
+		if f.Body != nil && x.log[f.Body.Row] != nil {
 			rows = append(rows, x.callingRow(f))
 		}
 	}
@@ -478,9 +477,4 @@ func (t *teller) sagaEvent(e *machine.Event, h *api.HistoryEvent) {
 		}
 	}
 	h.SagaEventDetails = d
-}
-
-// lane puts the name of a lane within another together.
-func lane(around, state string, index int) string {
-	return strings.TrimPrefix(around+"/"+state+"["+strconv.Itoa(index)+"]", "/")
 }
