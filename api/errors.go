@@ -80,6 +80,9 @@ const (
 	CodeValidation                     = "ValidationException"
 )
 
+// CodeHoldDoesNotExist is an exception of our own operations.
+const CodeHoldDoesNotExist = "HoldDoesNotExist"
+
 // The errors of the front door, which any operation may answer.
 const (
 	CodeAccessDenied          = "AccessDeniedException"
@@ -181,6 +184,11 @@ func ExecutionAlreadyExists(arn string) *Error {
 // ExecutionNotRedrivable says why an execution can't be redriven.
 func ExecutionNotRedrivable(reason string) *Error {
 	return Errorf(CodeExecutionNotRedrivable, "%s", reason)
+}
+
+// HoldDoesNotExist says that there is no such hold, or none any more, and what became of it.
+func HoldDoesNotExist(what string) *Error {
+	return Errorf(CodeHoldDoesNotExist, "Hold Does Not Exist: '%s'", what)
 }
 
 // ActivityDoesNotExist says that there is none of that ARN.

@@ -210,11 +210,12 @@ type WaitExecutionInput struct {
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitzero" check:"0..60"`
 }
 
-// WaitExecutionOutput is what DescribeExecution answers, with the id of the last event in the history, and what the execution is found by as it
-// stands: the values of its search attributes, as text, by their names.
+// WaitExecutionOutput is what DescribeExecution answers, with the id of the last event in the history, where the execution's sagas stand if it has
+// any, and what the execution is found by as it stands: the values of its search attributes, as text, by their names.
 type WaitExecutionOutput struct {
 	DescribeExecutionOutput
 	LastEventId      int64             `json:"lastEventId"`
+	SagaStatus       SagaStatus        `json:"sagaStatus,omitzero"`
 	SearchAttributes map[string]string `json:"searchAttributes,omitzero"`
 }
 

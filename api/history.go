@@ -1,6 +1,6 @@
 package api
 
-// HistoryEventType says what happened. There are 62 types.
+// HistoryEventType says what happened. AWS has 62 types; five more are of sagas, and an execution without one has none of these.
 type HistoryEventType string
 
 // The types of events.
@@ -84,9 +84,16 @@ const (
 
 	// Events of expressions.
 	HistoryEventTypeEvaluationFailed HistoryEventType = "EvaluationFailed"
+
+	// Events of sagas, which AWS does not have.
+	HistoryEventTypeSagaAborting   HistoryEventType = "SagaAborting"
+	HistoryEventTypeSagaHeld       HistoryEventType = "SagaHeld"
+	HistoryEventTypeSagaResolved   HistoryEventType = "SagaResolved"
+	HistoryEventTypeSagaEnded      HistoryEventType = "SagaEnded"
+	HistoryEventTypeLateTaskResult HistoryEventType = "LateTaskResult"
 )
 
-// Values lists the types in the order of the API.
+// Values lists the types in the order of the API, our own at the end.
 func (HistoryEventType) Values() []string {
 	return []string{
 		"ActivityFailed", "ActivityScheduled", "ActivityScheduleFailed", "ActivityStarted",
@@ -105,6 +112,7 @@ func (HistoryEventType) Values() []string {
 		"WaitStateAborted", "WaitStateEntered", "WaitStateExited", "MapRunAborted",
 		"MapRunFailed", "MapRunStarted", "MapRunSucceeded", "ExecutionRedriven",
 		"MapRunRedriven", "EvaluationFailed",
+		"SagaAborting", "SagaHeld", "SagaResolved", "SagaEnded", "LateTaskResult",
 	}
 }
 
@@ -169,6 +177,7 @@ type HistoryEvent struct {
 	MapRunFailedEventDetails                 *FailureEventDetails                 `json:"mapRunFailedEventDetails,omitzero"`
 	MapRunRedrivenEventDetails               *MapRunRedrivenEventDetails          `json:"mapRunRedrivenEventDetails,omitzero"`
 	EvaluationFailedEventDetails             *EvaluationFailedEventDetails        `json:"evaluationFailedEventDetails,omitzero"`
+	SagaEventDetails                         *SagaEventDetails                    `json:"sagaEventDetails,omitzero"`
 }
 
 // FailureEventDetails is an error's name and its cause, each absent where the failure has none.
@@ -313,4 +322,21 @@ type EvaluationFailedEventDetails struct {
 	Cause    *string `json:"cause,omitzero"`
 	Location *string `json:"location,omitzero"`
 	State    string  `json:"state"`
+}
+
+// SagaEventDetails is what happened to a saga, or to what it waits for; AWS has nothing of that kind. SagaAborting tells the error for which the saga
+// is undone; SagaHeld the hold, the state and the operation that can't go on, with the error; SagaResolved the hold, the verb, who decided and why;
+// SagaEnded the status, and the error if there was one; LateTaskResult an answer that came too late to count: an output, or an error.
+type SagaEventDetails struct {
+	SagaId    *string       `json:"sagaId,omitzero"`
+	Status    SagaStatus    `json:"status,omitzero"`
+	HoldId    *string       `json:"holdId,omitzero"`
+	StateName *string       `json:"stateName,omitzero"`
+	Operation SagaOperation `json:"operation,omitzero"`
+	Verb      HoldVerb      `json:"verb,omitzero"`
+	Operator  *string       `json:"operator,omitzero"`
+	Reason    *string       `json:"reason,omitzero"`
+	Error     *string       `json:"error,omitzero"`
+	Cause     *string       `json:"cause,omitzero"`
+	Output    *string       `json:"output,omitzero"`
 }

@@ -13,7 +13,7 @@
 //     values by the method Values.
 //
 // Read service.go first, then table.go, the nouns (machine.go, definition.go, version.go, alias.go, execution.go, history.go, teststate.go,
-// activity.go, tag.go), and errors.go, arn.go, time.go.
+// activity.go, tag.go, maprun.go, saga.go, hold.go), and errors.go, arn.go, time.go.
 package api
 
 import "context"
@@ -22,7 +22,7 @@ import "context"
 // has returned, an output belongs to the caller. Every error that a caller may see is an [*Error]; any other is a fault of the service or of
 // the way to it.
 //
-// Operations whose name AWS knows do what AWS's do; WaitExecution and ListExecutionsWhere are our own.
+// Operations whose name AWS knows do what AWS's do; WaitExecution, ListExecutionsWhere and those about sagas and holds are our own.
 type Service interface {
 	// CreateStateMachine stores a definition under a name and answers its ARN.
 	//
@@ -153,7 +153,9 @@ type Service interface {
 	// StopExecution ends a running execution as ABORTED, with the error and cause that are given. For an execution that has ended it changes
 	// nothing and answers when that was.
 	//
-	// Errors: ExecutionDoesNotExist; InvalidArn; ValidationException for an execution that can't be stopped.
+	// Sagas are undone first, but where their OnStop is Abort: it answers at once, and the execution is RUNNING until that is done.
+	//
+	// Errors: ExecutionDoesNotExist; InvalidArn; ValidationException for an execution that can't be stopped: one whose saga is past its pivot.
 	StopExecution(context.Context, *StopExecutionInput) (*StopExecutionOutput, error)
 
 	// RedriveExecution lets a STANDARD execution that FAILED, TIMED_OUT or was ABORTED go on from where it stood, with the input, definition
@@ -168,8 +170,8 @@ type Service interface {
 	//
 	// Errors: ExecutionDoesNotExist; InvalidArn; ExecutionNotRedrivable, with the reason that DescribeExecution tells as
 	// redriveStatusReason: it is RUNNING or SUCCEEDED, it ended 14 days ago or began a year ago, its history has 24,999 events or more, it ended
-	// under a version that knew no redrives, a map run has started it and can redrive it, or its state machine is DELETING or gone;
-	// ValidationException for a clientToken that is none.
+	// under a version that knew no redrives, a saga of it ended as COMPENSATION_FAILED or ABANDONED or was undone after its end, a map run has
+	// started it and can redrive it, or its state machine is DELETING or gone; ValidationException for a clientToken that is none.
 	RedriveExecution(context.Context, *RedriveExecutionInput) (*RedriveExecutionOutput, error)
 
 	// GetExecutionHistory lists the events of an execution by page, the first one first unless reverseOrder is set.
@@ -291,4 +293,56 @@ type Service interface {
 	// Errors: ValidationException for a where that can't be read, with the place, and for the filter PENDING_REDRIVE; InvalidArn; InvalidToken;
 	// StateMachineDoesNotExist; StateMachineTypeNotSupported for an EXPRESS one.
 	ListExecutionsWhere(context.Context, *ListExecutionsWhereInput) (*ListExecutionsWhereOutput, error)
+
+	// DescribeSaga answers where an execution's sagas stand: their statuses, the steps under way, what waits for a person, and the saga log by
+	// page. It is an operation of Backstep, not of AWS.
+	//
+	// Errors: ExecutionDoesNotExist, InvalidArn, InvalidToken.
+	DescribeSaga(context.Context, *DescribeSagaInput) (*DescribeSagaOutput, error)
+
+	// ListSagas lists the executions that have sagas, the newest first, by page: of a state machine, or of all; of one status, or of any. Of the
+	// children of distributed Maps those are listed that are ON_HOLD. A page may have fewer than maxResults although more follow. It is an operation of Backstep,
+	// not of AWS.
+	//
+	// Errors: InvalidArn, InvalidToken, StateMachineDoesNotExist.
+	ListSagas(context.Context, *ListSagasInput) (*ListSagasOutput, error)
+
+	// ListHolds lists what waits for a person, by page: the holds of sagas, those of the newest execution first, then executions that can't be
+	// decided at all. Requests and responses are cut after 4,096 bytes each; DescribeHold has them whole. A page may have fewer than maxResults,
+	// or none, although more follow. It is an operation of Backstep, not of AWS.
+	//
+	// Errors: InvalidArn, InvalidToken, StateMachineDoesNotExist.
+	ListHolds(context.Context, *ListHoldsInput) (*ListHoldsOutput, error)
+
+	// DescribeHold answers one hold with all that a person needs to decide about it. It is an operation of Backstep, not of AWS.
+	//
+	// Errors: ExecutionDoesNotExist; InvalidArn; HoldDoesNotExist, with who resolved it where the history tells.
+	DescribeHold(context.Context, *DescribeHoldInput) (*DescribeHoldOutput, error)
+
+	// ResolveHold does what an operator has decided about a hold, or ends a saga as it stands. When it has answered, the decision is durable.
+	// Of two decisions about one hold the first counts. It is an operation of Backstep, not of AWS.
+	//
+	// Errors: ExecutionDoesNotExist; InvalidArn; HoldDoesNotExist for a hold that is not there (any more), with who resolved it where the history
+	// tells; ValidationException for a verb that does not fit the hold, with those that do, for one that lacks what it needs, for a resource
+	// that is not served here, for a saga that is not open, and without operator or reason.
+	ResolveHold(context.Context, *ResolveHoldInput) (*ResolveHoldOutput, error)
+
+	// ResolveHolds does the same about many holds at once: those of a state machine that are held by one error. What can't be resolved is told,
+	// and the others are resolved all the same. It is an operation of Backstep, not of AWS.
+	//
+	// Errors: InvalidArn; InvalidToken; StateMachineDoesNotExist; ValidationException as of ResolveHold, where it holds of all of them.
+	ResolveHolds(context.Context, *ResolveHoldsInput) (*ResolveHoldsOutput, error)
+
+	// CompensateExecution has an execution's sagas undone: those of a running one as StopExecution does, whatever their OnStop; those that have
+	// COMPLETED by their own logs, the execution's status unchanged; of those that ended as COMPENSATION_FAILED or ABANDONED what is still
+	// owed. It answers once that is begun and durable; a second call changes nothing. It is an operation of Backstep, not of AWS.
+	//
+	// Errors: ExecutionDoesNotExist; InvalidArn; ValidationException for an execution without sagas, and for a saga past its pivot.
+	CompensateExecution(context.Context, *CompensateExecutionInput) (*CompensateExecutionOutput, error)
+
+	// PreviewAbort tells what CompensateExecution would do, and changes nothing: what would be undone and in which order, what can't be, and what
+	// nobody knows the outcome of. It is an operation of Backstep, not of AWS.
+	//
+	// Errors: ExecutionDoesNotExist; InvalidArn; ValidationException for an execution that is quarantined.
+	PreviewAbort(context.Context, *PreviewAbortInput) (*PreviewAbortOutput, error)
 }

@@ -66,9 +66,17 @@ func compareStructs(t *testing.T, path string, ours, theirs reflect.Type) {
 		compareTypes(t, path+"."+f.Name, mine.Type, f.Type)
 	}
 	for name := range left {
-		t.Errorf("%s.%s is not in the SDK", path, name)
+		if !slices.Contains(ourMembers, path+"."+name) {
+			t.Errorf("%s.%s is not in the SDK", path, name)
+		}
 	}
 }
+
+// What stands in shapes of AWS's and is our own: clients that don't know it pass over it.
+var (
+	ourMembers = []string{"GetExecutionHistoryOutput.Events[].SagaEventDetails"}
+	ourEvents  = []string{"SagaAborting", "SagaHeld", "SagaResolved", "SagaEnded", "LateTaskResult"}
+)
 
 // compareTypes allows for the SDK's habit to have pointers for required scalars, too.
 func compareTypes(t *testing.T, path string, ours, theirs reflect.Type) {
@@ -110,6 +118,7 @@ func compareEnums(t *testing.T, path string, ours, theirs reflect.Type) {
 		return
 	}
 	mine := reflect.Zero(ours).Interface().(interface{ Values() []string }).Values()
+	mine = slices.DeleteFunc(mine, func(v string) bool { return slices.Contains(ourEvents, v) })
 	values := reflect.Zero(theirs).MethodByName("Values").Call(nil)[0]
 	want := make([]string, values.Len())
 	for i := range want {
@@ -161,10 +170,11 @@ type unreachable struct{}
 func (unreachable) Do(*http.Request) (*http.Response, error) { return nil, errors.New("unreachable") }
 
 func TestHistoryEventTypes(t *testing.T) {
-	if n := len(api.HistoryEventType("").Values()); n != 62 {
-		t.Errorf("%d types of events, want 62", n)
+	all := api.HistoryEventType("").Values()
+	if n := len(all) - len(ourEvents); n != 62 || !slices.Equal(all[62:], ourEvents) {
+		t.Errorf("%d types of events are AWS's, want 62, and then ours", n)
 	}
-	if a, b := len(api.HistoryEventType("").Values()), len(types.HistoryEventType("").Values()); a != b {
-		t.Errorf("%d types of events, the SDK has %d", a, b)
+	if n := len(types.HistoryEventType("").Values()); n != 62 {
+		t.Errorf("the SDK has %d types of events", n)
 	}
 }

@@ -48,6 +48,14 @@ var Operations = []Operation{
 	op("UpdateMapRun", Service.UpdateMapRun),
 	op("WaitExecution", Service.WaitExecution),
 	op("ListExecutionsWhere", Service.ListExecutionsWhere),
+	op("DescribeSaga", Service.DescribeSaga),
+	op("ListSagas", Service.ListSagas),
+	op("ListHolds", Service.ListHolds),
+	op("DescribeHold", Service.DescribeHold),
+	op("ResolveHold", Service.ResolveHold),
+	op("ResolveHolds", Service.ResolveHolds),
+	op("CompensateExecution", Service.CompensateExecution),
+	op("PreviewAbort", Service.PreviewAbort),
 }
 
 // Prefixes of an operation's name in the header X-Amz-Target.

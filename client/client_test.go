@@ -146,6 +146,30 @@ func (s script) WaitExecution(ctx context.Context, in *api.WaitExecutionInput) (
 func (s script) ListExecutionsWhere(ctx context.Context, in *api.ListExecutionsWhereInput) (*api.ListExecutionsWhereOutput, error) {
 	return play[api.ListExecutionsWhereOutput](s, ctx, "ListExecutionsWhere", in)
 }
+func (s script) DescribeSaga(ctx context.Context, in *api.DescribeSagaInput) (*api.DescribeSagaOutput, error) {
+	return play[api.DescribeSagaOutput](s, ctx, "DescribeSaga", in)
+}
+func (s script) ListSagas(ctx context.Context, in *api.ListSagasInput) (*api.ListSagasOutput, error) {
+	return play[api.ListSagasOutput](s, ctx, "ListSagas", in)
+}
+func (s script) ListHolds(ctx context.Context, in *api.ListHoldsInput) (*api.ListHoldsOutput, error) {
+	return play[api.ListHoldsOutput](s, ctx, "ListHolds", in)
+}
+func (s script) DescribeHold(ctx context.Context, in *api.DescribeHoldInput) (*api.DescribeHoldOutput, error) {
+	return play[api.DescribeHoldOutput](s, ctx, "DescribeHold", in)
+}
+func (s script) ResolveHold(ctx context.Context, in *api.ResolveHoldInput) (*api.ResolveHoldOutput, error) {
+	return play[api.ResolveHoldOutput](s, ctx, "ResolveHold", in)
+}
+func (s script) ResolveHolds(ctx context.Context, in *api.ResolveHoldsInput) (*api.ResolveHoldsOutput, error) {
+	return play[api.ResolveHoldsOutput](s, ctx, "ResolveHolds", in)
+}
+func (s script) CompensateExecution(ctx context.Context, in *api.CompensateExecutionInput) (*api.CompensateExecutionOutput, error) {
+	return play[api.CompensateExecutionOutput](s, ctx, "CompensateExecution", in)
+}
+func (s script) PreviewAbort(ctx context.Context, in *api.PreviewAbortInput) (*api.PreviewAbortOutput, error) {
+	return play[api.PreviewAbortOutput](s, ctx, "PreviewAbort", in)
+}
 
 // connect gives a client of a server before the script; each asks for a signature, or makes one.
 func connect(t *testing.T, s script) *client.Client {

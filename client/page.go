@@ -97,6 +97,36 @@ func Activities(ctx context.Context, s api.Service) iter.Seq2[api.ActivityListIt
 	})
 }
 
+// Sagas walks through the executions with sagas that the input asks for, the newest first. An error ends the walk.
+func Sagas(ctx context.Context, s api.Service, in api.ListSagasInput) iter.Seq2[api.SagaListItem, error] {
+	return items(func(token *string) ([]api.SagaListItem, *string, error) {
+		request := in
+		if token != nil {
+			request.NextToken = token
+		}
+		page, err := s.ListSagas(ctx, &request)
+		if err != nil {
+			return nil, nil, err
+		}
+		return page.Sagas, page.NextToken, nil
+	})
+}
+
+// Holds walks through the holds that the input asks for. An error ends the walk.
+func Holds(ctx context.Context, s api.Service, in api.ListHoldsInput) iter.Seq2[api.Hold, error] {
+	return items(func(token *string) ([]api.Hold, *string, error) {
+		request := in
+		if token != nil {
+			request.NextToken = token
+		}
+		page, err := s.ListHolds(ctx, &request)
+		if err != nil {
+			return nil, nil, err
+		}
+		return page.Holds, page.NextToken, nil
+	})
+}
+
 // items walks through pages.
 func items[Item any](page func(token *string) ([]Item, *string, error)) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {

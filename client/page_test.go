@@ -54,6 +54,20 @@ func inPages(_ context.Context, _ string, in any) (any, error) {
 			out.Activities = append(out.Activities, api.ActivityListItem{Name: strconv.Itoa(i)})
 		}
 		return out, nil
+	case *api.ListSagasInput:
+		from, to, next := page(in.NextToken)
+		out := &api.ListSagasOutput{NextToken: next}
+		for i := from; i < to; i++ {
+			out.Sagas = append(out.Sagas, api.SagaListItem{Name: string(in.StatusFilter) + strconv.Itoa(i)})
+		}
+		return out, nil
+	case *api.ListHoldsInput:
+		from, to, next := page(in.NextToken)
+		out := &api.ListHoldsOutput{NextToken: next}
+		for i := from; i < to; i++ {
+			out.Holds = append(out.Holds, api.Hold{HoldId: *in.ErrorFilter + strconv.Itoa(i)})
+		}
+		return out, nil
 	case *api.ListExecutionsInput:
 		from, to, next := page(in.NextToken)
 		out := &api.ListExecutionsOutput{NextToken: next}
@@ -110,6 +124,17 @@ func TestPages(t *testing.T) {
 		}
 	}
 	if got != "FAILED0 FAILED1 FAILED2 FAILED3 FAILED4 " {
+		t.Errorf("walked through %s", got)
+	}
+	got = ""
+	for item, err := range client.Sagas(ctx, s, api.ListSagasInput{StatusFilter: api.SagaStatusOnHold}) {
+		got += fmt.Sprint(item.Name, err)
+	}
+	noMoney := "NoMoney"
+	for item, err := range client.Holds(ctx, s, api.ListHoldsInput{ErrorFilter: &noMoney}) {
+		got += fmt.Sprint(item.HoldId, err)
+	}
+	if !strings.HasPrefix(got, "ON_HOLD0<nil>ON_HOLD1<nil>") || !strings.HasSuffix(got, "ON_HOLD6<nil>NoMoney0<nil>NoMoney1<nil>NoMoney2<nil>NoMoney3<nil>NoMoney4<nil>NoMoney5<nil>NoMoney6<nil>") {
 		t.Errorf("walked through %s", got)
 	}
 	events, failures := 0, 0

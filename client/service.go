@@ -219,3 +219,43 @@ func (c *Client) WaitExecution(ctx context.Context, in *api.WaitExecutionInput) 
 func (c *Client) ListExecutionsWhere(ctx context.Context, in *api.ListExecutionsWhereInput) (*api.ListExecutionsWhereOutput, error) {
 	return call[api.ListExecutionsWhereOutput](ctx, c, api.TargetBackstep+"ListExecutionsWhere", again, 0, in)
 }
+
+// DescribeSaga implements [api.Service].
+func (c *Client) DescribeSaga(ctx context.Context, in *api.DescribeSagaInput) (*api.DescribeSagaOutput, error) {
+	return call[api.DescribeSagaOutput](ctx, c, api.TargetBackstep+"DescribeSaga", again, 0, in)
+}
+
+// ListSagas implements [api.Service].
+func (c *Client) ListSagas(ctx context.Context, in *api.ListSagasInput) (*api.ListSagasOutput, error) {
+	return call[api.ListSagasOutput](ctx, c, api.TargetBackstep+"ListSagas", again, 0, in)
+}
+
+// ListHolds implements [api.Service].
+func (c *Client) ListHolds(ctx context.Context, in *api.ListHoldsInput) (*api.ListHoldsOutput, error) {
+	return call[api.ListHoldsOutput](ctx, c, api.TargetBackstep+"ListHolds", again, 0, in)
+}
+
+// DescribeHold implements [api.Service].
+func (c *Client) DescribeHold(ctx context.Context, in *api.DescribeHoldInput) (*api.DescribeHoldOutput, error) {
+	return call[api.DescribeHoldOutput](ctx, c, api.TargetBackstep+"DescribeHold", again, 0, in)
+}
+
+// ResolveHold implements [api.Service]. It is not tried again by itself: a second decision finds the hold resolved, and would not tell by whom.
+func (c *Client) ResolveHold(ctx context.Context, in *api.ResolveHoldInput) (*api.ResolveHoldOutput, error) {
+	return call[api.ResolveHoldOutput](ctx, c, api.TargetBackstep+"ResolveHold", once, 0, in)
+}
+
+// ResolveHolds implements [api.Service].
+func (c *Client) ResolveHolds(ctx context.Context, in *api.ResolveHoldsInput) (*api.ResolveHoldsOutput, error) {
+	return call[api.ResolveHoldsOutput](ctx, c, api.TargetBackstep+"ResolveHolds", once, 0, in)
+}
+
+// CompensateExecution implements [api.Service].
+func (c *Client) CompensateExecution(ctx context.Context, in *api.CompensateExecutionInput) (*api.CompensateExecutionOutput, error) {
+	return call[api.CompensateExecutionOutput](ctx, c, api.TargetBackstep+"CompensateExecution", once, 0, in)
+}
+
+// PreviewAbort implements [api.Service].
+func (c *Client) PreviewAbort(ctx context.Context, in *api.PreviewAbortInput) (*api.PreviewAbortOutput, error) {
+	return call[api.PreviewAbortOutput](ctx, c, api.TargetBackstep+"PreviewAbort", again, 0, in)
+}

@@ -38,6 +38,7 @@ func TestAWSCLI(t *testing.T) {
 		t.Run("activity", a.activity)
 		t.Run("catalogue", a.catalogue)
 		t.Run("map run", a.mapRun)
+		t.Run("saga", a.saga)
 	})
 	for _, name := range a.known(t) {
 		if !slices.Contains(a.asked.names, name) {
@@ -266,5 +267,16 @@ func (a *awsCLI) mapRun(t *testing.T) {
 	a.ended(t, execution, "SUCCEEDED\t[1,1]\tNone\tNone")
 	if seen := a.ask(t, "[status,maxConcurrency,itemCounts.succeeded]", "describe-map-run", "--map-run-arn", run); seen != "SUCCEEDED\t2\t2" {
 		t.Errorf("the map run is %q", seen)
+	}
+}
+
+// saga reads the events of a saga, which the CLI does not know.
+func (a *awsCLI) saga(t *testing.T) {
+	t.Parallel()
+	undone := a.start(t, a.create(t, "saga", "saga", "STANDARD"), "good")
+	a.ended(t, undone, "FAILED\tNone\tOrderRefused\t"+`{"errorType": "OrderRefused", "errorMessage": "no seats left"}`)
+	events, _ := a.history(t, undone, "--page-size", "3")
+	if !strings.HasSuffix(events, sagaUndone) {
+		t.Errorf("the history is %s", events)
 	}
 }

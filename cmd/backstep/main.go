@@ -4,7 +4,7 @@
 //
 // Read main.go (the command line), serve.go (the parts of a server and the order
 // in which they start and stop), report.go (where logs and events go),
-// teststate.go, prover.go, metrics.go, memory.go.
+// notices.go (who is told of holds), teststate.go, prover.go, metrics.go, memory.go.
 package main
 
 import (
@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string) int {
 		program = os.Args[0]
 	}
 	return cli.Run(ctx, args, cli.Tools{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal(os.Stdout),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal(os.Stdout), Interactive: isInteractive(os.Stdin),
 		Version: version(), Program: program,
 		Connect: func(endpoint, region string) (api.Service, error) {
 			return client.New(client.Config{Endpoint: endpoint, Region: region})
@@ -44,9 +44,13 @@ func run(ctx context.Context, args []string) int {
 	})
 }
 
-func isTerminal(f *os.File) bool {
+func isInteractive(f *os.File) bool {
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func isTerminal(f *os.File) bool {
+	return isInteractive(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 // version is that of the module, or of the commit it was built from.
@@ -60,8 +64,8 @@ func version() string {
 
 // validate checks a definition against all that AWS has, whatever a server of
 // ours is told to serve. Only strictly does it refuse what the language has and
-// AWS has not: YAML, fields of our own, and resources of services that are not
-// AWS's.
+// AWS has not: sagas, YAML, fields of our own, and resources of services that are
+// not AWS's.
 func validate(text []byte, express, strict bool) []cli.Finding {
 	parse := asl.Parse
 	if strict {

@@ -108,3 +108,20 @@ func (m reportMetrics) Collect(ch chan<- prometheus.Metric) {
 	count(descChangesWritten, changes.written)
 	count(descChangesDropped, changes.dropped)
 }
+
+// noticeMetrics shows how people were told of holds.
+type noticeMetrics struct{ notices *notices }
+
+var descNotices = prometheus.NewDesc("backstep_hold_notices_total", "Messages about holds by their way, and by what became of them.", []string{"channel", "result"}, nil)
+
+// Describe tells what Collect will.
+func (m noticeMetrics) Describe(ch chan<- *prometheus.Desc) { ch <- descNotices }
+
+// Collect reads the notifiers of the ways that there are.
+func (m noticeMetrics) Collect(ch chan<- prometheus.Metric) {
+	for _, way := range m.notices.names() {
+		n := m.notices.notifiers[way]
+		ch <- prometheus.MustNewConstMetric(descNotices, prometheus.CounterValue, float64(n.Told()), way, "told")
+		ch <- prometheus.MustNewConstMetric(descNotices, prometheus.CounterValue, float64(n.Failed()), way, "failed")
+	}
+}

@@ -51,6 +51,7 @@ func TestSDK(t *testing.T) {
 	t.Run("tokens", s.approvals)
 	t.Run("activity", s.activity)
 	t.Run("lists", s.lists)
+	t.Run("saga", s.saga)
 }
 
 func (s *sdk) create(t *testing.T, name, definitionName string, kind types.StateMachineType) *string {
@@ -147,6 +148,21 @@ func (s *sdk) stopped(t *testing.T) {
 	var late *types.TaskTimedOut
 	if !errors.As(err, &late) {
 		t.Errorf("a token of a stopped execution: %v", err)
+	}
+}
+
+// sagaUndone is how the history of a saga ends whose second step has failed.
+const sagaUndone = "TaskFailed SagaAborting TaskScheduled TaskStarted TaskSucceeded SagaEnded ExecutionFailed"
+
+// saga reads the events of a saga, which the SDK does not know.
+func (s *sdk) saga(t *testing.T) {
+	undone := s.start(t, s.create(t, "saga", "saga", types.StateMachineTypeStandard), "good", `{"order": "good"}`)
+	if out := s.ended(t, undone); out.Status != types.ExecutionStatusFailed || aws.ToString(out.Error) != "OrderRefused" {
+		t.Errorf("it ended as %v with %s", out.Status, aws.ToString(out.Error))
+	}
+	events, _ := s.history(t, undone)
+	if got := strings.Join(events, " "); !strings.HasSuffix(got, sagaUndone) || len(events) != 16 {
+		t.Errorf("the history is %s", got)
 	}
 }
 

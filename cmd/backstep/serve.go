@@ -100,6 +100,7 @@ type house struct {
 	sns     *sns.Handler
 	http    *httptask.Handler
 	reports *reports
+	notices *notices
 	aws     *aws.Handlers
 	s3      *s3.Client
 	items   *items.Reader
@@ -127,6 +128,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	if h.reports, err = openReports(ctx, c, log); err != nil {
 		return nil, &cli.UsageError{Err: err}
 	}
+	h.notices = openNotices(&c.Notifications, h.sns)
 	h.items = items.NewReader(h.buckets())
 	catalog := service.NewCatalog(h.store, registry)
 	catalog.StrictAWS, catalog.Mocked = c.StrictAWS, c.Mocks != ""
@@ -140,7 +142,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	override(&limits.Express, c.Limits.Express)
 	override(&limits.CachedBytes, c.Limits.Memory)
 	h.engine, err = engine.Open(context.WithoutCancel(ctx), engine.Config{
-		Store: h.store, Registry: registry, Machines: catalog.Machine, Gone: catalog.Gone, Tell: h.reports.reporter(catalog, log).Tell,
+		Store: h.store, Registry: registry, Machines: catalog.Machine, Gone: catalog.Gone, Tell: h.reports.reporter(catalog, log).Tell, Notices: h.notices.names(),
 		Log: log, Exclusive: c.Postgres == "", Limits: limits, Quotas: quotas, StrictAWS: c.StrictAWS,
 		Items: h.items, Objects: h.buckets(),
 	})
@@ -152,8 +154,9 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 		Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID, Log: log,
 		LogGroup: h.reports.groups, MaxInput: quotas.Payload, Retention: c.Limits.Retention,
 	})
+	h.notices.notify(h.service, &c.Notifications, log)
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), engineMetrics{h.engine}, reportMetrics{h.reports})
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), engineMetrics{h.engine}, reportMetrics{h.reports}, noticeMetrics{h.notices})
 	h.server, err = server.New(server.Config{
 		Service: h.service, Keys: secrets(c.Keys), Region: c.Region, Hosts: c.Hosts, Ready: h.ready, Metrics: metrics, Log: log,
 		MaxCalls: c.Limits.Requests, MaxPolls: c.Limits.Polls, MaxPayload: quotas.Payload, Rates: ratesOf(c),
@@ -321,6 +324,8 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 		stop(h.engine.Run(turning))
 	}()
 	go h.service.Run(running)
+	told := make(chan struct{})
+	go func() { defer close(told); h.notices.run(running) }()
 	writing, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	written := make(chan struct{})
@@ -342,6 +347,7 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 	go func() { drained <- h.engine.Drain(grace) }()
 	err := errors.Join(why, h.server.Drain(grace), <-drained)
 	<-served
+	<-told
 	still()
 	<-engineEnded
 	h.reports.end()
@@ -354,6 +360,9 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 func (h *house) close(ctx context.Context) error {
 	if h.reports != nil {
 		h.reports.close()
+	}
+	if h.notices != nil {
+		h.notices.close()
 	}
 	h.closeTasks(ctx)
 	return h.store.Close()

@@ -32,6 +32,6 @@ func testState(ctx context.Context, flags cli.TestState, in *api.TestStateInput)
 	}
 	role := "arn:aws:iam::" + c.Account + ":role/backstep"
 	in.RoleArn = &role
-	t := service.Tester{Registry: registry, Models: h.aws, Reader: readerOf, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID}
+	t := service.Tester{Registry: registry, Strict: c.StrictAWS, Models: h.aws, Reader: readerOf, Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID}
 	return t.TestState(ctx, in)
 }

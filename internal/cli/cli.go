@@ -15,6 +15,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -35,6 +36,7 @@ type Tools struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Terminal       bool // Stdout is a terminal
+	Interactive    bool // Stdin is one: somebody can be asked
 	Version        string
 	Program        string // path of this program, for verbs that start a server of their own
 
@@ -88,6 +90,8 @@ type verbs struct {
 	History    History    `cmd:"" help:"Print an execution's events."`
 	Stop       Stop       `cmd:"" help:"Stop an execution."`
 	Redrive    Redrive    `cmd:"" help:"Let an execution go on from where it failed."`
+	Saga       Saga       `cmd:"" help:"Show, list, preview and undo sagas."`
+	Hold       Hold       `cmd:"" help:"List, show and resolve what waits for you."`
 	Bench      Bench      `cmd:"" help:"Load a server with sagas and measure it."`
 	Completion Completion `cmd:"" help:"Print a completion script for a shell."`
 	Version    Version    `cmd:"" help:"Print the version."`
@@ -172,12 +176,16 @@ func Run(ctx context.Context, args []string, tools Tools) (code int) {
 
 // verbOf is the verb that args begin with, for a hint at its help, or "".
 func verbOf(model *kong.Application, args []string) string {
-	for _, verb := range model.Children {
-		if verb.Name == args[0] {
-			return verb.Name
+	var words []string
+	for node := model.Node; len(words) < len(args); {
+		i := slices.IndexFunc(node.Children, func(verb *kong.Node) bool { return verb.Name == args[len(words)] })
+		if i < 0 {
+			break
 		}
+		node = node.Children[i]
+		words = append(words, node.Name)
 	}
-	return ""
+	return strings.Join(words, " ")
 }
 
 // exit tells an error in one line and gives its exit code.

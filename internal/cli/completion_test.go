@@ -44,6 +44,10 @@ func bashCompletes(t *testing.T, bash, script string) {
 		{"history --f", "--follow --full"},
 		{"validate --e", "--express --endpoint"},
 		{"validate backstep.b", "backstep.bash"},
+		{"saga s", "show"},
+		{"saga list --s", "--status"},
+		{"hold resolve --a", "--alternate --abandon --account"},
+		{"hold resolve --dry-run backstep.b", "backstep.bash"},
 	} {
 		words := strings.Fields("backstep " + c.words)
 		command := `source "$1"; COMP_WORDS=(` + strings.Join(words, " ") + `); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _backstep; echo "${COMPREPLY[@]}"`

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,8 +23,8 @@ import (
 // ends; ended is closed when it has come to rest.
 func open(ctx context.Context, s store.Store) (_ *service.Service, ended chan struct{}, err error) {
 	registry := new(integration.Registry)
-	registry.Add("lambda", "*", function{}, integration.RequestResponse)
-	registry.Add("sns", "*", function{}, integration.RequestResponse)
+	registry.Add("lambda", "*", new(function), integration.RequestResponse)
+	registry.Add("sns", "*", new(function), integration.RequestResponse)
 	catalog := service.NewCatalog(s, registry)
 	e, err := engine.Open(ctx, engine.Config{Store: s, Registry: registry, Machines: catalog.Machine, Exclusive: true})
 	if err != nil {
@@ -61,13 +62,28 @@ func newHouse(t *testing.T) *service.Service {
 	return house
 }
 
-// function is every task: it answers its payload, or fails as that asks.
-type function struct{}
+// function is every task: it answers its payload, or fails as that asks, always or
+// for the first so many times.
+type function struct {
+	mu    sync.Mutex
+	calls map[string]int64 // by idempotency key
+}
 
-func (function) Call(ctx context.Context, t integration.Task) (value.Text, error) {
+func (f *function) Call(ctx context.Context, t integration.Task) (value.Text, error) {
 	payload := t.Request.Decode().Get("Payload")
-	if name := payload.Get("fail").AsString(); name != "" {
-		return value.Text{}, &integration.Error{Name: name, Cause: "as asked", Effect: integration.EffectNamed}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.calls == nil {
+		f.calls = map[string]int64{}
+	}
+	f.calls[t.StepID]++
+	times, limited := payload.Get("times").AsInt()
+	if name := payload.Get("fail").AsString(); name != "" && (!limited || f.calls[t.StepID] <= times) {
+		effect := integration.EffectNamed
+		if name == "Lost" {
+			effect = integration.EffectUnknown
+		}
+		return value.Text{}, &integration.Error{Name: name, Cause: "as asked", Effect: effect}
 	}
 	return value.NewObject(value.Member{Name: "Payload", Value: payload}).Text(), nil
 }
@@ -95,7 +111,7 @@ func validate(text []byte, express, strict bool) []cli.Finding {
 // testState tries a state out with the function that is every task.
 func testState(ctx context.Context, _ cli.TestState, in *api.TestStateInput) (*api.TestStateOutput, error) {
 	registry := new(integration.Registry)
-	registry.Add("lambda", "invoke", function{}, integration.RequestResponse)
+	registry.Add("lambda", "invoke", new(function), integration.RequestResponse)
 	role := "arn:aws:iam::123456789012:role/r"
 	in.RoleArn = &role
 	t := service.Tester{

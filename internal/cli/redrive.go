@@ -52,7 +52,7 @@ func (v *Redrive) Run(s *session) error {
 		_, err = fmt.Fprintf(s.Stdout, "%s redriven at %s\n", executionName(arn), when(out.RedriveDate))
 		return err
 	}
-	end, err := s.follow(svc, arn, before.LastEventId, s.progress())
+	end, err := s.follow(svc, arn, before.LastEventId, s.progress(arn))
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintf(s.Stderr, "  … goes on: backstep show %s\n", executionName(arn))
 	}

@@ -23,10 +23,11 @@ var update = flag.Bool("update", false, "rewrite the expectations of testdata")
 
 // TestScripts runs testdata/*.txtar against a real house in memory, where the
 // flags name no other server. A section whose name begins with "$ " is a
-// command line, with "tty$ " one whose output is a terminal; what stands in it
+// command line, with "tty$ " one at a terminal; what stands in it
 // is what comes of it: standard output, standard error behind "2> ", and the
 // exit code where it is not 0. "< FILE" behind the command is its standard
-// input. Machine.asl.json is a state machine of the house, any other section a
+// input. "await EXECUTION STATUS" waits until the execution's sagas stand so.
+// Machine.asl.json is a state machine of the house, any other section a
 // file of the folder where the commands run.
 func TestScripts(t *testing.T) {
 	files, _ := filepath.Glob("testdata/*.txtar")
@@ -55,6 +56,10 @@ func runScript(t *testing.T, path string) {
 	house := newHouse(t)
 	for i, f := range archive.Files {
 		line, terminal := strings.CutPrefix(f.Name, "tty$ ")
+		if what, is := strings.CutPrefix(f.Name, "await "); is {
+			awaitSaga(t, house, what)
+			continue
+		}
 		if !terminal {
 			var command bool
 			if line, command = strings.CutPrefix(f.Name, "$ "); !command {
@@ -71,6 +76,22 @@ func runScript(t *testing.T, path string) {
 	if *update {
 		if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// awaitSaga waits until the sagas of an execution stand so.
+func awaitSaga(t *testing.T, house api.Service, what string) {
+	t.Helper()
+	name, status, _ := strings.Cut(what, " ")
+	arn := "arn:aws:states:us-east-1:123456789012:execution:" + name
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		s, err := house.DescribeSaga(t.Context(), &api.DescribeSagaInput{ExecutionArn: arn})
+		if err == nil && string(s.SagaStatus) == status {
+			return
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%s: %+v, %v", what, s, err)
 		}
 	}
 }
@@ -97,7 +118,7 @@ func run(t *testing.T, house api.Service, line string, terminal bool) string {
 	args, stdin := split(t, line)
 	var stdout, stderr bytes.Buffer
 	tools := cli.Tools{
-		Stdin: stdin, Stdout: &stdout, Stderr: &stderr, Terminal: terminal, Version: "v1.2.3", Validate: validate, TestState: testState,
+		Stdin: stdin, Stdout: &stdout, Stderr: &stderr, Terminal: terminal, Interactive: terminal, Version: "v1.2.3", Validate: validate, TestState: testState,
 		Connect: func(endpoint, region string) (api.Service, error) {
 			if endpoint == client.DefaultEndpoint {
 				return house, nil
@@ -152,12 +173,14 @@ var masks = []struct {
 	what *regexp.Regexp
 	by   string
 }{
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`), "$$DATE"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "$$DATE"},
 	{regexp.MustCompile(`\d\d:\d\d:\d\d\.\d{3}`), "$$TIME"},
-	{regexp.MustCompile(`([dD]ate|timestamp)": ?\d{10}(\.\d+)?`), `$1": $$DATE`},
+	{regexp.MustCompile(`([dD]ate|timestamp|since)": ?\d{10}(\.\d+)?`), `$1": $$DATE`},
 	{regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "$$UUID"},
 	{regexp.MustCompile(`/\S*/TestScripts\w+/\d+`), "$$DIR"},
 	{regexp.MustCompile(`\b(\d+ms|\d+\.\d+s|0s)\b`), "$$TOOK"},
+	{regexp.MustCompile(`\b[a-z2-7]{26}-`), "$$ID-"},
 }
 
 func masked(text string) string {

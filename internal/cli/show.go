@@ -35,6 +35,10 @@ func (v *Show) Run(s *session) error {
 	if s.JSON {
 		return s.printJSON(x)
 	}
+	saga, err := s.sagaOf(svc, arn)
+	if err != nil {
+		return err
+	}
 	events, err := eventsAfter(s.ctx, svc, arn, 0)
 	if err != nil {
 		return err
@@ -50,6 +54,7 @@ func (v *Show) Run(s *session) error {
 	fields(s.Stdout,
 		"execution", x.ExecutionArn,
 		"status", s.status(x.Status),
+		"saga", s.sagaShown(executionName(arn), saga),
 		"started", when(x.StartDate),
 		"ended", stop,
 		"took", took(x.StartDate, x.StopDate),
@@ -93,4 +98,12 @@ func path(events []api.HistoryEvent) []string {
 		}
 	}
 	return names
+}
+
+// sagaShown is where sagas stand, and where to look, "" where there are none.
+func (s *session) sagaShown(name string, saga api.SagaStatus) string {
+	if saga == "" {
+		return ""
+	}
+	return s.sagaStatus(saga) + " (backstep saga show " + name + ")"
 }

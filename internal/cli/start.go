@@ -52,7 +52,7 @@ func (v *Start) Run(s *session) error {
 		return err
 	}
 	fmt.Fprintln(s.Stderr, out.ExecutionArn)
-	end, err := s.follow(svc, out.ExecutionArn, 0, s.progress())
+	end, err := s.follow(svc, out.ExecutionArn, 0, s.progress(out.ExecutionArn))
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintf(s.Stderr, "  … goes on: backstep show %s\n", executionName(out.ExecutionArn))
 	}
@@ -81,7 +81,7 @@ func (s *session) outcome(end *api.DescribeExecutionOutput) error {
 }
 
 // progress shows events as lines on standard error while they come.
-func (s *session) progress() func(api.HistoryEvent) {
+func (s *session) progress(arn string) func(api.HistoryEvent) {
 	began := map[string]api.Timestamp{}
 	failed := map[int64]bool{} // events that tell of an error
 	return func(e api.HistoryEvent) {
@@ -100,9 +100,26 @@ func (s *session) progress() func(api.HistoryEvent) {
 			fmt.Fprintln(s.Stderr, line)
 		} else if d := e.ExecutionRedrivenEventDetails; d != nil {
 			fmt.Fprintln(s.Stderr, "  ↻ redriven")
+		} else if d := e.SagaEventDetails; d != nil {
+			s.sagaProgress(arn, e.Type, d)
 		} else if name := failureOf(e); name != "" && !ends(e) {
 			failed[e.Id] = true
 			fmt.Fprintf(s.Stderr, "  %s %s\n", s.paint(red, "✗"), name)
 		}
+	}
+}
+
+// sagaProgress shows what happened to a saga.
+func (s *session) sagaProgress(arn string, what api.HistoryEventType, d *api.SagaEventDetails) {
+	switch what {
+	case api.HistoryEventTypeSagaAborting:
+		fmt.Fprintln(s.Stderr, strings.TrimSuffix("  ↩ undoes what was done: "+text(d.Error), ": "))
+	case api.HistoryEventTypeSagaHeld:
+		fmt.Fprintf(s.Stderr, "  %s %s %s waits for you: %s (backstep hold show %s %s)\n",
+			s.paint(red, "⏸"), text(d.StateName), d.Operation, text(d.Error), executionName(arn), text(d.HoldId))
+	case api.HistoryEventTypeSagaResolved:
+		fmt.Fprintf(s.Stderr, "  ▶ %s by %s: %s\n", d.Verb, text(d.Operator), text(d.Reason))
+	case api.HistoryEventTypeSagaEnded:
+		fmt.Fprintf(s.Stderr, "  ■ the saga is %s\n", s.sagaStatus(d.Status))
 	}
 }

@@ -15,7 +15,8 @@ type Stop struct {
 
 // Help is the long help of stop.
 func (Stop) Help() string {
-	return `It ends as ABORTED; its undo steps are not run.
+	return `It ends as ABORTED. A saga is undone first, unless its definition says otherwise:
+backstep saga preview tells what that means. Catches are not run.
 
 Example:
   backstep stop Order:1001 --error Cancelled --cause 'the customer called'`
@@ -40,6 +41,14 @@ func (v *Stop) Run(s *session) error {
 	}
 	if s.JSON {
 		return s.printJSON(out)
+	}
+	saga, err := s.sagaOf(svc, arn)
+	if err != nil {
+		return err
+	}
+	if saga != "" && !saga.Ended() {
+		_, err = fmt.Fprintf(s.Stdout, "%s is being undone: %s\n", executionName(arn), s.sagaShown(executionName(arn), saga))
+		return err
 	}
 	_, err = fmt.Fprintf(s.Stdout, "%s stopped at %s\n", executionName(arn), when(out.StopDate))
 	return err

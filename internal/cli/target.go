@@ -30,13 +30,14 @@ func (g *Globals) machineARN(name string) string {
 }
 
 // executionARN is the ARN of an execution that somebody named: by its ARN, or
-// as MACHINE:NAME.
+// as MACHINE:NAME, of a child of a distributed Map as MACHINE/LABEL:NAME.
 func (g *Globals) executionARN(name string) (string, error) {
 	if strings.HasPrefix(name, "arn:") {
 		return name, nil
 	}
 	machine, execution, ok := strings.Cut(name, ":")
-	if !ok || !api.ValidName(machine) || !api.ValidName(execution) {
+	of, label, isChild := strings.Cut(machine, "/")
+	if !ok || !api.ValidName(of) || isChild && !api.ValidName(label) || !api.ValidName(execution) {
 		return "", usagef("%q names no execution: give its ARN, or MACHINE:NAME", name)
 	}
 	return g.arn("execution:" + machine + ":" + execution), nil

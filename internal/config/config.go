@@ -3,11 +3,12 @@
 // starts. Unknown keys are refused, and every complaint names file and line.
 //
 // It refuses to know what the settings do, and reads nothing but the file it is
-// given: the environment is asked through a function.
+// given and the files of secrets that this names: the environment is asked through
+// a function.
 //
 // Read config.go (the struct), check.go (what holds of it), then load.go (from
-// file to struct) with report.go (logs and events) and status.go, decode.go (from
-// YAML to values), quantity.go and secret.go.
+// file to struct) with report.go (logs and events), notifications.go and status.go,
+// decode.go (from YAML to values), quantity.go and secret.go.
 package config
 
 import "time"
@@ -24,16 +25,17 @@ type Config struct {
 	StrictAWS bool   // be AWS and nothing more: participants are told nothing else
 	Mocks     string // file of a mock configuration, as Step Functions Local has it; "": nothing is mocked
 
-	Functions   map[string]Function
-	Topics      map[string]Topic
-	Connections map[string]Connection
-	Logs        Logs
-	Events      Events
-	HTTP        HTTP
-	Buckets     map[string]Bucket
-	Keys        map[string]Secret // by access key id
-	Limits      Limits
-	Endpoints   Endpoints
+	Functions     map[string]Function
+	Topics        map[string]Topic
+	Connections   map[string]Connection
+	Logs          Logs
+	Events        Events
+	Notifications Notifications
+	HTTP          HTTP
+	Buckets       map[string]Bucket
+	Keys          map[string]Secret // by access key id
+	Limits        Limits
+	Endpoints     Endpoints
 
 	Status map[string]StatusRule // by names of their own; none: nobody may ask
 }
@@ -119,5 +121,7 @@ func Default() *Config {
 		Region:  "us-east-1",
 		Account: "123456789012",
 		Limits:  Limits{Drain: 30 * time.Second, Retention: 90 * 24 * time.Hour},
+
+		Notifications: Notifications{Every: time.Minute},
 	}
 }

@@ -59,6 +59,12 @@ connections:
   mail: {hosts: ["mail.internal:8080"], basic: {username: me, password: canary-3}}
 logs: {file: executions.log}
 events: {webhook: "https://canary-5@example.com/hook", source: com.example.sagas}
+notifications:
+  every: 5m
+  link: https://console.example.com
+  webhook: {url: "https://canary-6@hooks.example.com/x", secret: "${TOKEN}"}
+  topic: Alarms
+  mail: {server: "mail.example.com:587", username: me, password: canary-7, from: "Backstep <backstep@example.com>", to: [oncall@example.com]}
 buckets: {orders: {folder: data/orders}, other: {folder: /srv/other}}
 http: {allow: ["api.bank.example.com:443", 10.0.0.0/8]}
 keys: &keys
@@ -95,8 +101,15 @@ func TestLoad(t *testing.T) {
 			"bank": {Hosts: []string{"api.bank.example.com"}, APIKey: APIKey{Header: "X-Api-Key", Value: "canary-1"}},
 			"mail": {Hosts: []string{"mail.internal:8080"}, Basic: Basic{Username: "me", Password: "canary-3"}},
 		},
-		Logs:    Logs{To: LogsFile, File: dir + "/executions.log"},
-		Events:  Events{Webhook: "https://canary-5@example.com/hook", Source: "com.example.sagas"},
+		Logs:   Logs{To: LogsFile, File: dir + "/executions.log"},
+		Events: Events{Webhook: "https://canary-5@example.com/hook", Source: "com.example.sagas"},
+		Notifications: Notifications{
+			Every: 5 * time.Minute, Link: "https://console.example.com", Webhook: Hook{URL: "https://canary-6@hooks.example.com/x", Secret: "canary-1"}, Topic: "Alarms",
+			Mail: Mail{
+				Server: "mail.example.com:587", Security: MailStartTLS, Username: "me", Password: "canary-7",
+				From: "Backstep <backstep@example.com>", To: []string{"oncall@example.com"},
+			},
+		},
 		Buckets: map[string]Bucket{"orders": {Folder: dir + "/data/orders"}, "other": {Folder: "/srv/other"}},
 		HTTP:    HTTP{Allow: []string{"api.bank.example.com:443", "10.0.0.0/8"}},
 		Keys:    map[string]Secret{"AKIDEXAMPLE": "canary-1"},
@@ -181,6 +194,21 @@ func TestRefused(t *testing.T) {
 		{"events: {webhook: http://a, bus: default}\n", "backstep.yaml:1: events needs a webhook, or a bus of EventBridge"},
 		{"events: {webhook: ftp://canary@a}\n", "backstep.yaml: events.webhook must be an address that begins with http:// or https://"},
 		{"events: {bus: default, source: 'a b'}\n", `backstep.yaml: events.source: "a b" is no source`},
+		{"notifications: {every: 1m}\n", "backstep.yaml:1: notifications needs a webhook, a topic or mail"},
+		{"notifications: {webhook: {secret: canary}}\n", "backstep.yaml:1: notifications.webhook needs a url"},
+		{"notifications: {webhook: {url: canary}}\n", "backstep.yaml: notifications.webhook.url must be an address"},
+		{"notifications: {topic: T, link: 'ftp://a'}\n", "backstep.yaml: notifications.link must be an address"},
+		{"notifications: {topic: T, every: 1ms}\n", "backstep.yaml:1: notifications.every must be from 1s to 24h0m0s"},
+		{"notifications: {mail: {server: 'a:25', from: a@b}}\n", "backstep.yaml:1: notifications.mail needs a server, from and to"},
+		{"notifications: {mail: {server: 'a:25', from: a@b, to: [c@d], username: me}}\n", "backstep.yaml:1: notifications.mail needs both a username and a password, or neither"},
+		{"notifications: {mail: {server: a, from: a@b, to: [c@d]}}\n", `backstep.yaml: notifications.mail.server: "a" is no host:port`},
+		{"notifications: {mail: {server: 'a:25', from: a, to: [c@d]}}\n", `backstep.yaml: notifications.mail.from: "a" is no address`},
+		{"notifications: {mail: {server: 'a:25', from: a@b, to: [c@d, e]}}\n", `backstep.yaml: notifications.mail.to: "e" is no address`},
+		{"notifications: {mail: {server: 'a:25', security: ssl, from: a@b, to: [c@d]}}\n", "backstep.yaml:1: notifications.mail.security must be starttls or tls or none"},
+		{"notifications: {mail: {server: 'a:25', security: none, username: me, password: canary, from: a@b, to: [c@d]}}\n", "backstep.yaml: notifications.mail.security: with none, a would be sent the password in the clear"},
+		{"notifications: {slack: x}\n", "backstep.yaml:1: unknown key notifications.slack"},
+		{"data: ${file:none}\n", "backstep.yaml:1: data needs a file: open "},
+		{"data: ${file:x\n", "backstep.yaml:1: data has ${ without NAME}"},
 		{"- a\n", "backstep.yaml:1: must be a mapping of keys to values"},
 		{"functions: [a]\n", "backstep.yaml:1: functions must be a mapping of keys to values"},
 		{"? [a]\n: b\n", "backstep.yaml:1: has a key that is no text"},
@@ -308,6 +336,30 @@ func TestReports(t *testing.T) {
 	}
 	if c, err := load(t, "events: {bus: default}\n"); err != nil || c.Events != (Events{Bus: "default", Source: EventSource}) {
 		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
+// A secret may stand in a file of its own, beside the configuration or anywhere.
+func TestSecretsInFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	elsewhere := write("elsewhere", "canary-2")
+	write("secret", "canary-1\r\n")
+	path := write("backstep.yaml", "keys: {A: '${file:secret}', B: 'x-${file:"+elsewhere+"}-y'}\n")
+	c, err := Load(path, lookup)
+	if err != nil || c.Keys["A"] != "canary-1" || c.Keys["B"] != "x-canary-2-y" {
+		t.Errorf("%#v, %v", c, err)
+	}
+	write("secret", strings.Repeat("x", maxHeld+1))
+	if _, err := Load(path, lookup); err == nil || !strings.Contains(err.Error(), "keys.A needs a file") || !strings.Contains(err.Error(), "is longer than 65536 bytes") {
+		t.Error(err)
 	}
 }
 

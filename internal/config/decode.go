@@ -2,6 +2,9 @@ package config
 
 import (
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +17,7 @@ import (
 // mistake, to tell of all of them.
 type decoder struct {
 	file     string
+	folder   string // of the file
 	lookup   func(string) (string, bool)
 	problems []string
 }
@@ -89,8 +93,9 @@ func (d *decoder) scalar(n *yaml.Node, path string) (string, bool) {
 	return d.expand(n, path)
 }
 
-// expand puts the environment's values in for ${NAME}; $${ is a plain ${.
-func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
+// expand puts the environment's values in for ${NAME}, and what files hold for
+// ${file:PATH}; $${ is a plain ${.
+func (d *decoder) expand(n *yaml.Node, at string) (string, bool) {
 	var out strings.Builder
 	rest := n.Value
 	for {
@@ -105,18 +110,52 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 			continue
 		}
 		name, behind, closed := strings.Cut(after, "}")
+		if path, is := strings.CutPrefix(name, "file:"); closed && is {
+			v, err := d.held(path)
+			if err != nil {
+				d.problem(n, at, "needs a file: %v", err)
+				return "", false
+			}
+			out.WriteString(v)
+			rest = behind
+			continue
+		}
 		if !closed || !isVariable(name) {
-			d.problem(n, path, "has ${ without NAME} behind it (write $${ for the characters themselves)")
+			d.problem(n, at, "has ${ without NAME} behind it (write $${ for the characters themselves)")
 			return "", false
 		}
 		v, set := d.lookup(name)
 		if !set {
-			d.problem(n, path, "needs the environment variable %s, which is not set", name)
+			d.problem(n, at, "needs the environment variable %s, which is not set", name)
 			return "", false
 		}
 		out.WriteString(v)
 		rest = behind
 	}
+}
+
+// maxHeld bounds what a file may hold that stands for a value, in bytes.
+const maxHeld = 64 << 10
+
+// held is what a file holds, without the end of its last line: a secret, as
+// orchestrators hand them out.
+func (d *decoder) held(path string) (string, error) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(d.folder, path)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, maxHeld+1))
+	switch {
+	case err != nil:
+		return "", err
+	case len(b) > maxHeld:
+		return "", fmt.Errorf("%s is longer than %d bytes", path, maxHeld)
+	}
+	return strings.TrimRight(string(b), "\r\n"), nil
 }
 
 func isVariable(name string) bool {

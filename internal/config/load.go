@@ -38,9 +38,9 @@ func Load(path string, lookup func(string) (string, bool)) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &decoder{file: path, lookup: lookup}
+	d := &decoder{file: path, folder: folder(path), lookup: lookup}
 	if root := d.parse(text); root != nil {
-		d.object(root, "", c.settings(folder(path)))
+		d.object(root, "", c.settings(d.folder))
 	}
 	if len(d.problems) == 0 {
 		var wrong *Error
@@ -143,6 +143,8 @@ func (c *Config) settings(folder string) map[string]setting {
 		"connections": named(&c.Connections, connection),
 		"logs":        c.Logs.setting(folder),
 		"events":      c.Events.setting(),
+
+		"notifications": c.Notifications.setting(),
 		"http": func(d *decoder, n *yaml.Node, path string) {
 			d.object(n, path, map[string]setting{"allow": list(&c.HTTP.Allow)})
 		},

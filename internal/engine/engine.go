@@ -5,8 +5,10 @@
 // (service does) and how a store keeps things.
 //
 // Read engine.go (what it is given), errors.go (what it refuses), door.go (how
-// things come in), turn.go (message → delta → commit), batch.go, search.go,
+// things come in), redrive.go, turn.go (message → delta → commit), batch.go, search.go,
 // payload.go and rows.go (a delta as rows, and back), tell.go (what others hear of a turn),
+// saga.go and notice.go (what people are shown, asked and told), unwind.go (nested
+// executions undone), lock.go (semantic locks),
 // cache.go (what is in memory), call.go and dispatch.go (what jobs send out), poll.go (what
 // services work on), activity.go, nested.go, maprun.go, objects.go and inbox.go
 // (the jobs that are no calls), timers.go and alarms.go, lease.go, wait.go,
@@ -81,6 +83,9 @@ type Config struct {
 	// execution in their order and one after another. It is called within the
 	// turn: it must be quick and wait for nobody. nil: nobody hears.
 	Tell func(*Telling)
+	// Notices names those who are to be told of holds: each is in a list of its
+	// own, [IndexNotices], what he was not told of yet.
+	Notices []string
 
 	Clock   Clock        // nil: the system's
 	Entropy io.Reader    // nil: crypto/rand; read by many at once

@@ -40,7 +40,7 @@ func (e *Engine) Forget(ctx context.Context, id store.ID, ended int64) (bool, er
 	if err != nil {
 		return false, fmt.Errorf("forget execution %s: %w", id, err)
 	}
-	if !head.Status.Ended() || head.Stop > ended || len(loaded.Jobs) > 0 {
+	if !head.Status.Ended() || head.Stop > ended || len(loaded.Jobs) > 0 || head.OpenSagas > 0 {
 		return false, nil
 	}
 	b := goneBatch(id, &start, &head)
@@ -100,6 +100,7 @@ func goneBatch(id store.ID, start *machine.Start, head *machine.Head) *store.Bat
 	for _, a := range head.Search {
 		b.DropIndex = append(b.DropIndex, attributeKey(start, id, a))
 	}
+	b.DropIndex = append(b.DropIndex, sagaLists(start, id, head.SagaStatus())...)
 	if start.IsRun() {
 		b.DropIndex = append(b.DropIndex, forsakenKey(Tenant(start.Account, start.Region), start.At, id))
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/value"
@@ -107,38 +108,75 @@ func (e *Engine) sagaLog(ctx context.Context, id store.ID) ([]*machine.Undo, err
 	}
 }
 
-// saga keeps the lists of executions by where their sagas stand. Children of a
-// map run, which may be very many, are only listed where a person is waited for.
+// saga keeps the lists of executions by where their sagas stand.
 func (w *writer) saga(s *machine.Start, id store.ID, was, is string) {
-	k := store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexSagas, Start: s.At, ID: id}
-	child := s.Map != nil
-	own, _, _ := strings.Cut(s.Machine, "/")
-	for _, name := range [...]string{"", own} {
-		if was == "" && !child {
-			k.Value = name
-			w.b.Index = append(w.b.Index, store.Index{IndexKey: k})
-		}
-		if was != "" && (!child || was == machine.OnHold) {
-			k.Value = SagaValue(name, was)
-			w.b.DropIndex = append(w.b.DropIndex, k)
-		}
-		if !child || is == machine.OnHold {
-			k.Value = SagaValue(name, is)
+	before, after := sagaLists(s, id, was), sagaLists(s, id, is)
+	for _, k := range after {
+		if !slices.Contains(before, k) {
 			w.b.Index = append(w.b.Index, store.Index{IndexKey: k})
 		}
 	}
+	for _, k := range before {
+		if !slices.Contains(after, k) {
+			w.b.DropIndex = append(w.b.DropIndex, k)
+		}
+	}
+}
+
+// sagaLists are the places in lists of an execution whose sagas stand so. Children
+// of a map run, which may be very many, are only listed where a person is waited
+// for, with the machine that the Map is of.
+func sagaLists(s *machine.Start, id store.ID, status string) []store.IndexKey {
+	child := s.Map != nil
+	if status == "" || child && status != machine.OnHold {
+		return nil
+	}
+	var all []store.IndexKey
+	of, _, _ := strings.Cut(s.Machine, "/") // without the label of the Map
+	for _, name := range [...]string{"", of} {
+		k := store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexSagas, Start: s.At, ID: id}
+		if !child {
+			k.Value = name
+			all = append(all, k)
+		}
+		k.Value = SagaValue(name, status)
+		all = append(all, k)
+	}
+	return all
 }
 
 // Saga is all that is known of an execution's sagas at one moment.
 type Saga struct {
 	Standing
-	Frames []*machine.Frame // of an execution that goes on, by number
-	Jobs   []*machine.Job   // the same
-	Log    []*machine.Undo  // by number: steps in the order in which they were started, then sagas
+	Execution   *machine.Execution // of its payloads none is at hand
+	Frames      []*machine.Frame   // of an execution that goes on, by number
+	Program     *asl.Program       // nil where its definition is refused by now
+	Quarantined string             // why it is, or ""
+	Log         []*machine.Undo    // by number: steps in the order in which they were started, then sagas
 }
 
 // Saga reads an execution with its saga log, or ErrNotFound.
 func (e *Engine) Saga(ctx context.Context, id store.ID) (*Saga, error) {
+	for tries := 1; ; tries++ {
+		s, err := e.Holding(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if s.Log, err = e.sagaLog(ctx, id); err != nil {
+			return nil, err
+		}
+		_, now, err := e.Execution(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if tries == maxTries || now.LastJob == s.Head.LastJob && now.LastEvent == s.Head.LastEvent {
+			return s, nil
+		}
+	}
+}
+
+// Holding is Saga without the log.
+func (e *Engine) Holding(ctx context.Context, id store.ID) (*Saga, error) {
 	loaded, err := e.cfg.Store.Load(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, ErrNotFound
@@ -146,15 +184,18 @@ func (e *Engine) Saga(ctx context.Context, id store.ID) (*Saga, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load execution %s: %w", id, err)
 	}
-	x, _, err := readExecution(&loaded)
+	x, held, err := readExecution(&loaded)
 	if err != nil {
 		return nil, err
 	}
-	log, err := e.sagaLog(ctx, id)
-	if err != nil {
-		return nil, err
+	program, err := e.cfg.Programs(ctx, x.Start.Definition)
+	var refusal *asl.Refusal
+	if err != nil && !errors.As(err, &refusal) {
+		return nil, fmt.Errorf("execution %s: %w", id, err)
 	}
-	return &Saga{Standing: Standing{Start: x.Start, Head: x.Head}, Frames: inOrder(x.Frames), Jobs: inOrder(x.Jobs), Log: log}, nil
+	return &Saga{
+		Standing: Standing{Start: x.Start, Head: x.Head}, Execution: x, Frames: inOrder(x.Frames), Program: program, Quarantined: held,
+	}, nil
 }
 
 // inOrder are the rows of a map in the order of their numbers.

@@ -190,6 +190,9 @@ func (e *Engine) commit(s *shard, r *resident, d *machine.Delta, with *rider) er
 	defer writers.Put(w)
 	b := w.batch(r, d, with, !e.cfg.Exclusive)
 	b.Fence = &store.Fence{Shard: s.number, Epoch: r.epoch}
+	if !d.IsEmpty() && d.Head.Holds > r.x.Head.Holds {
+		e.notice(b, r, d.Head.Now)
+	}
 	err := e.cfg.Store.Commit(e.ctx, b)
 	switch {
 	case err == nil:
@@ -310,6 +313,7 @@ func (e *Engine) quarantine(s *shard, r *resident, why error) error {
 		return held
 	}
 	b := heldBatch(r)
+	e.notice(b, r, e.now())
 	b.Fence = &store.Fence{Shard: s.number, Epoch: r.epoch}
 	if err := e.cfg.Store.Commit(e.ctx, b); err != nil {
 		r.x = nil

@@ -107,7 +107,7 @@ func (t *turn) owedAnew(saga *Undo) *Undo {
 	head := uint32(0)
 	for number := uint32(1); number <= t.head.Entries; number++ {
 		u := t.known(number)
-		if u == nil || !u.IsStep() || u.Saga != saga.Number || u.Settled != CompensationFailed && !u.stillOwed(t) {
+		if u == nil || !u.IsStep() || u.Saga != saga.Number || u.Settled != CompensationFailed && !u.Owed(t.p) {
 			continue
 		}
 		u = t.rewrite(number)
@@ -120,13 +120,6 @@ func (t *turn) owedAnew(saga *Undo) *Undo {
 		saga.Heads = []uint32{head}
 	}
 	return saga
-}
-
-// stillOwed reports whether a step was never undone although it should have
-// been.
-func (u *Undo) stillOwed(t *turn) bool {
-	s := t.p.States[u.State] // which a redrive may have given up, where nothing was owed for it
-	return u.owed() && s != nil && s.Step != nil && s.Step.Compensate != nil
 }
 
 // known is the row of that number among all, nil where there is none.

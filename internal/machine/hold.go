@@ -44,7 +44,7 @@ func (v Verb) String() string { return verbNames[v] }
 
 // Resolution is what a person has decided about a hold, or about a saga.
 type Resolution struct {
-	Hold     uint32 // its number; of Abandon: 0
+	Hold     uint32 // its number; of Abandon: one that must still be open, or 0
 	Saga     uint32 // of Abandon
 	Verb     Verb
 	Output   value.Text // of Edit: the request; of Done: the result of a step
@@ -102,7 +102,7 @@ func (t *turn) held(number uint32) *Frame {
 // done.
 func (t *turn) resolve(r *Resolution) bool {
 	if r.Verb == Abandon {
-		return t.abandon(r)
+		return (r.Hold == 0 || t.held(r.Hold) != nil) && t.abandon(r)
 	}
 	f := t.held(r.Hold)
 	if f == nil || !t.fits(f, r) {
@@ -271,7 +271,7 @@ func (t *turn) abandon(r *Resolution) bool {
 		fl := newFault(errAbandoned, r.Reason)
 		fl.fatal, fl.within = true, true
 		fl.event = t.event(Event{Type: SagaResolved, Prev: f.Prev, Worker: r.Operator,
-			Saga: &SagaTold{Saga: r.Saga, Word: Abandon.String(), Reason: r.Reason}})
+			Saga: &SagaTold{Saga: r.Saga, Hold: r.Hold, Word: Abandon.String(), Reason: r.Reason}})
 		t.breakOff(f)
 		t.prune(f)
 		t.dropBody(f)

@@ -30,7 +30,7 @@ const (
 // the service because the engine, which the service stands on, asks it for the
 // machines that nested executions name.
 type Catalog struct {
-	StrictAWS bool // definitions are taken in JSON alone, with what AWS's language has; set before the first use
+	StrictAWS bool // definitions are taken in AWS's language alone, in JSON; set before the first use
 	Mocked    bool // definitions may name what nobody serves here, since it can be mocked; set before the first use
 
 	store    store.Store

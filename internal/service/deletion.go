@@ -12,32 +12,43 @@ import (
 
 // The bounds of one step of a deletion, and how long it rests between steps.
 const (
-	deletionPage = 100
-	deletionRest = time.Second
+	deletionPage  = 100
+	deletionPages = 100
+	deletionRest  = time.Second
 )
 
-// finishDeletion stops a page of the executions of a machine that is marked as
-// deleted, and takes the machine away once none is left. What is left is for
-// [Service.Run].
-func (s *Service) finishDeletion(ctx context.Context, m *machineDoc) error {
-	running, err := s.Store.Index(ctx, store.IndexQuery{
-		Tenant: s.tenant, Index: engine.IndexStatus, Value: engine.StatusValue(m.Name, machine.Running), Limit: deletionPage,
-	})
-	if err != nil {
-		return err
-	}
-	for _, row := range running {
-		if _, err := s.Engine.Stop(ctx, row.ID, machine.Failure{}); err != nil && !errors.Is(err, engine.ErrNotFound) {
-			return nil // not now: the mark stays, and Run comes again
+// finishDeletion stops the executions of a machine that is marked as deleted, so
+// many pages of them, and takes the machine away once none is left. What is left,
+// and what ends only when its sagas are undone, is for [Service.Run].
+func (s *Service) finishDeletion(ctx context.Context, m *machineDoc, pages int) error {
+	q := store.IndexQuery{Tenant: s.tenant, Index: engine.IndexStatus, Value: engine.StatusValue(m.Name, machine.Running), Limit: deletionPage}
+	for range pages {
+		running, err := s.Store.Index(ctx, q)
+		if err != nil {
+			return err
 		}
+		for _, row := range running {
+			_, err := s.Engine.Stop(ctx, row.ID, machine.Failure{})
+			var bound *engine.SagaError
+			switch {
+			case err == nil, errors.Is(err, engine.ErrNotFound), errors.Is(err, engine.ErrQuarantined), errors.As(err, &bound):
+			default:
+				return nil // not now: the mark stays, and Run comes again
+			}
+		}
+		if len(running) < deletionPage {
+			break
+		}
+		q.After = &running[deletionPage-1].IndexKey
 	}
-	if len(running) == deletionPage {
-		return nil
+	q.After, q.Limit = nil, 1
+	if left, err := s.Store.Index(ctx, q); err != nil || len(left) > 0 {
+		return err
 	}
 	if more, err := s.dropOwned(ctx, m); more || err != nil {
 		return err
 	}
-	err = s.Store.Commit(ctx, &store.Batch{
+	err := s.Store.Commit(ctx, &store.Batch{
 		ExpectDocs: []store.ExpectDoc{{DocKey: s.machineKey(m.Name), Rev: m.rev}},
 		DropDocs:   []store.DocKey{s.machineKey(m.Name)},
 		Docs:       []store.Doc{{DocKey: s.remainsKey(m.Name), Rev: 1}}, // its executions are kept as long as others
@@ -111,7 +122,7 @@ func (s *Service) deletions(ctx context.Context) error {
 				return err
 			}
 			if m.Deleting {
-				if err := s.finishDeletion(ctx, m); err != nil {
+				if err := s.finishDeletion(ctx, m, deletionPages); err != nil {
 					return err
 				}
 			}

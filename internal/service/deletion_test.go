@@ -44,7 +44,7 @@ func TestLateDeletion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.finishDeletion(ctx, &late); err != nil {
+	if err := s.finishDeletion(ctx, &late, 1); err != nil {
 		t.Error(err)
 	}
 	for _, arn := range []string{made.StateMachineArn, version.StateMachineVersionArn} {

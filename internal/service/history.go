@@ -261,7 +261,7 @@ func (t *teller) activityScheduled(e *machine.Event, h *api.HistoryEvent) {
 // shape fills the one details member of an event.
 type shape = func(t *teller, e *machine.Event, h *api.HistoryEvent)
 
-// shapes is the table of AWS's event types with their details. A type that is
+// shapes is the table of the event types with their details. A type that is
 // not in it has none.
 var shapes = [...]shape{
 	machine.ActivityFailed: func(_ *teller, e *machine.Event, h *api.HistoryEvent) { h.ActivityFailedEventDetails = failure(e) },
@@ -352,4 +352,9 @@ var shapes = [...]shape{
 	machine.TaskTimedOut:     func(_ *teller, e *machine.Event, h *api.HistoryEvent) { h.TaskTimedOutEventDetails = taskFailure(e) },
 	machine.WaitStateEntered: (*teller).entered,
 	machine.WaitStateExited:  (*teller).exited,
+	machine.SagaPlanned:      (*teller).sagaEvent,
+	machine.SagaHeld:         (*teller).sagaEvent,
+	machine.SagaResolved:     (*teller).sagaEvent,
+	machine.SagaEnded:        (*teller).sagaEvent,
+	machine.LateTaskResult:   (*teller).sagaEvent,
 }

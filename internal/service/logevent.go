@@ -16,17 +16,26 @@ import (
 // in bytes of it as a JSON string.
 const maxReported = 248 << 10
 
-// takes reports whether a level logs the events of a type, by AWS's table.
-func takes(level api.LogLevel, t machine.EventType) bool {
+// takes reports whether a level logs an event: by AWS's table, and of sagas what
+// went wrong, and of that what is final.
+func takes(level api.LogLevel, e *machine.Event) bool {
+	t := e.Type
 	switch level {
 	case api.LogLevelAll:
 		return true
 	case api.LogLevelError:
-		return int(t) < len(loggedAsError) && loggedAsError[t]
+		return int(t) < len(loggedAsError) && loggedAsError[t] || endedBadly(e)
 	case api.LogLevelFatal:
-		return t == machine.ExecutionAborted || t == machine.ExecutionFailed || t == machine.ExecutionTimedOut
+		return t == machine.ExecutionAborted || t == machine.ExecutionFailed || t == machine.ExecutionTimedOut || endedBadly(e)
 	}
 	return false
+}
+
+// endedBadly reports whether an event is the end of a saga that still owes
+// something.
+func endedBadly(e *machine.Event) bool {
+	return e.Type == machine.SagaEnded &&
+		(e.Saga.Word == machine.SagaCompensationFailed.String() || e.Saga.Word == machine.SagaAbandoned.String())
 }
 
 // loggedAsError are the types of events that level ERROR logs.
@@ -57,6 +66,10 @@ var loggedAsError = [...]bool{
 	machine.TaskSubmitFailed:             true,
 	machine.TaskTimedOut:                 true,
 	machine.WaitStateAborted:             true,
+	machine.SagaPlanned:                  true,
+	machine.SagaHeld:                     true,
+	machine.SagaResolved:                 true,
+	machine.LateTaskResult:               true,
 }
 
 // logWriter words the events of a turn.

@@ -349,7 +349,7 @@ func (s *Service) DeleteStateMachine(ctx context.Context, in *api.DeleteStateMac
 			}
 			marked.rev++
 		}
-		return &api.DeleteStateMachineOutput{}, s.finishDeletion(ctx, &marked)
+		return &api.DeleteStateMachineOutput{}, s.finishDeletion(ctx, &marked, 1)
 	}
 }
 

@@ -68,7 +68,7 @@ func (r *Reporter) log(t *engine.Telling) {
 	}
 	var taken []machine.Event
 	for _, e := range t.Events {
-		if takes(s.level, e.Type) {
+		if takes(s.level, &e) {
 			taken = append(taken, e)
 		}
 	}

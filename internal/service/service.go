@@ -6,10 +6,12 @@
 // Read service.go, then catalog.go (state machines as documents), machine.go,
 // settings.go and definition.go (what may be created), version.go, alias.go, execution.go,
 // search.go (executions by what they are found by) with where.go and join.go,
-// redrive.go, maprun.go, history.go, activity.go, tag.go, page.go (next tokens),
-// teststate.go and trial.go (one state alone), deletion.go (what goes on after a
-// DeleteStateMachine), retention.go (what becomes of old executions), report.go
-// (who is told of what executions do) with logevent.go and statuschange.go.
+// redrive.go, maprun.go, history.go, saga.go, hold.go, resolve.go and preview.go
+// (what people see of sagas and decide about them), activity.go, tag.go, page.go
+// (next tokens), teststate.go and trial.go (one state alone), deletion.go (what
+// goes on after a DeleteStateMachine), retention.go (what becomes of old
+// executions), report.go (who is told of what executions do) with logevent.go and
+// statuschange.go, and notifier.go (who is told that sagas wait for him).
 package service
 
 import (
@@ -93,7 +95,10 @@ func (s *Service) arn(a api.ARN) string {
 // refuse turns what the engine refuses into what the API has for it. Anything
 // else stays as it is: a fault.
 func refuse(err error) error {
+	var of *engine.SagaError
 	switch {
+	case errors.As(err, &of):
+		return api.Validation("%s", of.Reason)
 	case err == nil:
 		return nil
 	case errors.Is(err, engine.ErrNotReady):

@@ -22,6 +22,7 @@ import (
 // it as it takes any execution. Its methods may be called by many at once.
 type Tester struct {
 	Registry *integration.Registry
+	Strict   bool                                       // definitions are AWS's language alone
 	Models   Models                                     // nil: mocked results are not held against them
 	Reader   func(object string) integration.ItemReader // of the text of an object; nil: that must be JSON
 	Account  string
@@ -43,7 +44,7 @@ const longestTest = 5 * time.Minute
 
 // TestState tries one state out.
 func (s *Service) TestState(ctx context.Context, in *api.TestStateInput) (*api.TestStateOutput, error) {
-	t := Tester{Registry: s.Catalog.registry, Models: s.Models, Reader: s.Reader, Account: s.Account, Region: s.Region, Now: s.Now, NewUUID: s.NewUUID}
+	t := Tester{Registry: s.Catalog.registry, Strict: s.Catalog.StrictAWS, Models: s.Models, Reader: s.Reader, Account: s.Account, Region: s.Region, Now: s.Now, NewUUID: s.NewUUID}
 	return t.TestState(ctx, in)
 }
 

@@ -20,7 +20,7 @@ const onTrial = "StateName"
 
 // trial checks what is asked for, and prepares it.
 func (t *Tester) trial(in *api.TestStateInput) (*trial, error) {
-	of, err := tested(in)
+	of, err := tested(in, t.Strict)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ type subject struct {
 }
 
 // tested finds the state to be tried out.
-func tested(in *api.TestStateInput) (*subject, error) {
+func tested(in *api.TestStateInput, strict bool) (*subject, error) {
 	text, err := value.Check(in.Definition)
 	if err != nil {
 		return nil, api.InvalidDefinition("INVALID_JSON_DESCRIPTION: " + syntax(in.Definition, err))
@@ -95,12 +95,13 @@ func tested(in *api.TestStateInput) (*subject, error) {
 		}
 		definition, problems := asl.Parse([]byte(in.Definition))
 		if asl.Render(problems) == "" {
-			problems = asl.Check(definition, asl.Rules{Distributed: true, Serves: asl.OnAWS})
+			problems = asl.Check(definition, asl.Rules{Distributed: true, Strict: strict, Serves: asl.OnAWS})
 		}
 		if message := asl.Render(problems); message != "" {
 			return nil, api.Errorf(api.CodeInvalidDefinition, "%s", message)
 		}
 		found.language = root.Get("QueryLanguage")
+		found.state = ofNoSaga(found.state)
 		return found, nil
 	case root.Has("States"):
 		return nil, api.Validation("StateName must be specified when the definition is a state machine")
@@ -122,8 +123,32 @@ func stateIn(flow value.Value, name string) *subject {
 	return nil
 }
 
-// within finds a state in the flows of a Parallel or a Map; nil: there is none.
+// forSaga are the fields of a Task that its saga alone looks at.
+var forSaga = []string{
+	"Compensate", "Confirm", "Query", "SavePoint", "Pivot", "OnUnknown", "KnownFailed", "CompensateWithin", "SemanticLock", "Runbook",
+}
+
+// ofNoSaga is a state that is tried out for itself: what it does, and not what
+// becomes of that.
+func ofNoSaga(state value.Value) value.Value {
+	if state.Get("Type").AsString() != string(asl.Task) {
+		return state
+	}
+	b := value.NewBuilder(8)
+	for name, v := range state.Members() {
+		if !slices.Contains(forSaga, name) {
+			b.Set(name, v)
+		}
+	}
+	return b.Object()
+}
+
+// within finds a state in the flows of a Parallel, a Map or a Saga; nil: there is
+// none.
 func within(state value.Value, name string) *subject {
+	if state.Get("Type").AsString() == string(asl.Saga) {
+		return stateIn(state, name)
+	}
 	for _, items := range []string{"ItemProcessor", "Iterator"} {
 		if found := stateIn(state.Get(items), name); found != nil {
 			found.item = true
@@ -160,7 +185,7 @@ func (t *Tester) compile(state, language value.Value, mocked bool) (*asl.Program
 	if message := asl.Render(problems); message != "" {
 		return nil, api.Errorf(api.CodeInvalidDefinition, "%s", message)
 	}
-	rules := asl.Rules{Distributed: true, Serves: asl.OnAWS}
+	rules := asl.Rules{Distributed: true, Strict: t.Strict, Serves: asl.OnAWS}
 	if !mocked {
 		rules.Serves = func(service, action string, p asl.Pattern) bool {
 			return service == "states" || p != asl.RequestResponse || t.Registry != nil && t.Registry.Serves(service, action, integration.Pattern(p))
@@ -200,6 +225,8 @@ func mayTry(s *asl.State, in *api.TestStateInput) error {
 		return api.Validation("TestState does not support %s when a mock is not specified.", name)
 	}
 	switch {
+	case s.Type == asl.Saga:
+		return api.Errorf(api.CodeInvalidDefinition, "TestState does not support Saga states: name one of the states within")
 	case in.Mock == nil && grouped:
 		return api.Errorf(api.CodeInvalidDefinition, "TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]")
 	case in.Mock != nil && !grouped && s.Type != asl.Task:

@@ -5,8 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/service"
+	"github.com/backstep/backstep/internal/store/storetest"
 )
 
 // numbered is a definition that differs from others by a number, which is its
@@ -339,5 +343,28 @@ func validation(t *testing.T, h *house, svc api.Service) {
 		if got != c.want && !(c.in.Type != "" && strings.HasPrefix(got, c.want+" [ERROR SCHEMA_VALIDATION_FAILED: ")) {
 			t.Errorf("%s is %s\nwant %s", c.in.Definition, got, c.want)
 		}
+	}
+}
+
+// Strictly, a definition with a saga is none.
+func TestStrictRefusesSagas(t *testing.T) {
+	s := storetest.NewMemory(storetest.MemoryOptions{}).Open()
+	defer s.Close()
+	registry := new(integration.Registry)
+	registry.Add("lambda", "*", new(house), integration.RequestResponse)
+	catalog := service.NewCatalog(s, registry)
+	catalog.StrictAWS = true
+	svc := service.New(service.Config{Store: s, Catalog: catalog, Account: account, Region: region, Now: time.Now})
+	_, err := svc.CreateStateMachine(t.Context(), &api.CreateStateMachineInput{Name: "M", Definition: order, RoleArn: role})
+	refused(t, err, api.CodeInvalidDefinition, "Saga")
+	v, err := svc.ValidateStateMachineDefinition(t.Context(), &api.ValidateStateMachineDefinitionInput{Definition: order})
+	if err != nil || v.Result != api.ValidateStateMachineDefinitionResultCodeFail {
+		t.Errorf("validated: %+v, %v", v, err)
+	}
+	_, err = svc.TestState(t.Context(), &api.TestStateInput{Definition: order, StateName: ptr("Ship"), Mock: &api.MockInput{Result: ptr("{}")}})
+	refused(t, err, api.CodeInvalidDefinition, "Saga")
+	catalog.StrictAWS = false
+	if v, err = svc.ValidateStateMachineDefinition(t.Context(), &api.ValidateStateMachineDefinitionInput{Definition: order}); err != nil || v.Result != api.ValidateStateMachineDefinitionResultCodeOk {
+		t.Errorf("not strictly: %+v, %v", v, err)
 	}
 }

@@ -204,6 +204,19 @@ def absent(machine):
             raise AssertionError(f"{arguments} is answered with {answer}")
 
 
+def sagas():
+    """The events of a saga, which boto3 does not know, are in no client's way."""
+    undone = start(create("saga", "saga"), "good")
+    seen = ended(undone)
+    assert seen["status"] == "FAILED" and seen["error"] == "OrderRefused", seen
+    pages = sfn.get_paginator("get_execution_history").paginate(executionArn=undone, PaginationConfig={"PageSize": 3})
+    events = [event for page in pages for event in page["events"]]
+    assert [event["id"] for event in events] == list(range(1, 17)), events
+    assert [event["type"] for event in events][9:] == [
+        "TaskFailed", "SagaAborting", "TaskScheduled", "TaskStarted", "TaskSucceeded", "SagaEnded", "ExecutionFailed",
+    ], events
+
+
 def foreign_keys():
     for key, secret in ((os.environ["AWS_ACCESS_KEY_ID"], "wrong"), ("AKIDUNKNOWN", os.environ["AWS_SECRET_ACCESS_KEY"])):
         stranger = connect(aws_access_key_id=key, aws_secret_access_key=secret)
@@ -224,6 +237,7 @@ if __name__ == "__main__":
     catalogue(made)
     gathering()
     absent(made)
+    sagas()
     # What Debian's boto3 does not know, the other clients call.
     known = set(sfn.meta.service_model.operation_names)
     newer = {name for name in known if "Alias" in name or "Version" in name}

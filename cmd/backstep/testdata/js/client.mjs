@@ -188,6 +188,16 @@ async function absent(order) {
   await refused("InvalidDefinition", "TestState", { definition: "{}", roleArn: ROLE });
 }
 
+// The events of a saga, which the SDK does not know, are in no client's way.
+async function sagas() {
+  const undone = await start(await create("saga", definition("saga")), "good");
+  assert.equal((await ended(undone)).error, "OrderRefused");
+  const events = await all(sfn.paginateGetExecutionHistory, { executionArn: undone }, "events");
+  assert.deepEqual(events.slice(9).map((e) => e.type), [
+    "TaskFailed", "SagaAborting", "TaskScheduled", "TaskStarted", "TaskSucceeded", "SagaEnded", "ExecutionFailed",
+  ]);
+}
+
 const order = await machines();
 await executions(order);
 await tokens();
@@ -197,6 +207,7 @@ await mapRuns();
 await redriven();
 await oneState();
 await absent(order);
+await sagas();
 
 const known = Object.keys(sfn).filter((name) => name.endsWith("Command") && name !== "$Command").map((name) => name.slice(0, -"Command".length));
 assert.deepEqual(known.filter((operation) => !called.has(operation)), [], "operations that were not called");

@@ -1,0 +1,449 @@
+package service
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// quarantinedID is what stands for the number of a hold of which there is none.
+const quarantinedID = string(api.SagaOperationQuarantined)
+
+// shown is how much of a hold is told.
+type shown struct {
+	data bool // request and response, too
+	most int  // bytes of each of them; 0: all
+}
+
+// hold is what a frame holds, as people are shown it.
+func (s *Service) hold(ctx context.Context, x *sagas, f *machine.Frame, how shown) (api.Hold, error) {
+	h := f.Hold
+	out := api.Hold{
+		ExecutionArn: x.Start.ExecutionARN(), StateMachineArn: x.Start.MachineARN(), HoldId: strconv.FormatUint(uint64(h.Number), 10),
+		Operation: api.SagaOperation(h.Operation.String()), Since: api.Timestamp(h.Since), Error: h.Fault.Error, Cause: h.Fault.Cause,
+		StepId: optional(x.stepID(h.Row)), Owed: []api.SagaStep{}, Verbs: x.verbs(f),
+	}
+	state, row := f.State, x.log[h.Row]
+	if h.Operation != machine.Forward && row != nil {
+		state = row.State
+	}
+	out.StateName, out.Runbook = &state, x.runbook(state)
+	x.heldCall(&out, f, state)
+	if saga := x.sagaOf(f); saga != nil {
+		out.SagaId = sagaID(saga.Ordinal())
+		x.owed(&out, saga)
+	}
+	if !how.data {
+		return out, nil
+	}
+	request, response, err := s.lastCall(ctx, x, f)
+	if err != nil {
+		return out, err
+	}
+	texts, err := s.texts(ctx, x.id, request, response)
+	if err != nil {
+		return out, err
+	}
+	out.Request, out.Response = how.cut(texts[0], &out.Truncated), how.cut(texts[1], &out.Truncated)
+	return out, nil
+}
+
+// heldCall fills in what was called, under which key, and how often.
+func (x *sagas) heldCall(out *api.Hold, f *machine.Frame, state string) {
+	id, h := machine.ID(x.id), f.Hold
+	key := f.Key(id)
+	switch b := f.Body; {
+	case h.Operation == machine.Forward:
+		out.Attempts = int32(f.Sends)
+		if x.Program != nil && x.Program.States[state] != nil && x.Program.States[state].Task != nil {
+			out.Resource = optional(x.Program.States[state].Task.Resource.Text)
+		}
+	case b != nil:
+		key, out.Attempts = b.Key(id), int32(b.Sends)
+		out.Resource = optional(b.Resource)
+		if body := bodyOf(x.step(state), h.Operation, b.Alternative); body != nil && b.Resource == "" {
+			out.Resource = optional(body.Resource.Text)
+		}
+	default: // it was not called yet
+		key = x.stepID(h.Row) + ":" + h.Operation.String()
+		if body := bodyOf(x.step(state), h.Operation, 0); body != nil {
+			out.Resource = optional(body.Resource.Text)
+		}
+	}
+	out.IdempotencyKey = &key
+}
+
+// bodyOf is a step's undo, of its alternatives that one, or its Confirm; nil
+// where nobody knows.
+func bodyOf(step *asl.Step, o machine.Operation, alternative int) *asl.Body {
+	switch {
+	case step == nil:
+	case o == machine.Confirm:
+		return step.Confirm
+	case alternative < len(step.Compensate):
+		return step.Compensate[alternative]
+	}
+	return nil
+}
+
+// verbs are those that fit a hold now.
+func (x *sagas) verbs(f *machine.Frame) []api.HoldVerb {
+	verbs := []api.HoldVerb{}
+	if x.Program == nil || x.Quarantined != "" {
+		return verbs
+	}
+	for _, v := range x.Execution.Verbs(x.Program, f) {
+		verbs = append(verbs, api.HoldVerb(v.String()))
+	}
+	return verbs
+}
+
+// runbook is what the definition has to say to who finds a state on hold: its
+// own word, or that of the scopes around it.
+func (x *sagas) runbook(state string) *string {
+	if step := x.step(state); step != nil && step.Runbook != "" {
+		return &step.Runbook
+	}
+	if x.Program == nil || x.Program.States[state] == nil {
+		return nil
+	}
+	for scope := x.Program.States[state].Scope; scope != nil; scope = scope.Outer {
+		if scope.Runbook != "" {
+			return &scope.Runbook
+		}
+	}
+	return nil
+}
+
+// owed fills in the steps of a saga that have still to be undone, the last one
+// first.
+func (x *sagas) owed(out *api.Hold, saga *machine.Undo) {
+	for _, u := range slices.Backward(x.Log) {
+		if u.Saga != saga.Number || x.Program == nil || !u.Owed(x.Program) {
+			continue
+		}
+		if out.OwedCount++; out.OwedCount <= mostOwed {
+			out.Owed = append(out.Owed, x.reference(u.Number, u.State))
+		}
+	}
+}
+
+// lastCall are the request and the answer of the last call before a hold, 0
+// where there is none: the answer of one that failed is the hold's error.
+func (s *Service) lastCall(ctx context.Context, x *sagas, f *machine.Frame) (request, response machine.Ref, err error) {
+	switch {
+	case f.Body != nil:
+		request = f.Body.Request()
+	case f.Hold.Operation != machine.Forward:
+		return 0, 0, nil // it was not called yet
+	}
+	// From the failure back to what was scheduled: a few events of one thread.
+	const most = 8
+	for at, n := f.Hold.Event(), 0; at > 0 && n < most; n++ {
+		found, err := s.events(ctx, x.id, at, x.Head.LastEvent, false, 1)
+		if err != nil || len(found) == 0 {
+			return request, response, err
+		}
+		switch e := &found[0]; e.Type {
+		case machine.TaskScheduled, machine.LambdaFunctionScheduled, machine.ActivityScheduled:
+			if request == 0 {
+				request = e.In
+			}
+			return request, response, nil
+		case machine.TaskSubmitted, machine.TaskSucceeded, machine.LambdaFunctionSucceeded, machine.ActivitySucceeded:
+			if response == 0 {
+				response = e.Out
+			}
+		case machine.TaskStateEntered:
+			return request, response, nil
+		}
+		at = found[0].Prev
+	}
+	return request, response, nil
+}
+
+// cut is a text within what is shown of it.
+func (how shown) cut(text *string, truncated *bool) *string {
+	if text == nil || how.most == 0 || len(*text) <= how.most {
+		return text
+	}
+	n := how.most
+	for n > 0 && !utf8.RuneStart((*text)[n]) {
+		n--
+	}
+	part := (*text)[:n]
+	*truncated = true
+	return &part
+}
+
+// quarantine is an execution that can't be decided any more, as a hold.
+func (x *sagas) quarantine() api.Hold {
+	return api.Hold{
+		ExecutionArn: x.Start.ExecutionARN(), StateMachineArn: x.Start.MachineARN(), HoldId: quarantinedID,
+		Operation: api.SagaOperationQuarantined, Since: api.Timestamp(x.Head.Now), Cause: optional(x.Quarantined),
+		Owed: []api.SagaStep{}, Verbs: []api.HoldVerb{},
+	}
+}
+
+// inbox is what waits for a person, of a machine or of all, by an error or by
+// any.
+type inbox struct {
+	s       *Service
+	machine string
+	error   *string
+}
+
+// found is one of what waits: a frame that holds something, or with none an
+// execution that is quarantined.
+type found struct {
+	x     *sagas
+	frame *machine.Frame
+}
+
+// place is how far an inbox was gone through. The executions whose sagas are on
+// hold come first, then those that are quarantined.
+type place struct {
+	quarantined bool
+	row         *store.IndexKey // the last that was looked at; nil: none yet
+	number      uint32          // of the last of its holds that was looked at
+	whole       bool            // all of them were
+}
+
+// inboxLook is how many executions one call looks at.
+const inboxLook = 1000
+
+// next goes on from a place, and gives what waits there, at most so much; and how
+// far it came, nil where nothing follows.
+func (b *inbox) next(ctx context.Context, from place, most int) (all []found, _ *place, err error) {
+	looked := 0
+	for {
+		if from.row != nil && !from.whole {
+			more, err := b.look(ctx, &from, most-len(all))
+			if err != nil {
+				return nil, nil, err
+			}
+			all = append(all, more...)
+			looked++
+			if !from.whole || len(all) == most || looked >= inboxLook {
+				return all, &from, nil
+			}
+		}
+		row, err := b.following(ctx, &from)
+		if err != nil {
+			return nil, nil, err
+		}
+		if row == nil {
+			return all, nil, nil
+		}
+		from.row, from.number, from.whole = row, 0, false
+	}
+}
+
+// following is the row after a place, nil where there is none.
+func (b *inbox) following(ctx context.Context, from *place) (*store.IndexKey, error) {
+	q := store.IndexQuery{Tenant: b.s.tenant, Index: engine.IndexSagas, Value: engine.SagaValue(b.machine, machine.OnHold), Limit: 1}
+	if from.quarantined {
+		q.Index, q.Value = engine.IndexQuarantined, ""
+	}
+	if q.After = from.row; q.After != nil {
+		q.After = &store.IndexKey{Tenant: q.Tenant, Index: q.Index, Value: q.Value, Start: from.row.Start, ID: from.row.ID}
+	}
+	rows, err := b.s.Store.Index(ctx, q)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(rows) > 0:
+		return &rows[0].IndexKey, nil
+	case from.quarantined:
+		return nil, nil
+	}
+	*from = place{quarantined: true}
+	return b.following(ctx, from)
+}
+
+// look gives what waits in the execution of a place, at most so much.
+func (b *inbox) look(ctx context.Context, from *place, most int) (all []found, err error) {
+	x, err := b.s.sagasOf(ctx, from.row.ID)
+	if errors.Is(err, engine.ErrNotFound) {
+		from.whole = true
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("holds of execution %s: %w", from.row.ID, err)
+	}
+	if from.quarantined {
+		from.whole = true
+		if b.error == nil && x.Quarantined != "" && b.lists(x) {
+			all = append(all, found{x: x})
+		}
+		return all, nil
+	}
+	for _, f := range x.held() {
+		if f.Hold.Number <= from.number || b.error != nil && (f.Hold.Fault.Error == nil || *f.Hold.Fault.Error != *b.error) {
+			continue
+		}
+		if len(all) == most {
+			return all, nil
+		}
+		all, from.number = append(all, found{x, f}), f.Hold.Number
+	}
+	from.whole = true
+	return all, nil
+}
+
+// lists reports whether an execution is one of the inbox's machine.
+func (b *inbox) lists(x *sagas) bool {
+	of, _, _ := strings.Cut(x.Start.Machine, "/") // without the label of the Map that it is a child of
+	return b.machine == "" || b.machine == of
+}
+
+// token is a place in a token, placeIn reads it.
+func (p *place) token() string {
+	b := make([]byte, 0, 32)
+	for _, is := range [...]bool{p.quarantined, p.whole} {
+		if is {
+			b = append(b, 1)
+		} else {
+			b = append(b, 0)
+		}
+	}
+	b = binary.BigEndian.AppendUint32(b, p.number)
+	return string(b) + position(*p.row)
+}
+
+func placeIn(token string) (place, error) {
+	if token == "" {
+		return place{}, nil
+	}
+	if len(token) < 6 {
+		return place{}, api.InvalidToken("Invalid token")
+	}
+	row, err := placed(token[6:], store.IndexQuery{})
+	return place{quarantined: token[0] == 1, whole: token[1] == 1, number: binary.BigEndian.Uint32([]byte(token[2:6])), row: row}, err
+}
+
+// ListHolds lists what waits for a person.
+func (s *Service) ListHolds(ctx context.Context, in *api.ListHoldsInput) (*api.ListHoldsOutput, error) {
+	of, err := s.sagasIn(ctx, in.StateMachineArn)
+	if err != nil {
+		return nil, err
+	}
+	b := inbox{s: s, machine: of, error: in.ErrorFilter}
+	p := s.page("ListHolds", in.MaxResults, of, textOf(in.ErrorFilter))
+	all, next, err := b.page(ctx, p, in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.ListHoldsOutput{Holds: []api.Hold{}, NextToken: next}
+	how := shown{data: in.IncludedData != api.IncludedDataMetadataOnly, most: shownText}
+	for _, one := range all {
+		if one.frame == nil {
+			out.Holds = append(out.Holds, one.x.quarantine())
+			continue
+		}
+		held, err := s.hold(ctx, one.x, one.frame, how)
+		if err != nil {
+			return nil, err
+		}
+		out.Holds = append(out.Holds, held)
+	}
+	return out, nil
+}
+
+// page is a page of an inbox, and the token of the next one.
+func (b *inbox) page(ctx context.Context, p page, token *string) ([]found, *string, error) {
+	after, err := p.after(token)
+	if err != nil {
+		return nil, nil, err
+	}
+	from, err := placeIn(after)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, at, err := b.next(ctx, from, p.size)
+	if err != nil || at == nil {
+		return all, nil, err
+	}
+	return all, p.next(at.token()), nil
+}
+
+func textOf(p *string) string {
+	if p == nil {
+		return ""
+	}
+	return *p
+}
+
+// DescribeHold answers one hold.
+func (s *Service) DescribeHold(ctx context.Context, in *api.DescribeHoldInput) (*api.DescribeHoldOutput, error) {
+	x, err := s.named(ctx, in.ExecutionArn)
+	if err != nil {
+		return nil, err
+	}
+	if in.HoldId == quarantinedID && x.Quarantined != "" {
+		return &api.DescribeHoldOutput{Hold: x.quarantine()}, nil
+	}
+	f, err := s.heldAs(ctx, x, in.HoldId)
+	if err != nil {
+		return nil, err
+	}
+	h, err := s.hold(ctx, x, f, shown{data: true})
+	return &api.DescribeHoldOutput{Hold: h}, err
+}
+
+// heldAs is the frame with the hold of that number, or HoldDoesNotExist.
+func (s *Service) heldAs(ctx context.Context, x *sagas, id string) (*machine.Frame, error) {
+	n, err := strconv.ParseUint(id, 10, 32)
+	if err != nil || n == 0 {
+		return nil, api.HoldDoesNotExist(x.Start.ExecutionARN() + ", " + id)
+	}
+	for _, f := range x.held() {
+		if uint64(f.Hold.Number) == n {
+			return f, nil
+		}
+	}
+	return nil, s.holdGone(ctx, x, uint32(n))
+}
+
+// historyLook is how many events are looked at to find what became of a hold.
+const historyLook = 10_000
+
+// holdGone says that a hold is not there, and as far as the history tells what
+// became of it.
+func (s *Service) holdGone(ctx context.Context, x *sagas, number uint32) error {
+	what := fmt.Sprintf("%s, %d: there never was one of that number", x.Start.ExecutionARN(), number)
+	if number > x.Head.Holds {
+		return api.HoldDoesNotExist(what)
+	}
+	what = fmt.Sprintf("%s, %d: it is over", x.Start.ExecutionARN(), number)
+	const step = 500
+	for at, looked := x.Head.LastEvent, 0; at >= 1 && looked < historyLook; looked += step {
+		found, err := s.events(ctx, x.id, at, x.Head.LastEvent, true, step)
+		if err != nil {
+			return err
+		}
+		for i := range found {
+			e := &found[i]
+			if e.Type == machine.SagaResolved && e.Saga.Hold == number {
+				return api.HoldDoesNotExist(fmt.Sprintf("%s, %d: %s has resolved it at %s by %s: %s",
+					x.Start.ExecutionARN(), number, e.Worker, api.Timestamp(e.At), e.Saga.Word, e.Saga.Reason))
+			}
+		}
+		if len(found) == 0 {
+			break
+		}
+		at = found[len(found)-1].ID - 1
+	}
+	return api.HoldDoesNotExist(what)
+}
