@@ -208,7 +208,7 @@ func (sc *scope) children() value.Value {
 	return value.NewObject(
 		member("StateMachineArn", asked.Get("StateMachineArn")),
 		member("Name", asked.Get("Name")),
-		member("StepId", value.NewString(StepID(t.x.Start.ID, u.Number))),
+		member("StepId", value.NewString(t.x.Start.ID.Step(u.Number))),
 		member("Attempts", value.NewInt(int64(u.Tries))),
 	)
 }
@@ -247,7 +247,7 @@ func (t *turn) bodyEnded(f *Frame, result Ref, fl *fault) {
 	case fl == nil:
 		t.settleStep(f, b.settled(), result, nil)
 	case fl.evaluated:
-		t.hold(f, &Hold{Operation: b.Operation, Row: b.Row, Fault: *fl})
+		t.hold(f, &hold{Operation: b.Operation, Row: b.Row, Fault: *fl})
 	case b.Operation == Confirm:
 		t.unconfirmed(f, fl)
 	case !b.Unknown && b.Alternative+1 < len(t.p.States[t.entry(b.Row).State].Step.Compensate):
@@ -259,7 +259,7 @@ func (t *turn) bodyEnded(f *Frame, result Ref, fl *fault) {
 		t.settleStep(f, CompensationFailed, 0, fl)
 		f.Recovery.Failed = true
 	default:
-		t.hold(f, &Hold{Operation: Compensate, Row: b.Row, Fault: *fl})
+		t.hold(f, &hold{Operation: Compensate, Row: b.Row, Fault: *fl})
 	}
 }
 
@@ -289,7 +289,7 @@ func (t *turn) goesOnWithout(f *Frame) bool {
 func (t *turn) record(f *Frame, result Ref, fl *fault) *Undo {
 	b := f.Body
 	u := t.rewrite(b.Row)
-	call := BodyCall{Operation: b.Operation, Alternative: b.Alternative, Edition: b.Edition, Resource: b.Resource,
+	call := bodyCall{Operation: b.Operation, Alternative: b.Alternative, Edition: b.Edition, Resource: b.Resource,
 		Started: b.Started, Ended: t.head.Now, Attempts: b.Sends, Unknown: b.Unknown,
 		Request: b.Plan.request, Result: result}
 	if fl != nil {

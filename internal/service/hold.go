@@ -252,7 +252,7 @@ func (b *inbox) next(ctx context.Context, from place, most int) (all []found, _ 
 
 // following is the row after a place, nil where there is none.
 func (b *inbox) following(ctx context.Context, from *place) (*store.IndexKey, error) {
-	q := store.IndexQuery{Tenant: b.s.tenant, Index: engine.IndexSagas, Value: engine.SagaValue(b.machine, machine.OnHold), Limit: 1}
+	q := store.IndexQuery{Tenant: b.s.tenant, Index: engine.IndexSagas, Value: engine.SagaValue(b.machine, machine.SagaOnHold.String()), Limit: 1}
 	if from.quarantined {
 		q.Index, q.Value = engine.IndexQuarantined, ""
 	}

@@ -111,7 +111,7 @@ func (x *sagas) step(state string) *asl.Step {
 	return x.Program.States[state].Step
 }
 
-func (x *sagas) stepID(entry uint32) string { return machine.StepID(machine.ID(x.id), entry) }
+func (x *sagas) stepID(entry uint32) string { return machine.ID(x.id).Step(entry) }
 
 func (x *sagas) reference(entry uint32, state string) api.SagaStep {
 	return api.SagaStep{StepId: x.stepID(entry), StateName: state}
