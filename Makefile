@@ -5,13 +5,13 @@ export GOTOOLCHAIN := $(shell awk '/^toolchain/ {print $$2}' go.mod)
 export CGO_ENABLED := 0
 export BACKSTEP_SHARED ?= $(abspath ../shared)
 
-PURE := value jsonpath jsonata asl machine
+PURE := value jsonpath jsonata asl machine prove
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo demo-postgres test lint unit coverage clean bench million generate sim mutants hostile conformance fuzz crash
+.PHONY: help build demo demo-postgres test lint unit coverage clean bench million generate sim mutants hostile conformance fuzz crash verify-scale
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/backstep
 	go build -trimpath -o bin/backstep ./cmd/backstep
@@ -30,6 +30,7 @@ lint: ## gofmt, go vet, staticcheck
 unit: packages ## every test of every package
 	go test -timeout 15m ./...
 	cd examples/order && go test ./...
+	cd participant/dbtest && go vet ./... && go test ./...
 
 coverage: ## statement coverage of the pure packages, at least 95 %
 	@BACKSTEP_SHARED=/nonexistent go test -cover $(PURE:%=./internal/%) | awk ' \
@@ -38,12 +39,13 @@ coverage: ## statement coverage of the pure packages, at least 95 %
 		/FAIL/ { low = low " failed" } \
 		END { if (low) { print "below 95 %:" low; exit 1 } }'
 
-# What the foreign clients, the documents' commands and PostgreSQL's tests need. Where apt-get is not to
-# be had, the tests say what they skip.
+# What the foreign clients, the documents' commands and the databases' tests need. Where apt-get is not
+# to be had, the tests say what they skip. A MySQL that is there stays, and is not tested against: MariaDB
+# would take its place.
 .PHONY: packages
 packages:
 	@command -v apt-get >/dev/null || exit 0; \
-	missing=""; for p in postgresql awscli python3-boto3 curl jq; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	missing=""; for p in postgresql $$([ -x /usr/sbin/mysqld ] || echo mariadb-server) awscli python3-boto3 curl jq; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	[ -z "$$missing" ] || { echo "installing$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; }
 
 clean: ## take away what was built
@@ -62,8 +64,8 @@ generate: ## docs/api.md, docs/compatibility.md, the models of AWS's services
 	go test ./internal/integration/aws -run '^TestModels$$' -update
 	go test . -run '^TestCompatibility$$' -update
 
-sim: ## the engine in simulated worlds (EXECUTIONS=200000, SEED=1)
-	go test ./internal/sim -run '^TestSim$$' -count=1 -v -timeout 6h -sim.big -sim.executions=$(or $(EXECUTIONS),200000) -sim.seed=$(or $(SEED),1)
+sim: ## the engine in simulated worlds (EXECUTIONS=200000, SEED=1); SIM=saga: generated sagas
+	go test ./internal/sim -run '$(if $(filter saga,$(SIM)),^TestSagas$$,^TestSim$$)' -count=1 -v -timeout 6h -sim.big -sim.executions=$(or $(EXECUTIONS),200000) -sim.seed=$(or $(SEED),1)
 
 mutants: ## planted bugs, each of which the simulator must catch within 20,000 seeds
 	go test ./internal/sim -run '^TestMutants$$' -count=1 -v -timeout 6h -sim.mutants
@@ -76,6 +78,9 @@ demo-postgres: build ## the demo on a PostgreSQL of its own
 
 hostile: ## what each hostile expression ends with and takes of a processor; at most 100 ms, on a quiet machine
 	go test ./internal/jsonata -run '^TestHostileTable$$' -count=1 -v -hostile.cpu
+
+verify-scale: ## what a proof takes: of sagas of 250 … 5,000 states, and of nested Parallels
+	go test ./internal/prove -run '^TestScaleTable$$' -count=1 -v -timeout 30m -prove.scale
 
 fuzz: ## every fuzz target, one after the other (TIME=1m, NAMES="FuzzCheck FuzzText"); the reference of FuzzReference comes by npm
 	rig/fuzz.sh $(or $(TIME),1m) $(NAMES)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/config"
+	"github.com/backstep/backstep/internal/prove"
 )
 
 // pages are the documents that people read.
@@ -55,6 +56,8 @@ func TestExamples(t *testing.T) {
 				checkConfig(t, path, b[3])
 			case "asl":
 				checkDefinition(t, path, b[3])
+			case "postgresql", "mysql", "sqlite", "all", "barrier", "try":
+				continue // the tests in participant/dbtest do
 			case "run", "serve":
 				continue // TestDocumentsCommands does
 			default:
@@ -146,6 +149,22 @@ func TestMetricsAreExplained(t *testing.T) {
 	}
 	if len(metrics) < 10 {
 		t.Errorf("too few metrics were found: %v", metrics)
+	}
+}
+
+// TestRulesAreExplained: each rule that verify proves has its chapter in the
+// manual, with a fix.
+func TestRulesAreExplained(t *testing.T) {
+	text, err := os.ReadFile("docs/verify.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range prove.Rules() {
+		_, chapter, found := strings.Cut(string(text), "\n### "+r.ID+" "+strings.ToLower(r.Title[:1])+r.Title[1:]+"\n")
+		chapter, _, _ = strings.Cut(chapter, "\n###")
+		if !found || !strings.Contains(chapter, "**Fix:**") {
+			t.Errorf("docs/verify.md has no chapter of %s, %s, with a fix", r.ID, r.Title)
+		}
 	}
 }
 

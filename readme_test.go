@@ -19,7 +19,7 @@ import (
 // TestDocumentsCommands does what the README's chapter of the next five minutes
 // says, then what the other documents' blocks marked "sh run" do, with the
 // programs of this tree, in a folder and at a port of its own; a block marked "sh
-// serve" is the server of its document.
+// serve" is the server of those behind it in its document.
 func TestDocumentsCommands(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds everything and runs the AWS CLI, which takes its time")
@@ -40,12 +40,7 @@ func TestDocumentsCommands(t *testing.T) {
 	startServer(t, dir, address, shells[0][1])
 	nextFiveMinutes(t, dir, address, shells[1][1]+shells[2][1])
 	for _, path := range slices.Sorted(maps.Keys(all)) {
-		at := address
-		if own := serving.FindStringSubmatch(all[path]); own != nil {
-			at = freeAddress(t)
-			startServer(t, dir, at, own[1])
-		}
-		commandsOf(t, dir, at, path, all[path])
+		commandsOf(t, dir, address, path, all[path])
 	}
 }
 
@@ -95,13 +90,13 @@ func nextFiveMinutes(t *testing.T, dir, address, script string) {
 }
 
 var (
-	serving    = regexp.MustCompile("(?ms)^```sh serve\n(.*?)^```$")
-	runnable   = regexp.MustCompile("(?ms)^```sh run\n(.*?)^```$")
+	runnable   = regexp.MustCompile("(?ms)^```sh (run|serve)\n(.*?)^```$")
 	definition = regexp.MustCompile("(?ms)^```json asl\n([^`]*?)^```\n\nWith the definition in `([^`]+)`")
 )
 
 // commandsOf runs a document's blocks marked "sh run", none of which may fail,
-// beside the definitions that it names files for.
+// beside the definitions that it names files for: with the server at that address,
+// or with the last that a block of its own has started.
 func commandsOf(t *testing.T, dir, address, path, text string) {
 	t.Helper()
 	for _, d := range definition.FindAllStringSubmatch(text, -1) {
@@ -110,7 +105,12 @@ func commandsOf(t *testing.T, dir, address, path, text string) {
 		}
 	}
 	for _, b := range runnable.FindAllStringSubmatch(text, -1) {
-		if out, failed := runCommands(t, dir, address, b[1]); len(failed) > 0 {
+		if b[1] == "serve" {
+			address = freeAddress(t)
+			startServer(t, dir, address, b[2])
+			continue
+		}
+		if out, failed := runCommands(t, dir, address, b[2]); len(failed) > 0 {
 			t.Errorf("%s: the commands failed with %q:\n%s", path, failed, out)
 		}
 	}
@@ -133,7 +133,7 @@ func clone(t *testing.T) string {
 	if err := os.MkdirAll(example, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"backstep.yaml", "order.asl.json", "scenarios.json"} {
+	for _, name := range []string{"backstep.yaml", "order.asl.json", "order.saga.json", "scenarios.json"} {
 		text, err := os.ReadFile(filepath.Join("examples/order", name))
 		if err != nil {
 			t.Fatal(err)

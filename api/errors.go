@@ -18,6 +18,9 @@ type Error struct {
 // Error is the code and the message.
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
+// ErrorCode is Code, by the method that errors of AWS's own SDKs have, too.
+func (e *Error) ErrorCode() string { return e.Code }
+
 // HTTPStatus is Status, or what the API has for the code.
 func (e *Error) HTTPStatus() int {
 	if e.Status != 0 {

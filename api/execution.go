@@ -210,10 +210,27 @@ type WaitExecutionInput struct {
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitzero" check:"0..60"`
 }
 
-// WaitExecutionOutput is what DescribeExecution answers, with the id of the last event in the history, and where the execution's sagas stand if it
-// has any.
+// WaitExecutionOutput is what DescribeExecution answers, with the id of the last event in the history, where the execution's sagas stand if it has
+// any, and what the execution is found by as it stands: the values of its search attributes, as text, by their names.
 type WaitExecutionOutput struct {
 	DescribeExecutionOutput
-	LastEventId int64      `json:"lastEventId"`
-	SagaStatus  SagaStatus `json:"sagaStatus,omitzero"`
+	LastEventId      int64             `json:"lastEventId"`
+	SagaStatus       SagaStatus        `json:"sagaStatus,omitzero"`
+	SearchAttributes map[string]string `json:"searchAttributes,omitzero"`
+}
+
+// ListExecutionsWhereInput asks for a page of the executions that Where tells, of all state machines, or of one (a version or an alias, too).
+// MaxResults is the most that a page has, 100 where it is 0.
+type ListExecutionsWhereInput struct {
+	Where           string          `json:"where" check:"required,1..8192"`
+	StateMachineArn *string         `json:"stateMachineArn,omitzero" check:"1..256"`
+	StatusFilter    ExecutionStatus `json:"statusFilter,omitzero"`
+	MaxResults      int32           `json:"maxResults,omitzero" check:"0..1000"`
+	NextToken       *string         `json:"nextToken,omitzero" check:"1..3096"`
+}
+
+// ListExecutionsWhereOutput is a page. NextToken asks for the next one; the last page has none.
+type ListExecutionsWhereOutput struct {
+	Executions []ExecutionListItem `json:"executions"`
+	NextToken  *string             `json:"nextToken,omitzero"`
 }

@@ -22,7 +22,7 @@ import "context"
 // has returned, an output belongs to the caller. Every error that a caller may see is an [*Error]; any other is a fault of the service or of
 // the way to it.
 //
-// Operations whose name AWS knows do what AWS's do; WaitExecution and those about sagas and holds are our own.
+// Operations whose name AWS knows do what AWS's do; WaitExecution, ListExecutionsWhere and those about sagas and holds are our own.
 type Service interface {
 	// CreateStateMachine stores a definition under a name and answers its ARN.
 	//
@@ -285,14 +285,23 @@ type Service interface {
 	// Errors: ExecutionDoesNotExist, InvalidArn.
 	WaitExecution(context.Context, *WaitExecutionInput) (*WaitExecutionOutput, error)
 
+	// ListExecutionsWhere lists the executions that are found by search attributes (what a definition's SearchAttributes say), the newest
+	// first, by page: order_id = "1001", or several such terms joined by and, of which all must hold. A value is a string, a number, true or
+	// false, and compared as text: 1001 and "1001" find the same. Pages go back in time, so that what begins meanwhile changes none that is
+	// still to come. A page may have fewer than maxResults although more follow. It is an operation of Backstep, not of AWS.
+	//
+	// Errors: ValidationException for a where that can't be read, with the place, and for the filter PENDING_REDRIVE; InvalidArn; InvalidToken;
+	// StateMachineDoesNotExist; StateMachineTypeNotSupported for an EXPRESS one.
+	ListExecutionsWhere(context.Context, *ListExecutionsWhereInput) (*ListExecutionsWhereOutput, error)
+
 	// DescribeSaga answers where an execution's sagas stand: their statuses, the steps under way, what waits for a person, and the saga log by
 	// page. It is an operation of Backstep, not of AWS.
 	//
 	// Errors: ExecutionDoesNotExist, InvalidArn, InvalidToken.
 	DescribeSaga(context.Context, *DescribeSagaInput) (*DescribeSagaOutput, error)
 
-	// ListSagas lists the executions that have sagas, the newest first, by page: of a state machine, the children of its distributed Maps among
-	// them, or of all; of one status, or of any. A page may have fewer than maxResults although more follow. It is an operation of Backstep,
+	// ListSagas lists the executions that have sagas, the newest first, by page: of a state machine, or of all; of one status, or of any. Of the
+	// children of distributed Maps those are listed that are ON_HOLD. A page may have fewer than maxResults although more follow. It is an operation of Backstep,
 	// not of AWS.
 	//
 	// Errors: InvalidArn, InvalidToken, StateMachineDoesNotExist.

@@ -4,7 +4,7 @@
 // It speaks to AWS Step Functions as well, but for our own operations. It knows nothing of how the service works, and of what is in a definition,
 // an input or an output.
 //
-// Read client.go first, then call.go, service.go, page.go, worker.go.
+// Read client.go first, then call.go, service.go, send.go, page.go, worker.go.
 package client
 
 import (

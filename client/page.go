@@ -55,6 +55,22 @@ func Executions(ctx context.Context, s api.Service, in api.ListExecutionsInput) 
 	})
 }
 
+// ExecutionsWhere walks through the executions that are found by their search attributes as the input asks, the newest first. An error ends the
+// walk.
+func ExecutionsWhere(ctx context.Context, s api.Service, in api.ListExecutionsWhereInput) iter.Seq2[api.ExecutionListItem, error] {
+	return items(func(token *string) ([]api.ExecutionListItem, *string, error) {
+		request := in
+		if token != nil {
+			request.NextToken = token
+		}
+		page, err := s.ListExecutionsWhere(ctx, &request)
+		if err != nil {
+			return nil, nil, err
+		}
+		return page.Executions, page.NextToken, nil
+	})
+}
+
 // History walks through the events that the input asks for. An error ends the walk.
 func History(ctx context.Context, s api.Service, in api.GetExecutionHistoryInput) iter.Seq2[api.HistoryEvent, error] {
 	return items(func(token *string) ([]api.HistoryEvent, *string, error) {

@@ -75,6 +75,13 @@ func inPages(_ context.Context, _ string, in any) (any, error) {
 			out.Executions = append(out.Executions, api.ExecutionListItem{Name: string(in.StatusFilter) + strconv.Itoa(i)})
 		}
 		return out, nil
+	case *api.ListExecutionsWhereInput:
+		from, to, next := page(in.NextToken)
+		out := &api.ListExecutionsWhereOutput{NextToken: next}
+		for i := from; i < to; i++ {
+			out.Executions = append(out.Executions, api.ExecutionListItem{Name: in.Where + strconv.Itoa(i)})
+		}
+		return out, nil
 	case *api.GetExecutionHistoryInput:
 		from, to, next := page(in.NextToken)
 		if in.ExecutionArn == "breaks" && from > 0 {
@@ -104,7 +111,10 @@ func TestPages(t *testing.T) {
 	for item, err := range client.Aliases(ctx, s, "") {
 		got += fmt.Sprint(item.StateMachineAliasArn, err)
 	}
-	if want := "0<nil>1<nil>2<nil>3<nil>4<nil>5<nil>6<nil>"; got != want+want+want+want {
+	for item, err := range client.ExecutionsWhere(ctx, s, api.ListExecutionsWhereInput{}) {
+		got += fmt.Sprint(item.Name, err)
+	}
+	if want := "0<nil>1<nil>2<nil>3<nil>4<nil>5<nil>6<nil>"; got != strings.Repeat(want, 5) {
 		t.Errorf("walked through %s", got)
 	}
 	got = ""
@@ -161,7 +171,12 @@ func TestPagesEndWithAnError(t *testing.T) {
 			failures++
 		}
 	}
-	if failures != 3 {
+	for _, err := range client.ExecutionsWhere(ctx, s, api.ListExecutionsWhereInput{}) {
+		if err != nil {
+			failures++
+		}
+	}
+	if failures != 4 {
 		t.Errorf("%d failures, want one for each list", failures)
 	}
 }

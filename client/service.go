@@ -215,6 +215,11 @@ func (c *Client) WaitExecution(ctx context.Context, in *api.WaitExecutionInput) 
 	return call[api.WaitExecutionOutput](ctx, c, api.TargetBackstep+"WaitExecution", again, pollPatience, in)
 }
 
+// ListExecutionsWhere implements [api.Service].
+func (c *Client) ListExecutionsWhere(ctx context.Context, in *api.ListExecutionsWhereInput) (*api.ListExecutionsWhereOutput, error) {
+	return call[api.ListExecutionsWhereOutput](ctx, c, api.TargetBackstep+"ListExecutionsWhere", again, 0, in)
+}
+
 // DescribeSaga implements [api.Service].
 func (c *Client) DescribeSaga(ctx context.Context, in *api.DescribeSagaInput) (*api.DescribeSagaOutput, error) {
 	return call[api.DescribeSagaOutput](ctx, c, api.TargetBackstep+"DescribeSaga", again, 0, in)

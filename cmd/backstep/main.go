@@ -4,7 +4,7 @@
 //
 // Read main.go (the command line), serve.go (the parts of a server and the order
 // in which they start and stop), report.go (where logs and events go),
-// notices.go (who is told of holds), teststate.go, metrics.go, memory.go.
+// notices.go (who is told of holds), teststate.go, prover.go, metrics.go, memory.go.
 package main
 
 import (
@@ -40,6 +40,7 @@ func run(ctx context.Context, args []string) int {
 		Serve:     serve,
 		Validate:  validate,
 		TestState: testState,
+		Prover:    prover{},
 	})
 }
 
@@ -63,7 +64,8 @@ func version() string {
 
 // validate checks a definition against all that AWS has, whatever a server of
 // ours is told to serve. Only strictly does it refuse what the language has and
-// AWS has not: sagas, YAML, and resources of services that are not AWS's.
+// AWS has not: sagas, YAML, fields of our own, and resources of services that are
+// not AWS's.
 func validate(text []byte, express, strict bool) []cli.Finding {
 	parse := asl.Parse
 	if strict {

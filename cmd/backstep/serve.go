@@ -160,6 +160,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	h.server, err = server.New(server.Config{
 		Service: h.service, Keys: secrets(c.Keys), Region: c.Region, Hosts: c.Hosts, Ready: h.ready, Metrics: metrics, Log: log,
 		MaxCalls: c.Limits.Requests, MaxPolls: c.Limits.Polls, MaxPayload: quotas.Payload, Rates: ratesOf(c),
+		Account: c.Account, Status: statusOf(c),
 	})
 	if err != nil {
 		return nil, &cli.UsageError{Err: err}
@@ -196,6 +197,23 @@ func ratesOf(c *config.Config) map[string]server.Rate {
 		rates[name] = server.Rate{PerSecond: float64(r.PerSecond), Burst: r.Burst}
 	}
 	return rates
+}
+
+// statusOf are the rules of the status, in the order of their names.
+func statusOf(c *config.Config) []server.StatusRule {
+	var rules []server.StatusRule
+	for _, name := range slices.Sorted(maps.Keys(c.Status)) {
+		r := c.Status[name]
+		rule := server.StatusRule{
+			Machines: r.Machines, Header: r.APIKey.Header, Secret: string(r.APIKey.Value), Output: r.Output, RetryAfter: r.RetryAfter,
+			Rate: server.Rate{PerSecond: float64(r.Rate.PerSecond), Burst: r.Rate.Burst},
+		}
+		for _, token := range r.Tokens {
+			rule.Tokens = append(rule.Tokens, string(token))
+		}
+		rules = append(rules, rule)
+	}
+	return rules
 }
 
 func openStore(ctx context.Context, c *config.Config, log *slog.Logger) (store.Store, string, error) {

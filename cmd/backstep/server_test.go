@@ -3,7 +3,7 @@
 // starts it wrongly reads what it says.
 //
 // Read server_test.go (the process, and the desk that its machines call), then
-// a file per client, map_test.go, keys_test.go, report_test.go, limits_test.go, then what goes wrong: drain_test.go,
+// a file per client, map_test.go, keys_test.go, found_test.go, report_test.go, limits_test.go, then what goes wrong: drain_test.go,
 // interrupt_test.go, misuse_test.go, function_test.go and disk_test.go.
 package main
 

@@ -6,7 +6,7 @@ import "github.com/backstep/backstep/internal/value"
 type Rules struct {
 	Express     bool // the machine is an EXPRESS one
 	Distributed bool // distributed Maps can run
-	Strict      bool // the language of AWS alone, without sagas
+	Strict      bool // the language of AWS alone, without what is ours
 
 	// Serves tells whether a task can run: of a service, an action and a
 	// pattern as [Resource] has them, "lambda", "invoke" for a function's ARN.

@@ -16,6 +16,10 @@ const (
 	MaxNesting     = 32      // Parallels, Maps and choice rules within one another
 	MaxNameLength  = 80      // characters of a state's name
 	MaxDiagnostics = 100     // errors that are told of one definition, and as many warnings
+
+	MaxSearchAttributes = 10
+	MaxAttributeName    = 64  // characters of a search attribute's name
+	MaxAttributeValue   = 256 // characters of the text by which an execution is found
 )
 
 // compiler makes a Program of a Definition and notes what is wrong with it.
@@ -113,6 +117,7 @@ func (c *compiler) machine(root *node) {
 	c.program.Comment = c.comment(root)
 	c.language = languageOf(root, JSONPath)
 	c.checkLanguage(root)
+	c.searchAttributes(root)
 	if version := root.get("Version"); version != nil {
 		c.choose(version, "1.0")
 	}

@@ -20,6 +20,10 @@ func dump(p *asl.Program) string {
 	if p.TimeoutSeconds != 0 {
 		d.line(0, "timeout %d", p.TimeoutSeconds)
 	}
+	for _, a := range p.SearchAttributes {
+		d.line(0, "found by %s", a.Name)
+		d.fields(1, reflect.ValueOf(a), "Name", "Language")
+	}
 	if p.Saga != nil {
 		d.line(0, "Saga")
 		d.fields(1, reflect.ValueOf(*p.Saga), "Flow", "Outer")

@@ -131,7 +131,7 @@ var (
 
 // The fields of the objects within.
 var (
-	machineFields   = both("Comment", "QueryLanguage", "Version", "StartAt", "States", "TimeoutSeconds", "Saga")
+	machineFields   = both("Comment", "QueryLanguage", "Version", "StartAt", "States", "TimeoutSeconds", "Saga", "SearchAttributes")
 	branchFields    = both("Comment", "StartAt", "States")
 	processorFields = both("Comment", "StartAt", "States", "ProcessorConfig")
 	configFields    = both("Mode", "ExecutionType")

@@ -36,6 +36,9 @@ func (c *compiler) mapping(s *State, n *node) {
 		apart:   s.Map.Distributed,
 		express: s.Map.Express,
 	})
+	if c.scope.saga != nil && s.Map.Distributed && !s.Map.Express {
+		s.Step = &Step{Compensate: []*Body{{Resource: compensateExecution}}}
+	}
 }
 
 // items reads what a Map goes through and what each item becomes.

@@ -10,9 +10,10 @@
 // that checks and compiles) with field.go, and check.go (what holds between
 // states). kinds.go has the fields of each type of state, whose own are read in
 // pass.go, task.go, choice.go, wait.go, end.go, parallel.go, map.go and
-// distributed.go; saga.go has the saga extension. What states share: template.go and query.go (expressions of
-// either language), variable.go, retry.go, resource.go. reference.go tells what
-// a program uses.
+// distributed.go; saga.go has the saga extension, search.go the search
+// attributes. What states share: template.go and query.go (expressions of either
+// language), variable.go, retry.go, resource.go. reference.go tells what a
+// program uses.
 package asl
 
 import (
@@ -24,6 +25,8 @@ import (
 // Program is a definition compiled: every name resolved, every expression
 // compiled once. It is immutable and safe for concurrent use.
 type Program struct {
+	SearchAttributes []SearchAttribute // what executions are found by, in order of name
+
 	Comment        string
 	TimeoutSeconds int64       // of the whole execution; 0: none
 	Saga           *SagaFields // where the machine is a saga scope; else nil
@@ -99,7 +102,7 @@ type State struct {
 	Parallel *ParallelFields
 	Map      *MapFields
 	Saga     *SagaFields
-	Step     *Step // of a Task within a saga scope
+	Step     *Step // of a Task within a saga scope, or a distributed Map
 }
 
 // Selection is an InputPath, OutputPath or ItemsPath. "$", the whole, is no

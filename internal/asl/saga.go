@@ -29,7 +29,8 @@ type SagaFields struct {
 	Confirms bool // a step of it, or of a scope within, has a Confirm
 }
 
-// Step is what a Task within a saga scope has of its own.
+// Step is what a Task within a saga scope has of its own. A distributed Map within
+// one is a step, too: its Compensate undoes its children.
 type Step struct {
 	Compensate       []*Body // the alternatives in their order
 	Confirm          *Body
@@ -230,11 +231,14 @@ func (c *compiler) body(s *State, n *node) *Body {
 		TimeoutSeconds:   c.quantity(s, n, "TimeoutSeconds", seconds),
 		HeartbeatSeconds: c.quantity(s, n, "HeartbeatSeconds", seconds),
 	}
-	if n.get("Retry") != nil {
-		b.Retry = c.retries(n)
-	}
 	if r := n.get("Resource"); r != nil {
 		b.Resource = c.bodyResource(r)
+	}
+	if b.Resource.Kind == CompensateChildren {
+		b.Retry = nil // what can't be undone does not get better
+	}
+	if n.get("Retry") != nil {
+		b.Retry = c.retries(n)
 	}
 	if a := n.get("Arguments"); a != nil && s.Language == JSONata {
 		b.Parameters = c.query(a)
@@ -266,15 +270,16 @@ func (c *compiler) bodyTime(b *Body, n *node) {
 // bodyResource reads a body's Resource: one of a Task's, or what undoes nested
 // executions.
 func (c *compiler) bodyResource(n *node) Resource {
-	if r, ok := ParseResource(n.text()); ok && r.isCompensateExecution() {
-		r.Kind = CompensateChildren
-		return r
+	if n.text() == compensateExecution.Text {
+		return compensateExecution
 	}
 	return c.resource(n)
 }
 
-func (r *Resource) isCompensateExecution() bool {
-	return r.Service == "backstep" && r.Action == "compensateExecution" && r.Pattern == RequestResponse
+// compensateExecution undoes the nested executions of a step, or those that it
+// is told of.
+var compensateExecution = Resource{
+	Text: "arn:aws:states:::backstep:compensateExecution", Kind: CompensateChildren, Service: "backstep", Action: "compensateExecution",
 }
 
 // knownFailed reads names of errors, which stand for themselves.

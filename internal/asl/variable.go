@@ -42,14 +42,14 @@ func (c *compiler) variable(name string, n *node) {
 	switch {
 	case name == "states":
 		c.schema(n, "The variable name 'states' is reserved")
-	case !isVariable(name):
+	case !IsVariable(name):
 		c.schema(n, "The variable name '"+name+"' is not valid")
 	}
 }
 
-// isVariable reports whether a name can be a variable's: a letter or "_", then
+// IsVariable reports whether a name can be a variable's: a letter or "_", then
 // letters, digits and "_", 80 characters at most. Paths are none.
-func isVariable(name string) bool {
+func IsVariable(name string) bool {
 	if name == "" || utf8.RuneCountInString(name) > MaxNameLength {
 		return false
 	}

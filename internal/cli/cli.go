@@ -50,6 +50,8 @@ type Tools struct {
 	// TestState tries one state out. Its error is an *api.Error where the request
 	// is refused.
 	TestState func(context.Context, TestState, *api.TestStateInput) (*api.TestStateOutput, error)
+	// Prover proves definitions.
+	Prover Prover
 }
 
 // Finding is something wrong with a definition.
@@ -80,6 +82,7 @@ type verbs struct {
 	Serve      Serve      `cmd:"" help:"Run a server."`
 	Demo       Demo       `cmd:"" help:"Run the order saga's seven scenarios on a server of its own."`
 	Validate   Validate   `cmd:"" help:"Check definitions without a server."`
+	Verify     Verify     `cmd:"" help:"Prove that every failure path of a saga undoes what was done."`
 	TestState  TestState  `cmd:"" help:"Try one state out without a server."`
 	Start      Start      `cmd:"" help:"Start an execution."`
 	List       List       `cmd:"" help:"List state machines, or the executions of one."`
@@ -133,6 +136,7 @@ any crash. It speaks the AWS Step Functions API.
 Examples:
   backstep serve --data ./data --config backstep.yaml
   backstep validate order.asl.json
+  backstep verify order.asl.json
   backstep start Order --input '{"order_id":"1001"}' --wait
   backstep history Order:1001`
 

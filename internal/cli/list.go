@@ -4,16 +4,21 @@ import "github.com/backstep/backstep/api"
 
 // List lists state machines or executions.
 type List struct {
-	Machine string `arg:"" optional:"" help:"List this state machine's executions: its name or ARN."`
-	Status  string `help:"Only executions of this status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED." enum:",RUNNING,SUCCEEDED,FAILED,TIMED_OUT,ABORTED" default:"" placeholder:"STATUS"`
-	Max     int    `help:"At most so many." default:"100"`
+	Machine string  `arg:"" optional:"" help:"List this state machine's executions: its name or ARN."`
+	Of      string  `name:"machine" help:"List this state machine's executions, as the argument does." placeholder:"MACHINE"`
+	Where   *string `help:"Only executions that are found so by their search attributes, of all state machines where none is named: NAME = VALUE, or several of these joined by and." placeholder:"TERMS"`
+	Status  string  `help:"Only executions of this status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED." enum:",RUNNING,SUCCEEDED,FAILED,TIMED_OUT,ABORTED" default:"" placeholder:"STATUS"`
+	Max     int     `help:"At most so many." default:"100"`
+	Output  string  `short:"o" help:"table, or json as by --json." enum:"table,json" default:"table"`
 }
 
 // Help is the long help of list.
 func (List) Help() string {
 	return `Examples:
   backstep list
-  backstep list Order --status RUNNING --max 20`
+  backstep list Order --status RUNNING --max 20
+  backstep list --where 'order_id = "1001"'
+  backstep list --where 'region = "eu" and express = true' --machine Order -o json`
 }
 
 // Run lists them, the newest execution first.
@@ -25,13 +30,22 @@ func (v *List) Run(s *session) error {
 	if v.Max < 1 {
 		return usagef("--max is 1 or more")
 	}
-	if v.Machine == "" {
-		if v.Status != "" {
-			return usagef("--status needs a state machine: backstep list MACHINE --status %s", v.Status)
-		}
-		return v.machines(s, svc)
+	s.JSON = s.JSON || v.Output == "json"
+	switch {
+	case v.Machine != "" && v.Of != "" && v.Machine != v.Of:
+		return usagef("two state machines are named, %s and %s", v.Machine, v.Of)
+	case v.Of != "":
+		v.Machine = v.Of
 	}
-	return v.executions(s, svc)
+	switch {
+	case v.Where != nil:
+		return v.found(s, svc)
+	case v.Machine != "":
+		return v.executions(s, svc)
+	case v.Status != "":
+		return usagef("--status needs a state machine, or --where: backstep list MACHINE --status %s", v.Status)
+	}
+	return v.machines(s, svc)
 }
 
 func (v *List) machines(s *session, svc api.Service) error {
@@ -70,9 +84,40 @@ func (v *List) executions(s *session, svc api.Service) error {
 	}
 	rows := [][]string{{"NAME", "STATUS", "STARTED", "TOOK"}}
 	for _, x := range items {
-		rows = append(rows, []string{x.Name, string(x.Status), when(x.StartDate), took(x.StartDate, x.StopDate)})
+		rows = append(rows, executionRow(x.Name, x))
 	}
 	return s.printList(items, rows)
+}
+
+// found lists what is found by search attributes, each with its machine, as the
+// other verbs take it.
+func (v *List) found(s *session, svc api.Service) error {
+	in := &api.ListExecutionsWhereInput{Where: *v.Where, StatusFilter: api.ExecutionStatus(v.Status), MaxResults: v.page()}
+	if v.Machine != "" {
+		arn := s.machineARN(v.Machine)
+		in.StateMachineArn = &arn
+	}
+	items, err := first(v.Max, pages(func(token *string) ([]api.ExecutionListItem, *string, error) {
+		in.NextToken = token
+		page, err := svc.ListExecutionsWhere(s.ctx, in)
+		if err != nil {
+			return nil, nil, err
+		}
+		return page.Executions, page.NextToken, nil
+	}))
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"EXECUTION", "STATUS", "STARTED", "TOOK"}}
+	for _, x := range items {
+		rows = append(rows, executionRow(executionName(x.ExecutionArn), x))
+	}
+	return s.printList(items, rows)
+}
+
+// executionRow is the row of an execution that is called so.
+func executionRow(name string, x api.ExecutionListItem) []string {
+	return []string{name, string(x.Status), when(x.StartDate), took(x.StartDate, x.StopDate)}
 }
 
 // page is how much is asked for at once.

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/backstep/backstep/api"
@@ -25,7 +28,7 @@ func (v *Show) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	x, err := svc.DescribeExecution(s.ctx, &api.DescribeExecutionInput{ExecutionArn: arn})
+	x, err := svc.WaitExecution(s.ctx, &api.WaitExecutionInput{ExecutionArn: arn, TimeoutSeconds: new(int32)})
 	if err != nil {
 		return err
 	}
@@ -56,6 +59,7 @@ func (v *Show) Run(s *session) error {
 		"ended", stop,
 		"took", took(x.StartDate, x.StopDate),
 		"redriven", redriven,
+		"found by", terms(x.SearchAttributes),
 		"path", strings.Join(path(events), " → "),
 		"error", text(x.Error),
 		"cause", clip(text(x.Cause), 400),
@@ -63,6 +67,24 @@ func (v *Show) Run(s *session) error {
 		"output", clip(text(x.Output), 400),
 	)
 	return nil
+}
+
+// terms are search attributes as list takes them behind --where.
+func terms(attributes map[string]string) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		all = append(all, name+" = "+quoted(attributes[name]))
+	}
+	return strings.Join(all, " and ")
+}
+
+// quoted is a text as JSON has it.
+func quoted(text string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(text) // a builder takes all, and a text can be encoded
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // path is the states that were entered, in order; one that failed is marked.

@@ -40,6 +40,7 @@ func (c *Config) Check() error {
 		}
 	}
 	c.checkReports(say)
+	c.checkStatus(say)
 	c.checkNotifications(say)
 	checkURL(say, "AWS_ENDPOINT_URL_LAMBDA or AWS_ENDPOINT_URL", c.Endpoints.Lambda)
 	checkURL(say, "AWS_ENDPOINT_URL_SNS or AWS_ENDPOINT_URL", c.Endpoints.SNS)

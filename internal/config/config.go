@@ -7,8 +7,8 @@
 // a function.
 //
 // Read config.go (the struct), check.go (what holds of it), then load.go (from
-// file to struct) with report.go (logs and events) and notifications.go, decode.go
-// (from YAML to values), quantity.go and secret.go.
+// file to struct) with report.go (logs and events), notifications.go and status.go,
+// decode.go (from YAML to values), quantity.go and secret.go.
 package config
 
 import "time"
@@ -36,6 +36,8 @@ type Config struct {
 	Keys          map[string]Secret // by access key id
 	Limits        Limits
 	Endpoints     Endpoints
+
+	Status map[string]StatusRule // by names of their own; none: nobody may ask
 }
 
 // Function is a Lambda function: a URL, or a command that speaks the Lambda

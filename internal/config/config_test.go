@@ -69,6 +69,14 @@ buckets: {orders: {folder: data/orders}, other: {folder: /srv/other}}
 http: {allow: ["api.bank.example.com:443", 10.0.0.0/8]}
 keys: &keys
   AKIDEXAMPLE: "${TOKEN}"
+status:
+  shop:
+    machines: [Order, "Ship*"]
+    tokens: ["${TOKEN}-of-the-shop", canary-6-of-the-shop]
+    output: [order.id, tracking]
+    retry_after: 10s
+    rate: {per_second: 5, burst: 10}
+  desk: {machines: ["*"], api_key: {header: X-Desk-Key, value: canary-7-of-the-desk}}
 limits: {requests: 512, polls: 100, calls: 64, express: 8, memory: 512MiB, drain: 5s, retention: 30d, quotas: lifted, throttle: {StartExecution: {per_second: 300, burst: 1300}}}
 `
 
@@ -105,6 +113,11 @@ func TestLoad(t *testing.T) {
 		Buckets: map[string]Bucket{"orders": {Folder: dir + "/data/orders"}, "other": {Folder: "/srv/other"}},
 		HTTP:    HTTP{Allow: []string{"api.bank.example.com:443", "10.0.0.0/8"}},
 		Keys:    map[string]Secret{"AKIDEXAMPLE": "canary-1"},
+		Status: map[string]StatusRule{
+			"shop": {Machines: []string{"Order", "Ship*"}, Tokens: []Secret{"canary-1-of-the-shop", "canary-6-of-the-shop"}, Output: []string{"order.id", "tracking"},
+				RetryAfter: 10 * time.Second, Rate: Rate{PerSecond: 5, Burst: 10}},
+			"desk": {Machines: []string{"*"}, APIKey: APIKey{Header: "X-Desk-Key", Value: "canary-7-of-the-desk"}},
+		},
 		Limits: Limits{
 			Requests: 512, Polls: 100, Calls: 64, Express: 8, Memory: 512 << 20, Drain: 5 * time.Second, Retention: 720 * time.Hour,
 			Quotas: QuotasLifted, Throttle: map[string]Rate{"StartExecution": {PerSecond: 300, Burst: 1300}},
@@ -243,6 +256,25 @@ func TestRefused(t *testing.T) {
 		{"region: 'us east'\n", `backstep.yaml: region: "us east" is no region`},
 		{"keys: {AKID: ''}\n", "backstep.yaml: keys.AKID must be an access key id"},
 		{"keys: {'': x}\n", "backstep.yaml: keys. must be an access key id"},
+		{"status: on\n", "backstep.yaml:1: status must be a mapping of keys to values"},
+		{"status: {a: {}}\n", "backstep.yaml:1: status.a needs machines"},
+		{"status: {a: {machines: [M]}}\n", "backstep.yaml:1: status.a needs tokens or an api_key: it lets nobody in"},
+		{"status: {a: {machines: [M], token: x}}\n", "backstep.yaml:1: unknown key status.a.token; did you mean tokens?"},
+		{"status: {a: {machines: [M], tokens: canary-8-is-no-list}}\n", "backstep.yaml:1: status.a.tokens must be a list"},
+		{"status: {a: {machines: [M], tokens: [canary-8-short]}}\n", "backstep.yaml: status.a.tokens[0] is shorter than 16 characters, which can be guessed"},
+		{"status: {a: {machines: [M], tokens: ['canary 8 with a blank']}}\n", "backstep.yaml: status.a.tokens[0] must be of visible characters of ASCII"},
+		{"status: {a: {machines: [M], tokens: [\"canary-8-\u00f6\u00f6\u00f6\u00f6\u00f6\u00f6\u00f6\"]}}\n", "backstep.yaml: status.a.tokens[0] must be of visible characters of ASCII"},
+		{"status: {a: {machines: [M], api_key: {header: X}}}\n", "backstep.yaml:1: status.a.api_key needs a header and a value"},
+		{"status: {a: {machines: [M], api_key: {header: X, value: canary-8}}}\n", "backstep.yaml: status.a.api_key.value is shorter than 16 characters"},
+		{"status: {a: {machines: [M], api_key: {header: 'X Y', value: canary-8-long-enough}}}\n", `backstep.yaml: status.a.api_key.header: "X Y" is no name of a header of its own`},
+		{"status: {a: {machines: [M], api_key: {header: authorization, value: canary-8-long-enough}}}\n", `backstep.yaml: status.a.api_key.header: "authorization" is no name of a header of its own`},
+		{"status: {a: {machines: ['M:1'], tokens: [canary-8-long-enough]}}\n", `backstep.yaml: status.a.machines[0] "M:1" is no name of a state machine`},
+		{"status: {a: {machines: [M, '[a'], tokens: [canary-8-long-enough]}}\n", `backstep.yaml: status.a.machines[1] "[a" is no name of a state machine`},
+		{"status: {a: {machines: [M], tokens: [canary-8-long-enough], output: [a..b]}}\n", `backstep.yaml: status.a.output[0] "a..b" is no member of the output`},
+		{"status: {a: {machines: [M], tokens: [canary-8-long-enough], retry_after: 10ms}}\n", "backstep.yaml:1: status.a.retry_after must be from 1s to 1h0m0s"},
+		{"status: {a: {machines: [M], tokens: [canary-8-long-enough], rate: {burst: 3}}}\n", "backstep.yaml:1: status.a.rate needs per_second and burst"},
+		{"status: {a b: {machines: [M], tokens: [canary-8-long-enough]}}\n", "backstep.yaml: status.a b is no name of a rule"},
+		{"status: {a: {machines: [M], tokens: ['${NOT_SET}']}}\n", "backstep.yaml:1: status.a.tokens[0] needs the environment variable NOT_SET, which is not set"},
 		{"region: a\na: [b\n", "backstep.yaml:3: did not find expected"},
 		{"\xff", "backstep.yaml: "},
 		{"region: a\n---\nregion: b\n", "backstep.yaml:2: a second document; there must be one"},

@@ -151,6 +151,7 @@ func (c *Config) settings(folder string) map[string]setting {
 		"buckets": named(&c.Buckets, func(d *decoder, n *yaml.Node, at string) Bucket { return bucket(d, n, at, folder) }),
 		"keys":    secrets(&c.Keys),
 		"limits":  c.Limits.setting(),
+		"status":  named(&c.Status, statusRule),
 	}
 }
 

@@ -26,7 +26,7 @@ func (w *writer) reset() {
 	b := &w.b
 	*b = store.Batch{
 		ExpectNames: b.ExpectNames[:0], ExpectJobs: b.ExpectJobs[:0],
-		Names: b.Names[:0], Executions: b.Executions[:0], Frames: b.Frames[:0], DropFrames: b.DropFrames[:0],
+		DropExecutions: b.DropExecutions[:0], Names: b.Names[:0], Executions: b.Executions[:0], Frames: b.Frames[:0], DropFrames: b.DropFrames[:0],
 		Undos: b.Undos[:0], Events: b.Events[:0], Payloads: b.Payloads[:0], Jobs: b.Jobs[:0], MovedJobs: b.MovedJobs[:0], DropJobs: b.DropJobs[:0],
 		Queue: b.Queue[:0], DropQueue: b.DropQueue[:0], Index: b.Index[:0], DropIndex: b.DropIndex[:0],
 	}
@@ -43,11 +43,16 @@ func (w *writer) body(start int) []byte { return w.bytes[start:len(w.bytes):len(
 // as well, so that each that is closed must still be there.
 func (w *writer) batch(r *resident, d *machine.Delta, with *rider, guarded bool) *store.Batch {
 	w.reset()
-	if !d.IsEmpty() {
+	switch {
+	case d.IsEmpty():
+	case r.x.Start.Lock && d.Head.Status.Ended():
+		w.unlocked(r, d)
+	default:
 		w.head(r, d)
 		w.parts(r, d)
 		w.jobs(r, d, guarded)
 		w.lists(r, d)
+		w.attributes(r, d.Head)
 	}
 	if with != nil {
 		w.b.ExpectQueued, w.b.DropMessages = with.expectQueued, with.dropMessages
@@ -142,6 +147,9 @@ func (w *writer) lists(r *resident, d *machine.Delta) {
 			w.b.DropQueue = append(w.b.DropQueue, queuedKey(r, was))
 		}
 	}
+	if r.x.Start.Lock {
+		return
+	}
 	if s := &r.x.Start; r.x.Head.Status != d.Head.Status || r.x.Head.Redrives != d.Head.Redrives {
 		w.item(s, r.id, r.x.Head.Status, d.Head)
 	}
@@ -151,13 +159,7 @@ func (w *writer) lists(r *resident, d *machine.Delta) {
 }
 
 func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *machine.Head) {
-	item := Item{Name: s.Name, Status: h.Status, Start: s.At, Stop: h.Stop, Version: s.Version, Alias: s.Alias, Redrives: h.Redrives, Redriven: h.Redriven}
-	if s.Map != nil {
-		item.Machine = s.Machine
-	}
-	if s.Map != nil && s.Map.Item != nil {
-		item.Items = s.Map.Item.Count
-	}
+	item := itemOf(s, h)
 	at := len(w.bytes)
 	w.bytes = item.append(w.bytes)
 	eachList(s, id, func(k store.IndexKey, byStatus string) {
@@ -173,6 +175,18 @@ func (w *writer) item(s *machine.Start, id store.ID, was machine.Status, h *mach
 			w.b.DropIndex = append(w.b.DropIndex, k)
 		}
 	})
+}
+
+// itemOf is what lists show of an execution.
+func itemOf(s *machine.Start, h *machine.Head) Item {
+	item := Item{Name: s.Name, Status: h.Status, Start: s.At, Stop: h.Stop, Version: s.Version, Alias: s.Alias, Redrives: h.Redrives, Redriven: h.Redriven}
+	if s.Map != nil {
+		item.Machine = s.Machine
+	}
+	if s.Map != nil && s.Map.Item != nil {
+		item.Items = s.Map.Item.Count
+	}
+	return item
 }
 
 // eachList visits the lists that an execution is in: its place in each, and the

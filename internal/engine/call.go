@@ -15,8 +15,9 @@ import (
 )
 
 // launch starts what a durable job asks for: its errand, and the alarm for the
-// time at which it is looked at again.
-func (e *Engine) launch(s *shard, r *resident, j *machine.Job) {
+// time at which it is looked at again. A call that is old, and that nobody makes,
+// may have been sent before its node died.
+func (e *Engine) launch(s *shard, r *resident, j *machine.Job, old bool) {
 	k := store.JobKey{ID: r.id, Number: uint32(j.ID)}
 	due, do := alarmOf(j), errandOf(j)
 	if do == nil && !r.volatile.Load() && due > s.reach.Load() {
@@ -36,7 +37,7 @@ func (e *Engine) launch(s *shard, r *resident, j *machine.Job) {
 	case j.Kind == machine.ReadItems || j.Kind == machine.WriteResults:
 		lane = objectsLane
 	}
-	if !e.dispatcher.send(&errand{key: k, do: do, kept: true, must: r.volatile.Load()}, lane) {
+	if !e.dispatcher.send(&errand{key: k, do: do, kept: true, must: r.volatile.Load(), resend: old && j.Kind == machine.Call}, lane) {
 		s.readAgain()
 	}
 }
@@ -109,6 +110,14 @@ func errandOf(j *machine.Job) func(*Engine, *errand) {
 		return (*Engine).readItems
 	case j.Kind == machine.WriteResults:
 		return (*Engine).writeResults
+	case j.Kind == machine.Unwind:
+		return (*Engine).unwind
+	case j.Kind == machine.TakeLock:
+		return (*Engine).takeLock
+	case j.Kind == machine.FreeLock:
+		return (*Engine).freeLock
+	case j.Kind == machine.GrantLock:
+		return (*Engine).grantLock
 	}
 	return nil
 }
@@ -119,7 +128,7 @@ func alarmOf(j *machine.Job) int64 {
 	switch {
 	case errandOf(j) == nil:
 		return j.Due
-	case j.Kind == machine.Call || j.Kind == machine.Child:
+	case j.Kind == machine.Call || j.Kind == machine.Child || j.Kind == machine.TakeLock:
 		return j.Deadline
 	}
 	return store.Never
@@ -175,7 +184,19 @@ func (e *Engine) task(k store.JobKey) (*integration.Task, integration.Handler, e
 	if j == nil || j.Kind != machine.Call || j.Submitted {
 		return nil, nil, nil
 	}
-	return asked(e.cfg.Registry, e.env(), r.program, r.x, j)
+	task, handler, err := asked(e.cfg.Registry, e.env(), r.program, r.x, j)
+	if j.Landing { // what it is part of is being undone, and it was not sent yet
+		handler = unsent{}
+	}
+	return task, handler, err
+}
+
+// unsent answers in the place of a call that is not to be sent any more.
+type unsent struct{}
+
+// Call says so.
+func (unsent) Call(context.Context, integration.Task) (value.Text, error) {
+	return value.Text{}, integration.NewError("States.TaskFailed", "The call was not sent: what it is part of is being undone.", integration.EffectNone)
 }
 
 // asked is the task that a job asks for, and who does it; nil: nobody does.

@@ -21,6 +21,7 @@ type errand struct {
 	resend bool             // it may have been done before: the job was found on disk
 	answer *machine.Message // what came out and could not be stored yet
 	tries  int
+	place  int // of one that goes through many: how far it has come
 
 	// guarded by the dispatcher
 	lane      *lane
@@ -213,7 +214,7 @@ func (d *dispatcher) park(er *errand) bool {
 	}
 	d.errands[er.key] = &errand{
 		key: er.key, do: er.do, kept: true, must: er.must, sole: er.sole,
-		resend: er.resend, answer: er.answer, tries: er.tries + 1, lane: er.lane, parked: true,
+		resend: er.resend, answer: er.answer, tries: er.tries + 1, place: er.place, lane: er.lane, parked: true,
 	}
 	return true
 }

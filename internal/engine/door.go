@@ -129,6 +129,9 @@ func (e *Engine) startedBefore(ctx context.Context, x *machine.Execution, r Star
 	if err != nil {
 		return Started{}, fmt.Errorf("name %q: %w", x.Start.Name, err)
 	}
+	if id == nobody(id.Shard()) { // it was given to nobody, so that nobody has it
+		return Started{}, &NameTakenError{}
+	}
 	start, head, err := e.Execution(ctx, id)
 	if err != nil {
 		return Started{}, err
@@ -180,49 +183,6 @@ func (e *Engine) Stop(ctx context.Context, id store.ID, why machine.Failure) (in
 	return t.head.Stop, nil
 }
 
-// Redrive lets an execution that ended without success go on from where it
-// stood, and returns once that is durable, with its time in UTC milliseconds. A
-// token of the last redrives is answered with the redrive that it asked for. An
-// execution that can't be redriven is a *NotRedrivableError.
-func (e *Engine) Redrive(ctx context.Context, id store.ID, token string) (int64, error) {
-	if err := e.admit(); err != nil {
-		return 0, err
-	}
-	var at int64
-	var was bool
-	reason := ""
-	look := func(r *resident) bool {
-		h, now := &r.x.Head, max(e.now(), r.x.Head.Now)
-		if at, was = h.RedriveOf(token, now); was {
-			return false
-		}
-		reason = h.NotRedrivable(&r.x.Start, e.cfg.Quotas, now)
-		return reason == ""
-	}
-	t, err := e.turn(id, machine.Message{Kind: machine.Redrive, Token: token}, &rider{before: look})
-	switch {
-	case err != nil:
-		return 0, err
-	case was:
-		return at, nil
-	case reason != "":
-		return 0, &NotRedrivableError{reason}
-	}
-	return t.head.Redriven, nil
-}
-
-// NotRedrivable says in the service's words why an execution can't be redriven
-// now, "" where it can.
-func (e *Engine) NotRedrivable(s *machine.Start, h *machine.Head) string {
-	return h.NotRedrivable(s, e.cfg.Quotas, max(e.now(), h.Now))
-}
-
-// ByMapRun reports whether an execution can be redriven now by the map run that
-// started it, and by nobody else.
-func (e *Engine) ByMapRun(s *machine.Start, h *machine.Head) bool {
-	return h.ByMapRun(s, e.cfg.Quotas, max(e.now(), h.Now))
-}
-
 // Complete brings the answer of a callback task or of an activity's worker: an
 // output, or where failure is not nil that.
 func (e *Engine) Complete(ctx context.Context, token string, output value.Text, failure *machine.Failure) error {
@@ -240,9 +200,19 @@ func (e *Engine) Complete(ctx context.Context, token string, output value.Text, 
 	case errors.Is(err, ErrNotFound):
 		return ErrTaskDoesNotExist
 	case err == nil && !done.changed:
-		return ErrTaskTimedOut
+		return e.refuse(t, output, failure)
 	}
 	return err
+}
+
+// refuse tells a saga's history of an answer that came too late: it is refused.
+func (e *Engine) refuse(t machine.Token, output value.Text, failure *machine.Failure) error {
+	m := machine.Message{Kind: machine.Refused, Job: t.Job, Output: output, Failure: failure}
+	_, err := e.turn(store.ID(t.ID), m, &rider{before: func(r *resident) bool { return r.x.Expects(t.Job) }})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return ErrTaskTimedOut
 }
 
 // open reads a token that is ours.

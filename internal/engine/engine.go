@@ -5,9 +5,10 @@
 // (service does) and how a store keeps things.
 //
 // Read engine.go (what it is given), errors.go (what it refuses), door.go (how
-// things come in), turn.go (message → delta → commit), batch.go, payload.go and
-// rows.go (a delta as rows, and back), tell.go (what others hear of a turn),
-// saga.go and notice.go (what people are shown, asked and told),
+// things come in), redrive.go, turn.go (message → delta → commit), batch.go, search.go,
+// payload.go and rows.go (a delta as rows, and back), tell.go (what others hear of a turn),
+// saga.go and notice.go (what people are shown, asked and told), unwind.go (nested
+// executions undone), lock.go (semantic locks),
 // cache.go (what is in memory), call.go and dispatch.go (what jobs send out), poll.go (what
 // services work on), activity.go, nested.go, maprun.go, objects.go and inbox.go
 // (the jobs that are no calls), timers.go and alarms.go, lease.go, wait.go,

@@ -97,13 +97,10 @@ func goneBatch(id store.ID, start *machine.Start, head *machine.Head) *store.Bat
 			b.DropIndex = append(b.DropIndex, k)
 		}
 	})
-	if is := head.SagaStatus(); is != "" {
-		eachSagaList(start, id, func(k store.IndexKey) {
-			b.DropIndex = append(b.DropIndex, k)
-			k.Value = SagaValue(k.Value, is)
-			b.DropIndex = append(b.DropIndex, k)
-		})
+	for _, a := range head.Search {
+		b.DropIndex = append(b.DropIndex, attributeKey(start, id, a))
 	}
+	b.DropIndex = append(b.DropIndex, sagaLists(start, id, head.SagaStatus())...)
 	if start.IsRun() {
 		b.DropIndex = append(b.DropIndex, forsakenKey(Tenant(start.Account, start.Region), start.At, id))
 	}

@@ -9,7 +9,8 @@ import (
 
 // The lists of executions that the engine keeps. Their tenant is [Tenant]. An
 // execution of a version or by an alias is in the lists of these, too, whose
-// name is [QualifiedName].
+// name is [QualifiedName]. One with search attributes is in the list of each, which
+// [IndexAttribute] names.
 const (
 	IndexMachine     = "machine"     // value: the machine's name, or a qualified one
 	IndexStatus      = "status"      // value: StatusValue
@@ -43,12 +44,12 @@ type Item struct {
 	Redrives int
 	Redriven int64 // when the last redrive was, UTC ms; 0: there was none
 
-	Machine string // of a map run and of its children: the machine's name and the label
+	Machine string // of a map run and of its children: the machine's name and the label; in a list by attribute: the machine's name
 	Items   int    // of a map run's child: how many it is for
 }
 
-// Encoding 1 knew neither redrives nor map runs, and is written where there
-// were none.
+// Encoding 1 knew neither redrives nor machines, and is written where there
+// are none.
 const (
 	itemPlain = 1
 	itemWhole = 2

@@ -18,10 +18,7 @@ import (
 
 // startRun starts the map run that a job asks for.
 func (e *Engine) startRun(er *errand) {
-	start, first, err := e.mapRun(er.key)
-	if err == nil && start != nil {
-		err = e.beginRun(*start, first)
-	}
+	err := e.beginRun(er.key)
 	job := machine.JobID(er.key.Number)
 	switch {
 	case errors.Is(err, ErrQuarantined):
@@ -54,8 +51,13 @@ func (e *Engine) mapRun(k store.JobKey) (*machine.Start, machine.Message, error)
 var errNotBegun = errors.New("the map run has not begun")
 
 // beginRun takes a map run's first turn, or where it is there, and waited for by
-// an earlier job, lets it go on for this one.
-func (e *Engine) beginRun(start machine.Start, first machine.Message) error {
+// an earlier job, lets it go on for this one. A run begins while its job is open,
+// and never once that is over: whoever stops it then knows whether it is there.
+func (e *Engine) beginRun(k store.JobKey) error {
+	start, first, err := e.mapRun(k)
+	if err != nil || start == nil {
+		return err
+	}
 	id := store.ID(start.ID)
 	program, err := e.cfg.Programs(e.ctx, start.Definition)
 	if err != nil {
@@ -64,12 +66,15 @@ func (e *Engine) beginRun(start machine.Start, first machine.Message) error {
 	s := e.shardOf(id)
 	r := s.hold(id)
 	defer s.release(r)
+	if still, _, err := e.mapRun(k); err != nil || still == nil {
+		return err
+	}
 	if err := e.awaken(s, r); err == nil {
 		return e.rerun(s, r, first)
 	} else if !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	r.x, r.program, r.held, r.epoch = machine.New(start), program, "", s.epoch.Load()
+	r.x, r.program, r.held, r.epoch = machine.New(*start), program, "", s.epoch.Load()
 	_, err = e.take(s, r, first, nil)
 	if errors.Is(err, ErrNotFound) {
 		err = errNotBegun

@@ -61,11 +61,14 @@ func (e *Engine) Load() Load {
 }
 
 // count counts an execution that began or came to a status.
-func (m *Metrics) count(began bool, s machine.Status) {
-	if began {
+func (m *Metrics) count(was, is machine.Status) {
+	switch {
+	case was == 0:
 		m.Started.Add(1)
+	case was == is:
+		return // a word to one that has ended
 	}
-	switch s {
+	switch is {
 	case machine.Succeeded:
 		m.Succeeded.Add(1)
 	case machine.Failed:

@@ -61,6 +61,7 @@ type plan struct {
 	request machine.Request
 	task    *integration.Task
 	mock    integration.Handler // answers in the place of the child; nil: it is started
+	saga    bool                // it is a step of a saga
 }
 
 // nested reads the job of a nested start; nil where it is over.
@@ -80,7 +81,7 @@ func (e *Engine) nested(k store.JobKey) (*plan, error) {
 	}
 	p := &plan{
 		parent: machine.Parent{ID: r.x.Start.ID, Job: j.ID}, start: r.x.Start,
-		pattern: integration.Pattern(q.Resource.Pattern), request: q,
+		pattern: integration.Pattern(q.Resource.Pattern), request: q, saga: r.program.States[j.State].Step != nil,
 	}
 	if p.start.TestCase != "" {
 		p.task, p.mock, err = asked(e.cfg.Registry, e.env(), r.program, r.x, j)
@@ -108,6 +109,11 @@ func (e *Engine) startNested(p *plan) (nestedStart, error) {
 	if p.start.Depth+1 > e.cfg.Limits.Depth {
 		return nestedStart{}, e.sfnError("ExecutionLimitExceeded", "Nested executions are "+strconv.Itoa(e.cfg.Limits.Depth)+" deep at most")
 	}
+	if p.saga && !m.Express && !birth.Named {
+		if nested, found, err := e.earlierChild(p, m); found || err != nil {
+			return nested, err
+		}
+	}
 	r := StartRequest{
 		Machine: m, Name: birth.Name, Input: birth.Input, Trace: birth.Trace,
 		Depth: p.start.Depth + 1, Parent: &p.parent,
@@ -128,6 +134,34 @@ func (e *Engine) startNested(p *plan) (nestedStart, error) {
 		return nested, e.sfnError("InternalFailure", "The execution could not begin")
 	}
 	return nested, err
+}
+
+// earlierChild finds the child that an earlier attempt of a saga's step has
+// started, and that runs or has succeeded. This attempt's job hears of its end.
+func (e *Engine) earlierChild(p *plan, m Machine) (nestedStart, bool, error) {
+	for attempt := p.request.Attempt - 1; attempt > 0; attempt-- {
+		id, err := e.Find(e.ctx, m.Account, m.Region, m.Name, machine.ChildName(p.request.StepID, attempt))
+		if errors.Is(err, ErrNotFound) || err == nil && id == nobody(id.Shard()) {
+			continue
+		}
+		if err != nil {
+			return nestedStart{}, false, err
+		}
+		fits := false
+		var start machine.Start
+		look := func(r *resident) bool {
+			h := &r.x.Head
+			start = r.x.Start
+			fits = start.Parent != nil && start.Parent.ID == p.parent.ID && (h.Status == machine.Running || h.Status == machine.Succeeded)
+			return fits
+		}
+		if _, err = e.turn(id, machine.Message{Kind: machine.Redrive, Job: p.parent.Job}, &rider{before: look}); err != nil {
+			return nestedStart{}, false, err
+		}
+		started := Started{ID: id, Name: start.Name, At: start.At, Was: true}
+		return nestedStart{started, start.ExecutionARN()}, fits, nil // those before it were looked at by then
+	}
+	return nestedStart{}, false, nil
 }
 
 // executionARN is the ARN of an execution of the machine.

@@ -120,16 +120,26 @@ func TestForgetKeepsOpenSagas(t *testing.T) {
 	}
 }
 
-// A child of a distributed Map is listed with the machine.
+// A child of a distributed Map is listed with the machine while it waits for a
+// person, and only then: there may be very many.
 func TestSagasOfChildrenAreListed(t *testing.T) {
 	refuses := true
 	r := newRig(t, stubborn(&refuses), nil)
-	r.start(r.define(`{"Saga":{},"StartAt":"Each","States":{"Each":{"Type":"Map","Label":"Ours","MaxConcurrency":2,"End":true,
+	id := r.start(r.define(`{"Saga":{},"StartAt":"Each","States":{"Each":{"Type":"Map","Label":"Ours","MaxConcurrency":2,"End":true,
 		"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"Do","States":{
-			"Do":{"Type":"Wait","Seconds":60,"End":true}}}}}}`), "a", `[1]`)
+			"Do":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"reserve"},
+				"Compensate":{"Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"release"},"Retry":[]},"Next":"Wait"},
+			"Wait":{"Type":"Wait","Seconds":60,"End":true}}}}}}`), "a", `[1]`).ID
 	r.settle()
-	if n := len(r.indexed(IndexSagas, SagaValue("M", "STARTED"))); n != 2 {
-		t.Errorf("%d executions are listed, not the parent and its child", n)
+	if n := len(r.indexed(IndexSagas, SagaValue("M", "STARTED"))); n != 1 {
+		t.Errorf("%d executions are listed, not the parent alone", n)
+	}
+	if _, err := r.engine.Stop(context.Background(), id, machine.Failure{}); err != nil {
+		t.Fatal(err)
+	}
+	r.settle()
+	if n := len(r.indexed(IndexSagas, SagaValue("M", "ON_HOLD"))); n != 1 {
+		t.Errorf("%d executions are listed as held, not the child", n)
 	}
 }
 

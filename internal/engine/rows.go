@@ -51,6 +51,7 @@ func readRow(row *store.Execution) (machine.Start, machine.Head, error) {
 	if err != nil {
 		return start, head, fmt.Errorf("head: %w", err)
 	}
+	start.Follow(&head)
 	return start, head, nil
 }
 

@@ -14,9 +14,9 @@ import (
 	"github.com/backstep/backstep/internal/value"
 )
 
-// IndexSagas lists the executions that have sagas: of a machine, the children of
-// its distributed Maps among them, of all machines under "", and each of these
-// by where the sagas stand, as [SagaValue].
+// IndexSagas lists the executions that have sagas: of a machine, of all machines
+// under "", and each of these by where the sagas stand, as [SagaValue]. Of the
+// children of map runs it has only those that wait for a person.
 const IndexSagas = "sagas"
 
 // SagaValue is the index value of the executions of a machine, or of all
@@ -34,29 +34,56 @@ func (e *Engine) lend(r *resident, asked *machine.Recall) error {
 	}
 	var rows []*machine.Undo
 	for _, number := range asked.Undos {
-		found, err := e.cfg.Store.Undos(e.ctx, r.id, number, 1)
+		found, err := e.rowsBefore(r.id, number)
 		if err != nil {
-			return fmt.Errorf("row %d of the saga log of execution %s: %w", number, r.id, err)
+			return err
 		}
-		if len(found) == 0 || found[0].Number != number {
-			return &brokenError{what: fmt.Sprintf("row %d of the saga log is missing", number)}
-		}
-		row, err := machine.DecodeUndo(found[0].Body)
-		if err != nil {
-			return fmt.Errorf("row %d of the saga log of execution %s: %w", number, r.id, err)
-		}
-		rows = append(rows, row)
+		rows = append(rows, found...)
 	}
-	texts := make(map[machine.Ref]value.Text, len(asked.Payloads))
-	for _, ref := range asked.Payloads {
-		text, err := Texts(e.ctx, e.cfg.Store, r.id, []uint32{uint32(ref)})
+	numbers := make([]uint32, len(asked.Payloads))
+	for i, ref := range asked.Payloads {
+		numbers[i] = uint32(ref)
+	}
+	texts := make(map[machine.Ref]value.Text, len(numbers))
+	if len(numbers) > 0 {
+		all, err := Texts(e.ctx, e.cfg.Store, r.id, numbers)
 		if err != nil {
-			return fmt.Errorf("payload %d of execution %s: %w", ref, r.id, err)
+			return err
 		}
-		texts[ref] = value.Checked(text[0])
+		for i, ref := range asked.Payloads {
+			texts[ref] = value.Checked(all[i])
+		}
 	}
 	r.x.Lend(rows, texts)
 	return nil
+}
+
+// rowsAtOnce is how many rows of a saga log are read where one is asked for: what
+// is undone next is mostly the one before.
+const rowsAtOnce = 8
+
+// rowsBefore reads a row of a saga log with some of those before it.
+func (e *Engine) rowsBefore(id store.ID, number uint32) ([]*machine.Undo, error) {
+	first := number - min(number-1, rowsAtOnce-1)
+	found, err := e.cfg.Store.Undos(e.ctx, id, first, int(number-first)+1)
+	if err != nil {
+		return nil, fmt.Errorf("row %d of the saga log of execution %s: %w", number, id, err)
+	}
+	var rows []*machine.Undo
+	for i := range found {
+		if found[i].Number > number {
+			break
+		}
+		row, err := machine.DecodeUndo(found[i].Body)
+		if err != nil {
+			return nil, fmt.Errorf("row %d of the saga log of execution %s: %w", found[i].Number, id, err)
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 || rows[len(rows)-1].Number != number {
+		return nil, &brokenError{what: fmt.Sprintf("row %d of the saga log is missing", number)}
+	}
+	return rows, nil
 }
 
 // sagaLog reads all rows of an execution's saga log, by number.
@@ -83,26 +110,39 @@ func (e *Engine) sagaLog(ctx context.Context, id store.ID) ([]*machine.Undo, err
 
 // saga keeps the lists of executions by where their sagas stand.
 func (w *writer) saga(s *machine.Start, id store.ID, was, is string) {
-	eachSagaList(s, id, func(k store.IndexKey) {
-		name := k.Value
-		if was == "" {
+	before, after := sagaLists(s, id, was), sagaLists(s, id, is)
+	for _, k := range after {
+		if !slices.Contains(before, k) {
 			w.b.Index = append(w.b.Index, store.Index{IndexKey: k})
-		} else {
-			k.Value = SagaValue(name, was)
+		}
+	}
+	for _, k := range before {
+		if !slices.Contains(after, k) {
 			w.b.DropIndex = append(w.b.DropIndex, k)
 		}
-		k.Value = SagaValue(name, is)
-		w.b.Index = append(w.b.Index, store.Index{IndexKey: k})
-	})
+	}
 }
 
-// eachSagaList visits the lists by sagas that an execution is in, its place in
-// each.
-func eachSagaList(s *machine.Start, id store.ID, visit func(k store.IndexKey)) {
-	of, _, _ := strings.Cut(s.Machine, "/") // without the label of the Map that it is a child of
-	for _, name := range [...]string{"", of} {
-		visit(store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexSagas, Value: name, Start: s.At, ID: id})
+// sagaLists are the places in lists of an execution whose sagas stand so. Children
+// of a map run, which may be very many, are only listed where a person is waited
+// for, with the machine that the Map is of.
+func sagaLists(s *machine.Start, id store.ID, status string) []store.IndexKey {
+	child := s.Map != nil
+	if status == "" || child && status != machine.OnHold {
+		return nil
 	}
+	var all []store.IndexKey
+	of, _, _ := strings.Cut(s.Machine, "/") // without the label of the Map
+	for _, name := range [...]string{"", of} {
+		k := store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexSagas, Start: s.At, ID: id}
+		if !child {
+			k.Value = name
+			all = append(all, k)
+		}
+		k.Value = SagaValue(name, status)
+		all = append(all, k)
+	}
+	return all
 }
 
 // Saga is all that is known of an execution's sagas at one moment.

@@ -124,7 +124,10 @@ func (e *Engine) load(r *resident) error {
 	if err := e.readPayloads(e.ctx, r.id, x); err != nil {
 		return err
 	}
-	program, err := e.cfg.Programs(e.ctx, x.Start.Definition)
+	program, err := machine.LockProgram, error(nil)
+	if !x.Start.Lock {
+		program, err = e.cfg.Programs(e.ctx, x.Start.Definition)
+	}
 	var refusal *asl.Refusal
 	switch {
 	case errors.As(err, &refusal):
@@ -259,16 +262,18 @@ func (e *Engine) settle(s *shard, r *resident, m machine.Message, d machine.Delt
 			e.stopNested(r, j)
 		}
 	}
-	began := r.x.Head.Status == 0
-	e.report(r, &d)
+	if !r.x.Start.Lock {
+		e.report(r, &d)
+		e.metrics.count(r.x.Head.Status, d.Head.Status)
+	}
+	last := r.x.Head.LastJob
 	r.x.Apply(d)
 	for _, j := range d.Jobs {
-		e.launch(s, r, j)
+		e.launch(s, r, j, j.ID <= last)
 	}
 	for _, k := range queued {
 		e.activities.wake(k)
 	}
-	e.metrics.count(began, r.x.Head.Status)
 	r.tell()
 	if r.volatile.Load() && r.x.Head.Status.Ended() && len(r.x.Jobs) == 0 {
 		r.ended()

@@ -42,12 +42,15 @@ func (x *Execution) Uncompensable() string {
 }
 
 // compensate undoes the sagas of the execution: those that are open as a stop
-// does, those that have ended by their own logs, the last one first.
-func (t *turn) compensate() bool {
+// does, those that have ended by their own logs, the last one first. Final says
+// that the execution is never to be redriven.
+func (t *turn) compensate(final bool) bool {
+	spent := final && !t.head.Spent
+	t.head.Spent = t.head.Spent || final
 	if t.running() {
-		return t.stop(nil, true)
+		return t.stop(nil, true) || spent
 	}
-	return t.head.OpenSagas == 0 && t.undoNextSaga(t.head.Sagas)
+	return t.head.OpenSagas == 0 && t.undoNextSaga(t.head.Sagas) || spent
 }
 
 // undoNextSaga begins to undo the last of the first so many sagas that can be

@@ -33,6 +33,7 @@ func (x *Execution) Apply(d Delta) {
 	before := x.Head
 	x.hold(d)
 	x.Head = *d.Head
+	x.Start.Follow(&x.Head)
 	for i, text := range d.Payloads {
 		if ref := before.LastPayload + Ref(i) + 1; x.held[ref] > 0 {
 			x.Payloads[ref] = text
@@ -127,6 +128,7 @@ func (f *Frame) refer(each func(Ref)) {
 		each(f.Join.Items)
 		each(f.Join.From)
 	}
+	each(f.Locked)
 	if f.Body != nil {
 		each(f.Body.Plan.request)
 	}

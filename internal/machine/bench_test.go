@@ -31,7 +31,8 @@ const querySteps = `{"QueryLanguage": "JSONata", "StartAt": "A", "States": {
 // BenchmarkSaga is a whole execution of five tasks with results of 1 KB: six
 // turns, each decided, encoded and applied.
 func BenchmarkSaga(b *testing.B) {
-	for _, c := range []struct{ name, definition string }{{"pass on", plainSteps}, {"merge", fiveSteps}, {"query", querySteps}} {
+	found := strings.Replace(querySteps, `{`, `{"SearchAttributes": {"order": "{% $states.input.order %}", "a": "{% $a %}"}, `, 1)
+	for _, c := range []struct{ name, definition string }{{"pass on", plainSteps}, {"merge", fiveSteps}, {"query", querySteps}, {"found", found}} {
 		b.Run(c.name, func(b *testing.B) { benchmarkSaga(b, c.definition) })
 	}
 }

@@ -78,14 +78,36 @@ func (t *turn) bodyResource(b *body) *asl.Resource {
 }
 
 // call makes a body due, of a step whose row is there.
-func (t *turn) call(f *Frame, u *Undo, o Operation) {
-	t.callBody(f, &body{Operation: o, Row: u.Number, Started: t.head.Now, effort: effort{Prev: u.EnteredEvent}})
+func (t *turn) call(f *Frame, u *Undo, o Operation) { t.callBody(f, t.newBody(u, o)) }
+
+// newBody is the call of a body that is to be made. One that was made before, and
+// given up, goes on under its last key where it may have had an effect, or a
+// person has changed it: under another one it might have a second.
+func (t *turn) newBody(u *Undo, o Operation) *body {
+	b := &body{Operation: o, Row: u.Number, Started: t.head.Now, effort: effort{Prev: u.EnteredEvent}}
+	for i := range u.Calls {
+		if before := &u.Calls[i]; before.Operation == o && (before.Unknown || before.Edition > 0) {
+			b.Alternative, b.Edition, b.Resource, b.Plan.request = before.Alternative, before.Edition, before.Resource, before.Request
+		}
+	}
+	b.sentBefore(u)
+	return b
+}
+
+// sentBefore counts what was sent of a body before it was given up.
+func (b *body) sentBefore(u *Undo) {
+	for i := range u.Calls {
+		if before := &u.Calls[i]; before.Operation == b.Operation && before.Alternative == b.Alternative {
+			b.Sends, b.Unknown = before.Attempts, before.Unknown
+		}
+	}
 }
 
 // callBody evaluates what a body sends, where that was not done, and sends it.
 func (t *turn) callBody(f *Frame, b *body) {
 	f.Body = b
 	if b.Plan.request == 0 {
+		t.recollect(t.entry(b.Row))
 		sc := t.bodyScope(b)
 		sc.why = t.why(f)
 		p, fl := sc.bodyPlan(t.bodyText(b))
@@ -157,16 +179,38 @@ func (sc *scope) bodyPlan(b *asl.Body) (p plan, fl *fault) {
 	if role != nil {
 		p.role = *role
 	}
-	if b.Parameters != nil {
+	switch {
+	case b.Parameters != nil:
 		if whole, fl = sc.template(b.Parameters); fl != nil {
 			return p, fl
 		}
+	case b.Resource.Kind == asl.CompensateChildren:
+		whole = datum{tree: sc.children()}
 	}
 	var ok bool
 	if p.request, ok = t.number(&whole, t.env.Limits.Payload); !ok {
 		return p, tooLarge(sc.state.Name)
 	}
 	return p, nil
+}
+
+// children tells whom the undo of nested executions means: those that the step
+// has started, or the children of its map run.
+func (sc *scope) children() value.Value {
+	t, u := sc.turn, sc.step
+	asked := value.NewObject()
+	if u.Request != 0 {
+		asked = t.tree(u.Request)
+	}
+	if sc.state.Type == asl.Map {
+		return value.NewObject(member("MapRun", asked.Get("MapRun")), member("MaxConcurrency", asked.Get("MaxConcurrency")))
+	}
+	return value.NewObject(
+		member("StateMachineArn", asked.Get("StateMachineArn")),
+		member("Name", asked.Get("Name")),
+		member("StepId", value.NewString(StepID(t.x.Start.ID, u.Number))),
+		member("Attempts", value.NewInt(int64(u.Tries))),
+	)
 }
 
 // bodyWorked goes on after a try of a body.
@@ -207,9 +251,10 @@ func (t *turn) bodyEnded(f *Frame, result Ref, fl *fault) {
 	case b.Operation == Confirm:
 		t.unconfirmed(f, fl)
 	case !b.Unknown && b.Alternative+1 < len(t.p.States[t.entry(b.Row).State].Step.Compensate):
-		t.record(f, 0, fl)
-		t.callBody(f, &body{Operation: Compensate, Row: b.Row, Alternative: b.Alternative + 1, Started: t.head.Now,
-			effort: effort{Prev: b.Prev}})
+		u := t.record(f, 0, fl)
+		next := &body{Operation: Compensate, Row: b.Row, Alternative: b.Alternative + 1, Started: t.head.Now, effort: effort{Prev: b.Prev}}
+		next.sentBefore(u)
+		t.callBody(f, next)
 	case t.goesOnWithout(f):
 		t.settleStep(f, CompensationFailed, 0, fl)
 		f.Recovery.Failed = true
@@ -244,7 +289,8 @@ func (t *turn) goesOnWithout(f *Frame) bool {
 func (t *turn) record(f *Frame, result Ref, fl *fault) *Undo {
 	b := f.Body
 	u := t.rewrite(b.Row)
-	call := BodyCall{Operation: b.Operation, Key: keyOf(b.Operation, b.Alternative, b.Edition), Started: b.Started, Ended: t.head.Now, Attempts: b.Sends,
+	call := BodyCall{Operation: b.Operation, Alternative: b.Alternative, Edition: b.Edition, Resource: b.Resource,
+		Started: b.Started, Ended: t.head.Now, Attempts: b.Sends, Unknown: b.Unknown,
 		Request: b.Plan.request, Result: result}
 	if fl != nil {
 		call.Error, call.Cause = fl.Error, fl.Cause
@@ -258,6 +304,9 @@ func (t *turn) settleStep(f *Frame, as Settled, result Ref, fl *fault) {
 	operation := f.Body.Operation
 	u := t.record(f, result, fl)
 	u.Settled = as
+	if as == Compensated {
+		t.unlock(f, u)
+	}
 	f.Prev = max(f.Prev, f.Body.Prev)
 	f.Body = nil
 	if as == CompensationFailed || as == Skipped {

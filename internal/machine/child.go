@@ -2,6 +2,7 @@ package machine
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
@@ -11,6 +12,7 @@ import (
 type birth struct {
 	MachineARN string // of the machine, of a version or of an alias; "" where none was given
 	Name       string // given, or that of the attempt: a request sent again finds what runs already
+	Named      bool   // the name was given
 	Input      value.Text
 	Trace      string
 }
@@ -25,11 +27,9 @@ func (r *Request) Birth() (birth, error) {
 		Trace:      asked.Get("TraceHeader").AsString(),
 		Input:      value.Checked("{}"),
 	}
-	if b.Name == "" {
-		b.Name = r.StepID
-		if r.Attempt > 1 { // the child of the attempt before has ended, and keeps its name
-			b.Name += "-" + strconv.FormatUint(uint64(r.Attempt), 10)
-		}
+	if b.Named = b.Name != ""; !b.Named {
+		step, _, _ := strings.Cut(r.StepID, "~") // an edited request is another attempt as well
+		b.Name = ChildName(step, r.Attempt)
 	}
 	switch in := asked.Get("Input"); in.Kind() {
 	case value.Absent, value.Null:
@@ -43,6 +43,16 @@ func (r *Request) Birth() (birth, error) {
 		b.Input = in.Text()
 	}
 	return b, nil
+}
+
+// ChildName is the name of the execution that an attempt of a step starts, where
+// the definition gives none: those of earlier attempts have ended, and keep
+// theirs.
+func ChildName(stepID string, attempt uint32) string {
+	if attempt > 1 {
+		return stepID + "-" + strconv.FormatUint(uint64(attempt), 10)
+	}
+	return stepID
 }
 
 // Ending is a nested execution that has ended, as its parent is told.

@@ -10,8 +10,8 @@ import (
 // Every record begins with the number of its encoding, and is read by that
 // number for as long as stores hold it. A new encoding gets a new number.
 const (
-	startFormat  = 3
-	headFormat   = 4
+	startFormat  = 4
+	headFormat   = 5
 	frameFormat  = 4
 	jobFormat    = 3
 	eventsFormat = 2
@@ -22,6 +22,8 @@ const (
 	plainHead      = 2 // the format of a head that is no map run's, was begun once, and has counted no invocations
 	plainJob       = 1 // the format of a job that is not polled, follows none that was, and is no test case's
 	sagalessHead   = 3 // … and of one that has begun no saga
+	unfoundHead    = 4 // … and of one that is found by no search attributes
+	unlockedStart  = 3 // … and of one that runs a test case, and is no lock
 	sagalessJob    = 2 // … and of one that is no call of a body, nor anything that only a saga has
 	sagalessFrame  = 3 // … and of one in no saga
 	sagalessEvents = 1 // the format of events none of which only a saga has

@@ -18,7 +18,7 @@ var (
 		ID: ID{1, 2, 3}, Account: "123456789012", Region: "eu-central-1", Machine: "m", Name: "n", Definition: [32]byte{4},
 		Version: "v", Alias: "a", RoleARN: "r", Trace: "t", Express: true, At: 5, Depth: 6,
 		Parent: &Parent{ID: ID{7}, Job: 8},
-		Map:    &MapStart{State: "s", Item: &itemStart{Index: 9, Count: 10}}, TestCase: "c",
+		Map:    &MapStart{State: "s", Item: &itemStart{Index: 9, Count: 10}}, TestCase: "c", Lock: true,
 	}
 	fullHead = Head{
 		Status: Failed, Now: 1, Stop: 2, LastEvent: 3, Entries: 4, LastPayload: 5, LastFrame: 6, LastJob: 7, Input: 8, Output: 9,
@@ -26,35 +26,36 @@ var (
 		Kept: true, Redriven: 13, Tokens: []redriveToken{{"t", 14}, {"u", 15}}, Invocations: []invocations{{"s", 16}, {"t", 17}},
 		Run: &Run{MaxConcurrency: 13, ToleratedCount: -14, ToleratedPercentage: 15.5, Items: counts{16, 17, 18, 19, 20, 21, 34, 35},
 			Executions: counts{22, 23, 24, 25, 26, 27, 36, 37}, Lost: 42, Again: 38, Until: 43, Read: 28, Begun: 29, Taken: 30, Children: 31, Bytes: 32, Writes: 33, Cursor: "c", Over: true, Failing: true},
-		ParentJob: 40, Sagas: 44, OpenSagas: 45, Aborting: 46, EndedSagas: [4]uint32{47, 48, 49, 50}, Holds: 51, OpenHolds: 52, Pivoted: true, Spent: true, Undone: true,
+		ParentJob: 40, Sagas: 44, OpenSagas: 45, Aborting: 46, EndedSagas: [4]uint32{47, 48, 49, 50}, Holds: 51, OpenHolds: 52, Pivoted: true, Spent: true, Undone: true, Late: []expected{{53, "s", 54}}, Search: []Attribute{{"a", "b"}, {"c", ""}}, Definition: [32]byte{31: 55},
 	}
 	fullFrame = Frame{
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
-		effort:    effort{Prev: 8, Retries: []uint32{10, 0}, Sends: 11, Submissions: 22, Unknown: true, Endless: 26, Edition: 27},
+		effort:    effort{Prev: 8, Retries: []uint32{10, 0}, Sends: 11, Submissions: 22, Unknown: true, Endless: 26, Edition: 27, Asked: 59},
 		Variables: []binding{{"a", 9}, {"b", math.MaxUint32}}, Tried: 20, Job: 12,
 		Join: &Join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18, From: 25}, Result: 19,
 		Lost: []lost{{Entry: 21, Attempt: 22, Request: 23, Items: 24, As: Aborted}},
 		Undo: 28, Outcome: StepUnknown,
-		Scope: &Scope{Saga: 29, Outermost: true, Floor: 30, Committed: true, Aborting: true, Failed: true, Ended: true, Output: 31,
+		Scope: &Scope{Saga: 29, Outermost: true, Floor: 30, Committed: true, Aborting: true, Failed: true, Locks: 61, Ended: true, Output: 31,
 			Assigned: []binding{{"c", 32}}, Confirms: 33, Next: 34,
 			Save: &savePoint{State: "p", Input: 35, Variables: []binding{{"d", 36}}, Undo: 37, Tries: 38, returning: true}},
 		Recovery: &recovery{Then: returned, Index: 39, Floor: 40, Fault: fullFault, Failed: true, Fenced: true, Begun: 41, Active: 42},
 		Body: &body{Operation: Ask, Row: 43, Alternative: 44, Resource: "r", Plan: plan{45, 46, 47, "role"}, Started: 48, Fault: &fullFault,
-			effort: effort{Prev: 49, Retries: []uint32{50}, Sends: 51, Submissions: 52, Unknown: true, Endless: 53, Edition: 54}},
-		Hold: &Hold{Number: 55, Operation: Confirm, Row: 56, Since: 57, Fault: fullFault},
+			effort: effort{Prev: 49, Retries: []uint32{50}, Sends: 51, Submissions: 52, Unknown: true, Endless: 53, Edition: 54, Asked: 60}},
+		Hold: &Hold{Number: 55, Operation: Confirm, Row: 56, Since: 57, Fault: fullFault}, Locked: 62,
+		Claim: &Claim{Execution: ID{63}, Job: 64, Saga: 65, Entry: 66, Granted: true},
 	}
 	fullFault = fault{Failure: Failure{textPointer("e"), textPointer("c")}, event: 58, fatal: true, timeout: true, heartbeat: true,
 		within: true, evaluated: true, declared: true, undone: true}
 	fullJob = Job{
-		ID: 1, Kind: Unwind, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
+		ID: 1, Kind: GrantLock, Frame: 2, State: "s", Entry: 3, Attempt: 4, Send: 5, Request: 6, RoleARN: "r", Made: 7,
 		Deadline: never, Heartbeat: 8, Due: -9, Submitted: true, Taken: true, Answer: 10, Earlier: 11, Invocation: 12,
 		Operation: Compensate, Alternative: 13, Edition: 14, Resource: "s", Landing: true,
 	}
 	fullUndo = Undo{
-		Number: 1, Kind: undoSaga, Prev: 2, State: "s", Saga: 3, Outcome: StepUnknown, Settled: NotOwed, Started: 4, Ended: -5, Attempts: 6,
-		Error: textPointer("e"), Cause: textPointer(""), Asked: true, EnteredEvent: 7, Input: 8, Result: 9, Variables: []binding{{"a", 10}},
-		Heads: []uint32{11, 12}, AtOnce: 13, Status: SagaAbandoned, Committed: true,
-		Calls: []BodyCall{{Operation: Confirm, Key: "k", Started: 14, Ended: 15, Attempts: 16, Request: 17, Result: 18,
+		Number: 1, Kind: undoSaga, Prev: 2, State: "s", Saga: 3, Outcome: StepUnknown, Settled: NotOwed, Started: 4, Ended: -5, Attempts: 6, Tries: 20,
+		Error: textPointer("e"), Cause: textPointer(""), Asked: true, EnteredEvent: 7, Input: 8, Request: 19, Result: 9, Variables: []binding{{"a", 10}},
+		Heads: []uint32{11, 12}, AtOnce: 13, Lock: 23, Status: SagaAbandoned, Committed: true,
+		Calls: []BodyCall{{Operation: Confirm, Alternative: 21, Edition: 22, Resource: "r", Started: 14, Ended: 15, Attempts: 16, Unknown: true, Request: 17, Result: 18,
 			Error: textPointer("e"), Cause: textPointer("c")}},
 	}
 	fullEvents = []Event{
@@ -86,16 +87,20 @@ func records() []record {
 	job := func(j Job) record {
 		return record{"job", AppendJob(nil, &j), func(b []byte) (any, error) { return DecodeJob(b) }, &j}
 	}
-	ordinaryStart, untestedStart, testedStart := fullStart, fullStart, fullStart
+	unlocked := fullStart
+	unlocked.Lock = false
+	ordinaryStart, untestedStart, testedStart := unlocked, unlocked, unlocked
 	ordinaryStart.Map, ordinaryStart.TestCase, untestedStart.TestCase, testedStart.Map = nil, "", "", nil
 	ordinaryHead, uncountedHead := fullHead, fullHead
 	ordinaryHead.Run, uncountedHead.Invocations = nil, nil
 	sagalessFrame, sagalessJob, sagalessHead := sagaless()
+	unfoundHead, foundHead := fullHead, sagalessHead
+	unfoundHead.Search, unfoundHead.Definition, foundHead.Search = nil, [32]byte{}, fullHead.Search
 	ordinaryFrame, ordinaryJob := sagalessFrame, sagalessJob
 	ordinaryFrame.Submissions, ordinaryJob.Answer, ordinaryJob.Earlier, ordinaryJob.Invocation = 0, 0, 0, 0
 	return []record{
-		start(fullStart), head(fullHead), start(ordinaryStart), start(untestedStart), start(testedStart), head(ordinaryHead), head(uncountedHead),
-		job(fullJob), job(sagalessJob), job(ordinaryJob), head(sagalessHead),
+		start(fullStart), start(unlocked), head(fullHead), start(ordinaryStart), start(untestedStart), start(testedStart), head(ordinaryHead), head(uncountedHead),
+		job(fullJob), job(sagalessJob), job(ordinaryJob), head(sagalessHead), head(unfoundHead), head(foundHead),
 		frame(fullFrame), frame(sagalessFrame), frame(ordinaryFrame),
 		{"undo", AppendUndo(nil, &fullUndo), func(b []byte) (any, error) { return DecodeUndo(b) }, &fullUndo},
 		{"events", AppendEvents(nil, fullEvents), func(b []byte) (any, error) { return DecodeEvents(b) }, fullEvents},
@@ -105,16 +110,17 @@ func records() []record {
 // sagaless are a frame, a job and a head that have nothing to do with a saga.
 func sagaless() (Frame, Job, Head) {
 	f, j, h := fullFrame, fullJob, fullHead
-	f.Undo, f.Outcome, f.Endless, f.Edition, f.Scope, f.Recovery, f.Body, f.Hold = 0, 0, 0, 0, nil, nil, nil, nil
+	f.Undo, f.Outcome, f.Endless, f.Edition, f.Asked, f.Scope, f.Recovery, f.Body, f.Hold, f.Locked, f.Claim = 0, 0, 0, 0, 0, nil, nil, nil, nil, 0, nil
 	j.Kind, j.Operation, j.Alternative, j.Edition, j.Resource, j.Landing = WriteResults, Forward, 0, 0, "", false
-	h.Sagas, h.OpenSagas, h.Aborting, h.EndedSagas, h.Holds, h.OpenHolds, h.Pivoted, h.Spent, h.Undone = 0, 0, 0, [4]uint32{}, 0, 0, false, false, false
+	h.Sagas, h.OpenSagas, h.Aborting, h.EndedSagas, h.Holds, h.OpenHolds, h.Pivoted, h.Spent, h.Undone, h.Late = 0, 0, 0, [4]uint32{}, 0, 0, false, false, false, nil
+	h.Search, h.Definition = nil, [32]byte{}
 	return f, j, h
 }
 
 // TestFullValues makes sure that the values above leave no field out, so that
 // a field that no record keeps is noticed.
 func TestFullValues(t *testing.T) {
-	for _, v := range []any{fullStart, *fullStart.Parent, *fullStart.Map, *fullStart.Map.Item, fullHead, *fullHead.Run, fullHead.Run.Items, fullFrame, *fullFrame.Join,
+	for _, v := range []any{fullStart, *fullStart.Parent, *fullStart.Map, *fullStart.Map.Item, fullHead, *fullHead.Run, fullHead.Run.Items, fullHead.Search[0], fullFrame, *fullFrame.Join,
 		fullFrame.Lost[0], *fullFrame.Scope, *fullFrame.Scope.Save, *fullFrame.Recovery, *fullFrame.Body, *fullFrame.Hold, fullUndo,
 		fullUndo.Calls[0], fullJob, fullEvents[0], *fullEvents[0].Saga} {
 		r := reflect.ValueOf(v)

@@ -83,6 +83,9 @@ func (w *effort) attempt() uint32 {
 	return n
 }
 
+// try is the number of the attempt that the frame's step is at, over redrives.
+func (f *Frame) try() uint32 { return f.Tried + f.attempt() + f.Endless }
+
 // taskContext is the token of the job that the state makes, or has made; and,
 // where not all is to be as on AWS, what other calls carry as headers: the step
 // and its how manieth send it is.
@@ -96,7 +99,7 @@ func (sc *scope) taskContext() value.Value {
 		id, send = t.head.LastJob+1, f.Sends+1
 	}
 	b := value.NewBuilder(3)
-	b.Set("Token", value.NewString(t.x.token(t.env, id, f.Tried+f.attempt())))
+	b.Set("Token", value.NewString(t.x.token(t.env, id, f.try())))
 	if !t.env.StrictAWS {
 		b.Set("StepId", value.NewString(StepID(t.x.Start.ID, f.Entry)))
 		b.Set("Attempt", value.NewInt(int64(send)))

@@ -42,6 +42,9 @@ const (
 	ReadItems                       // read the next page of a map run's items
 	WriteResults                    // write a map run's results
 	Unwind                          // undo the nested executions that a step has started, and hear of the end
+	TakeLock                        // claim a lock, and hear when it is granted
+	FreeLock                        // claim it no more
+	GrantLock                       // tell who has claimed this lock that it is granted
 )
 
 // Job is something that the outside must do. Its number, with the execution's

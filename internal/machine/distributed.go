@@ -58,6 +58,9 @@ func (t *turn) distributed(sc *scope) *fault {
 // askForRun opens the job that starts the Map's run, or redrives it.
 func (t *turn) askForRun(f *Frame, s *asl.State) {
 	f.Phase = Joining
+	if s.Step != nil {
+		f.Unknown, f.Asked = true, f.Result // until it has ended well, some children may have done their work
+	}
 	f.Job = t.open(Job{Kind: StartRun, Frame: f.ID, State: s.Name, Entry: f.Entry, Attempt: f.attempt(),
 		Request: f.Result, Deadline: never, Due: t.head.Now})
 }
@@ -271,6 +274,7 @@ func (t *turn) runEnded(j *Job, m Message) bool {
 	t.jobs.put(j.ID, nil)
 	f.Job, f.Phase = 0, Working
 	if m.Kind == JobSucceeded {
+		t.note(f, s, StepSucceeded, 0, nil)
 		t.complete(f, s, datum{ref: t.payload(m.Output, value.Value{})})
 		return true
 	}

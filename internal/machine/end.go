@@ -75,6 +75,7 @@ func (t *turn) endBy(status Status, fl *fault, compensate bool) bool {
 		return true
 	case !compensate && t.allAbort(open) && (status == Aborted || !t.bound(open)):
 		for _, f := range open {
+			t.breakOff(f)
 			t.endSaga(f, SagaAbandoned, nil)
 		}
 		t.head.Spent = t.head.Spent || t.undoing()
@@ -154,7 +155,14 @@ func (t *turn) end(s Status, e Event) {
 	if s == TimedOut {
 		t.head.Error = nil // DescribeExecution has none, history has
 	}
-	t.head.OpenSagas, t.head.OpenHolds = 0, 0
+	t.head.OpenSagas = 0
+	if t.head.OpenHolds > 0 { // nobody is waited for any more
+		for _, id := range t.allFrames() {
+			if t.peek(id).Hold != nil {
+				t.unhold(t.frame(id))
+			}
+		}
+	}
 	if root := t.peek(0); root != nil && root.Scope != nil && s != Succeeded {
 		t.head.Undone = t.entry(root.Scope.Saga).Status == SagaAborted
 	}
@@ -170,7 +178,7 @@ func (t *turn) end(s Status, e Event) {
 func (t *turn) lastDelta() Delta {
 	var closed []JobID
 	for _, id := range slices.Sorted(maps.Keys(t.x.Jobs)) {
-		if j := t.peekJob(id); j != nil && j.Kind == Halt {
+		if j := t.peekJob(id); j != nil && (j.Kind == Halt || j.Kind == FreeLock) {
 			continue // of a branch that was given up before
 		}
 		t.halt(id)
@@ -186,15 +194,15 @@ func (t *turn) lastDelta() Delta {
 		d.Dropped = slices.Sorted(maps.Keys(t.x.Frames))
 	}
 	for _, j := range t.jobs.rows {
-		if j != nil && (j.Kind == Tell || j.Kind == Halt) {
+		if j != nil && (j.Kind == Tell || j.Kind == Halt || j.Kind == FreeLock) {
 			d.Jobs = append(d.Jobs, j)
 		}
 	}
 	return d
 }
 
-// told closes the job of telling the parent, or of stopping somebody, once that
-// has been done.
+// told closes the job of telling somebody, or of stopping somebody, once that has
+// been done.
 func (t *turn) told(j *Job, kind MessageKind) bool {
 	if kind != JobSucceeded && kind != JobFailed {
 		return false

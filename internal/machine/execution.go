@@ -18,7 +18,7 @@
 // results.go with what its children came to, and rerun.go again. Beside them stand
 // join.go (the frames beneath a Parallel or Map), retry.go (what becomes of a
 // fault.go), redrive.go (how one that failed goes on), query.go (expressions and
-// how their failures are worded), context.go and assign.go. At the edges:
+// how their failures are worded), context.go, assign.go and search.go. At the edges:
 // event.go, request.go and child.go (what a job asks, and what a nested
 // execution tells), token.go, arn.go, trial.go (one state alone), and the
 // records on disk: codec.go, rows.go, group.go.
@@ -100,6 +100,7 @@ type Start struct {
 	Parent     *Parent
 	Map        *MapStart // of a map run, or of a child of one
 	TestCase   string    // that mocks some of its states, or ""
+	Lock       bool      // it is a semantic lock, of the key that is its name
 }
 
 // MapStart ties a map run, or a child of one, to its distributed Map. Machine
@@ -154,13 +155,18 @@ type Head struct {
 	EndedSagas [4]uint32 // by how they ended: from SagaAborted on
 	Holds      uint32    // so far
 	OpenHolds  uint32
-	Pivoted    bool // a saga of it could not go back
-	Spent      bool // a saga has ended so that it can't be redriven
-	Undone     bool // of one that ended without success: it was a saga, and nothing of it is left
+	Pivoted    bool       // a saga of it could not go back
+	Spent      bool       // a saga has ended so that it can't be redriven
+	Undone     bool       // of one that ended without success: it was a saga, and nothing of it is left
+	Late       []expected // replaced, never changed
+
+	Definition [32]byte // by which a redrive lets it go on; zero: the start's
 
 	// ParentJob is the parent's job that the end completes, where a redrive of
 	// the parent has opened another than the one of the start; 0: that one.
 	ParentJob JobID
+
+	Search []Attribute // by which it is found, in order of name; replaced, never changed
 }
 
 // invocations are how often a state's work was asked for so far.
@@ -211,6 +217,7 @@ func Restore(s Start, h Head, frames []*Frame, jobs []*Job) *Execution {
 		Jobs:     make(map[JobID]*Job, len(jobs)+2),
 		Payloads: make(map[Ref]value.Text, 8),
 	}
+	x.Start.Follow(&h)
 	for _, f := range frames {
 		x.Frames[f.ID] = f
 	}
@@ -279,6 +286,8 @@ type Frame struct {
 	Recovery *recovery // while what it did is being undone
 	Body     *body     // the call of a body that is due
 	Hold     *Hold     // what waits for a person
+	Locked   Ref       // the key of the lock that the step holds, 0: none
+	Claim    *Claim    // of a lock; replaced, never changed
 }
 
 // isTop reports whether the frame stands beneath none.
@@ -293,6 +302,7 @@ type effort struct {
 	Unknown     bool     // a send may have had an effect although it failed
 	Endless     uint32   // tries after the last retry, where no error may end the work
 	Edition     uint32   // how often an operator gave another request or resource
+	Asked       Ref      // in a saga: the request of the last call; of a distributed Map: the plan of its run
 }
 
 // Join is a Parallel's or Map's account of the frames beneath it.

@@ -112,12 +112,13 @@ func (t *turn) resolve(r *Resolution) bool {
 	t.unhold(f)
 	t.event(Event{Type: SagaResolved, Prev: h.Fault.event, State: t.heldState(f, h), Worker: r.Operator,
 		Saga: &SagaTold{Saga: t.sagaOf(f), Hold: h.Number, Word: r.Verb.String(), Reason: r.Reason}})
+	planned := f.Recovery != nil // else what is undone begins by itself
 	if h.Operation == Forward {
 		t.resolveForward(f, h, r)
 	} else {
 		t.resolveBody(f, h, r)
 	}
-	if f.Recovery != nil {
+	if planned && f.Recovery != nil {
 		t.undo(f)
 	}
 	return true
@@ -157,8 +158,10 @@ func (t *turn) resolveForward(f *Frame, h *Hold, r *Resolution) {
 	s := t.state(f)
 	switch r.Verb {
 	case Retry:
-		t.work(f, s, f.Prev)
+		f.Tried++
+		t.workAgain(f, s)
 	case Edit:
+		f.Tried++
 		sc := t.scope(f, s, f.Prev)
 		p, fl := sc.plan()
 		if fl != nil {
@@ -167,7 +170,7 @@ func (t *turn) resolveForward(f *Frame, h *Hold, r *Resolution) {
 		f.Edition++
 		p.request = t.payload(r.Output, value.Value{})
 		f.Phase = Working
-		t.send(f, &s.Task.Resource, &f.effort, p, Job{State: s.Name, Entry: f.Entry, Attempt: f.Tried + f.attempt(),
+		t.send(f, &s.Task.Resource, &f.effort, p, Job{State: s.Name, Entry: f.Entry, Attempt: f.try(),
 			Request: p.request, RoleARN: p.role, Edition: f.Edition})
 	case Done:
 		if r.Outcome == StepSucceeded {
@@ -210,7 +213,7 @@ func (t *turn) stepIsNot(f *Frame, s *asl.State) {
 // resolveBody goes on with an undo or a Confirm that was held.
 func (t *turn) resolveBody(f *Frame, h *Hold, r *Resolution) {
 	if f.Body == nil {
-		f.Body = &body{Operation: h.Operation, Row: h.Row, Started: t.head.Now, effort: effort{Prev: t.entry(h.Row).EnteredEvent}}
+		f.Body = t.newBody(t.entry(h.Row), h.Operation)
 	}
 	b := f.Body
 	switch r.Verb {
@@ -231,6 +234,34 @@ func (t *turn) resolveBody(f *Frame, h *Hold, r *Resolution) {
 	}
 }
 
+// breakOff notes of the steps that are under way in a saga, and of the bodies that
+// are due, how far they had come: it ends as it stands, and may be undone later.
+func (t *turn) breakOff(saga *Frame) {
+	for _, id := range t.allFrames() {
+		f := t.peek(id)
+		if t.outermost(f) != saga {
+			continue
+		}
+		f = t.frame(id)
+		if s := t.state(f); s.Step != nil && f.Body == nil && f.Recovery == nil && (f.Phase == Working || f.Phase == Retrying || f.Phase == Joining) {
+			f.Unknown = f.Unknown || t.sent(f)
+			t.note(f, s, f.outcome(), 0, nil)
+		}
+		t.dropLock(saga, f)
+		if f.Body == nil || f.Body.Operation == Ask {
+			continue
+		}
+		f.Body.Unknown = f.Body.Unknown || f.Job != 0 && t.peekJob(f.Job).Kind != Timer
+		t.record(f, 0, nil)
+	}
+}
+
+// sent reports whether a frame's step has a call that is under way.
+func (t *turn) sent(f *Frame) bool {
+	j := t.peekJob(f.Job)
+	return j != nil && t.x.Jobs[f.Job] != nil && (j.Kind == Call || j.Kind == Child || j.Kind == Activity && j.Taken)
+}
+
 // abandon ends a saga as it stands. The execution fails by it.
 func (t *turn) abandon(r *Resolution) bool {
 	for _, f := range t.openSagas() {
@@ -241,6 +272,7 @@ func (t *turn) abandon(r *Resolution) bool {
 		fl.fatal, fl.within = true, true
 		fl.event = t.event(Event{Type: SagaResolved, Prev: f.Prev, Worker: r.Operator,
 			Saga: &SagaTold{Saga: r.Saga, Hold: r.Hold, Word: Abandon.String(), Reason: r.Reason}})
+		t.breakOff(f)
 		t.prune(f)
 		t.dropBody(f)
 		t.close(f)

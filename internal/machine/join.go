@@ -108,7 +108,7 @@ func (t *turn) expire(f, failed *Frame) {
 // abortState tells that a state which was entered is not left, and the same of
 // all that it has under way.
 func (t *turn) abortState(f *Frame, cause int64) {
-	if f.Phase == Entering {
+	if f.Phase == Entering || f.Phase == Joining && f.Recovery != nil { // that was told as it was stood down
 		return
 	}
 	s := t.state(f)

@@ -44,8 +44,8 @@ func (u *Undo) Owed(p *asl.Program) bool {
 	if !u.IsStep() || !u.owed() {
 		return false
 	}
-	step := p.States[u.State].Step
-	return step != nil && step.Compensate != nil
+	s := p.States[u.State] // which a redrive may have given up, where nothing was owed for it
+	return s != nil && s.Step != nil && s.Step.Compensate != nil
 }
 
 // Verbs are those that fit what the frame holds.

@@ -7,14 +7,17 @@ import "github.com/backstep/backstep/internal/value"
 type Message struct {
 	Kind    MessageKind
 	Job     JobID      // that it is about; Begin of a map run, Redrive of a run's child: the parent's job that waits for the end
-	Output  value.Text // Begin: the input; Succeeded, Submitted: the answer
-	Failure *Failure   // JobFailed, Stop
+	Output  value.Text // Begin: the input; Succeeded, Submitted, Refused: the answer; Granted: the lock's key
+	Failure *Failure   // JobFailed, Stop, Refused
 	Effect  Effect     // JobFailed: what is known of the call's effect
 	Worker  string     // Taken: the worker's name, or ""
 	Token   string     // Redrive: the caller's token, or ""
+	Claim   *Claim     // Claimed, Unclaimed, Granted
+	Final   bool       // CompensateSagas: it is never redriven
 
 	Run        *runInput   // Begin of a map run
 	Resolution *Resolution // Resolve
+	Changes    *Changes    // Redrive: what is different, nil: nothing
 	Endings    []Ending    // Answered
 	Update     *Update     // Updated
 }
@@ -38,7 +41,11 @@ const (
 	Answered                               // children of the map run have ended
 	Updated                                // somebody changes the map run's limits
 	Resolve                                // a person decides about a hold
+	Claimed                                // a step claims this lock
+	Unclaimed                              // … no more
+	Granted                                // the lock has it that a step holds it
 	CompensateSagas                        // somebody wants the execution's sagas undone
+	Refused                                // the task's answer came too late
 )
 
 // Failure is an error of the language: a name that Retry and Catch match, and a

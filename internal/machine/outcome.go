@@ -13,7 +13,7 @@ func (t *turn) concludes(f *Frame, s *asl.State, fl *fault) bool {
 		t.note(f, s, f.outcome(), 0, fl)
 		switch {
 		case f.Outcome != StepUnknown:
-		case s.Step.Query != nil:
+		case s.Step.Query != nil && !t.stuck(f, fl): // one that is tried again need not be asked for
 			b := &body{Operation: Ask, Row: f.Entry, Started: t.head.Now, Fault: fl, effort: effort{Prev: f.EnteredEvent}}
 			t.callBody(f, b)
 			return false
@@ -68,7 +68,7 @@ func (t *turn) toldOutcome(f *Frame, result Ref, fl *fault) {
 		outcome, output = t.readAnswer(result)
 	}
 	if b.Fault == nil {
-		t.toldUndo(b.Row, outcome, output)
+		t.toldUndo(f, b.Row, outcome, output)
 		return
 	}
 	s := t.state(f)
@@ -87,7 +87,7 @@ func (t *turn) toldOutcome(f *Frame, result Ref, fl *fault) {
 }
 
 // toldUndo notes what a Query says of a step whose undo is due.
-func (t *turn) toldUndo(row uint32, outcome Outcome, output Ref) {
+func (t *turn) toldUndo(f *Frame, row uint32, outcome Outcome, output Ref) {
 	u := t.rewrite(row)
 	u.Asked = true
 	switch outcome {
@@ -95,6 +95,7 @@ func (t *turn) toldUndo(row uint32, outcome Outcome, output Ref) {
 		u.Outcome, u.Result = outcome, output
 	case StepFailed:
 		u.Outcome, u.Settled = outcome, NotOwed
+		t.unlock(f, u)
 	}
 }
 

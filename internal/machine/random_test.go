@@ -218,7 +218,7 @@ func (w *wanderer) message(s *script) Message {
 	case n < 40:
 		m.Kind = MessageKind(1 + w.IntN(int(Continue)))
 	case n < 60:
-		m.Kind, m.Failure = JobFailed, failure(w.pick("A", "B", "", "States.Timeout"), "why", w.IntN(2) == 0)
+		m.Kind, m.Failure = JobFailed, failure(w.pick("A", "B", "", "States.Timeout")+w.pick(" why", ""))
 	default:
 		m.Kind = JobSucceeded
 		switch s.x.Jobs[m.Job].Kind {

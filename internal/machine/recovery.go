@@ -109,7 +109,9 @@ func (t *turn) aborting(f *Frame, fl *fault) {
 func (t *turn) fence(f *Frame, s *asl.State) {
 	j := (*Job)(nil)
 	if f.Job != 0 && f.Body == nil && f.Phase == Working {
-		j = t.job(f.Job)
+		if j = t.job(f.Job); j.Kind == TakeLock || t.x.Jobs[f.Job] == nil {
+			j = nil // it was not sent yet
+		}
 	}
 	switch {
 	case j == nil:
@@ -126,6 +128,7 @@ func (t *turn) fence(f *Frame, s *asl.State) {
 	if f.Hold != nil && s.Step.Pivot && f.Unknown {
 		return // it is held until somebody says what became of it
 	}
+	t.expect(f)
 	t.dropBody(f)
 	t.close(f)
 	t.note(f, s, f.outcome(), 0, nil)
@@ -133,7 +136,7 @@ func (t *turn) fence(f *Frame, s *asl.State) {
 
 // lands reports whether a frame's step is a call that is let land.
 func (t *turn) lands(f *Frame, s *asl.State) bool {
-	return f.Job != 0 && f.Body == nil && f.Phase == Working && s.Task.Resource.Pattern == asl.RequestResponse &&
+	return f.Job != 0 && f.Body == nil && f.Phase == Working && t.peekJob(f.Job).Kind != TakeLock && s.Task != nil && s.Task.Resource.Pattern == asl.RequestResponse &&
 		s.Task.Resource.Kind != asl.Activity
 }
 
@@ -336,7 +339,7 @@ func (t *turn) undoesFirst(f *Frame, s *asl.State, r *recovery) bool {
 	switch {
 	case !t.p.HasSagas():
 		return false
-	case s.Step != nil && r.Then == caught && f.Outcome != 0 && f.Undo == f.Entry:
+	case s.Step != nil && f.Outcome != 0 && f.Undo == f.Entry && (r.Then == caught || r.Then == again && s.Type == asl.Map):
 		r.Floor = t.entry(f.Entry).Prev
 		return true
 	case f.Join == nil:
@@ -406,6 +409,7 @@ func (t *turn) goBack(f *Frame) {
 	t.forget(f)
 	f.State, f.Input, f.Phase = save.State, save.Input, Entering
 	t.assign(f, save.Variables)
+	t.searchBack(f)
 	f.Job = t.open(Job{Kind: Timer, Frame: f.ID, State: f.State, Due: t.head.Now + delay})
 }
 

@@ -41,7 +41,7 @@ func (h *Head) unfit(s *Start, l Limits, now int64) string {
 	case l.full(h):
 		return "Execution history event limit exceeded"
 	case h.Spent:
-		return "Execution has a saga that did not end well, and cannot be redriven"
+		return "Execution was undone, or has a saga that did not end well, and cannot be redriven"
 	case !h.Kept: // it ended under a version that knew no redrives
 		return "Execution was started before the launch of RedriveExecution"
 	case now >= s.At+longestLife:
@@ -69,12 +69,12 @@ func (h *Head) RedriveOf(token string, now int64) (int64, bool) {
 // redrive lets an execution that ended without success go on where it stood:
 // what was entered and not left is done again, under the same step id, and
 // what was left stays as it is.
-func (t *turn) redrive(token string) bool {
+func (t *turn) redrive(token string, c *Changes) bool {
 	h := &t.head
 	if _, again := h.RedriveOf(token, h.Now); again || h.NotRedrivable(&t.x.Start, t.env.Limits, h.Now) != "" {
 		return false
 	}
-	t.goOn(token)
+	t.goOn(token, c)
 	return true
 }
 
@@ -93,18 +93,15 @@ func (t *turn) redriveChild(job JobID) bool {
 	case h.unfit(&t.x.Start, t.env.Limits, h.Now) != "":
 		t.tellAgain()
 	default:
-		t.goOn("")
+		t.goOn("", nil)
 	}
 	return true
 }
 
-// tellAgain asks to tell the parent of the end, unless that is still to be done.
+// tellAgain asks to tell the parent of the end: whoever is about to do so may
+// tell of an earlier job.
 func (t *turn) tellAgain() {
-	for _, id := range t.openJobs() {
-		if t.peekJob(id).Kind == Tell {
-			return
-		}
-	}
+	t.untell()
 	t.open(Job{Kind: Tell, Request: t.head.Output, Due: t.head.Now})
 }
 
@@ -118,8 +115,8 @@ func (t *turn) untell() {
 	}
 }
 
-// goOn lets the execution go on.
-func (t *turn) goOn(token string) {
+// goOn lets the execution go on, with what is different.
+func (t *turn) goOn(token string, c *Changes) {
 	h := &t.head
 	failed := ""
 	if h.Status == Failed && h.Error != nil {
@@ -134,6 +131,10 @@ func (t *turn) goOn(token string) {
 	t.untell()
 	t.event(Event{Type: ExecutionRedriven, Prev: h.LastEvent, Index: h.Redrives})
 	t.limitTime()
+	if c != nil {
+		t.change(t.frame(0), c)
+	}
+	t.searchAgain(t.frame(0))
 	t.revive(t.frame(0), failed)
 }
 
@@ -162,8 +163,8 @@ func (t *turn) revive(f *Frame, failed string) {
 		t.ready = append(t.ready, f)
 		return
 	}
-	f.Tried += f.attempt()
-	f.Retries, f.Prev = nil, f.EnteredEvent
+	f.Tried = f.try()
+	f.Retries, f.Endless, f.Prev = nil, 0, f.EnteredEvent
 	s := t.state(f)
 	distributed := s.Type == asl.Map && s.Map.Distributed
 	if f.Join != nil && f.anew(failed, distributed) {

@@ -47,8 +47,11 @@ func (t *turn) handOn(f *Frame, s *asl.State, fl *fault, i int) {
 		}
 		r.Then, r.Index = caught, catcher(s, fl)
 		if r.Index < 0 {
-			r.Then = outward
+			r.Then, r.Index = outward, 0
 		}
+	}
+	if s.Type == asl.Map { // what a map run has done is undone before there is another one
+		t.note(f, s, f.outcome(), 0, fl)
 	}
 	r.Fault, r.Floor = *fl, f.Undo
 	if t.undoesFirst(f, s, &r) {
@@ -129,6 +132,9 @@ func (t *turn) again(f *Frame, s *asl.State, fl *fault, i int) {
 	delay := t.delay(&s.Retry[i], f.use(i, len(s.Retry)))
 	t.scope(f, s, fl.event).showInt(RetryBackoff, delay/1000)
 	f.Phase, f.Prev = Retrying, fl.event
+	if s.Type == asl.Map {
+		f.Outcome = 0 // another run is another step, in the place of the one that was undone
+	}
 	f.Job = t.open(Job{Kind: Timer, Frame: f.ID, State: s.Name, Entry: f.Entry, Due: t.head.Now + delay})
 }
 

@@ -6,7 +6,9 @@ import "encoding/binary"
 func AppendStart(b []byte, s *Start) []byte {
 	format := byte(startFormat)
 	switch {
+	case s.Lock:
 	case s.TestCase != "":
+		format = unlockedStart
 	case s.Map != nil:
 		format = untestedMap
 	default:
@@ -29,6 +31,9 @@ func AppendStart(b []byte, s *Start) []byte {
 	if format > untestedMap {
 		b = appendText(b, s.TestCase)
 		b = appendFlag(b, s.Map != nil)
+	}
+	if format > unlockedStart {
+		b = appendFlag(b, s.Lock)
 	}
 	if s.Map != nil {
 		b = s.Map.append(b)
@@ -58,7 +63,11 @@ func DecodeStart(b []byte) (Start, error) {
 	if format > untestedMap {
 		s.TestCase = r.text()
 	}
-	if format == untestedMap || format > untestedMap && r.flag() {
+	mapped := format == untestedMap || format > untestedMap && r.flag()
+	if format > unlockedStart {
+		s.Lock = r.flag()
+	}
+	if mapped {
 		s.Map = r.mapStart()
 	}
 	return s, r.end()
@@ -68,7 +77,9 @@ func DecodeStart(b []byte) (Start, error) {
 func AppendHead(b []byte, h *Head) []byte {
 	format := byte(headFormat)
 	switch {
-	case h.Sagas > 0:
+	case len(h.Search) > 0 || h.Definition != [32]byte{}:
+	case h.Sagas > 0 || h.Spent:
+		format = unfoundHead
 	case h.Run == nil && h.ParentJob == 0 && h.Invocations == nil:
 		format = plainHead
 	default:
@@ -110,6 +121,19 @@ func AppendHead(b []byte, h *Head) []byte {
 		b = appendFlag(b, h.Pivoted)
 		b = appendFlag(b, h.Spent)
 		b = appendFlag(b, h.Undone)
+		b = binary.AppendUvarint(b, uint64(len(h.Late)))
+		for _, e := range h.Late {
+			b = binary.AppendUvarint(b, uint64(e.Job))
+			b = appendText(b, e.State)
+			b = binary.AppendUvarint(b, uint64(e.Event))
+		}
+	}
+	if format > unfoundHead {
+		b = appendAttributes(b, h.Search)
+		b = appendFlag(b, h.Definition != [32]byte{})
+		if h.Definition != [32]byte{} {
+			b = append(b, h.Definition[:]...)
+		}
 	}
 	return b
 }
@@ -158,6 +182,15 @@ func DecodeHead(b []byte) (Head, error) {
 			*n = r.uint32()
 		}
 		h.Pivoted, h.Spent, h.Undone = r.flag(), r.flag(), r.flag()
+		for range r.length() {
+			h.Late = append(h.Late, expected{JobID(r.uint32()), r.text(), int64(r.number())})
+		}
+	}
+	if format > unfoundHead {
+		h.Search = r.attributes()
+		if r.flag() {
+			copy(h.Definition[:], r.bytes(len(h.Definition)))
+		}
 	}
 	return h, r.end()
 }
@@ -170,7 +203,7 @@ func AppendFrame(b []byte, f *Frame) []byte {
 	}
 	format := byte(frameFormat)
 	switch {
-	case f.Undo != 0 || f.Outcome != 0 || f.Endless > 0 || f.Edition > 0 || f.Kind > Item ||
+	case f.Undo != 0 || f.Outcome != 0 || f.Endless > 0 || f.Edition > 0 || f.Asked > 0 || f.Kind > Item || f.Locked > 0 || f.Claim != nil ||
 		f.Scope != nil || f.Recovery != nil || f.Body != nil || f.Hold != nil:
 	case from == 0 && f.Submissions == 0 && len(f.Lost) == 0:
 		format = plainFrame
@@ -290,7 +323,7 @@ func DecodeJob(b []byte) (*Job, error) {
 	format := r.begin("job", jobFormat)
 	j := &Job{
 		ID:        JobID(r.uint32()),
-		Kind:      JobKind(r.upTo(uint8(Unwind))),
+		Kind:      JobKind(r.upTo(uint8(GrantLock))),
 		Frame:     FrameID(r.uint32()),
 		Entry:     r.uint32(),
 		Attempt:   r.uint32(),

@@ -60,6 +60,7 @@ type Scope struct {
 	Committed bool   // it can't go back: a pivot has succeeded in it, or it only goes forward
 	Aborting  bool   // of the outermost: the plan to undo it whole is fixed
 	Failed    bool   // of the outermost: an undo has failed for good, or was skipped
+	Locks     uint32 // of the outermost: so many are held by its steps
 	Save      *savePoint
 
 	// Of the outermost, once its states have ended well.
@@ -96,6 +97,9 @@ func (t *turn) saga(sc *scope) *fault {
 		return t.mocked(sc, m)
 	}
 	f.Prev = t.event(Event{Type: ParallelStateStarted, Prev: f.Prev})
+	if !t.running() { // its history is full
+		return nil
+	}
 	t.split(f, &Join{Count: 1})
 	child := &Frame{Kind: Scoped, State: s.Saga.Flow.Start.Name, Input: input, effort: effort{Prev: f.Prev}}
 	t.begun(f, child)
@@ -133,8 +137,8 @@ func (t *turn) openWhole(root *Frame) {
 	}
 }
 
-// roomToUndo is how many events of a history are kept for what is undone.
-const roomToUndo = 1000
+// roomToUndo is the share of a history that is kept for what is undone.
+const roomToUndo = 25
 
 // historyTooLong is the failure of forward work whose history has no room for
 // what may have to be undone; nil where there is room. Work that can't go back
@@ -142,7 +146,7 @@ const roomToUndo = 1000
 func (t *turn) historyTooLong(sc *scope) *fault {
 	most := t.env.Limits.Events
 	switch {
-	case t.head.OpenSagas == 0 || most == 0 || sc.state.Scope == nil || t.head.LastEvent < most-roomToUndo:
+	case t.head.OpenSagas == 0 || most == 0 || sc.state.Scope == nil || t.head.LastEvent < most-most/roomToUndo:
 		return nil
 	case t.level(sc.frame) == nil:
 		return sc.runtime("The execution has no room for more history events: those that are left are for what must be undone.")
@@ -255,6 +259,7 @@ func (t *turn) endSaga(f *Frame, s SagaStatus, fl *fault) {
 	if f.Scope.Aborting {
 		t.head.Aborting--
 	}
+	t.unlockAll(f)
 	f.Scope.Ended = true
 	t.head.OpenSagas--
 	t.head.EndedSagas[s-SagaAborted]++

@@ -19,6 +19,12 @@ const expressSeconds = 300
 func Step(e Env, p *asl.Program, x *Execution, m Message) (d Delta) {
 	defer recalled(&d)
 	t := newTurn(&e, p, x)
+	if x.Start.Lock {
+		if !t.takeLock(m) {
+			return Delta{}
+		}
+		return t.delta()
+	}
 	if x.Start.IsRun() {
 		if !t.takeRun(m) {
 			return Delta{}
@@ -43,11 +49,15 @@ func (t *turn) take(m Message) bool {
 	case m.Kind == Redrive && m.Job != 0:
 		return t.redriveChild(m.Job)
 	case m.Kind == Redrive:
-		return t.redrive(m.Token)
+		return t.redrive(m.Token, m.Changes)
 	case m.Kind == Resolve:
-		return t.resolve(m.Resolution)
+		return t.goesOn() && t.resolve(m.Resolution)
 	case m.Kind == CompensateSagas:
-		return t.compensate()
+		return t.compensate(m.Final)
+	case m.Kind == Refused:
+		return t.tooLate(m)
+	case m.Kind == Granted:
+		return t.granted(m.Output, m.Claim)
 	}
 	j := t.job(m.Job)
 	switch {
@@ -57,8 +67,10 @@ func (t *turn) take(m Message) bool {
 		return true
 	}
 	switch j.Kind {
-	case Tell, Halt:
+	case Tell, Halt, FreeLock:
 		return t.told(j, m.Kind)
+	case TakeLock:
+		return t.lockMessage(j, m)
 	case StartRun:
 		return t.runEnded(j, m)
 	case Resume:
@@ -99,6 +111,7 @@ func (t *turn) begin(input value.Text) bool {
 	t.frames.put(root.ID, root)
 	t.openWhole(root)
 	t.ready = append(t.ready, root)
+	t.search(root)
 	return true
 }
 
@@ -128,7 +141,7 @@ func (t *turn) limitTime() {
 // lifeEnds is when the execution is out of the time that any may take, in UTC
 // ms. Every job that waits is looked at by then.
 func (t *turn) lifeEnds() int64 {
-	if t.x.Start.Express || t.x.Start.IsRun() {
+	if t.x.Start.Express || t.x.Start.IsRun() || t.x.Start.Lock {
 		return never // the one has a timer of its own, the other ends with its parent
 	}
 	return t.x.Start.At + longestLife
@@ -155,7 +168,7 @@ func (t *turn) fired(j *Job) bool {
 	case f.Phase == Entering: // it goes back to its save point
 		t.ready = append(t.ready, f)
 	case f.Phase == Retrying:
-		t.work(f, s, f.Prev)
+		t.workAgain(f, s)
 	default:
 		t.waited(f, s)
 	}
@@ -169,13 +182,23 @@ func (t *turn) enter(f *Frame) {
 	t.entries++
 	t.head.Entries++
 	f.Entry, f.Entered = t.head.Entries, t.head.Now
-	f.effort, f.Tried, f.Outcome = effort{}, 0, 0
+	f.effort, f.Tried, f.Outcome, f.Locked = effort{}, 0, 0, 0
 	t.saveHere(f, s)
 	f.EnteredEvent = t.event(Event{Type: entered(s.Type), Prev: before, State: s.Name, In: f.Input})
 	f.Prev = f.EnteredEvent
 	if t.running() {
 		t.work(f, s, before)
 	}
+}
+
+// workAgain does what the state is for once more. A map run that nothing may end
+// goes on with what it has not done.
+func (t *turn) workAgain(f *Frame, s *asl.State) {
+	if s.Step != nil && s.Type == asl.Map && f.Join != nil {
+		t.runAgain(f, s)
+		return
+	}
+	t.work(f, s, f.Prev)
 }
 
 // work does what the state is for, once more at each retry. Before is the
@@ -226,6 +249,7 @@ func (t *turn) leave(sc *scope, out Ref, assigned []binding, next *asl.State) {
 	t.handOver(f, sc.state)
 	f.Prev = t.event(Event{Type: exited(sc.state.Type), Prev: f.Prev, State: sc.state.Name, Out: out, Assigned: assigned})
 	t.assign(f, assigned)
+	t.searchLeaving(f, out, assigned)
 	t.prune(f)
 	f.Result = 0
 	if next == nil {

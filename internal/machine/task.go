@@ -13,6 +13,9 @@ import (
 // sent.
 func (t *turn) task(sc *scope) *fault {
 	f, s := sc.frame, sc.state
+	if waits, fl := t.locks(sc); waits || fl != nil {
+		return fl
+	}
 	r := &s.Task.Resource
 	sc.token = r.Kind == asl.Activity || r.Pattern != asl.RequestResponse
 	plan, fl := sc.plan()
@@ -25,7 +28,10 @@ func (t *turn) task(sc *scope) *fault {
 	if r.Kind == asl.Activity && t.env.Gone != nil && t.env.Gone(r.Text) {
 		return sc.runtime("The activity " + r.Text + " does not exist.")
 	}
-	j := Job{State: s.Name, Entry: f.Entry, Attempt: f.Tried + f.attempt(), Request: plan.request, RoleARN: plan.role}
+	if f.Edition > 0 && f.Asked != 0 { // a person has given another request
+		plan.request = f.Asked
+	}
+	j := Job{State: s.Name, Entry: f.Entry, Attempt: f.try(), Request: plan.request, RoleARN: plan.role, Edition: f.Edition}
 	if t.x.Start.TestCase != "" {
 		j.Invocation = t.invoked(s.Name)
 	}
@@ -46,6 +52,9 @@ func (t *turn) send(f *Frame, r *asl.Resource, w *effort, p plan, j Job) {
 		w.Prev = t.event(e)
 	}
 	w.Sends++
+	if t.head.OpenSagas > 0 {
+		w.Asked = j.Request
+	}
 	j.Kind, j.Frame, j.Send, j.Earlier = jobKind(r.Kind), f.ID, w.Sends, w.Submissions
 	j.Deadline, j.Due = never, t.head.Now
 	if p.timeout > 0 {
@@ -154,6 +163,7 @@ func (t *turn) taskMessage(j *Job, m Message) bool {
 	w, r := t.underWay(f, j)
 	switch m.Kind {
 	case JobSucceeded:
+		t.foresee(f)
 		j.Answer = 0 // it is over: there is nothing to be stopped
 		t.taskSucceeded(f, j, m.Output)
 	case JobFailed:
@@ -269,6 +279,7 @@ func (t *turn) late(f *Frame, j *Job) bool {
 		w.Unknown = true
 	}
 	t.tellTimeout(f, j)
+	t.expect(f)
 	t.close(f)
 	t.worked(f, j, 0, fl)
 	return true
@@ -350,13 +361,14 @@ var interpreters = []string{"States.", "Lambda.", "Runtime.", "Sandbox."}
 // worked goes on after an attempt that has a result, or a fault.
 func (t *turn) worked(f *Frame, j *Job, result Ref, fl *fault) {
 	s := t.state(f)
+	planned := f.Recovery != nil // else what is undone begins by itself
 	switch {
 	case j.Operation != Forward:
 		t.bodyWorked(f, result, fl)
-		if f.Recovery != nil {
+		if planned && f.Recovery != nil {
 			t.undo(f)
 		}
-	case f.Recovery != nil && !(s.Step.Pivot && fl == nil):
+	case planned && !(s.Step.Pivot && fl == nil):
 		t.landed(f, s, result, fl)
 	case fl != nil:
 		t.raise(t.scope(f, s, f.Prev), fl)

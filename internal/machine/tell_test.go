@@ -21,6 +21,9 @@ func (s *script) tell(events []Event) string {
 	for _, id := range slices.Sorted(maps.Keys(s.x.Frames)) {
 		b.WriteString(s.frameLine(s.x.Frames[id]))
 	}
+	for _, a := range s.x.Head.Search {
+		fmt.Fprintf(&b, "found by %s = %q\n", a.Name, a.Value)
+	}
 	if u := s.x.Head.Run; u != nil {
 		b.WriteString(runLine(u))
 	}
@@ -85,7 +88,8 @@ func (s *script) eventLine(e *Event) string {
 }
 
 var jobNames = map[JobKind]string{Call: "Call", Activity: "Activity", Child: "Child", Timer: "Timer", Tell: "Tell", Resume: "Resume",
-	StartRun: "StartRun", StartItem: "StartItem", Halt: "Halt", ReadItems: "ReadItems", WriteResults: "WriteResults", Unwind: "Unwind"}
+	StartRun: "StartRun", StartItem: "StartItem", Halt: "Halt", ReadItems: "ReadItems", WriteResults: "WriteResults", Unwind: "Unwind",
+	TakeLock: "TakeLock", FreeLock: "FreeLock", GrantLock: "GrantLock"}
 
 func (s *script) jobLine(j *Job) string {
 	out := fmt.Sprintf("job %d %s", j.ID, jobNames[j.Kind])
@@ -194,6 +198,9 @@ func (s *script) sagaOf(f *Frame) (out string) {
 	if f.Endless > 0 {
 		out += fmt.Sprint(" endless ", f.Endless)
 	}
+	if f.Locked != 0 {
+		out += " locks " + s.ref(f.Locked)
+	}
 	if sc := f.Scope; sc != nil {
 		out += fmt.Sprintf(" saga %d", sc.Saga-firstSaga+1)
 		for _, is := range []struct {
@@ -243,6 +250,9 @@ func (s *script) sagaLog() string {
 			fmt.Fprintf(&b, "%d group %s of %v", u.Number, u.State, u.Heads)
 		default:
 			fmt.Fprintf(&b, "%d %s %s attempts %d", u.Number, u.State, u.Outcome, u.Attempts)
+			if u.Lock != 0 {
+				fmt.Fprintf(&b, " locks %s", s.ref(u.Lock))
+			}
 			if u.Settled != 0 {
 				fmt.Fprintf(&b, " %s", u.Settled)
 			}
@@ -258,7 +268,7 @@ func (s *script) sagaLog() string {
 		}
 		b.WriteString(optional(" error ", u.Error) + optional(" cause ", u.Cause) + "\n")
 		for _, c := range u.Calls {
-			fmt.Fprintf(&b, "  %s attempts %d%s%s\n", c.Key, c.Attempts, optional(" error ", c.Error), optional(" cause ", c.Cause))
+			fmt.Fprintf(&b, "  %s attempts %d%s%s\n", c.Key(), c.Attempts, optional(" error ", c.Error), optional(" cause ", c.Cause))
 		}
 	}
 	return b.String()
@@ -285,7 +295,7 @@ func (s *script) counts() {
 			ended[u.Status-SagaAborted]++
 		}
 	}
-	if open != h.OpenSagas || aborting != h.Aborting || holds != h.OpenHolds && !h.Status.Ended() || ended != h.EndedSagas {
+	if open != h.OpenSagas || aborting != h.Aborting || holds != h.OpenHolds || ended != h.EndedSagas {
 		s.t.Errorf("the head counts %d sagas, %d aborting, %d holds, ended %v; there are %d, %d, %d, %v",
 			h.OpenSagas, h.Aborting, h.OpenHolds, h.EndedSagas, open, aborting, holds, ended)
 	}

@@ -187,6 +187,9 @@ func (t *turn) halt(id JobID) {
 	halting := Job{Kind: Halt, State: j.State, Entry: j.Entry, Send: uint32(id), Due: t.head.Now}
 	switch {
 	case j.Kind == StartItem:
+	case j.Kind == TakeLock:
+		t.free(j.Request, j.Entry)
+		return
 	case j.Kind == StartRun:
 		halting.Request = j.Request
 	case j.Polled():
@@ -248,7 +251,7 @@ func (t *turn) text(ref Ref) value.Text {
 	case ok:
 		return text
 	case t.p.HasSagas(): // it is of a step that has ended
-		panic(&recall{payload: ref})
+		panic(&recall{payloads: []Ref{ref}})
 	}
 	panic("payload " + strconv.Itoa(int(ref)) + " is not at hand")
 }

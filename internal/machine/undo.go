@@ -22,18 +22,21 @@ type Undo struct {
 
 	Outcome  Outcome
 	Settled  Settled
-	Started  int64 // UTC ms
-	Ended    int64 // UTC ms, 0 of a saga that is open
-	Attempts uint32
+	Started  int64  // UTC ms
+	Ended    int64  // UTC ms, 0 of a saga that is open
+	Attempts uint32 // sends
+	Tries    uint32 // the number of the last attempt, over redrives
 	Error    *string
 	Cause    *string
 
 	Asked        bool  // of a step: its Query was asked, and did not know either
 	EnteredEvent int64 // of a step
 	Input        Ref
+	Request      Ref       // of the last call
 	Result       Ref       // 0 where the outcome is not SUCCEEDED, or the result was over the limit
 	Variables    []binding // those that the bodies name, as they were before the step's own Assign
 
+	Lock   Ref      // the key of the lock that the step holds, 0: none
 	Heads  []uint32 // of a group: the last row of each sequence that has one; of a saga: of its own
 	AtOnce int      // of a group: at most so many at once; 0: all
 
@@ -87,16 +90,22 @@ func (s Settled) String() string { return settledNames[s] }
 
 // BodyCall is one call, over all its tries, of a step's Compensate or Confirm.
 type BodyCall struct {
-	Operation Operation
-	Key       string // what its idempotency key has beside the step id
-	Started   int64  // UTC ms
-	Ended     int64
-	Attempts  uint32
-	Request   Ref
-	Result    Ref
-	Error     *string
-	Cause     *string
+	Operation   Operation
+	Alternative int    // of a Compensate
+	Edition     uint32 // how often an operator had given another request or resource
+	Resource    string // that an operator gave, or ""
+	Started     int64  // UTC ms
+	Ended       int64
+	Attempts    uint32
+	Unknown     bool // a try may have had its effect although it failed
+	Request     Ref
+	Result      Ref
+	Error       *string
+	Cause       *string
 }
+
+// Key is what the call's idempotency key has beside the step id.
+func (c *BodyCall) Key() string { return keyOf(c.Operation, c.Alternative, c.Edition) }
 
 // firstSaga is the row number of an execution's first saga: those of its steps
 // are below it.
@@ -133,9 +142,44 @@ func (t *turn) rewrite(number uint32) *Undo {
 // recall is the panic of a turn that needs what is not in memory: Step asks for
 // it, and is called again.
 type recall struct {
-	undo    uint32 // or
-	payload Ref
-	all     bool // every row
+	undo     uint32 // or
+	payloads []Ref
+	all      bool // every row
+}
+
+// recollect has at hand all that the bodies of a row's step may look at, so that
+// it is asked for at once.
+func (t *turn) recollect(u *Undo) {
+	var missing []Ref
+	need := func(ref Ref) {
+		if _, there := t.x.Payloads[ref]; ref != 0 && ref <= t.x.Head.LastPayload && !there && !slices.Contains(missing, ref) {
+			missing = append(missing, ref)
+		}
+	}
+	need(u.Input)
+	need(u.Result)
+	if s := t.p.States[u.State]; s.Task == nil || s.Task.Resource.Kind == asl.NestedExecution { // it names whom it has started
+		need(u.Request)
+	}
+	for _, b := range u.Variables {
+		need(b.Value)
+	}
+	if len(missing) > 0 {
+		panic(&recall{payloads: missing})
+	}
+}
+
+// foresee has at hand what comes after an undo that is done, before anything else
+// is worked out: it would be so twice.
+func (t *turn) foresee(f *Frame) {
+	if f.Body == nil || f.Body.Operation != Compensate || f.Recovery == nil {
+		return
+	}
+	if next := t.entry(f.Body.Row).Prev; next != 0 && next != f.Recovery.Floor {
+		if u := t.entry(next); u.IsStep() && u.owed() {
+			t.recollect(u)
+		}
+	}
 }
 
 // Recall names what Step needs and does not have in memory: rows of the saga log,
@@ -158,9 +202,7 @@ func recalled(d *Delta) {
 		if r.undo != 0 {
 			d.Recall.Undos = []uint32{r.undo}
 		}
-		if r.payload != 0 {
-			d.Recall.Payloads = []Ref{r.payload}
-		}
+		d.Recall.Payloads = r.payloads
 	default:
 		panic(r)
 	}
@@ -170,7 +212,7 @@ func recalled(d *Delta) {
 // of the frame's undos where it is owed. What is known of a step that has ended
 // already may still change.
 func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
-	if s.Step == nil || f.Outcome == o || f.Outcome == StepSucceeded || t.head.OpenSagas == 0 {
+	if s.Step == nil || f.Outcome == StepSucceeded || t.head.OpenSagas == 0 {
 		return
 	}
 	u := &Undo{
@@ -180,13 +222,20 @@ func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
 		u = t.rewrite(f.Entry)
 	}
 	f.Outcome = o
-	if o == StepSucceeded {
+	if f.Locked != 0 {
+		u.Lock, f.Locked = f.Locked, 0
+	}
+	if o == StepFailed {
+		t.unlock(f, u)
+	}
+	switch {
+	case fl != nil:
+		u.Error, u.Cause = fl.Error, fl.Cause
+	case o == StepSucceeded:
 		u.Error, u.Cause = nil, nil
 	}
-	u.Outcome, u.Result, u.Ended, u.Attempts = o, result, t.head.Now, f.Sends
-	if fl != nil {
-		u.Error, u.Cause = fl.Error, fl.Cause
-	}
+	u.Outcome, u.Request, u.Result, u.Ended = o, f.Asked, result, t.head.Now
+	u.Attempts, u.Tries = f.Sends, f.try()
 	switch onTop := f.Undo == f.Entry; {
 	case onTop && o == StepFailed:
 		f.Undo = u.Prev
@@ -236,6 +285,7 @@ func (t *turn) handOver(f *Frame, s *asl.State) {
 // refer names every payload that the row refers to.
 func (u *Undo) refer(each func(Ref)) {
 	each(u.Input)
+	each(u.Request)
 	each(u.Result)
 	for _, b := range u.Variables {
 		each(b.Value)

@@ -5,8 +5,8 @@ import "encoding/binary"
 // AppendUndo adds a row of the saga log as a record to b.
 func AppendUndo(b []byte, u *Undo) []byte {
 	b = append(b, undoFormat, byte(u.Kind), byte(u.Outcome), byte(u.Settled), byte(u.Status))
-	for _, n := range [...]uint64{uint64(u.Number), uint64(u.Prev), uint64(u.Saga), uint64(u.Attempts), uint64(u.EnteredEvent),
-		uint64(u.Input), uint64(u.Result), uint64(u.AtOnce)} {
+	for _, n := range [...]uint64{uint64(u.Number), uint64(u.Prev), uint64(u.Saga), uint64(u.Attempts), uint64(u.Tries), uint64(u.EnteredEvent),
+		uint64(u.Input), uint64(u.Request), uint64(u.Result), uint64(u.AtOnce), uint64(u.Lock)} {
 		b = binary.AppendUvarint(b, n)
 	}
 	b = binary.AppendVarint(b, u.Started)
@@ -25,10 +25,13 @@ func AppendUndo(b []byte, u *Undo) []byte {
 	for i := range u.Calls {
 		c := &u.Calls[i]
 		b = append(b, byte(c.Operation))
-		b = appendText(b, c.Key)
+		b = binary.AppendUvarint(b, uint64(c.Alternative))
+		b = binary.AppendUvarint(b, uint64(c.Edition))
+		b = appendText(b, c.Resource)
 		b = binary.AppendVarint(b, c.Started)
 		b = binary.AppendVarint(b, c.Ended)
 		b = binary.AppendUvarint(b, uint64(c.Attempts))
+		b = appendFlag(b, c.Unknown)
 		b = binary.AppendUvarint(b, uint64(c.Request))
 		b = binary.AppendUvarint(b, uint64(c.Result))
 		b = appendMaybe(b, c.Error)
@@ -44,8 +47,8 @@ func DecodeUndo(b []byte) (*Undo, error) {
 	u := &Undo{
 		Kind: undoKind(r.upTo(uint8(undoSaga))), Outcome: Outcome(r.upTo(uint8(StepUnknown))),
 		Settled: Settled(r.upTo(uint8(NotOwed))), Status: SagaStatus(r.upTo(uint8(SagaAbandoned))),
-		Number: r.uint32(), Prev: r.uint32(), Saga: r.uint32(), Attempts: r.uint32(), EnteredEvent: int64(r.number()),
-		Input: Ref(r.uint32()), Result: Ref(r.uint32()), AtOnce: r.number(),
+		Number: r.uint32(), Prev: r.uint32(), Saga: r.uint32(), Attempts: r.uint32(), Tries: r.uint32(), EnteredEvent: int64(r.number()),
+		Input: Ref(r.uint32()), Request: Ref(r.uint32()), Result: Ref(r.uint32()), AtOnce: r.number(), Lock: Ref(r.uint32()),
 		Started: r.int64(), Ended: r.int64(),
 		State: r.text(), Error: r.maybe(), Cause: r.maybe(), Asked: r.flag(), Committed: r.flag(), Variables: r.bindings(),
 	}
@@ -54,8 +57,8 @@ func DecodeUndo(b []byte) (*Undo, error) {
 	}
 	for range r.length() {
 		u.Calls = append(u.Calls, BodyCall{
-			Operation: Operation(r.upTo(uint8(Ask))), Key: r.text(), Started: r.int64(), Ended: r.int64(), Attempts: r.uint32(),
-			Request: Ref(r.uint32()), Result: Ref(r.uint32()), Error: r.maybe(), Cause: r.maybe(),
+			Operation: Operation(r.upTo(uint8(Ask))), Alternative: r.number(), Edition: r.uint32(), Resource: r.text(), Started: r.int64(), Ended: r.int64(), Attempts: r.uint32(),
+			Unknown: r.flag(), Request: Ref(r.uint32()), Result: Ref(r.uint32()), Error: r.maybe(), Cause: r.maybe(),
 		})
 	}
 	return u, r.end()
@@ -67,6 +70,16 @@ func (f *Frame) appendSaga(b []byte) []byte {
 	b = append(b, byte(f.Outcome))
 	b = binary.AppendUvarint(b, uint64(f.Endless))
 	b = binary.AppendUvarint(b, uint64(f.Edition))
+	b = binary.AppendUvarint(b, uint64(f.Asked))
+	b = binary.AppendUvarint(b, uint64(f.Locked))
+	b = appendFlag(b, f.Claim != nil)
+	if c := f.Claim; c != nil {
+		b = append(b, c.Execution[:]...)
+		for _, n := range [...]uint64{uint64(c.Job), uint64(c.Saga), uint64(c.Entry)} {
+			b = binary.AppendUvarint(b, n)
+		}
+		b = appendFlag(b, c.Granted)
+	}
 	b = appendFlag(b, f.Scope != nil)
 	if f.Scope != nil {
 		b = f.Scope.append(b)
@@ -100,7 +113,13 @@ func (f *Frame) appendSaga(b []byte) []byte {
 func (r *reader) saga(f *Frame) {
 	f.Undo = r.uint32()
 	f.Outcome = Outcome(r.upTo(uint8(StepUnknown)))
-	f.Endless, f.Edition = r.uint32(), r.uint32()
+	f.Endless, f.Edition, f.Asked = r.uint32(), r.uint32(), Ref(r.uint32())
+	f.Locked = Ref(r.uint32())
+	if r.flag() {
+		f.Claim = &Claim{}
+		copy(f.Claim.Execution[:], r.bytes(len(ID{})))
+		f.Claim.Job, f.Claim.Saga, f.Claim.Entry, f.Claim.Granted = JobID(r.uint32()), r.uint32(), r.uint32(), r.flag()
+	}
 	if r.flag() {
 		f.Scope = r.scope()
 	}
@@ -119,6 +138,7 @@ func (r *reader) saga(f *Frame) {
 func (s *Scope) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(s.Saga))
 	b = binary.AppendUvarint(b, uint64(s.Floor))
+	b = binary.AppendUvarint(b, uint64(s.Locks))
 	for _, is := range [...]bool{s.Outermost, s.Committed, s.Aborting, s.Failed, s.Ended} {
 		b = appendFlag(b, is)
 	}
@@ -139,7 +159,7 @@ func (s *Scope) append(b []byte) []byte {
 }
 
 func (r *reader) scope() *Scope {
-	s := &Scope{Saga: r.uint32(), Floor: r.uint32(), Outermost: r.flag(), Committed: r.flag(), Aborting: r.flag(), Failed: r.flag(),
+	s := &Scope{Saga: r.uint32(), Floor: r.uint32(), Locks: r.uint32(), Outermost: r.flag(), Committed: r.flag(), Aborting: r.flag(), Failed: r.flag(),
 		Ended: r.flag(), Output: Ref(r.uint32()), Assigned: r.bindings(), Confirms: Ref(r.uint32()), Next: r.number()}
 	if r.flag() {
 		s.Save = &savePoint{State: r.text(), Input: Ref(r.uint32()), Variables: r.bindings(), Undo: r.uint32(), Tries: r.uint32(),
@@ -151,7 +171,7 @@ func (r *reader) scope() *Scope {
 func (c *body) append(b []byte) []byte {
 	b = append(b, byte(c.Operation))
 	for _, n := range [...]uint64{uint64(c.Row), uint64(c.Alternative), uint64(c.Edition), uint64(c.Plan.request), uint64(c.Plan.timeout),
-		uint64(c.Plan.heartbeat), uint64(c.Prev), uint64(c.Sends), uint64(c.Submissions), uint64(c.Endless)} {
+		uint64(c.Plan.heartbeat), uint64(c.Prev), uint64(c.Sends), uint64(c.Submissions), uint64(c.Endless), uint64(c.Asked)} {
 		b = binary.AppendUvarint(b, n)
 	}
 	b = binary.AppendVarint(b, c.Started)
@@ -170,7 +190,7 @@ func (r *reader) body() *body {
 	c := &body{Operation: Operation(r.upTo(uint8(Ask))), Row: r.uint32(), Alternative: r.number()}
 	c.Edition = r.uint32()
 	c.Plan.request, c.Plan.timeout, c.Plan.heartbeat = Ref(r.uint32()), int64(r.number()), int64(r.number())
-	c.Prev, c.Sends, c.Submissions, c.Endless = int64(r.number()), r.uint32(), r.uint32(), r.uint32()
+	c.Prev, c.Sends, c.Submissions, c.Endless, c.Asked = int64(r.number()), r.uint32(), r.uint32(), r.uint32(), Ref(r.uint32())
 	c.Started = r.int64()
 	c.Resource, c.Plan.role = r.text(), r.text()
 	c.Unknown = r.flag()

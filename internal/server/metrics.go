@@ -14,6 +14,7 @@ import (
 // metrics counts calls by operation and outcome.
 type metrics struct {
 	requests *prometheus.CounterVec
+	statuses *prometheus.CounterVec
 	outcomes map[*route]outcome // resolved once: what nearly every call needs
 	handler  http.Handler
 }
@@ -29,6 +30,9 @@ func newMetrics(s *Server, others prometheus.Gatherer) *metrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "backstep_api_requests_total", Help: "Calls answered, by operation and code; the code is OK or that of the error.",
 		}, []string{"operation", "code"}),
+		statuses: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "backstep_status_checks_total", Help: "Questions for an execution's status answered at /status, by HTTP status.",
+		}, []string{"code"}),
 		outcomes: map[*route]outcome{},
 	}
 	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -44,7 +48,7 @@ func newMetrics(s *Server, others prometheus.Gatherer) *metrics {
 		m.outcomes[rt] = outcome{ok: m.requests.WithLabelValues(rt.Name, "OK"), seconds: seconds.WithLabelValues(rt.Name)}
 	}
 	own := prometheus.NewRegistry()
-	own.MustRegister(m.requests, seconds, inFlight("call", s.calls), inFlight("poll", s.polls))
+	own.MustRegister(m.requests, m.statuses, seconds, inFlight("call", s.calls), inFlight("poll", s.polls))
 	all := prometheus.Gatherers{own}
 	if others != nil {
 		all = append(all, others)

@@ -2,9 +2,10 @@
 //
 // It takes an [api.Service] and knows nothing of how that does its work: no rule of an operation is decided here. What it refuses before the
 // service is asked is the form of a request (decode.go, constraint.go), who may send it (origin.go, signature.go), how often (throttle.go), and
-// how many may be under way at once.
+// how many may be under way at once. Beside the API it can tell somebody else where an execution stands (status.go).
 //
-// Read server.go first, then call.go, decode.go, constraint.go, origin.go, signature.go, throttle.go, metrics.go.
+// Read server.go first, then call.go, decode.go, constraint.go, origin.go, signature.go, throttle.go, metrics.go, status.go
+// with shown.go.
 package server
 
 import (
@@ -15,6 +16,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +28,7 @@ import (
 type Config struct {
 	Service api.Service       // does the work; required
 	Keys    map[string]string // secret by access key id; without any, no signature is asked for and only loopback may be listened at
-	Region  string            // region of signatures; required where there are keys
+	Region  string            // region of signatures and ARNs; required where there are keys or a Status
 	Hosts   []string          // names besides those of loopback under which the server is reached; "*.example.com" takes all below
 
 	Ready   func() error        // whether starts are taken, and if not, why; nil: always
@@ -40,6 +42,9 @@ type Config struct {
 
 	Rates      map[string]Rate // by operation's name; beyond it ThrottlingException, and nothing is done
 	MaxPayload int             // characters of an input or output, where more than the API's 262,144
+
+	Account string       // in the ARNs of executions; required where there is a Status
+	Status  []StatusRule // who may ask GET /status/MACHINE/NAME; none: there is no such path
 }
 
 // What is not for configuration.
@@ -60,6 +65,7 @@ type Server struct {
 	sites    *http.CrossOriginProtection
 	ready    func() error
 	console  http.Handler
+	status   *statusDesk // nil: nobody may ask
 	log      *slog.Logger
 	metrics  *metrics
 
@@ -105,6 +111,10 @@ func New(c Config) (*Server, error) {
 		s.verifier = newVerifier(c.Keys, c.Region, now)
 	}
 	if err := throttle(s.routes, c.Rates, now); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.status, err = newStatusDesk(s, c, now); err != nil {
 		return nil, err
 	}
 	s.metrics = newMetrics(s, c.Metrics)
@@ -169,6 +179,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveCall(w, r)
 	case r.URL.Path == "/metrics":
 		s.serveMetrics(w, r)
+	case s.status != nil && strings.HasPrefix(r.URL.Path, statusPath):
+		s.status.ServeHTTP(w, r)
 	case s.console != nil:
 		s.console.ServeHTTP(w, r)
 	default:

@@ -24,6 +24,11 @@ type bucket struct {
 	at     time.Time // when tokens was right
 }
 
+// newBucket is a full one.
+func newBucket(rate Rate, now func() time.Time) *bucket {
+	return &bucket{rate: rate, now: now, tokens: float64(rate.Burst), at: now()}
+}
+
 // throttle gives the named operations their buckets.
 func throttle(routes map[string]*route, rates map[string]Rate, now func() time.Time) error {
 	byName := make(map[string]*route, len(routes))
@@ -38,7 +43,7 @@ func throttle(routes map[string]*route, rates map[string]Rate, now func() time.T
 		if rate.PerSecond <= 0 || rate.Burst < 1 {
 			return fmt.Errorf("server: the rate of %s would let no call through", name)
 		}
-		rt.bucket = &bucket{rate: rate, now: now, tokens: float64(rate.Burst), at: now()}
+		rt.bucket = newBucket(rate, now)
 	}
 	return nil
 }

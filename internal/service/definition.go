@@ -13,7 +13,7 @@ import (
 
 // rules are what a definition is held against here.
 func (c *Catalog) rules(kind api.StateMachineType) asl.Rules {
-	return asl.Rules{Distributed: true, Express: kind == api.StateMachineTypeExpress, Strict: c.StrictAWS, Serves: c.serves}
+	return asl.Rules{Distributed: true, Strict: c.StrictAWS, Express: kind == api.StateMachineTypeExpress, Serves: c.serves}
 }
 
 // serves says what a Task may name: what the registry has a handler for, and

@@ -249,9 +249,14 @@ func (s *Service) WaitExecution(ctx context.Context, in *api.WaitExecutionInput)
 	if err != nil {
 		return nil, err
 	}
-	return &api.WaitExecutionOutput{
-		DescribeExecutionOutput: *described, LastEventId: stands.Head.LastEvent, SagaStatus: api.SagaStatus(stands.Head.SagaStatus()),
-	}, nil
+	out := &api.WaitExecutionOutput{DescribeExecutionOutput: *described, LastEventId: stands.Head.LastEvent, SagaStatus: api.SagaStatus(stands.Head.SagaStatus())}
+	if found := stands.Head.Search; len(found) > 0 {
+		out.SearchAttributes = make(map[string]string, len(found))
+		for _, a := range found {
+			out.SearchAttributes[a.Name] = a.Value
+		}
+	}
+	return out, nil
 }
 
 // StopExecution stops an execution.

@@ -23,6 +23,7 @@ func TestProtocol(t *testing.T) {
 		{"bad starts are refused", badStarts},
 		{"history by pages", historyPages},
 		{"lists by pages", listPages},
+		{"search attributes", searches},
 		{"stop", stop},
 		{"redrive", redrive},
 		{"what is not redriven", notRedriven},

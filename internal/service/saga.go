@@ -184,7 +184,7 @@ func (x *sagas) workRow(u *machine.Undo) logRow {
 func (x *sagas) callRow(u *machine.Undo, i int) logRow {
 	c := &u.Calls[i]
 	r := x.row(u.Number, u.State, u.Ordinal(), c.Operation, c.Started)
-	key := r.StepId + c.Key
+	key := r.StepId + c.Key()
 	r.call, r.Attempts, r.EndDate, r.IdempotencyKey = i+1, int32(c.Attempts), timestamp(c.Ended), &key
 	r.Error, r.Cause, r.input, r.result = c.Error, c.Cause, c.Request, c.Result
 	switch {

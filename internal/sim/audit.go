@@ -15,6 +15,8 @@ func (b *book) audit(l *life, t *turned) {
 	}
 	switch {
 	case !t.was.Status.Ended():
+	case l.saga() && l.head.Redrives == t.was.Redrives: // it is undone after its end
+		return
 	case again && l.head.Status == t.was.Status && l.head.Stop == t.was.Stop: // it tells of its end again
 		return
 	case l.head.Redrives != t.was.Redrives:
@@ -28,6 +30,14 @@ func (b *book) audit(l *life, t *turned) {
 	}
 	if l.start.IsRun() {
 		b.auditRun(l)
+		return
+	}
+	if l.saga() && !l.head.Status.Ended() {
+		for _, f := range l.frames {
+			if what := l.waits(f); what != "" {
+				w.failf("I9", l.id, "frame %d in %q %s", f.ID, f.State, what)
+			}
+		}
 		return
 	}
 	for _, j := range t.closed {
@@ -64,9 +74,11 @@ func (b *book) audit(l *life, t *turned) {
 	}
 }
 
-// outlives reports whether a job goes on after the end: who is told of it, and who
-// is to be stopped.
-func outlives(j *machine.Job) bool { return j.Kind == machine.Tell || j.Kind == machine.Halt }
+// outlives reports whether a job goes on after the end: who is told of it, who is
+// to be stopped, and what is given back.
+func outlives(j *machine.Job) bool {
+	return j.Kind == machine.Tell || j.Kind == machine.Halt || j.Kind == machine.FreeLock
+}
 
 // lostFrame is how many lost children stand in one frame of a map run.
 const lostFrame = 256
@@ -129,7 +141,7 @@ func (b *book) atRest(l *life) {
 		b.w.failf("I9", l.id, "it has ended as %v, and has %d frames: kept %v", l.head.Status, len(l.frames), l.head.Kept)
 	}
 	for _, j := range l.jobs {
-		if !outlives(j) {
+		if !outlives(j) && l.head.OpenSagas == 0 {
 			b.w.failf("I9", l.id, "it has ended, and job %d of kind %d is open", j.ID, j.Kind)
 		}
 	}

@@ -13,13 +13,15 @@ import (
 // book is what is durable by now: every commit that was made is entered, and
 // what it touched is audited. The engine never sees it.
 type book struct {
-	w      *world
-	lives  map[store.ID]*life
-	order  []*life // as they began
-	names  map[store.NameKey]store.ID
-	queued map[store.QueuedKey]bool
-	kids   map[store.JobKey]store.ID // who was started by a job
-	open   int                       // lives that go on
+	w         *world
+	lives     map[store.ID]*life
+	order     []*life // as they began
+	names     map[store.NameKey]store.ID
+	locks     map[store.ID]*lock
+	queued    map[store.QueuedKey]bool
+	kids      map[store.JobKey]store.ID  // who was started by a job
+	everFound map[machine.Attribute]bool // search attributes that somebody had
+	open      int                        // lives that go on
 
 	texts map[uint64]bool // hashes of the payloads of the batch entered last
 }
@@ -60,7 +62,18 @@ type life struct {
 	well    bool                    // it has ended well, or had undone all
 	anew    int64                   // its last ExecutionRedriven, 0: none
 	stateOf *stateMachine
+
+	// Of one with sagas.
+	log      map[uint32]*machine.Undo
+	lines    map[uint32]lineage       // of each entry that was called
+	runs     map[machine.JobID]uint32 // entries that have started map runs, by their jobs
+	undoing  map[uint32]bool          // entries whose undo was called
+	sent     map[string]bool          // calls
+	attended map[uint32]bool          // holds that somebody looks at
 }
+
+// saga reports whether the execution's definition has saga scopes.
+func (l *life) saga() bool { return l.stateOf != nil && l.stateOf.program.HasSagas() }
 
 // entry is one entry of a state, as history and participants know it.
 type entry struct {
@@ -75,8 +88,9 @@ type entry struct {
 
 func newBook(w *world) book {
 	return book{
-		w: w, lives: map[store.ID]*life{}, names: map[store.NameKey]store.ID{},
+		w: w, lives: map[store.ID]*life{}, locks: map[store.ID]*lock{}, names: map[store.NameKey]store.ID{},
 		queued: map[store.QueuedKey]bool{}, kids: map[store.JobKey]store.ID{}, texts: map[uint64]bool{},
+		everFound: map[machine.Attribute]bool{},
 	}
 }
 
@@ -96,10 +110,14 @@ func (b *book) enter(c *store.Batch) {
 		b.names[n.NameKey] = n.ID
 	}
 	for i := range c.Executions {
-		b.execution(c, &c.Executions[i])
+		if !b.lock(c, &c.Executions[i]) {
+			b.execution(c, &c.Executions[i])
+		}
 	}
 	for _, id := range c.DropExecutions {
-		b.dropped(id)
+		if !b.unlocked(id) {
+			b.dropped(id)
+		}
 	}
 	for _, k := range c.DropQueue {
 		delete(b.queued, k)
@@ -149,7 +167,13 @@ func (b *book) execution(c *store.Batch, row *store.Execution) {
 	b.payloads(l, &t)
 	b.parts(l, &t)
 	b.history(l, &t)
+	if l.saga() {
+		b.sagaRows(l, &t)
+		b.auditSagas(l)
+		b.auditHeld(l)
+	}
 	b.audit(l, &t)
+	b.found(l, &was)
 	switch {
 	case !head.Status.Ended():
 	case was.Status <= machine.Running:
@@ -158,6 +182,16 @@ func (b *book) execution(c *store.Batch, row *store.Execution) {
 	case was.Redrives != head.Redrives: // redriven and ended at once
 		w.over(l)
 	}
+}
+
+// goesOn is an execution that has not ended.
+func (b *book) goesOn() store.ID {
+	for _, l := range b.order {
+		if !l.start.Express && (!l.head.Status.Ended() || len(l.jobs) > 0) {
+			return l.id
+		}
+	}
+	return store.ID{}
 }
 
 // turned is what one commit changed of a life.
@@ -180,7 +214,7 @@ func (b *book) born(row *store.Execution) *life {
 	l := &life{
 		id: row.ID, start: start, stateOf: w.machineOf(&start),
 		frames: map[machine.FrameID]*machine.Frame{}, jobs: map[machine.JobID]*machine.Job{},
-		tries: map[uint32]uint32{},
+		tries: map[uint32]uint32{}, runs: map[machine.JobID]uint32{},
 	}
 	b.lives[l.id] = l
 	b.order = append(b.order, l)
@@ -299,7 +333,7 @@ func (b *book) job(l *life, t *turned, row *store.Job) {
 		if j.Kind == machine.Resume {
 			w.saw(handedOver)
 		}
-		if j.Kind <= machine.Child {
+		if j.Kind <= machine.Child && !l.saga() {
 			if j.Attempt <= l.tries[j.Entry] {
 				w.failf("I4", l.id, "%q makes attempt %d once more", j.State, j.Attempt)
 			}

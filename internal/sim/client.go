@@ -97,6 +97,9 @@ func (w *world) started(p *process, in *intent, s engine.Started, before *life) 
 		w.after(w.faults.span(0, 10_000), func() { w.startSecond(in) })
 	}
 	w.redriveAny(s.ID)
+	if w.sagas && w.strikes(undoRace) {
+		w.after(w.faults.span(0, 60_000), func() { w.undoAfterwards(s.ID) })
+	}
 	if w.strikes(stopRace) {
 		w.after(w.faults.span(0, 20_000), func() { w.stop(w.victim(in)) })
 	}
@@ -169,7 +172,16 @@ func (w *world) stop(id store.ID) {
 	name, cause := "Stopped", "somebody wants so"
 	at, err := p.engine.Stop(context.Background(), id, machine.Failure{Error: &name, Cause: &cause})
 	w.trace.note(w.now, "stop", short(id), 0)
+	var refused *engine.SagaError
 	switch {
+	case errors.As(err, &refused):
+		if w.saw(stopRefused); l.moves != moves {
+			w.failf("I4", id, "a stop is refused (%v), and changed something", err)
+		}
+	case err == nil && l.saga() && !l.head.Status.Ended():
+		if w.saw(stopUndoes); l.head.Aborting == 0 {
+			w.failf("I1", id, "a stop is acknowledged, the execution goes on, and nothing is undone: %s", l.head.SagaStatus())
+		}
 	case p.dead || err != nil:
 		return
 	case !l.head.Status.Ended() || at != l.head.Stop:

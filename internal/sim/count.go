@@ -65,9 +65,24 @@ const (
 	mapRunMended
 	expressItem
 	itemAgain
+	sagaCompleted
+	sagaAborted
+	sagaEndedBadly
+	sagaAbandoned
+	nullUndo
+	held
+	undoneAfterwards
+	childUndone
+	lockHeld
+	lockShared
+	lockTimedOut
+	lateAnswer
+	stopRefused
+	stopUndoes
 	jobPolled
 	jobStopped
 	submittedTwice
+	attributeMoved
 	situationKinds = iota
 )
 
@@ -85,7 +100,10 @@ var SituationNames = [situationKinds]string{
 	"effect whose answer was lost", "timer beyond the window", "history full", "redriven", "redrive asked for again", "redrive refused",
 	"map run ended", "map run stopped", "map run redriven", "map run redriven to a good end",
 	"express child of a map run called", "express child called again after a crash",
+	"saga completed", "saga aborted", "saga ended badly", "saga abandoned", "null compensation", "held", "undone after the end", "nested saga undone", "lock held", "lock waited for", "lock not to be had in time", "late answer told",
+	"stop refused after a pivot", "stop undoes",
 	"job polled to its end", "job stopped before its end", "job submitted again after its answer was lost",
+	"search attribute changed",
 }
 
 func (w *world) saw(s situation) { w.out.Situations[s]++ }

@@ -39,7 +39,7 @@ func (w *world) vigil() {
 			w.runsExpress(l)
 			continue
 		}
-		done = done && len(l.jobs) == 0
+		done = done && len(l.jobs) == 0 && l.head.OpenSagas == 0
 		for _, j := range l.jobList() {
 			if what := w.stuck(l, j); what != "" {
 				w.failf("L1", l.id, "job %d of kind %d in %q: %s", j.ID, j.Kind, j.State, what)
@@ -47,10 +47,11 @@ func (w *world) vigil() {
 			}
 		}
 	}
-	if done && w.up() != nil {
+	if !w.lockBusy() && done && w.up() != nil {
 		w.conclude()
 		return
 	}
+	w.abandonHopeless()
 	w.after(5000, w.vigil)
 }
 
@@ -146,11 +147,14 @@ func (w *world) conclude() {
 	for _, l := range w.book.order {
 		for n := range l.entries {
 			en := &l.entries[n]
-			if en.succeeded && en.calls == 0 && w.calls(l, uint32(n+1)) {
+			if en.succeeded && en.calls == 0 && !l.saga() && w.calls(l, uint32(n+1)) {
 				w.failf("I3", l.id, "%s succeeded as entry %d, and nobody was called", l.stateAt(uint32(n+1)), n+1)
 			}
 		}
-		if !l.start.Express && l.start.Machine == orderName {
+		switch {
+		case l.saga():
+			w.judge(l)
+		case !l.start.Express && l.start.Machine == orderName:
 			w.balance(l)
 		}
 	}
@@ -164,6 +168,9 @@ func (w *world) conclude() {
 		w.failf("I9", store.ID{}, "%d tasks are left in queues", len(w.book.queued))
 	}
 	w.checkLists()
+	w.checkFound()
+	w.checkSagaLists()
+	w.checkLocks()
 }
 
 // checkLists checks that every execution stands once in the list of its machine
@@ -230,7 +237,7 @@ func (w *world) calls(l *life, n uint32) bool {
 
 // over takes note that an execution has ended.
 func (w *world) over(l *life) {
-	undone := l.head.Error != nil && *l.head.Error == "OrderUndone"
+	undone := l.head.Error != nil && *l.head.Error == "OrderUndone" || l.head.SagaStatus() == machine.SagaAborted.String()
 	if !l.well && (l.head.Status == machine.Succeeded || undone) {
 		l.well = true
 		w.out.Well++

@@ -32,6 +32,7 @@ const (
 	oldToken     // the token of an earlier attempt is used
 	forgedToken  // a token that nobody made
 	stopRace     // somebody stops what is under way
+	undoRace     // somebody has the sagas of what is under way, or over, undone
 	startAgain   // a start comes again, or another one of its name
 	clockLeap    // the clock leaps forward
 	lateEngine   // the engine's loop looks at the clock late
@@ -45,7 +46,7 @@ var FaultNames = [faultKinds]string{
 	"crash before a write", "crash after a write", "crash at rest", "crash in recovery", "unknown commit, done",
 	"unknown commit, lost", "write error", "read error", "conflict", "lease stolen", "slow call", "answer lost",
 	"request lost", "soft error", "worker dies", "worker late", "heartbeat lost", "answer twice", "old token",
-	"forged token", "stop", "start again", "clock leap", "late engine", "slow errand", "answer to nobody",
+	"forged token", "stop", "undo", "start again", "clock leap", "late engine", "slow errand", "answer to nobody",
 }
 
 // mostOften is how often each kind strikes at most, in thousandths of its
@@ -54,7 +55,7 @@ var mostOften = [faultKinds]int{
 	crashBefore: 25, crashAfter: 25, crashAtRest: 12, crashRecovery: 300, unknownDone: 80, unknownLost: 80,
 	writeError: 60, readError: 30, conflictError: 20, leaseStolen: 15, slowCall: 60, lostAnswer: 80, lostRequest: 50,
 	softError: 150, deadWorker: 100, lateWorker: 100, lostBeat: 300, twiceAnswer: 400, oldToken: 300, forgedToken: 100,
-	stopRace: 150, startAgain: 400, clockLeap: 5, lateEngine: 100, slowErrand: 100, answerToNone: 80,
+	stopRace: 150, undoRace: 300, startAgain: 400, clockLeap: 5, lateEngine: 100, slowErrand: 100, answerToNone: 80,
 }
 
 // plan is what a seed decided about faults and knobs.

@@ -120,6 +120,13 @@ func (w *world) prepare() {
 // generate makes the state machines: in three seeds of ten the order saga, else
 // random ones, of which later ones start earlier ones.
 func (w *world) generate() []*stateMachine {
+	if w.sagas {
+		var all []*stateMachine
+		for i := range w.work.between(1, 3) {
+			all = append(all, sagaMachine(w.work, "M"+strconv.Itoa(i), all))
+		}
+		return all
+	}
 	if w.work.share(300) {
 		return []*stateMachine{orderMachine(w.work)}
 	}
@@ -162,6 +169,9 @@ func (g *generator) machine() string {
 	b.WriteByte('{')
 	if g.c.once(8) {
 		fmt.Fprintf(&b, `"TimeoutSeconds":%d,`, g.c.between(20, 200))
+	}
+	if !g.express && g.budget%2 == 0 {
+		b.WriteString(searchable)
 	}
 	var first string
 	if g.variable = g.c.once(3); g.variable {

@@ -20,7 +20,10 @@ type happened struct {
 }
 
 // events are sets of event types.
-type events [63]bool
+type events [kinds]bool
+
+// kinds is how many types of events there are, and one more.
+const kinds = int(machine.LateTaskResult) + 1
 
 func these(types ...machine.EventType) *events {
 	var s events
@@ -64,7 +67,7 @@ var (
 
 // mayFollow says which types an event of a type may name as the one before it;
 // nil: 0.
-var mayFollow = func() (m [63]*events) {
+var mayFollow = func() (m [kinds]*events) {
 	for t, is := range entered {
 		if is {
 			m[t] = exited.and(these(machine.MapIterationStarted, machine.ParallelStateStarted))
@@ -159,10 +162,10 @@ func (b *book) history(l *life, t *turned) {
 	if int64(len(l.events)) != l.head.LastEvent {
 		w.failf("I2", l.id, "the last event is %d, the head says %d", len(l.events), l.head.LastEvent)
 	}
-	if last := len(l.events); last > 0 && l.head.Status.Ended() != terminal[l.events[last-1].kind] {
+	if last := len(l.events); last > 0 && !l.saga() && l.head.Status.Ended() != terminal[l.events[last-1].kind] {
 		w.failf("I2", l.id, "%v, and the last event is %v", l.head.Status, l.events[last-1].kind)
 	}
-	full := l.head.LastEvent == w.plan.events // where an entry may find no room
+	full := l.head.LastEvent >= w.plan.events // where an entry may find no room
 	if n := int(l.head.Entries); n != len(l.entries) && !(full && n == len(l.entries)+1) {
 		w.failf("I2", l.id, "%d entries in history, the head says %d", len(l.entries), l.head.Entries)
 	}
@@ -185,7 +188,7 @@ func (b *book) event(l *life, e *machine.Event) {
 		if l.anew = e.ID; e.Prev != n {
 			w.failf("I2", l.id, "event %d, a redrive, follows event %d", e.ID, e.Prev)
 		}
-	case n > 0 && terminal[l.events[n-1].kind]:
+	case n > 0 && terminal[l.events[n-1].kind] && !l.saga():
 		w.failf("I2", l.id, "event %d, %v, after the end", e.ID, e.Type)
 	case n > 0 && e.At < l.events[n-1].at:
 		w.failf("I2", l.id, "event %d is earlier than event %d", e.ID, n)
@@ -205,6 +208,10 @@ func (b *book) event(l *life, e *machine.Event) {
 func (b *book) succeeds(l *life, e *machine.Event, h *happened) {
 	w := b.w
 	legal := mayFollow[e.Type]
+	if l.saga() {
+		b.succeedsInSaga(l, e, h)
+		return
+	}
 	if e.Prev == 0 {
 		first := entered[e.Type] && len(l.entries) == 0 || e.Type == machine.ExecutionStarted && e.ID == 1
 		first = first || e.Type == machine.EvaluationFailed || e.Type == machine.ExecutionAborted || e.Type == machine.ExecutionTimedOut
@@ -237,6 +244,18 @@ func (b *book) succeeds(l *life, e *machine.Event, h *happened) {
 		}
 	}
 	before.next = true
+}
+
+// succeedsInSaga checks an event of an execution with sagas, whose undos are told
+// between what goes on: it follows an earlier one.
+func (b *book) succeedsInSaga(l *life, e *machine.Event, h *happened) {
+	if e.Prev < 0 || e.Prev >= e.ID {
+		b.w.failf("I2", l.id, "event %d follows event %d", e.ID, e.Prev)
+		return
+	}
+	if e.Prev > 0 && !entered[e.Type] && !split[e.Type] && !terminal[e.Type] {
+		h.entry = l.events[e.Prev-1].entry
+	}
 }
 
 // stateAt is the state of an entry.
@@ -297,7 +316,7 @@ func (b *book) account(l *life, e *machine.Event, h *happened) {
 
 // attempts is how many attempts a state's entry may have at most.
 func (l *life) attempts(n uint32) int {
-	if n == 0 || l.stateOf == nil {
+	if n == 0 || l.stateOf == nil || l.saga() {
 		return math.MaxInt
 	}
 	most := 1

@@ -56,7 +56,11 @@ func catch(t *testing.T, m *mutant.Mutant, overlay string) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%s does not build: %v\n%s", m.Name, err, out)
 	}
-	run := exec.Command(binary, "-test.run=^TestSim$", "-test.timeout=30m", "-sim.first",
+	test := "^TestSim$"
+	if strings.HasPrefix(filepath.Base(m.File), "saga-") {
+		test = "^TestSagas$"
+	}
+	run := exec.Command(binary, "-test.run="+test, "-test.timeout=30m", "-sim.first",
 		fmt.Sprintf("-sim.seeds=%d", *mostToBug), fmt.Sprintf("-sim.executions=%d", 1<<40))
 	run.Env = os.Environ()
 	out, err := run.CombinedOutput()

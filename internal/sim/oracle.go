@@ -52,11 +52,21 @@ func (w *world) keeps(text value.Text) bool {
 	return w.book.texts[hashOf([]byte(text.String()))]
 }
 
+// lateTold reports whether the last that history tells is an answer that came too
+// late.
+func (l *life) lateTold() bool {
+	n := len(l.events)
+	return n > 0 && l.events[n-1].kind == machine.LateTaskResult
+}
+
 // refusedCompletion checks a completion that was refused (I4): it changed
 // nothing, and was not due.
 func (w *world) refusedCompletion(tk *task, s standing, err error) {
 	l := w.book.lives[tk.id]
-	if l != nil && l.moves != s.moves {
+	if l != nil && l.moves == s.moves+1 && !tk.told && l.lateTold() {
+		tk.told = true
+		w.saw(lateAnswer)
+	} else if l != nil && l.moves != s.moves {
 		w.failf("I4", tk.id, "a completion of %s is refused (%v), and changed something", tk.state, err)
 		return
 	}

@@ -24,7 +24,8 @@ type walk struct {
 	x     *machine.Execution
 	rows  map[string][]byte
 	texts map[machine.Ref]value.Text
-	old   []machine.JobID // closed before
+	undos map[uint32][]byte // the saga log
+	old   []machine.JobID   // closed before
 }
 
 // mostMessages bounds a walk.
@@ -34,7 +35,7 @@ func (w *world) walk(m *stateMachine, input string) {
 	quotas := machine.AWSLimits()
 	quotas.EntriesTurn = pick(w.paths, 2, 500)
 	k := &walk{
-		w: w, p: m.program, rows: map[string][]byte{}, texts: map[machine.Ref]value.Text{},
+		w: w, p: m.program, rows: map[string][]byte{}, texts: map[machine.Ref]value.Text{}, undos: map[uint32][]byte{},
 		env: machine.Env{Now: began, TokenKey: make([]byte, 32), Limits: quotas},
 	}
 	k.x = machine.New(machine.Start{
@@ -101,17 +102,13 @@ func (k *walk) step(m machine.Message) {
 		}
 	}()
 	_, _ = k.w.entropy.Read(k.env.Seed[:])
-	before := image(k.x)
-	d := machine.Step(k.env, k.p, k.x, m)
-	if !bytes.Equal(before, image(k.x)) {
-		k.fail("Step changed what it was given", m)
-	}
+	d := k.decide(k.x, m)
 	decided := imageOf(&d)
-	if again := machine.Step(k.env, k.p, k.x, m); !bytes.Equal(decided, imageOf(&again)) {
+	if again := k.decide(k.x, m); !bytes.Equal(decided, imageOf(&again)) {
 		k.fail("Step decides otherwise the second time", m)
 	}
 	if k.x.Head.Status != 0 {
-		if read := machine.Step(k.env, k.p, k.restore(), m); !bytes.Equal(decided, imageOf(&read)) {
+		if read := k.decide(k.restore(), m); !bytes.Equal(decided, imageOf(&read)) {
 			k.fail("Step decides otherwise on what was read from its records", m)
 		}
 	}
@@ -121,6 +118,40 @@ func (k *walk) step(m machine.Message) {
 		k.fail("what Apply made is not what the records make", m)
 	}
 	k.old = append(k.old, d.Closed...)
+}
+
+// decide is Step, with what it asks for lent.
+func (k *walk) decide(x *machine.Execution, m machine.Message) machine.Delta {
+	for {
+		before := image(x)
+		d := machine.Step(k.env, k.p, x, m)
+		if !bytes.Equal(before, image(x)) {
+			k.fail("Step changed what it was given", m)
+		}
+		if d.Recall.IsEmpty() {
+			return d
+		}
+		numbers := d.Recall.Undos
+		if d.Recall.All {
+			numbers = slices.Sorted(maps.Keys(k.undos))
+		}
+		var rows []*machine.Undo
+		for _, n := range numbers {
+			row, err := machine.DecodeUndo(k.undos[n])
+			if err != nil {
+				k.fail(fmt.Sprintf("row %d of the saga log: %v", n, err), m)
+				return machine.Delta{}
+			}
+			rows = append(rows, row)
+		}
+		texts := map[machine.Ref]value.Text{}
+		for _, ref := range d.Recall.Payloads {
+			texts[ref] = k.texts[ref]
+		}
+		if x.Lend(rows, texts); d.Recall.All {
+			x.LendLog(rows)
+		}
+	}
 }
 
 func (k *walk) fail(what string, m machine.Message) {
@@ -144,6 +175,9 @@ func (k *walk) keep(d *machine.Delta) {
 	}
 	for _, id := range d.Closed {
 		delete(k.rows, fmt.Sprint("job ", id))
+	}
+	for _, u := range d.Undos {
+		k.undos[u.Number] = machine.AppendUndo(nil, u)
 	}
 	for i, text := range d.Payloads {
 		k.texts[k.x.Head.LastPayload+machine.Ref(i)+1] = text
@@ -210,6 +244,9 @@ func imageOf(d *machine.Delta) []byte {
 	}
 	for _, j := range d.Jobs {
 		b = machine.AppendJob(b, j)
+	}
+	for _, u := range d.Undos {
+		b = machine.AppendUndo(b, u)
 	}
 	for _, text := range d.Payloads {
 		b = append(b, text.String()...)

@@ -71,7 +71,7 @@ func (w *world) redrive(id store.ID, token string) {
 	case p.dead:
 	case errors.As(err, &refused):
 		w.saw(redriveRefused)
-		if l.moves != moves || was.Kept && l.start.Map == nil || again {
+		if l.moves != moves || was.Kept && l.start.Map == nil && !was.Spent || again {
 			w.failf("I4", id, "a redrive of one that was %v is refused: %v", was.Status, err)
 		}
 	case err != nil:

@@ -79,6 +79,9 @@ func (w *world) participate(t *integration.Task) (value.Text, error) {
 	if t.Pattern == integration.Sync {
 		return w.submit(t)
 	}
+	if w.sagas {
+		return w.sagaCall(t)
+	}
 	if order, is := orderOf(t.Execution); is {
 		return w.ledger.do(w, order, t.State, t.StepID)
 	}
@@ -103,7 +106,16 @@ func (w *world) result() (value.Text, error) {
 // open, is made under its step's id, and no send is made twice.
 func (w *world) called(t *integration.Task) {
 	w.trace.note(w.now, "call", t.State, int64(t.Attempt))
-	l, n := w.step(t.StepID)
+	step := t.StepID
+	if t.Operation != integration.Forward {
+		step = t.Forward
+	}
+	step, _, _ = strings.Cut(step, "~")
+	l, n := w.step(step)
+	if l != nil && l.saga() {
+		w.calledInSaga(l, n, t)
+		return
+	}
 	if l == nil && strings.Contains(t.Execution, ":express:") {
 		w.calledByGuest(t)
 		return

@@ -12,10 +12,10 @@
 // Read sim.go (a run), chance.go and fault.go (what the seed decides), world.go
 // (time), process.go and errand.go (the engine's process and its side jobs),
 // disk.go (its store); then the workload: generate.go with flow.go and state.go
-// (definitions), saga.go (the order saga), client.go, redrive.go, express.go and
-// worker.go (callers), service.go and shelf.go (participants). What must hold: book.go (what is durable),
-// history.go (I2), audit.go (I9, I10), oracle.go (I1, I3, I4, I6), end.go
-// (liveness). Then trace.go, count.go and pure.go, which asks the decider alone.
+// (definitions), saga.go (the order saga), sagaflow.go (generated sagas), client.go, redrive.go, express.go and
+// worker.go (callers), service.go, sagaparty.go and shelf.go (participants, and who resolves holds). What must hold: book.go (what is durable),
+// history.go (I2), audit.go (I9, I10), oracle.go (I1, I3, I4, I6), sagabook.go
+// (I7), end.go (liveness). Then trace.go, count.go and pure.go, which asks the decider alone.
 package sim
 
 import (
@@ -30,11 +30,13 @@ type Options struct {
 	Calm  bool // no faults
 	Cold  bool // no execution is kept in memory between turns; else as the seed has it
 	Sure  bool // reads never fail
+	Sagas bool // all definitions have saga scopes
 }
 
 // Outcome is what came of a run.
 type Outcome struct {
 	Seed       uint64
+	Sagas      bool
 	Executions int // that began
 	Well       int // that SUCCEEDED, or undid all that they had done
 	Events     int // of histories
@@ -84,7 +86,7 @@ const walkEvery = 8
 // execution, and how to see it again. The run is made once more to get the
 // trace.
 func Report(o Outcome, calm bool) string {
-	again := Run(Options{Seed: o.Seed, Trace: true, Calm: calm})
+	again := Run(Options{Seed: o.Seed, Trace: true, Calm: calm, Sagas: o.Sagas})
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: %v\n", o.Seed, o.Violation)
 	lines := again.Lines
@@ -98,7 +100,11 @@ func Report(o Outcome, calm bool) string {
 	if again.Violation != nil {
 		b.WriteString(again.Violation.Dump)
 	}
-	fmt.Fprintf(&b, "again: go test ./internal/sim -run TestSim -v -sim.replay=%d\n", o.Seed)
+	test := "TestSim"
+	if o.Sagas {
+		test = "TestSagas"
+	}
+	fmt.Fprintf(&b, "again: go test ./internal/sim -run '^%s$' -v -sim.replay=%d\n", test, o.Seed)
 	return b.String()
 }
 

@@ -50,16 +50,48 @@ func TestSim(t *testing.T) {
 	if sum.Well*10 < sum.Executions*7 {
 		t.Errorf("%d of %d executions ended well: below the floor of 70 %%, the run proves nothing", sum.Well, sum.Executions)
 	}
-	if *big {
-		for i, n := range sum.Situations {
-			if n == 0 {
-				t.Errorf("never seen: %s", SituationNames[i])
-			}
+	sum.demand(t, false)
+}
+
+// TestSagas is TestSim with generated sagas. make sim SIM=saga is this test.
+func TestSagas(t *testing.T) {
+	if *replay != 0 {
+		o := Run(Options{Seed: *replay, Trace: *showAll, Sagas: true})
+		for _, line := range o.Lines {
+			fmt.Println(line)
 		}
-		for i, n := range sum.Faults {
-			if n == 0 {
-				t.Errorf("never struck: %s", FaultNames[i])
-			}
+		if o.Violation != nil {
+			t.Fatal(Report(o, false))
+		}
+		t.Logf("seed %d holds: %d executions, %d events", o.Seed, o.Executions, o.Events)
+		return
+	}
+	began := time.Now()
+	sum := runSeeds(Options{Seed: *firstSeed, Sagas: true}, *executions, *mostSeeds)
+	t.Log(sum.table(time.Since(began)))
+	for _, o := range sum.broken {
+		t.Error(Report(o, false))
+	}
+	if sum.Well*10 < sum.Executions*6 {
+		t.Errorf("%d of %d executions ended well: below the floor of 60 %%, the run proves nothing", sum.Well, sum.Executions)
+	}
+	sum.demand(t, true)
+}
+
+// demand holds, of a big run, that it saw every situation: those of sagas, or all
+// others and every fault.
+func (s *summary) demand(t *testing.T, sagas bool) {
+	if !*big {
+		return
+	}
+	for i, n := range s.Situations {
+		if ofSagas := situation(i) >= sagaCompleted && situation(i) <= stopUndoes; n == 0 && ofSagas == sagas {
+			t.Errorf("never seen: %s", SituationNames[i])
+		}
+	}
+	for i, n := range s.Faults {
+		if n == 0 && !sagas {
+			t.Errorf("never struck: %s", FaultNames[i])
 		}
 	}
 }

@@ -34,13 +34,23 @@ type task struct {
 	stepID   string
 	state    string
 	accepted bool
+	told     bool // history tells that its answer came too late
 	dead     bool // its worker is
+
+	// Of a saga's step.
+	call    integration.Task
+	worked  bool // then this is what it came to
+	output  value.Text
+	failure *machine.Failure
 }
 
 // give hands a callback task to whoever will complete it.
 func (w *world) give(t *integration.Task) {
 	w.trace.note(w.now, "token", t.State, 0)
 	w.begin(t.Token, t.StepID, t.State)
+	if tk := w.tasks.byToken[t.Token]; tk != nil {
+		tk.call = *t
+	}
 }
 
 // begin begins the work on a task.
@@ -156,6 +166,9 @@ func (w *world) finish(tk *task) {
 		return
 	}
 	output, failure := w.completion(tk)
+	if tk.dead {
+		return
+	}
 	before := w.before(tk)
 	err := p.engine.Complete(context.Background(), tk.token, output, failure)
 	w.trace.note(w.now, "complete", tk.state, 0)
@@ -181,6 +194,9 @@ func (w *world) completion(tk *task) (value.Text, *machine.Failure) {
 		}
 		return text, nil
 	}
+	if w.sagas {
+		return w.stepCompletion(tk)
+	}
 	if w.paths.once(12) {
 		name, cause := "E.Biz", "the worker says no"
 		return value.Text{}, &machine.Failure{Error: &name, Cause: &cause}
@@ -191,6 +207,22 @@ func (w *world) completion(tk *task) (value.Text, *machine.Failure) {
 		return value.Text{}, &machine.Failure{Error: &name}
 	}
 	return text, nil
+}
+
+// stepCompletion is what a saga's step came to: the same, however often it is
+// told. Who does not know what he did says nothing.
+func (w *world) stepCompletion(tk *task) (value.Text, *machine.Failure) {
+	if !tk.worked {
+		tk.worked = true
+		text, err := w.sagaCall(&tk.call)
+		tk.output = text
+		var failed *integration.Error
+		if errors.As(err, &failed) {
+			tk.failure = &machine.Failure{Error: &failed.Name, Cause: &failed.Cause}
+			tk.dead = failed.Effect == integration.EffectUnknown
+		}
+	}
+	return tk.output, tk.failure
 }
 
 // forge tries a token that nobody made.
@@ -280,4 +312,5 @@ func (w *world) take(got engine.PolledTask, activity string) {
 		return
 	}
 	tk.state = strings.Clone(j.State)
+	tk.call = integration.Task{StepID: machine.StepID(machine.ID(tk.id), j.Entry), State: tk.state}
 }

@@ -44,6 +44,8 @@ type world struct {
 
 	submissions map[string]*submission
 	ledger      ledger
+	sagas       bool               // all definitions have saga scopes
+	effects     map[string]*effect // of their steps
 	book        book
 	trace       trace
 	out         Outcome
@@ -58,7 +60,8 @@ func newWorld(o Options) *world {
 		byARN: map[string]*stateMachine{}, guests: map[string]int{}, submissions: map[string]*submission{},
 		tasks: newTaskBook(), ledger: newLedger(),
 		trace: trace{keep: o.Trace},
-		out:   Outcome{Seed: o.Seed},
+		sagas: o.Sagas, effects: map[string]*effect{},
+		out: Outcome{Seed: o.Seed, Sagas: o.Sagas},
 	}
 	w.plan = newPlan(w.faults, o)
 	w.plan.redriven = w.anew.once(2) && !o.Calm
@@ -141,7 +144,7 @@ func (w *world) scatter(ms int64, of *process, do func()) {
 func (w *world) turn() {
 	for n := 0; w.out.Violation == nil && !w.ended; n++ {
 		if len(w.queue) == 0 || n > mostHappenings {
-			w.fail("L1", store.ID{}, fmt.Sprintf("the world stands still or never ends: %d happenings, %d to come", n, len(w.queue)))
+			w.fail("L1", w.book.goesOn(), fmt.Sprintf("the world stands still or never ends: %d happenings, %d to come", n, len(w.queue)))
 			return
 		}
 		w.happen()

@@ -8,13 +8,14 @@ import (
 
 // The limits of every store.
 const (
-	MaxText       = 512      // bytes of a tenant, kind, name, machine, activity, index, value or node
+	MaxText       = 512      // bytes of a tenant, kind, name, machine, activity, index or node
+	MaxValue      = 1024     // bytes of an index's value
 	MaxMessageKey = 64       // bytes of a message's own name
 	MaxBody       = 16 << 20 // bytes of one Body or Start
 )
 
 // Check reports what every store refuses: texts that are no UTF-8, hold a NUL
-// or are longer than MaxText, bodies above MaxBody, message keys that are empty
+// or are longer than MaxText or MaxValue, bodies above MaxBody, message keys that are empty
 // or above MaxMessageKey, and rows that lie in another shard than their
 // execution. Stores call it before they do anything.
 func (b *Batch) Check() error {
@@ -104,9 +105,12 @@ func (b *Batch) checkLists(c *checker) {
 
 // ValidText reports whether s can be part of a key: UTF-8 without NUL of at most
 // MaxText bytes. To read what has no such key finds nothing.
-func ValidText(s string) bool {
-	return len(s) <= MaxText && strings.IndexByte(s, 0) < 0 && utf8.ValidString(s)
-}
+func ValidText(s string) bool { return len(s) <= MaxText && validKey(s) }
+
+// ValidValue is [ValidText] for the value of an index, of at most MaxValue bytes.
+func ValidValue(s string) bool { return len(s) <= MaxValue && validKey(s) }
+
+func validKey(s string) bool { return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) }
 
 // checker keeps the first fault that it meets.
 type checker struct{ err error }
@@ -155,5 +159,7 @@ func (c *checker) queued(k QueuedKey) {
 func (c *checker) index(k IndexKey) {
 	c.text(k.Tenant)
 	c.text(k.Index)
-	c.text(k.Value)
+	if !ValidValue(k.Value) {
+		c.refuse("the value %.40q is longer than %d bytes, no UTF-8, or holds a NUL", k.Value, MaxValue)
+	}
 }

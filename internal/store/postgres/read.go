@@ -189,7 +189,7 @@ func (s *Store) Payloads(ctx context.Context, x store.ID, numbers []uint32) ([][
 
 // Index implements store.Store.
 func (s *Store) Index(ctx context.Context, q store.IndexQuery) ([]store.Index, error) {
-	if q.Limit < 1 || !valid(q.Tenant, q.Index, q.Value) {
+	if q.Limit < 1 || !valid(q.Tenant, q.Index) || !store.ValidValue(q.Value) {
 		return nil, ctx.Err()
 	}
 	sql := "SELECT start, id, body FROM lists WHERE tenant = $1 AND list = $2 AND value = $3 ORDER BY start DESC, id LIMIT $4"

@@ -57,6 +57,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"Queue", queue},
 		{"Index", index},
 		{"IndexPages", indexPages},
+		{"IndexValues", indexValues},
 		{"Leases", leases},
 		{"Fence", fence},
 		{"FenceUnderLoad", fenceUnderLoad},

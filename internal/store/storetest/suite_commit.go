@@ -138,7 +138,7 @@ func limits(h *house) {
 			{Names: []store.Name{{NameKey: store.NameKey{Machine: bad}}}},
 			{ExpectNames: []store.NameKey{{Name: bad}}},
 			{Queue: []store.Queued{{QueuedKey: store.QueuedKey{Activity: bad}}}},
-			{Index: []store.Index{{IndexKey: store.IndexKey{Value: bad}}}},
+			{Index: []store.Index{{IndexKey: store.IndexKey{Index: bad}}}},
 			{Leases: []store.Lease{{Node: bad}}},
 		} {
 			b.Docs = append(b.Docs, doc("beside", "", 1))
@@ -149,7 +149,7 @@ func limits(h *house) {
 		_, err = h.s.Name(h.ctx, store.NameKey{Name: bad})
 		h.absent("a name that can't be", err)
 		h.same("lists that can't be", len(read(h.s.Queue(h.ctx, "t", bad, 9))(h))+len(read(h.s.Docs(h.ctx, bad, "", "", 9))(h))+
-			len(read(h.s.Index(h.ctx, store.IndexQuery{Value: bad, Limit: 9}))(h)), 0)
+			len(read(h.s.Index(h.ctx, store.IndexQuery{Index: bad, Limit: 9}))(h)), 0)
 	}
 	h.plainly(&store.Batch{Messages: []store.Message{{Shard: 1}}})
 	h.plainly(&store.Batch{Messages: []store.Message{message(1, strings.Repeat("k", store.MaxMessageKey+1), "")}})

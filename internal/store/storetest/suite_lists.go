@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/backstep/backstep/internal/store"
 )
@@ -89,6 +90,43 @@ func indexPages(h *house) {
 	gone := store.IndexKey{Start: 255, ID: id(1, 5, 3)}
 	rows := read(h.s.Index(h.ctx, store.IndexQuery{Tenant: "t", Index: "status", Value: "v", Limit: 1, After: &gone}))(h)
 	h.same("after a row that is gone", rows, []store.Index{indexed("v", 255, id(2, 0, 0))})
+}
+
+// indexValues: a value may be longer than other texts, the longest of all keys
+// among them, and lists of values that begin alike do not mix.
+func indexValues(h *house) {
+	text := func(n int, first byte) string { // that no compression makes shorter
+		b := []byte{first}
+		for x := uint32(first); len(b) < n; x = x*1664525 + 1013904223 {
+			b = append(b, 33+byte(x>>24)%94)
+		}
+		return string(b)
+	}
+	most := strings.Repeat("\U0001D11E", store.MaxValue/4) // in characters of four bytes
+	at := store.IndexKey{Tenant: text(store.MaxText, 't'), Index: text(store.MaxText, 'i'), Value: text(store.MaxValue, 'v'), Start: 5, ID: id(1, 1, 1)}
+	b := &store.Batch{}
+	for _, value := range []string{at.Value, at.Value[:store.MaxValue-1], at.Value[:store.MaxText+1], most, most[4:], "", "\x01", "\u00e9", "e\u0301"} {
+		k := at
+		k.Value = value
+		b.Index = append(b.Index, store.Index{IndexKey: k, Body: []byte(value)})
+	}
+	h.commit(b)
+	of := func(value string) []store.Index {
+		h.Helper()
+		return read(h.s.Index(h.ctx, store.IndexQuery{Tenant: at.Tenant, Index: at.Index, Value: value, Limit: 99}))(h)
+	}
+	for _, row := range b.Index {
+		h.same(fmt.Sprintf("the list of a value of %d bytes", len(row.Value)), of(row.Value), []store.Index{row})
+	}
+	h.commit(&store.Batch{DropIndex: []store.IndexKey{b.Index[0].IndexKey}})
+	h.same("what was dropped", len(of(at.Value)), 0)
+	h.same("what stands beside it", of(b.Index[1].Value), b.Index[1:2])
+	for _, never := range []string{at.Value + "v", "a\x00b", "\xff"} {
+		k := at
+		k.Value = never
+		h.plainly(&store.Batch{Index: []store.Index{{IndexKey: k}}})
+		h.same("the list of no value", len(of(never)), 0)
+	}
 }
 
 func lease(shard store.Shard, epoch uint64, node string) store.Lease {

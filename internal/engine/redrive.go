@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"context"
+	"strings"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// Redrive lets an execution that ended without success go on from where it
+// stood, and returns once that is durable, with its time in UTC milliseconds. A
+// token of the last redrives is answered with the redrive that it asked for. An
+// execution that can't be redriven is a *NotRedrivableError.
+func (e *Engine) Redrive(ctx context.Context, id store.ID, token string) (int64, error) {
+	redriven, err := e.RedriveWith(ctx, id, token, nil, false)
+	return redriven.At, err
+}
+
+// Redriven is what came of a redrive.
+type Redriven struct {
+	At     int64 // UTC ms; 0: it was only looked at
+	States []Resumed
+}
+
+// Resumed is a state in which an execution goes on.
+type Resumed struct {
+	State string
+	Again bool // under the step id that it had; else it is entered anew
+}
+
+// RedriveWith is Redrive with changes, nil for none. A look tells what would run,
+// and changes nothing. Changes that can't be made are a *NotRedrivableError too.
+func (e *Engine) RedriveWith(ctx context.Context, id store.ID, token string, c *machine.Changes, look bool) (Redriven, error) {
+	if err := e.admit(); err != nil {
+		return Redriven{}, err
+	}
+	var program *asl.Program
+	if c != nil && c.Definition != [32]byte{} {
+		var err error
+		if program, err = e.cfg.Programs(ctx, c.Definition); err != nil {
+			return Redriven{}, err
+		}
+	}
+	s := e.shardOf(id)
+	if s == nil {
+		return Redriven{}, ErrNotFound
+	}
+	r := s.hold(id)
+	defer s.release(r)
+	redrive := &redriving{e: e, ctx: ctx, message: machine.Message{Kind: machine.Redrive, Token: token, Changes: c}, program: program, look: look}
+	t, err := e.take(s, r, redrive.message, &rider{before: redrive.fits})
+	switch {
+	case err != nil:
+		r.x = nil // its program may be the new one
+		return Redriven{}, err
+	case redrive.err != nil:
+		return Redriven{}, redrive.err
+	case redrive.reason != "":
+		return Redriven{}, &NotRedrivableError{redrive.reason}
+	case redrive.was:
+		return Redriven{At: redrive.at}, nil
+	case look:
+		return Redriven{States: redrive.states}, nil
+	}
+	return Redriven{At: t.head.Redriven, States: redrive.states}, nil
+}
+
+// redriving is a redrive that is being decided about.
+type redriving struct {
+	e       *Engine
+	ctx     context.Context
+	message machine.Message
+	program *asl.Program // nil: the execution's own
+	look    bool
+
+	was    bool // that redrive was before, at that time
+	at     int64
+	reason string
+	err    error
+	states []Resumed
+}
+
+// fits reports whether the redrive is to be done, and gives the execution its
+// program.
+func (d *redriving) fits(r *resident) bool {
+	h, now := &r.x.Head, max(d.e.now(), r.x.Head.Now)
+	if d.at, d.was = h.RedriveOf(d.message.Token, now); d.was {
+		return false
+	}
+	if d.reason = h.NotRedrivable(&r.x.Start, d.e.cfg.Quotas, now); d.reason != "" || d.message.Changes == nil {
+		return d.reason == ""
+	}
+	own := r.program
+	program := own
+	if d.program != nil {
+		program = d.program
+	}
+	if own.HasSagas() {
+		rows, err := d.e.sagaLog(d.ctx, r.id)
+		if err != nil {
+			d.err = err
+			return false
+		}
+		r.x.LendLog(rows)
+	}
+	if d.reason = r.x.Unchangeable(own, program, d.message.Changes, d.e.cfg.Quotas); d.reason != "" {
+		return false
+	}
+	r.program = program
+	delta, err := d.e.decide(r, d.message)
+	if d.err = err; err == nil {
+		d.states = resumed(&delta)
+	}
+	if d.look || err != nil {
+		r.program = own
+		return false
+	}
+	return true
+}
+
+// resumed are the states in which an execution goes on by a delta: those that go
+// on where they stood, then those that are entered.
+func resumed(d *machine.Delta) []Resumed {
+	entered := map[string]bool{}
+	var anew, again []Resumed
+	for i := range d.Events {
+		if e := &d.Events[i]; strings.HasSuffix(e.Type.String(), "StateEntered") {
+			entered[e.State] = true
+			anew = append(anew, Resumed{State: e.State})
+		}
+	}
+	for _, j := range d.Jobs {
+		if j.State != "" && !entered[j.State] {
+			again = append(again, Resumed{State: j.State, Again: true})
+		}
+	}
+	return append(again, anew...)
+}
+
+// NotRedrivable says in the service's words why an execution can't be redriven
+// now, "" where it can.
+func (e *Engine) NotRedrivable(s *machine.Start, h *machine.Head) string {
+	return h.NotRedrivable(s, e.cfg.Quotas, max(e.now(), h.Now))
+}
+
+// ByMapRun reports whether an execution can be redriven now by the map run that
+// started it, and by nobody else.
+func (e *Engine) ByMapRun(s *machine.Start, h *machine.Head) bool {
+	return h.ByMapRun(s, e.cfg.Quotas, max(e.now(), h.Now))
+}
