@@ -202,6 +202,33 @@ type RedriveExecutionOutput struct {
 	RedriveDate Timestamp `json:"redriveDate"`
 }
 
+// RedriveWithChangesInput is what RedriveWithChanges takes. StateMachineArn is by what it goes on: its state machine as it is now, a version or an
+// alias; absent: by what it ran. StartAt is the state of the top level from which it goes on; absent: where it stood. Input is the input of the state
+// in which it goes on, Variables an object of variables that are set before; both are JSON. With DryRun nothing is changed.
+type RedriveWithChangesInput struct {
+	ExecutionArn    string  `json:"executionArn" check:"required,1..256"`
+	ClientToken     *string `json:"clientToken,omitzero" check:"1..64,ascii"`
+	StateMachineArn *string `json:"stateMachineArn,omitzero" check:"1..256"`
+	StartAt         *string `json:"startAt,omitzero" check:"1..80"`
+	Input           *string `json:"input,omitzero" check:"0..262144,secret"`
+	Variables       *string `json:"variables,omitzero" check:"0..262144,secret"`
+	DryRun          *bool   `json:"dryRun,omitzero"`
+}
+
+// RedriveWithChangesOutput says when the execution was redriven, with a dry run nothing; in which states it goes on; and how it stands then: it may
+// have ended at once.
+type RedriveWithChangesOutput struct {
+	RedriveDate *Timestamp      `json:"redriveDate,omitzero"`
+	Status      ExecutionStatus `json:"status"`
+	States      []RedriveState  `json:"states"`
+}
+
+// RedriveState is a state in which an execution goes on. Again says that it goes on under the step id that it had; else it is entered anew.
+type RedriveState struct {
+	Name  string `json:"name"`
+	Again bool   `json:"again"`
+}
+
 // WaitExecutionInput is what WaitExecution takes. Without AfterEventId it waits for the end of the execution; with it, for an event whose id is
 // greater. TimeoutSeconds is how long it may wait, 60 where it is absent.
 type WaitExecutionInput struct {

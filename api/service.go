@@ -22,7 +22,8 @@ import "context"
 // has returned, an output belongs to the caller. Every error that a caller may see is an [*Error]; any other is a fault of the service or of
 // the way to it.
 //
-// Operations whose name AWS knows do what AWS's do; WaitExecution, ListExecutionsWhere and those about sagas and holds are our own.
+// Operations whose name AWS knows do what AWS's do; WaitExecution, ListExecutionsWhere,
+// RedriveWithChanges and those about sagas and holds are our own.
 type Service interface {
 	// CreateStateMachine stores a definition under a name and answers its ARN.
 	//
@@ -173,6 +174,15 @@ type Service interface {
 	// under a version that knew no redrives, a saga of it ended as COMPENSATION_FAILED or ABANDONED or was undone after its end, a map run has
 	// started it and can redrive it, or its state machine is DELETING or gone; ValidationException for a clientToken that is none.
 	RedriveExecution(context.Context, *RedriveExecutionInput) (*RedriveExecutionOutput, error)
+
+	// RedriveWithChanges is RedriveExecution with what is to be different from then on: another definition of its state machine, another state of
+	// the top level to go on from, another input, other variables. A dry run tells which states would run and changes nothing. A state that goes
+	// on with another input is called under another idempotency key. What a saga owes stays owed: changes by which an undo would be lost are
+	// refused. It is an operation of Backstep, not of AWS.
+	//
+	// Errors: as of RedriveExecution; ExecutionNotRedrivable also for changes that can't be made, with why; StateMachineDoesNotExist;
+	// ValidationException for a definition of another state machine, and for an input or variables that are not JSON.
+	RedriveWithChanges(context.Context, *RedriveWithChangesInput) (*RedriveWithChangesOutput, error)
 
 	// GetExecutionHistory lists the events of an execution by page, the first one first unless reverseOrder is set.
 	//

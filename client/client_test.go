@@ -146,6 +146,9 @@ func (s script) WaitExecution(ctx context.Context, in *api.WaitExecutionInput) (
 func (s script) ListExecutionsWhere(ctx context.Context, in *api.ListExecutionsWhereInput) (*api.ListExecutionsWhereOutput, error) {
 	return play[api.ListExecutionsWhereOutput](s, ctx, "ListExecutionsWhere", in)
 }
+func (s script) RedriveWithChanges(ctx context.Context, in *api.RedriveWithChangesInput) (*api.RedriveWithChangesOutput, error) {
+	return play[api.RedriveWithChangesOutput](s, ctx, "RedriveWithChanges", in)
+}
 func (s script) DescribeSaga(ctx context.Context, in *api.DescribeSagaInput) (*api.DescribeSagaOutput, error) {
 	return play[api.DescribeSagaOutput](s, ctx, "DescribeSaga", in)
 }

@@ -125,6 +125,15 @@ func (c *Client) RedriveExecution(ctx context.Context, in *api.RedriveExecutionI
 	return call[api.RedriveExecutionOutput](ctx, c, api.TargetAWS+"RedriveExecution", t, 0, in)
 }
 
+// RedriveWithChanges implements [api.Service]. With a client token, or as a dry run, it may be tried again.
+func (c *Client) RedriveWithChanges(ctx context.Context, in *api.RedriveWithChangesInput) (*api.RedriveWithChangesOutput, error) {
+	t := once
+	if in.ClientToken != nil || in.DryRun != nil && *in.DryRun {
+		t = again
+	}
+	return call[api.RedriveWithChangesOutput](ctx, c, api.TargetBackstep+"RedriveWithChanges", t, 0, in)
+}
+
 // GetExecutionHistory implements [api.Service].
 func (c *Client) GetExecutionHistory(ctx context.Context, in *api.GetExecutionHistoryInput) (*api.GetExecutionHistoryOutput, error) {
 	return call[api.GetExecutionHistoryOutput](ctx, c, api.TargetAWS+"GetExecutionHistory", again, 0, in)

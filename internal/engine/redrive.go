@@ -20,7 +20,8 @@ func (e *Engine) Redrive(ctx context.Context, id store.ID, token string) (int64,
 
 // Redriven is what came of a redrive.
 type Redriven struct {
-	At     int64 // UTC ms; 0: it was only looked at
+	At     int64          // UTC ms; 0: it was only looked at
+	Status machine.Status // then
 	States []Resumed
 }
 
@@ -60,11 +61,11 @@ func (e *Engine) RedriveWith(ctx context.Context, id store.ID, token string, c *
 	case redrive.reason != "":
 		return Redriven{}, &NotRedrivableError{redrive.reason}
 	case redrive.was:
-		return Redriven{At: redrive.at}, nil
+		return Redriven{At: redrive.at, Status: t.head.Status}, nil
 	case look:
-		return Redriven{States: redrive.states}, nil
+		return Redriven{Status: redrive.status, States: redrive.states}, nil
 	}
-	return Redriven{At: t.head.Redriven, States: redrive.states}, nil
+	return Redriven{At: t.head.Redriven, Status: t.head.Status, States: redrive.states}, nil
 }
 
 // redriving is a redrive that is being decided about.
@@ -79,6 +80,7 @@ type redriving struct {
 	at     int64
 	reason string
 	err    error
+	status machine.Status
 	states []Resumed
 }
 
@@ -111,7 +113,7 @@ func (d *redriving) fits(r *resident) bool {
 	r.program = program
 	delta, err := d.e.decide(r, d.message)
 	if d.err = err; err == nil {
-		d.states = resumed(&delta)
+		d.status, d.states = delta.Head.Status, resumed(&delta)
 	}
 	if d.look || err != nil {
 		r.program = own

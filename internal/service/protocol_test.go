@@ -25,7 +25,7 @@ func TestProtocol(t *testing.T) {
 		{"lists by pages", listPages},
 		{"search attributes", searches},
 		{"stop", stop},
-		{"redrive", redrive},
+		{"redrive", redrive}, {"redrive with changes", redriveWithChanges},
 		{"what is not redriven", notRedriven},
 		{"test of a state", testState},
 		{"express", express},

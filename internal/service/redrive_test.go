@@ -136,3 +136,61 @@ func notRedriven(t *testing.T, h *house, svc api.Service) {
 	}
 	refused(t, ask(x, nil), api.CodeExecutionNotRedrivable, "State machine is in DELETING status")
 }
+
+// A redrive with changes is looked at, then made; what can't be is refused with why.
+func redriveWithChanges(t *testing.T, h *house, svc api.Service) {
+	ctx := t.Context()
+	machine := create(t, svc, name(t, "C"), `{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Fail","Error":"Broken"}}}`)
+	x := start(t, svc, machine, "x", `{"n":1}`)
+	await(t, svc, x)
+	redrive := func(in api.RedriveWithChangesInput) (*api.RedriveWithChangesOutput, error) {
+		in.ExecutionArn = x
+		return svc.RedriveWithChanges(ctx, &in)
+	}
+	for _, c := range []struct {
+		in   api.RedriveWithChangesInput
+		code string
+		says string
+	}{
+		{api.RedriveWithChangesInput{StartAt: ptr("Z")}, api.CodeExecutionNotRedrivable, `no state "Z"`},
+		{api.RedriveWithChangesInput{Input: ptr("{")}, api.CodeValidation, "input is not JSON"},
+		{api.RedriveWithChangesInput{Variables: ptr("[]")}, api.CodeValidation, "not a JSON object"},
+		{api.RedriveWithChangesInput{Variables: ptr(`{"1":1}`)}, api.CodeExecutionNotRedrivable, `"1" can not be`},
+		{api.RedriveWithChangesInput{StateMachineArn: ptr(machine + "-not")}, api.CodeStateMachineDoesNotExist, ""},
+		{api.RedriveWithChangesInput{StateMachineArn: ptr(create(t, svc, name(t, "D"), `{"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}}`))}, api.CodeValidation, "can't go on as one of"},
+	} {
+		_, err := redrive(c.in)
+		refused(t, err, c.code, c.says)
+	}
+	_, err := svc.UpdateStateMachine(ctx, &api.UpdateStateMachineInput{StateMachineArn: machine, Definition: ptr(`{"StartAt":"A","States":{
+		"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Parameters":{"n.$":"$.n","v.$":"$v"},"End":true}}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = redrive(api.RedriveWithChangesInput{StateMachineArn: &machine})
+	refused(t, err, api.CodeExecutionNotRedrivable, "another kind of state")
+	changed := api.RedriveWithChangesInput{StateMachineArn: &machine, StartAt: ptr("B"), Input: ptr(`{"n":2}`), Variables: ptr(`{"v":3}`), ClientToken: ptr("once")}
+	dry := changed
+	dry.DryRun = ptr(true)
+	seen, err := redrive(dry)
+	if err != nil || seen.RedriveDate != nil || !slices.Equal(seen.States, []api.RedriveState{{Name: "B"}}) {
+		t.Fatalf("a look: %+v, %v", seen, err)
+	}
+	if now := await(t, svc, x); now.Status != api.ExecutionStatusFailed || *now.RedriveCount != 0 {
+		t.Fatalf("a look changed it: %+v", now)
+	}
+	done, err := redrive(changed)
+	if err != nil || done.RedriveDate == nil || !slices.Equal(done.States, seen.States) {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if end := await(t, svc, x); end.Status != api.ExecutionStatusSucceeded || *end.Output != `{"n":2,"v":3}` || *end.RedriveCount != 1 {
+		t.Errorf("it ended as %+v", end)
+	}
+	if again, err := redrive(changed); err != nil || *again.RedriveDate != *done.RedriveDate {
+		t.Errorf("the same token: %+v, %v", again, err)
+	}
+	runs, err := svc.DescribeStateMachineForExecution(ctx, &api.DescribeStateMachineForExecutionInput{ExecutionArn: x})
+	if err != nil || !strings.Contains(runs.Definition, "Parameters") {
+		t.Errorf("it runs %+v, %v", runs, err)
+	}
+}

@@ -130,6 +130,14 @@ func optional(text string) *string {
 	return &text
 }
 
+// given is a text that may be absent, "" then.
+func given(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
 // commitDoc writes one document, where nobody else has written it since it was
 // read at revision rev.
 func (s *Service) commitDoc(ctx context.Context, doc store.Doc, rev uint64) error {
