@@ -85,13 +85,22 @@ func (t *turn) call(f *Frame, u *Undo, o Operation) { t.callBody(f, t.newBody(u,
 // person has changed it: under another one it might have a second.
 func (t *turn) newBody(u *Undo, o Operation) *body {
 	b := &body{Operation: o, Row: u.Number, Started: t.head.Now, effort: effort{Prev: u.EnteredEvent}}
-	for i := range u.Calls {
-		if before := &u.Calls[i]; before.Operation == o && (before.Unknown || before.Edition > 0) {
-			b.Alternative, b.Edition, b.Resource, b.Plan.request = before.Alternative, before.Edition, before.Resource, before.Request
-		}
-	}
+	last := u.goesOn(o)
+	b.Alternative, b.Edition, b.Resource, b.Plan.request = last.Alternative, last.Edition, last.Resource, last.Request
 	b.sentBefore(u)
 	return b
+}
+
+// goesOn is the last call of a body that the next one goes on under, without
+// anything where the next one begins anew.
+func (u *Undo) goesOn(o Operation) bodyCall {
+	last := bodyCall{Operation: o}
+	for i := range u.Calls {
+		if c := &u.Calls[i]; c.Operation == o && (c.Unknown || c.Edition > 0) {
+			last = *c
+		}
+	}
+	return last
 }
 
 // sentBefore counts what was sent of a body before it was given up.

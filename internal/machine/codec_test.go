@@ -58,7 +58,7 @@ var (
 		Calls: []bodyCall{{Operation: Confirm, Alternative: 21, Edition: 22, Resource: "r", Started: 14, Ended: 15, Attempts: 16, Unknown: true, Request: 17, Result: 18,
 			Error: textPointer("e"), Cause: textPointer("c")}},
 	}
-	fullEvents = []Event{
+	fullEvents = Events{
 		{ID: 41, Prev: 0, At: 1000, Type: MapIterationAborted, State: "s", In: 1, Out: 2, Error: textPointer("e"), Cause: textPointer(""),
 			Resource: "r", ResourceType: "t", Timeout: 3, Heartbeat: 4, Worker: "w", Location: "l", RoleARN: "a", Index: 5, Length: 6,
 			Assigned: []binding{{"x", 7}}, Saga: &sagaTold{Saga: 8, Hold: 9, Word: "w", Reason: "r"}},
@@ -244,5 +244,5 @@ func encode(v any) []byte {
 	case *Undo:
 		return appendUndo(nil, v)
 	}
-	return appendEvents(nil, v.([]Event))
+	return appendEvents(nil, v.(Events))
 }

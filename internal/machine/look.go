@@ -24,6 +24,13 @@ func (b *body) Key(id ID) string {
 // Request is what the body sends, 0 where that could not be evaluated.
 func (b *body) Request() Ref { return b.Plan.request }
 
+// NextKey is what the idempotency key of the step's undo or Confirm has beside the
+// step id when it is called next.
+func (u *Undo) NextKey(o Operation) string {
+	last := u.goesOn(o)
+	return last.Key()
+}
+
 // Ordinal is the number of a saga, or of the one that a row belongs to, among its
 // execution's, from 1; 0 where it belongs to none.
 func (u *Undo) Ordinal() uint32 { return ordinal(u.Saga) }

@@ -282,20 +282,6 @@ func (t *turn) handOver(f *Frame, s *asl.State) {
 	f.Undo = f.Entry
 }
 
-// refer names every payload that the row refers to.
-func (u *Undo) refer(each func(Ref)) {
-	each(u.Input)
-	each(u.Request)
-	each(u.Result)
-	for _, b := range u.Variables {
-		each(b.Value)
-	}
-	for i := range u.Calls {
-		each(u.Calls[i].Request)
-		each(u.Calls[i].Result)
-	}
-}
-
 // recent is how many rows of the saga log an execution keeps in memory: those
 // that were written last, which are undone first.
 const recent = 16

@@ -80,27 +80,15 @@ func (x *sagas) heldCall(out *api.Hold, f *machine.Frame, state string) {
 			out.Resource = optional(body.Resource.Text)
 		}
 	default: // it was not called yet
-		key = x.stepID(h.Row) + x.nextKey(h)
+		key = x.stepID(h.Row)
+		if row := x.log[h.Row]; row != nil {
+			key += row.NextKey(h.Operation)
+		}
 		if body := bodyOf(x.step(state), h.Operation, 0); body != nil {
 			out.Resource = optional(body.Resource.Text)
 		}
 	}
 	out.IdempotencyKey = &key
-}
-
-// nextKey is what the idempotency key of a held body that was not called yet has
-// beside the step id: one that was called before, and given up, goes on under its
-// last key where it may have had an effect, or a person has changed it.
-func (x *sagas) nextKey(h *machine.Hold) string {
-	next := machine.BodyCall{Operation: h.Operation}
-	if row := x.log[h.Row]; row != nil {
-		for i := range row.Calls {
-			if c := &row.Calls[i]; c.Operation == h.Operation && (c.Unknown || c.Edition > 0) {
-				next = *c
-			}
-		}
-	}
-	return next.Key()
 }
 
 // bodyOf is a step's undo, of its alternatives that one, or its Confirm; nil
