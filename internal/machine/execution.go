@@ -17,11 +17,20 @@
 // a distributed Map asks for, maprun.go what the run then does,
 // results.go with what its children came to, and rerun.go again. Beside them stand
 // join.go (the frames beneath a Parallel or Map), retry.go (what becomes of a
-// fault.go), redrive.go (how one that failed goes on), query.go (expressions and
-// how their failures are worded), context.go, assign.go and search.go. At the edges:
-// event.go, request.go and child.go (what a job asks, and what a nested
+// fault.go), redrive.go (how one that failed goes on) with changes.go, query.go
+// (expressions and how their failures are worded), context.go, assign.go and
+// search.go.
+//
+// Of sagas: saga.go (scopes), undo.go (the saga log, and what of it is in memory),
+// outcome.go (what a step that fails is known to have done), recovery.go (the plan,
+// the fence, the undoing), body.go (calls of Compensate, Confirm and Query),
+// confirm.go, hold.go (what waits for a person), afterwards.go (undone after the
+// end), late.go, lock.go (semantic locks, executions of their own) and look.go
+// (what people are shown).
+//
+// At the edges: event.go, request.go and child.go (what a job asks, and what a nested
 // execution tells), token.go, arn.go, trial.go (one state alone), and the
-// records on disk: codec.go, rows.go, group.go.
+// records on disk: codec.go, rows.go, undorows.go, runrows.go, group.go.
 package machine
 
 import (
