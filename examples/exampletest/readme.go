@@ -86,7 +86,7 @@ func runScript(t *testing.T, script string, env []string) string {
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	command.WaitDelay = time.Second
-	command.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "LISTEN="+services, "BACKSTEP_LISTEN="+server, "BACKSTEP_ENDPOINT=http://"+server,
+	command.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "BACKSTEP_LISTEN="+server, "BACKSTEP_ENDPOINT=http://"+server,
 		"AWS_ACCESS_KEY_ID=any", "AWS_SECRET_ACCESS_KEY=any", "AWS_DEFAULT_REGION=us-east-1", "AWS_PAGER=", "AWS_DEFAULT_OUTPUT=json")
 	command.Env = append(command.Env, env...)
 	file, err := os.Create(filepath.Join(tree, "output"))
