@@ -40,8 +40,9 @@ func (StepOutcome) Values() []string { return []string{"SUCCEEDED", "FAILED"} }
 
 // Hold is a call that software can't finish: it waits for a person, as long as that takes. HoldId is its number within the execution, and its
 // version: a hold that was resolved never comes back under it. Since is when it came to that. Request and Response are those of its last call, absent
-// where there is none; Owed are the steps of its saga that have still to be undone, the first hundred of OwedCount. Runbook is what the definition
-// has to say to who finds it. Verbs are those that ResolveHold takes now.
+// where there is none; Owed are the steps of its saga that have still to be undone, the first hundred of OwedCount; Locks the keys of the semantic
+// locks that it holds until then, the first twenty. Runbook is what the definition has to say to who finds it. Verbs are those that ResolveHold takes
+// now.
 //
 // An execution that can't be decided at all is a hold, too: HoldId and Operation are quarantined, Cause says why, Since is when it last moved, and
 // nothing can be done about it by a verb.
@@ -64,6 +65,7 @@ type Hold struct {
 	Truncated       bool          `json:"truncated,omitzero"`
 	Owed            []SagaStep    `json:"owed"`
 	OwedCount       int32         `json:"owedCount"`
+	Locks           []string      `json:"locks,omitzero"`
 	Runbook         *string       `json:"runbook,omitzero"`
 	Verbs           []HoldVerb    `json:"verbs"`
 }

@@ -186,7 +186,7 @@ func openMocks(c *config.Config, registry *integration.Registry) (service.Mocks,
 // quotasOf are the quotas that executions keep.
 func quotasOf(c *config.Config) machine.Limits {
 	if c.Limits.Quotas == config.QuotasLifted {
-		return machine.LiftedLimits()
+		return machine.AWSLimits().Lifted()
 	}
 	return machine.AWSLimits()
 }

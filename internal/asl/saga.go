@@ -39,7 +39,7 @@ type Step struct {
 	HoldUnknown      bool     // OnUnknown
 	KnownFailed      []string // nil: not given
 	CompensateWithin int64    // seconds; 0: at any time
-	Lock             *Lock
+	Lock             *lock
 	Runbook          string
 	Names            []string // the variables that its bodies name, sorted
 }
@@ -55,7 +55,7 @@ type Body struct {
 }
 
 // Lock is a SemanticLock.
-type Lock struct {
+type lock struct {
 	Key  Line
 	Wait int64 // seconds
 }
@@ -170,7 +170,7 @@ func (c *compiler) step(s *State, n *node) *Step {
 	if l := n.get("SemanticLock"); l != nil && c.object(l) {
 		c.stateFields(s, l, kind{fields: lockFields}, false)
 		c.requiredLine(s, l, "Key")
-		step.Lock = &Lock{Key: c.line(s.Language, l, "Key", ".$", true), Wait: c.orElse(l, "Wait", lockSeconds, 0, MaxSeconds)}
+		step.Lock = &lock{Key: c.line(s.Language, l, "Key", ".$", true), Wait: c.orElse(l, "Wait", lockSeconds, 0, MaxSeconds)}
 	}
 	c.checkStep(step, n)
 	saga.Confirms = saga.Confirms || step.Confirm != nil

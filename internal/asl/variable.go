@@ -42,14 +42,17 @@ func (c *compiler) variable(name string, n *node) {
 	switch {
 	case name == "states":
 		c.schema(n, "The variable name 'states' is reserved")
-	case !IsVariable(name):
+	case !isVariable(name):
 		c.schema(n, "The variable name '"+name+"' is not valid")
 	}
 }
 
-// IsVariable reports whether a name can be a variable's: a letter or "_", then
+// MayAssign reports whether a name can be a variable's.
+func (p *Program) MayAssign(name string) bool { return name != "states" && isVariable(name) }
+
+// isVariable reports whether a name can be a variable's: a letter or "_", then
 // letters, digits and "_", 80 characters at most. Paths are none.
-func IsVariable(name string) bool {
+func isVariable(name string) bool {
 	if name == "" || utf8.RuneCountInString(name) > MaxNameLength {
 		return false
 	}

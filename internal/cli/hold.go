@@ -122,6 +122,7 @@ func (s *session) printHold(h *api.Hold) {
 		"request", clip(text(h.Request), 400),
 		"response", clip(text(h.Response), 400),
 		"owed", owed(h),
+		"locks", strings.Join(h.Locks, ", "),
 		"runbook", text(h.Runbook),
 	)
 	if len(h.Verbs) == 0 {

@@ -35,10 +35,6 @@ func (v *Show) Run(s *session) error {
 	if s.JSON {
 		return s.printJSON(x)
 	}
-	saga, err := s.sagaOf(svc, arn)
-	if err != nil {
-		return err
-	}
 	events, err := eventsAfter(s.ctx, svc, arn, 0)
 	if err != nil {
 		return err
@@ -54,7 +50,7 @@ func (v *Show) Run(s *session) error {
 	fields(s.Stdout,
 		"execution", x.ExecutionArn,
 		"status", s.status(x.Status),
-		"saga", s.sagaShown(executionName(arn), saga),
+		"saga", s.sagaShown(executionName(arn), x.SagaStatus),
 		"started", when(x.StartDate),
 		"ended", stop,
 		"took", took(x.StartDate, x.StopDate),

@@ -70,11 +70,11 @@ func (w *writer) head(r *resident, d *machine.Delta) {
 	row := store.Execution{ID: r.id}
 	at := len(w.bytes)
 	if r.x.Head.Status == 0 {
-		w.bytes = machine.AppendStart(w.bytes, &r.x.Start)
+		w.bytes = machine.Append(w.bytes, &r.x.Start)
 		row.Start = w.body(at)
 	}
 	at = len(w.bytes)
-	w.bytes = machine.AppendHead(w.bytes, d.Head)
+	w.bytes = machine.Append(w.bytes, d.Head)
 	row.Body = w.body(at)
 	w.b.Executions = append(w.b.Executions, row)
 }
@@ -82,7 +82,7 @@ func (w *writer) head(r *resident, d *machine.Delta) {
 func (w *writer) parts(r *resident, d *machine.Delta) {
 	for _, f := range d.Frames {
 		at := len(w.bytes)
-		w.bytes = machine.AppendFrame(w.bytes, f)
+		w.bytes = machine.Append(w.bytes, f)
 		w.b.Frames = append(w.b.Frames, store.Frame{ID: r.id, Number: uint32(f.ID), Body: w.body(at)})
 	}
 	for _, id := range d.Dropped {
@@ -90,12 +90,12 @@ func (w *writer) parts(r *resident, d *machine.Delta) {
 	}
 	for _, u := range d.Undos {
 		at := len(w.bytes)
-		w.bytes = machine.AppendUndo(w.bytes, u)
+		w.bytes = machine.Append(w.bytes, u)
 		w.b.Undos = append(w.b.Undos, store.Undo{ID: r.id, Number: u.Number, Body: w.body(at)})
 	}
 	if len(d.Events) > 0 {
 		at := len(w.bytes)
-		w.bytes = machine.AppendEvents(w.bytes, d.Events)
+		w.bytes = machine.Append(w.bytes, &d.Events)
 		w.b.Events = append(w.b.Events, store.Events{ID: r.id, First: d.Events[0].ID, Body: w.body(at)})
 	}
 	w.sharing = sharing{first: uint32(r.x.Head.LastPayload) + 1, texts: d.Payloads, how: w.sharing.how[:0]}
@@ -111,7 +111,7 @@ func (w *writer) jobs(r *resident, d *machine.Delta, guarded bool) {
 	for _, j := range d.Jobs {
 		k := store.JobKey{ID: r.id, Number: uint32(j.ID)}
 		at := len(w.bytes)
-		w.bytes = machine.AppendJob(w.bytes, j)
+		w.bytes = machine.Append(w.bytes, j)
 		w.b.Jobs = append(w.b.Jobs, store.Job{JobKey: k, Due: j.Due, Body: w.body(at)})
 		if was := r.x.Jobs[j.ID]; was != nil && was.Due != j.Due {
 			w.b.MovedJobs = append(w.b.MovedJobs, store.Job{JobKey: k, Due: was.Due})

@@ -50,7 +50,7 @@ func (e *Engine) adopt(row *store.Job, now int64) bool {
 	if row.Number == expressMark {
 		return e.dispatcher.send(&errand{key: row.JobKey, do: (*Engine).rerunExpress, kept: true}, turnsLane)
 	}
-	j, err := machine.DecodeJob(row.Body)
+	j, err := machine.Decode[machine.Job](row.Body)
 	if err != nil {
 		e.cfg.Log.Error("a job can't be read", "execution", row.ID, "job", row.Number, "error", err)
 		return true

@@ -217,9 +217,9 @@ func (e *Engine) refuse(t machine.Token, output value.Text, failure *machine.Fai
 
 // open reads a token that is ours.
 func (e *Engine) open(token string) (machine.Token, error) {
-	t, err := machine.OpenToken(token, e.identity.TokenKey)
+	var t machine.Token
 	switch {
-	case err != nil || int(t.ID.Shard()) >= len(e.shards):
+	case t.Open(token, e.identity.TokenKey) != nil || int(t.ID.Shard()) >= len(e.shards):
 		return t, ErrInvalidToken
 	case t.RestoreEpoch != e.identity.RestoreEpoch:
 		return t, ErrTaskTimedOut

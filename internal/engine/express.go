@@ -138,7 +138,7 @@ func (e *Engine) record(x *machine.Execution, input value.Text) error {
 	}
 	b := &store.Batch{
 		Fence:      &store.Fence{Shard: s.number, Epoch: epoch},
-		Executions: []store.Execution{{ID: id, Start: machine.AppendStart(nil, &x.Start), Body: machine.AppendHead(nil, &x.Head)}},
+		Executions: []store.Execution{{ID: id, Start: machine.Append(nil, &x.Start), Body: machine.Append(nil, &x.Head)}},
 		Payloads:   []store.Payload{{ID: id, Number: 1, Body: []byte(orEmpty(input))}},
 		Jobs:       []store.Job{{JobKey: store.JobKey{ID: id, Number: expressMark}, Due: x.Start.At}},
 	}

@@ -97,10 +97,10 @@ func TestNewsByInbox(t *testing.T) {
 	var id store.ID
 	for apart := false; !apart; { // until the child is in another shard
 		id = r.start(m, "", `{}`).ID
-		apart = r.engine.ShardOf(m.Account, m.Region, "waiting", machine.StepID(machine.ID(id), 1)) != id.Shard()
+		apart = r.engine.ShardOf(m.Account, m.Region, "waiting", machine.ID(id).Step(1)) != id.Shard()
 	}
 	r.settle()
-	child, err := r.engine.Find(context.Background(), "123456789012", "us-east-1", "waiting", machine.StepID(machine.ID(id), 1))
+	child, err := r.engine.Find(context.Background(), "123456789012", "us-east-1", "waiting", machine.ID(id).Step(1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func (e *Engine) tellLock(er *errand, kind machine.MessageKind) {
 	case claim.Job == 0: // it is over
 		return
 	}
-	if err := e.lockTurn(machine.LockStart(&start, machine.ID(e.lockID(&start, key)), key), machine.Message{Kind: kind, Claim: &claim}); err != nil {
+	if err := e.lockTurn(start.LockOf(machine.ID(e.lockID(&start, key)), key), machine.Message{Kind: kind, Claim: &claim}); err != nil {
 		e.postpone(er, err)
 		return
 	}
@@ -76,7 +76,7 @@ func (e *Engine) lockTurn(start machine.Start, m machine.Message) error {
 	case errors.Is(err, ErrNotFound) && m.Kind == machine.Unclaimed:
 		return nil
 	case errors.Is(err, ErrNotFound):
-		r.x, r.program, r.held, r.epoch = machine.New(start), machine.LockProgram, "", epoch
+		r.x, r.program, r.held, r.epoch = machine.New(start), nil, "", epoch
 	case errors.Is(err, ErrNotReady):
 		return errElsewhere
 	case err != nil:

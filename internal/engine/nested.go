@@ -140,7 +140,7 @@ func (e *Engine) startNested(p *plan) (nestedStart, error) {
 // started, and that runs or has succeeded. This attempt's job hears of its end.
 func (e *Engine) earlierChild(p *plan, m Machine) (nestedStart, bool, error) {
 	for attempt := p.request.Attempt - 1; attempt > 0; attempt-- {
-		id, err := e.Find(e.ctx, m.Account, m.Region, m.Name, machine.ChildName(p.request.StepID, attempt))
+		id, err := e.Find(e.ctx, m.Account, m.Region, m.Name, p.request.Child(attempt))
 		if errors.Is(err, ErrNotFound) || err == nil && id == nobody(id.Shard()) {
 			continue
 		}

@@ -87,7 +87,7 @@ func TestNestedPatterns(t *testing.T) {
 			if got := r.output(id).Get("Output"); got.IsAbsent() != (c.output == "") || !got.IsAbsent() && got.Text().String() != c.output {
 				t.Errorf("%s of %s: output %v", c.pattern, c.child, got)
 			}
-			child, err := r.engine.Find(context.Background(), "123456789012", "us-east-1", c.child, machine.StepID(machine.ID(id), 1))
+			child, err := r.engine.Find(context.Background(), "123456789012", "us-east-1", c.child, machine.ID(id).Step(1))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +135,7 @@ func TestTheParentIsStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.settle()
-	child, err := r.engine.Find(context.Background(), "123456789012", "us-east-1", "waiting", machine.StepID(machine.ID(id), 1))
+	child, err := r.engine.Find(context.Background(), "123456789012", "us-east-1", "waiting", machine.ID(id).Step(1))
 	if err != nil {
 		t.Fatal(err)
 	}

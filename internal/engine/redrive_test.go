@@ -61,7 +61,7 @@ func TestARedriveGoesOn(t *testing.T) {
 		if h := r.head(id); h.Status != machine.Succeeded || h.Redrives != 1 {
 			t.Errorf("%+v", h)
 		}
-		step := func(n uint32) string { return machine.StepID(machine.ID(id), n) }
+		step := func(n uint32) string { return machine.ID(id).Step(n) }
 		want := []string{"S1 " + step(1) + " 1", "S2 " + step(2) + " 1", "S2 " + step(2) + " 2", "S3 " + step(3) + " 1"}
 		if crashed { // the call was found on disk, and nobody knows whether it had been made
 			want[2] = "S2 " + step(2) + " 3"
@@ -160,7 +160,7 @@ func TestNestedRedrives(t *testing.T) {
 	failing := machines["failing"]
 	id := r.start(r.define(calling(".sync", `{"StateMachineArn":"failing"}`)), "a", `{}`).ID
 	r.pass(time.Minute)
-	first, err := r.engine.Find(context.Background(), failing.Account, failing.Region, "failing", machine.StepID(machine.ID(id), 1))
+	first, err := r.engine.Find(context.Background(), failing.Account, failing.Region, "failing", machine.ID(id).Step(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestNestedRedrives(t *testing.T) {
 	if h := r.head(id); h.Status != machine.Succeeded || h.Redrives != 1 {
 		t.Errorf("%+v: %s", h, story(r.history(id)))
 	}
-	if _, err := r.engine.Find(context.Background(), failing.Account, failing.Region, "instant", machine.StepID(machine.ID(id), 1)+"-2"); err != nil {
+	if _, err := r.engine.Find(context.Background(), failing.Account, failing.Region, "instant", machine.ID(id).Step(1)+"-2"); err != nil {
 		t.Error(err)
 	}
 }
@@ -246,7 +246,7 @@ func TestAMapRunIsRedriven(t *testing.T) {
 		if kind != "STANDARD" {
 			continue
 		}
-		child, err := r.engine.Find(context.Background(), "123456789012", "us-east-1", "M/Ours", machine.StepID(machine.ID(r.runs(id)[0]), 2))
+		child, err := r.engine.Find(context.Background(), "123456789012", "us-east-1", "M/Ours", machine.ID(r.runs(id)[0]).Step(2))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,7 @@ func readExecution(l *store.Loaded) (x *machine.Execution, held string, err erro
 	}
 	frames := make([]*machine.Frame, len(l.Frames))
 	for i := range l.Frames {
-		if frames[i], err = machine.DecodeFrame(l.Frames[i].Body); err != nil {
+		if frames[i], err = machine.Decode[machine.Frame](l.Frames[i].Body); err != nil {
 			return nil, "", fmt.Errorf("frame %d: %w", l.Frames[i].Number, err)
 		}
 	}
@@ -33,7 +33,7 @@ func readExecution(l *store.Loaded) (x *machine.Execution, held string, err erro
 		case expressMark:
 			return nil, "", ErrNotFound // it lives in memory alone, and has ended there
 		}
-		j, err := machine.DecodeJob(row.Body)
+		j, err := machine.Decode[machine.Job](row.Body)
 		if err != nil {
 			return nil, "", fmt.Errorf("job %d: %w", row.Number, err)
 		}
@@ -43,16 +43,16 @@ func readExecution(l *store.Loaded) (x *machine.Execution, held string, err erro
 }
 
 func readRow(row *store.Execution) (machine.Start, machine.Head, error) {
-	start, err := machine.DecodeStart(row.Start)
+	start, err := machine.Decode[machine.Start](row.Start)
 	if err != nil {
-		return start, machine.Head{}, fmt.Errorf("start: %w", err)
+		return *start, machine.Head{}, fmt.Errorf("start: %w", err)
 	}
-	head, err := machine.DecodeHead(row.Body)
+	head, err := machine.Decode[machine.Head](row.Body)
 	if err != nil {
-		return start, head, fmt.Errorf("head: %w", err)
+		return *start, *head, fmt.Errorf("head: %w", err)
 	}
-	start.Follow(&head)
-	return start, head, nil
+	start.Follow(head)
+	return *start, *head, nil
 }
 
 // readPayloads puts what the execution's next turn may look at into it.

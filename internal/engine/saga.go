@@ -24,7 +24,8 @@ const IndexSagas = "sagas"
 func SagaValue(machineName, status string) string { return machineName + ":" + status }
 
 // lend reads what the machine asks for beside what is in memory.
-func (e *Engine) lend(r *resident, asked *machine.Recall) error {
+func (e *Engine) lend(r *resident, d *machine.Delta) error {
+	asked := &d.Recall
 	if asked.All {
 		rows, err := e.sagaLog(e.ctx, r.id)
 		if err == nil {
@@ -74,7 +75,7 @@ func (e *Engine) rowsBefore(id store.ID, number uint32) ([]*machine.Undo, error)
 		if found[i].Number > number {
 			break
 		}
-		row, err := machine.DecodeUndo(found[i].Body)
+		row, err := machine.Decode[machine.Undo](found[i].Body)
 		if err != nil {
 			return nil, fmt.Errorf("row %d of the saga log of execution %s: %w", found[i].Number, id, err)
 		}
@@ -95,7 +96,7 @@ func (e *Engine) sagaLog(ctx context.Context, id store.ID) ([]*machine.Undo, err
 			return nil, fmt.Errorf("saga log of execution %s: %w", id, err)
 		}
 		for i := range page {
-			row, err := machine.DecodeUndo(page[i].Body)
+			row, err := machine.Decode[machine.Undo](page[i].Body)
 			if err != nil {
 				return nil, fmt.Errorf("row %d of the saga log of execution %s: %w", page[i].Number, id, err)
 			}
@@ -128,7 +129,7 @@ func (w *writer) saga(s *machine.Start, id store.ID, was, is string) {
 // for, with the machine that the Map is of.
 func sagaLists(s *machine.Start, id store.ID, status string) []store.IndexKey {
 	child := s.Map != nil
-	if status == "" || child && status != machine.OnHold {
+	if status == "" || child && status != machine.SagaOnHold.String() {
 		return nil
 	}
 	var all []store.IndexKey

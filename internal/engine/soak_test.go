@@ -79,7 +79,7 @@ func TestSagasOnABadStore(t *testing.T) {
 		})
 		for step := range uint32(4) {
 			mu.Lock()
-			if sent[machine.StepID(machine.ID(id), step+1)] == 0 {
+			if sent[machine.ID(id).Step(step+1)] == 0 {
 				t.Errorf("saga %d: step %d was never called", i, step+1)
 			}
 			mu.Unlock()

@@ -124,7 +124,7 @@ func (e *Engine) load(r *resident) error {
 	if err := e.readPayloads(e.ctx, r.id, x); err != nil {
 		return err
 	}
-	program, err := machine.LockProgram, error(nil)
+	var program *asl.Program
 	if !x.Start.Lock {
 		program, err = e.cfg.Programs(e.ctx, x.Start.Definition)
 	}
@@ -158,7 +158,7 @@ func (e *Engine) decide(r *resident, m machine.Message) (d machine.Delta, err er
 		if d.Recall.IsEmpty() {
 			return d, nil
 		}
-		if err := e.lend(r, &d.Recall); err != nil {
+		if err := e.lend(r, &d); err != nil {
 			return d, err
 		}
 	}
@@ -229,7 +229,7 @@ func (e *Engine) conflict(s *shard, r *resident, with *rider) error {
 // resolve finds out by reading whether an unknown commit was made. Nobody else
 // writes the execution, so its row is as it was or as the batch has it.
 func (e *Engine) resolve(s *shard, r *resident, b *store.Batch, unknown error) error {
-	was, begun := machine.AppendHead(nil, &r.x.Head), r.x.Head.Status != 0
+	was, begun := machine.Append(nil, &r.x.Head), r.x.Head.Status != 0
 	row, err := e.cfg.Store.Execution(e.ctx, r.id)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && !begun:

@@ -39,12 +39,12 @@ func TestALongLoopWritesNoMorePerStep(t *testing.T) {
 	r.plan = func(method string, b *store.Batch) (f storetest.Fault) {
 		if method == "Commit" && len(b.Executions) > 0 {
 			for i := range b.Events {
-				events, err := machine.DecodeEvents(b.Events[i].Body)
+				events, err := machine.Decode[machine.Events](b.Events[i].Body)
 				if err != nil {
 					t.Fatal(err)
 				}
-				for j := range events {
-					undoing = undoing || events[j].Type == machine.SagaPlanned
+				for _, e := range *events {
+					undoing = undoing || e.Type == machine.SagaPlanned
 				}
 			}
 			if undoing {

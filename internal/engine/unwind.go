@@ -85,10 +85,10 @@ func (e *Engine) unwindAll(er *errand, start *machine.Start, asked value.Value, 
 	if name := asked.Get("Name").AsString(); name != "" {
 		return e.unwindNamed(start, m.Name, name, start.ID, made)
 	}
+	step := machine.Request{StepID: asked.Get("StepId").AsString()}
 	attempts, _ := asked.Get("Attempts").AsInt()
 	for attempt := attempts; attempt > 0; attempt-- {
-		name := machine.ChildName(asked.Get("StepId").AsString(), uint32(attempt))
-		if err := e.unwindNamed(start, m.Name, name, start.ID, made); err != nil {
+		if err := e.unwindNamed(start, m.Name, step.Child(uint32(attempt)), start.ID, made); err != nil {
 			return err
 		}
 	}
@@ -203,7 +203,7 @@ func (e *Engine) unwindRun(er *errand, id store.ID, most int, made int64) error 
 	busy := 0
 	var failed error
 	for n := er.place + 1; n <= children; n++ {
-		err := e.unwindNamed(&run, run.Machine, machine.StepID(run.ID, uint32(n)), run.ID, made)
+		err := e.unwindNamed(&run, run.Machine, run.ID.Step(uint32(n)), run.ID, made)
 		var hopeless *integration.Error
 		switch {
 		case errors.Is(err, errUnwinding):

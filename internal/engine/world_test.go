@@ -117,14 +117,14 @@ func (r *rig) wholeHistory(s store.Store, id store.ID) []machine.Event {
 	}
 	var all []machine.Event
 	for _, g := range groups {
-		events, err := machine.DecodeEvents(g.Body)
+		events, err := machine.Decode[machine.Events](g.Body)
 		if err != nil {
 			r.t.Fatal(err)
 		}
 		if g.First != int64(len(all))+1 {
 			r.t.Fatalf("a group begins at event %d, after %d events", g.First, len(all))
 		}
-		all = append(all, events...)
+		all = append(all, *events...)
 	}
 	for i, e := range all {
 		if e.ID != int64(i)+1 || e.Prev >= e.ID || i > 0 && e.At < all[i-1].At {
@@ -301,8 +301,8 @@ func TestACallUnderWayIsSentAgain(t *testing.T) {
 	r.side[1]() // at the commit of what its second one answered
 	r.open()
 	r.settle()
-	step := machine.StepID(machine.ID(id), 1)
-	next := machine.StepID(machine.ID(id), 2)
+	step := machine.ID(id).Step(1)
+	next := machine.ID(id).Step(2)
 	if want := []string{step + " 2", next + " 1", next + " 2"}; !slices.Equal(sent, want) {
 		t.Errorf("sent %v, not %v", sent, want)
 	}

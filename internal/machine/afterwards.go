@@ -81,7 +81,7 @@ func (t *turn) undoSaga(u *Undo) {
 	t.head.OpenSagas++
 	t.head.EndedSagas[u.Status-SagaAborted]--
 	t.head.Spent = true
-	f := &Frame{ID: t.head.LastFrame, Kind: Aside, State: t.flow().Start.Name, Phase: Ended, Scope: &Scope{Saga: u.Number, Outermost: true},
+	f := &Frame{ID: t.head.LastFrame, Kind: Aside, State: t.flow().Start.Name, Phase: Ended, Scope: &sagaScope{Saga: u.Number, Outermost: true},
 		effort: effort{Prev: t.head.LastEvent}}
 	f.Recovery = &recovery{Then: returned}
 	if len(u.Heads) > 0 {

@@ -49,13 +49,13 @@ func benchmarkSaga(b *testing.B, definition string) {
 		m := Message{Kind: Begin, Output: input}
 		for turn := range 6 {
 			d := Step(e, p, x, m)
-			buffer = AppendHead(buffer[:0], d.Head)
-			buffer = AppendEvents(buffer, d.Events)
+			buffer = appendHead(buffer[:0], d.Head)
+			buffer = appendEvents(buffer, d.Events)
 			for _, f := range d.Frames {
-				buffer = AppendFrame(buffer, f)
+				buffer = appendFrame(buffer, f)
 			}
 			for _, j := range d.Jobs {
-				buffer = AppendJob(buffer, j)
+				buffer = appendJob(buffer, j)
 			}
 			x.Apply(d)
 			m = Message{Kind: JobSucceeded, Job: JobID(turn + 1), Output: result}

@@ -85,13 +85,22 @@ func (t *turn) call(f *Frame, u *Undo, o Operation) { t.callBody(f, t.newBody(u,
 // person has changed it: under another one it might have a second.
 func (t *turn) newBody(u *Undo, o Operation) *body {
 	b := &body{Operation: o, Row: u.Number, Started: t.head.Now, effort: effort{Prev: u.EnteredEvent}}
-	for i := range u.Calls {
-		if before := &u.Calls[i]; before.Operation == o && (before.Unknown || before.Edition > 0) {
-			b.Alternative, b.Edition, b.Resource, b.Plan.request = before.Alternative, before.Edition, before.Resource, before.Request
-		}
-	}
+	last := u.goesOn(o)
+	b.Alternative, b.Edition, b.Resource, b.Plan.request = last.Alternative, last.Edition, last.Resource, last.Request
 	b.sentBefore(u)
 	return b
+}
+
+// goesOn is the last call of a body that the next one goes on under, without
+// anything where the next one begins anew.
+func (u *Undo) goesOn(o Operation) bodyCall {
+	last := bodyCall{Operation: o}
+	for i := range u.Calls {
+		if c := &u.Calls[i]; c.Operation == o && (c.Unknown || c.Edition > 0) {
+			last = *c
+		}
+	}
+	return last
 }
 
 // sentBefore counts what was sent of a body before it was given up.
@@ -208,7 +217,7 @@ func (sc *scope) children() value.Value {
 	return value.NewObject(
 		member("StateMachineArn", asked.Get("StateMachineArn")),
 		member("Name", asked.Get("Name")),
-		member("StepId", value.NewString(StepID(t.x.Start.ID, u.Number))),
+		member("StepId", value.NewString(t.x.Start.ID.Step(u.Number))),
 		member("Attempts", value.NewInt(int64(u.Tries))),
 	)
 }
@@ -247,7 +256,7 @@ func (t *turn) bodyEnded(f *Frame, result Ref, fl *fault) {
 	case fl == nil:
 		t.settleStep(f, b.settled(), result, nil)
 	case fl.evaluated:
-		t.hold(f, &Hold{Operation: b.Operation, Row: b.Row, Fault: *fl})
+		t.hold(f, &hold{Operation: b.Operation, Row: b.Row, Fault: *fl})
 	case b.Operation == Confirm:
 		t.unconfirmed(f, fl)
 	case !b.Unknown && b.Alternative+1 < len(t.p.States[t.entry(b.Row).State].Step.Compensate):
@@ -259,7 +268,7 @@ func (t *turn) bodyEnded(f *Frame, result Ref, fl *fault) {
 		t.settleStep(f, CompensationFailed, 0, fl)
 		f.Recovery.Failed = true
 	default:
-		t.hold(f, &Hold{Operation: Compensate, Row: b.Row, Fault: *fl})
+		t.hold(f, &hold{Operation: Compensate, Row: b.Row, Fault: *fl})
 	}
 }
 
@@ -289,7 +298,7 @@ func (t *turn) goesOnWithout(f *Frame) bool {
 func (t *turn) record(f *Frame, result Ref, fl *fault) *Undo {
 	b := f.Body
 	u := t.rewrite(b.Row)
-	call := BodyCall{Operation: b.Operation, Alternative: b.Alternative, Edition: b.Edition, Resource: b.Resource,
+	call := bodyCall{Operation: b.Operation, Alternative: b.Alternative, Edition: b.Edition, Resource: b.Resource,
 		Started: b.Started, Ended: t.head.Now, Attempts: b.Sends, Unknown: b.Unknown,
 		Request: b.Plan.request, Result: result}
 	if fl != nil {

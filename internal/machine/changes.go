@@ -39,7 +39,7 @@ func (x *Execution) Unchangeable(was, is *asl.Program, c *Changes, l Limits) str
 	for _, why := range []func() string{
 		func() string { return x.misplaced(root, was, is, c, anew) },
 		func() string { return x.wouldLose(was, is) },
-		func() string { return x.tooMuch(root, c, l) },
+		func() string { return x.tooMuch(is, c, l) },
 	} {
 		if text := why(); text != "" {
 			return text
@@ -119,13 +119,13 @@ func (x *Execution) wouldLose(was, is *asl.Program) string {
 }
 
 // tooMuch says which of the new texts is over its limit.
-func (x *Execution) tooMuch(root *Frame, c *Changes, l Limits) string {
+func (x *Execution) tooMuch(p *asl.Program, c *Changes, l Limits) string {
 	if l.Payload > 0 && c.Input.Len() > l.Payload {
 		return fmt.Sprintf("The input has more than %d bytes", l.Payload)
 	}
 	total := x.Head.Variables
 	for _, name := range slices.Sorted(maps.Keys(c.Variables)) {
-		if !asl.IsVariable(name) {
+		if !p.MayAssign(name) {
 			return fmt.Sprintf("%q can not be the name of a variable", name)
 		}
 		text := c.Variables[name]

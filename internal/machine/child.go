@@ -28,8 +28,7 @@ func (r *Request) Birth() (birth, error) {
 		Input:      value.Checked("{}"),
 	}
 	if b.Named = b.Name != ""; !b.Named {
-		step, _, _ := strings.Cut(r.StepID, "~") // an edited request is another attempt as well
-		b.Name = ChildName(step, r.Attempt)
+		b.Name = r.Child(r.Attempt)
 	}
 	switch in := asked.Get("Input"); in.Kind() {
 	case value.Absent, value.Null:
@@ -45,10 +44,11 @@ func (r *Request) Birth() (birth, error) {
 	return b, nil
 }
 
-// ChildName is the name of the execution that an attempt of a step starts, where
-// the definition gives none: those of earlier attempts have ended, and keep
-// theirs.
-func ChildName(stepID string, attempt uint32) string {
+// Child is the name of the execution that an attempt of the request's step starts,
+// where the definition gives none: those of earlier attempts have ended, and keep
+// theirs. A request that a person has edited is another attempt as well.
+func (r *Request) Child(attempt uint32) string {
+	stepID, _, _ := strings.Cut(r.StepID, "~")
 	if attempt > 1 {
 		return stepID + "-" + strconv.FormatUint(uint64(attempt), 10)
 	}

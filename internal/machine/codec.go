@@ -30,6 +30,57 @@ const (
 	plainFrame     = 2 // the format of a frame whose step no service has taken as a job, whose items are from nowhere in particular, and that has lost none
 )
 
+// Row is what a store keeps of an execution as one record.
+type Row interface {
+	Start | Head | Frame | Job | Undo | Events
+}
+
+// Append adds a row as a record to b.
+func Append[R Row](b []byte, row *R) []byte {
+	switch row := any(row).(type) {
+	case *Start:
+		return appendStart(b, row)
+	case *Head:
+		return appendHead(b, row)
+	case *Frame:
+		return appendFrame(b, row)
+	case *Job:
+		return appendJob(b, row)
+	case *Undo:
+		return appendUndo(b, row)
+	case *Events:
+		return appendEvents(b, *row)
+	}
+	return b
+}
+
+// Decode reads what Append wrote. Its error says that the record is damaged, or of
+// a newer version.
+func Decode[R Row](b []byte) (row *R, err error) {
+	var read any
+	switch any(row).(type) {
+	case *Start:
+		var s Start
+		s, err = decodeStart(b)
+		read = &s
+	case *Head:
+		var h Head
+		h, err = decodeHead(b)
+		read = &h
+	case *Frame:
+		read, err = decodeFrame(b)
+	case *Job:
+		read, err = decodeJob(b)
+	case *Undo:
+		read, err = decodeUndo(b)
+	case *Events:
+		var e Events
+		e, err = decodeEvents(b)
+		read = &e
+	}
+	return read.(*R), err
+}
+
 // formatError says that a record was written by a newer version.
 type formatError struct {
 	Record string // "start", "head", "frame", "job", "undo" or "events"

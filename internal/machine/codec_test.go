@@ -32,16 +32,16 @@ var (
 		ID: 1, Parent: 2, Kind: Item, Index: 3, State: "s", Phase: Joining, Input: 4, Entry: 5, Entered: 6, EnteredEvent: 7,
 		effort:    effort{Prev: 8, Retries: []uint32{10, 0}, Sends: 11, Submissions: 22, Unknown: true, Endless: 26, Edition: 27, Asked: 59},
 		Variables: []binding{{"a", 9}, {"b", math.MaxUint32}}, Tried: 20, Job: 12,
-		Join: &Join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18, From: 25}, Result: 19,
+		Join: &join{Count: 13, Begun: 14, Done: 15, AtOnce: 16, First: 17, Items: 18, From: 25}, Result: 19,
 		Lost: []lost{{Entry: 21, Attempt: 22, Request: 23, Items: 24, As: Aborted}},
 		Undo: 28, Outcome: StepUnknown,
-		Scope: &Scope{Saga: 29, Outermost: true, Floor: 30, Committed: true, Aborting: true, Failed: true, Locks: 61, Ended: true, Output: 31,
+		Scope: &sagaScope{Saga: 29, Outermost: true, Floor: 30, Committed: true, Aborting: true, Failed: true, Locks: 61, Ended: true, Output: 31,
 			Assigned: []binding{{"c", 32}}, Confirms: 33, Next: 34,
 			Save: &savePoint{State: "p", Input: 35, Variables: []binding{{"d", 36}}, Undo: 37, Tries: 38, returning: true}},
 		Recovery: &recovery{Then: returned, Index: 39, Floor: 40, Fault: fullFault, Failed: true, Fenced: true, Begun: 41, Active: 42},
 		Body: &body{Operation: Ask, Row: 43, Alternative: 44, Resource: "r", Plan: plan{45, 46, 47, "role"}, Started: 48, Fault: &fullFault,
 			effort: effort{Prev: 49, Retries: []uint32{50}, Sends: 51, Submissions: 52, Unknown: true, Endless: 53, Edition: 54, Asked: 60}},
-		Hold: &Hold{Number: 55, Operation: Confirm, Row: 56, Since: 57, Fault: fullFault}, Locked: 62,
+		Hold: &hold{Number: 55, Operation: Confirm, Row: 56, Since: 57, Fault: fullFault}, Locked: 62,
 		Claim: &Claim{Execution: ID{63}, Job: 64, Saga: 65, Entry: 66, Granted: true},
 	}
 	fullFault = fault{Failure: Failure{textPointer("e"), textPointer("c")}, event: 58, fatal: true, timeout: true, heartbeat: true,
@@ -55,13 +55,13 @@ var (
 		Number: 1, Kind: undoSaga, Prev: 2, State: "s", Saga: 3, Outcome: StepUnknown, Settled: NotOwed, Started: 4, Ended: -5, Attempts: 6, Tries: 20,
 		Error: textPointer("e"), Cause: textPointer(""), Asked: true, EnteredEvent: 7, Input: 8, Request: 19, Result: 9, Variables: []binding{{"a", 10}},
 		Heads: []uint32{11, 12}, AtOnce: 13, Lock: 23, Status: SagaAbandoned, Committed: true,
-		Calls: []BodyCall{{Operation: Confirm, Alternative: 21, Edition: 22, Resource: "r", Started: 14, Ended: 15, Attempts: 16, Unknown: true, Request: 17, Result: 18,
+		Calls: []bodyCall{{Operation: Confirm, Alternative: 21, Edition: 22, Resource: "r", Started: 14, Ended: 15, Attempts: 16, Unknown: true, Request: 17, Result: 18,
 			Error: textPointer("e"), Cause: textPointer("c")}},
 	}
-	fullEvents = []Event{
+	fullEvents = Events{
 		{ID: 41, Prev: 0, At: 1000, Type: MapIterationAborted, State: "s", In: 1, Out: 2, Error: textPointer("e"), Cause: textPointer(""),
 			Resource: "r", ResourceType: "t", Timeout: 3, Heartbeat: 4, Worker: "w", Location: "l", RoleARN: "a", Index: 5, Length: 6,
-			Assigned: []binding{{"x", 7}}, Saga: &SagaTold{Saga: 8, Hold: 9, Word: "w", Reason: "r"}},
+			Assigned: []binding{{"x", 7}}, Saga: &sagaTold{Saga: 8, Hold: 9, Word: "w", Reason: "r"}},
 		{ID: 42, Prev: 41, At: 999, Type: LateTaskResult},
 	}
 )
@@ -76,16 +76,16 @@ type record struct {
 
 func records() []record {
 	start := func(s Start) record {
-		return record{"start", AppendStart(nil, &s), func(b []byte) (any, error) { return DecodeStart(b) }, s}
+		return record{"start", appendStart(nil, &s), func(b []byte) (any, error) { return decodeStart(b) }, s}
 	}
 	head := func(h Head) record {
-		return record{"head", AppendHead(nil, &h), func(b []byte) (any, error) { return DecodeHead(b) }, h}
+		return record{"head", appendHead(nil, &h), func(b []byte) (any, error) { return decodeHead(b) }, h}
 	}
 	frame := func(f Frame) record {
-		return record{"frame", AppendFrame(nil, &f), func(b []byte) (any, error) { return DecodeFrame(b) }, &f}
+		return record{"frame", appendFrame(nil, &f), func(b []byte) (any, error) { return decodeFrame(b) }, &f}
 	}
 	job := func(j Job) record {
-		return record{"job", AppendJob(nil, &j), func(b []byte) (any, error) { return DecodeJob(b) }, &j}
+		return record{"job", appendJob(nil, &j), func(b []byte) (any, error) { return decodeJob(b) }, &j}
 	}
 	unlocked := fullStart
 	unlocked.Lock = false
@@ -102,8 +102,8 @@ func records() []record {
 		start(fullStart), start(unlocked), head(fullHead), start(ordinaryStart), start(untestedStart), start(testedStart), head(ordinaryHead), head(uncountedHead),
 		job(fullJob), job(sagalessJob), job(ordinaryJob), head(sagalessHead), head(unfoundHead), head(foundHead),
 		frame(fullFrame), frame(sagalessFrame), frame(ordinaryFrame),
-		{"undo", AppendUndo(nil, &fullUndo), func(b []byte) (any, error) { return DecodeUndo(b) }, &fullUndo},
-		{"events", AppendEvents(nil, fullEvents), func(b []byte) (any, error) { return DecodeEvents(b) }, fullEvents},
+		{"undo", appendUndo(nil, &fullUndo), func(b []byte) (any, error) { return decodeUndo(b) }, &fullUndo},
+		{"events", appendEvents(nil, fullEvents), func(b []byte) (any, error) { return decodeEvents(b) }, fullEvents},
 	}
 }
 
@@ -178,31 +178,31 @@ func TestOlderRecordsAreRead(t *testing.T) {
 	wantFrame, wantJob, wantHead := sagaless()
 	wantHead.Kept, wantHead.Redriven, wantHead.Tokens, wantHead.Run, wantHead.Invocations, wantHead.ParentJob = false, 0, nil, nil, nil, 0
 	bytes, _ := hex.DecodeString("01030204030405060708090a0b0c026501")
-	if head, err := DecodeHead(bytes); err != nil || !reflect.DeepEqual(head, wantHead) {
+	if head, err := decodeHead(bytes); err != nil || !reflect.DeepEqual(head, wantHead) {
 		t.Errorf("%+v, %v", head, err)
 	}
 	join := *wantFrame.Join
 	join.From = 0
 	wantFrame.Join, wantFrame.Submissions, wantFrame.Lost = &join, 0, nil
 	bytes, _ = hex.DecodeString("020102020303040507080b0c130c0173020161090162ffffffff0f020a001401010d0e0f101112")
-	if frame, err := DecodeFrame(bytes); err != nil || !reflect.DeepEqual(frame, &wantFrame) {
+	if frame, err := decodeFrame(bytes); err != nil || !reflect.DeepEqual(frame, &wantFrame) {
 		t.Errorf("%+v, %v", frame, err)
 	}
 	wantFrame.Tried = 0
 	bytes, _ = hex.DecodeString("010102020303040507080b0c130c0173020161090162ffffffff0f020a0001010d0e0f101112")
-	if frame, err := DecodeFrame(bytes); err != nil || !reflect.DeepEqual(frame, &wantFrame) {
+	if frame, err := decodeFrame(bytes); err != nil || !reflect.DeepEqual(frame, &wantFrame) {
 		t.Errorf("%+v, %v", frame, err)
 	}
 	wantJob.Kind = WriteResults
 	wantJob.Answer, wantJob.Earlier, wantJob.Invocation = 0, 0, 0
 	bytes, _ = hex.DecodeString("01010b02030405060efeffffffffffffffff01101101730172" + "0101")
-	if job, err := DecodeJob(bytes); err != nil || !reflect.DeepEqual(job, &wantJob) {
+	if job, err := decodeJob(bytes); err != nil || !reflect.DeepEqual(job, &wantJob) {
 		t.Errorf("%+v, %v", job, err)
 	}
 }
 
 func TestNoEventsAreARecordToo(t *testing.T) {
-	if events, err := DecodeEvents(AppendEvents(nil, nil)); events != nil || err != nil {
+	if events, err := decodeEvents(appendEvents(nil, nil)); events != nil || err != nil {
 		t.Error(events, err)
 	}
 }
@@ -234,15 +234,15 @@ func FuzzDecode(f *testing.F) {
 func encode(v any) []byte {
 	switch v := v.(type) {
 	case Start:
-		return AppendStart(nil, &v)
+		return appendStart(nil, &v)
 	case Head:
-		return AppendHead(nil, &v)
+		return appendHead(nil, &v)
 	case *Frame:
-		return AppendFrame(nil, v)
+		return appendFrame(nil, v)
 	case *Job:
-		return AppendJob(nil, v)
+		return appendJob(nil, v)
 	case *Undo:
-		return AppendUndo(nil, v)
+		return appendUndo(nil, v)
 	}
-	return AppendEvents(nil, v.([]Event))
+	return appendEvents(nil, v.(Events))
 }

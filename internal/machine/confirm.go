@@ -93,7 +93,7 @@ func (t *turn) confirmNext(f *Frame) {
 func (t *turn) unconfirmed(f *Frame, fl *fault) {
 	step := t.p.States[t.entry(f.Body.Row).State].Step
 	if hopeless(step, fl) {
-		t.hold(f, &Hold{Operation: Confirm, Row: f.Body.Row, Fault: *fl})
+		t.hold(f, &hold{Operation: Confirm, Row: f.Body.Row, Fault: *fl})
 		return
 	}
 	f.Body.Endless++

@@ -101,7 +101,7 @@ func (sc *scope) taskContext() value.Value {
 	b := value.NewBuilder(3)
 	b.Set("Token", value.NewString(t.x.token(t.env, id, f.try())))
 	if !t.env.StrictAWS {
-		b.Set("StepId", value.NewString(StepID(t.x.Start.ID, f.Entry)))
+		b.Set("StepId", value.NewString(t.x.Start.ID.Step(f.Entry)))
 		b.Set("Attempt", value.NewInt(int64(send)))
 	}
 	return b.Object()
@@ -118,7 +118,7 @@ func (sc *scope) sagaContext() value.Value {
 		return value.Value{}
 	}
 	b := value.NewBuilder(4)
-	b.Set("StepId", value.NewString(StepID(sc.turn.x.Start.ID, u.Number)))
+	b.Set("StepId", value.NewString(sc.turn.x.Start.ID.Step(u.Number)))
 	b.Set("Outcome", value.NewString(u.Outcome.String()))
 	b.Set("Error", maybe(sc.why.Error))
 	b.Set("Cause", maybe(sc.why.Cause))

@@ -12,11 +12,11 @@ type Delta struct {
 	Payloads []value.Text // new ones, numbered on from the execution's LastPayload
 	Frames   []*Frame     // new or changed, whole
 	Dropped  []FrameID
-	Events   []Event // numbered on from the execution's LastEvent
-	Jobs     []*Job  // new or changed, whole
-	Closed   []JobID // jobs that are over
-	Undos    []*Undo // rows of the saga log, new or changed, whole
-	Recall   Recall  // nothing was decided: this is needed first
+	Events   Events       // numbered on from the execution's LastEvent
+	Jobs     []*Job       // new or changed, whole
+	Closed   []JobID      // jobs that are over
+	Undos    []*Undo      // rows of the saga log, new or changed, whole
+	Recall   recollection // nothing was decided: this is needed first
 
 	found   []finding   // to be remembered
 	context value.Value // the same
@@ -120,10 +120,10 @@ func AWSLimits() Limits {
 	return Limits{Payload: 262144, Events: 25000, Variable: 262144, Variables: 10 << 20, InlineMap: 40, Children: 10_000, EntriesTurn: 500}
 }
 
-// LiftedLimits are for who runs executions that the service would not: four
+// Lifted are for who runs executions that the service would not: four
 // times its payloads and variables, forty times its history, twenty-five times
 // as many items at once.
-func LiftedLimits() Limits {
+func (Limits) Lifted() Limits {
 	return Limits{Payload: 1 << 20, Events: 1_000_000, Variable: 1 << 20, Variables: 40 << 20, InlineMap: 1000, Children: 10_000, EntriesTurn: 500}
 }
 

@@ -20,7 +20,7 @@ const errThreshold = "States.ExceedToleratedFailureThreshold"
 // the run is over.
 func (t *turn) distributed(sc *scope) *fault {
 	f, s := sc.frame, sc.state
-	join := &Join{}
+	join := &join{}
 	var fl *fault
 	if s.Map.ItemReader == nil {
 		var items datum

@@ -32,10 +32,11 @@ func TestTokens(t *testing.T) {
 	key := []byte("key")
 	token := Token{ID: ID{1, 2, 3}, Job: 4, Attempt: 5, RestoreEpoch: 6}
 	text := token.Seal(key)
-	if got, err := OpenToken(text, key); err != nil || got != token {
+	var got Token
+	if err := got.Open(text, key); err != nil || got != token {
 		t.Error(got, err)
 	}
-	if _, err := OpenToken(text, []byte("another key")); err != errToken {
+	if err := got.Open(text, []byte("another key")); err != errToken {
 		t.Error("another store's token: ", err)
 	}
 	bad := []string{"", "bs1.", "bs1..", "bs2" + text[3:], text + "A", text[:len(text)-1], text[:10] + "." + text[10:], "bs1.AAAA." + text[len(text)-22:],
@@ -46,7 +47,7 @@ func TestTokens(t *testing.T) {
 		bad = append(bad, string(flipped))
 	}
 	for _, text := range bad {
-		if _, err := OpenToken(text, key); err != errToken {
+		if err := got.Open(text, key); err != errToken {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -82,7 +83,7 @@ func TestBirth(t *testing.T) {
 		{`[]`, 1, ` aaaaaaaaaaaaaaaaaaaaaaaaaa-3  {}`},
 		{`{"Input": "no JSON"}`, 1, `error`},
 	} {
-		r := Request{Input: value.Checked(c.request), StepID: StepID(ID{}, 3), Attempt: c.attempt}
+		r := Request{Input: value.Checked(c.request), StepID: ID{}.Step(3), Attempt: c.attempt}
 		b, err := r.Birth()
 		got := b.MachineARN + " " + b.Name + " " + b.Trace + " " + b.Input.String()
 		if err != nil {

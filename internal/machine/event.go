@@ -18,11 +18,11 @@ type Event struct {
 	Index        int // of an item
 	Length       int // of a Map
 	Assigned     []binding
-	Saga         *SagaTold // of the saga extension's own events
+	Saga         *sagaTold // of the saga extension's own events
 }
 
 // SagaTold is what the events of the saga extension tell beside the others.
-type SagaTold struct {
+type sagaTold struct {
 	Saga   uint32 // the row of the saga
 	Hold   uint32 // the number of the hold, 0: of none
 	Word   string // a status, an operation or a verb

@@ -43,9 +43,9 @@ func (id ID) String() string { return base32Lower.EncodeToString(id[:]) }
 // Shard is the share of all executions that the id belongs to.
 func (id ID) Shard() uint16 { return binary.BigEndian.Uint16(id[:2]) }
 
-// StepID names one entry of a state: the idempotency key that goes outside,
-// the same for every try.
-func StepID(id ID, entry uint32) string {
+// Step names one entry of a state of the execution: the idempotency key that goes
+// outside, the same for every try.
+func (id ID) Step(entry uint32) string {
 	return id.String() + "-" + strconv.FormatUint(uint64(entry), 10)
 }
 
@@ -275,19 +275,19 @@ type Frame struct {
 	Job          JobID     // the open one, or 0
 	effort
 
-	Join   *Join  // of a Parallel or Map that is under way
+	Join   *join  // of a Parallel or Map that is under way
 	Result Ref    // of an ended frame: what its parent's join reads; of a distributed Map: the plan of its map run
 	Lost   []lost // of a map run: children that did not end well; see rerun.go
 
 	// In a saga.
-	Undo     uint32    // the last row of the saga log that is owed by what this frame did; 0: none
-	Outcome  Outcome   // of the step, once its row is written
-	Scope    *Scope    // of a frame that runs a scope
-	Recovery *recovery // while what it did is being undone
-	Body     *body     // the call of a body that is due
-	Hold     *Hold     // what waits for a person
-	Locked   Ref       // the key of the lock that the step holds, 0: none
-	Claim    *Claim    // of a lock; replaced, never changed
+	Undo     uint32     // the last row of the saga log that is owed by what this frame did; 0: none
+	Outcome  Outcome    // of the step, once its row is written
+	Scope    *sagaScope // of a frame that runs a scope
+	Recovery *recovery  // while what it did is being undone
+	Body     *body      // the call of a body that is due
+	Hold     *hold      // what waits for a person
+	Locked   Ref        // the key of the lock that the step holds, 0: none
+	Claim    *Claim     // of a lock; replaced, never changed
 }
 
 // isTop reports whether the frame stands beneath none.
@@ -306,7 +306,7 @@ type effort struct {
 }
 
 // Join is a Parallel's or Map's account of the frames beneath it.
-type Join struct {
+type join struct {
 	Count  int     // branches or items in all
 	Begun  int     // frames made so far, in order of index
 	Done   int     // ended well

@@ -25,9 +25,12 @@ const (
 	hasSaga
 )
 
-// AppendEvents adds the events of one commit, which follow without a gap, as a
+// Events are those of one commit.
+type Events []Event
+
+// appendEvents adds the events of one commit, which follow without a gap, as a
 // record to b.
-func AppendEvents(b []byte, events []Event) []byte {
+func appendEvents(b []byte, events Events) []byte {
 	format := byte(sagalessEvents)
 	if slices.ContainsFunc(events, func(e Event) bool { return e.Type > WaitStateExited }) {
 		format = eventsFormat
@@ -97,8 +100,8 @@ var (
 	numberFields = [...]uint64{hasIn, hasOut, hasTimeout, hasHeartbeat, hasIndex, hasLength}
 )
 
-// DecodeEvents reads what AppendEvents wrote.
-func DecodeEvents(b []byte) ([]Event, error) {
+// decodeEvents reads what appendEvents wrote.
+func decodeEvents(b []byte) (Events, error) {
 	r := reader{b: b}
 	r.begin("events", eventsFormat)
 	n := r.length()
@@ -155,6 +158,6 @@ func (r *reader) event(e *Event) {
 		e.Assigned = r.bindings()
 	}
 	if has&hasSaga != 0 {
-		e.Saga = &SagaTold{Saga: r.uint32(), Hold: r.uint32(), Word: r.text(), Reason: r.text()}
+		e.Saga = &sagaTold{Saga: r.uint32(), Hold: r.uint32(), Word: r.text(), Reason: r.text()}
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 // Hold is a call, of a step or of a body, that software can't finish: it waits
 // for a person, as long as that takes (SAGA.md §4).
-type Hold struct {
+type hold struct {
 	Number    uint32 // among the execution's holds: one that was resolved never comes back
 	Operation Operation
 	Row       uint32 // of the step; for [Forward] the entry of the state
@@ -55,7 +55,7 @@ type Resolution struct {
 }
 
 // hold lets a frame wait for a person.
-func (t *turn) hold(f *Frame, h *Hold) {
+func (t *turn) hold(f *Frame, h *hold) {
 	t.head.Holds++
 	t.head.OpenHolds++
 	h.Number, h.Since = t.head.Holds, t.head.Now
@@ -71,13 +71,13 @@ func (t *turn) hold(f *Frame, h *Hold) {
 		state = t.entry(h.Row).State
 	}
 	t.event(Event{Type: SagaHeld, Prev: prev, State: state, Error: h.Fault.Error, Cause: h.Fault.Cause,
-		Saga: &SagaTold{Saga: t.sagaOf(f), Hold: h.Number, Word: h.Operation.String()}})
+		Saga: &sagaTold{Saga: t.sagaOf(f), Hold: h.Number, Word: h.Operation.String()}})
 	f.Hold = h
 }
 
 // holdForward holds a state that can't go forward.
 func (t *turn) holdForward(f *Frame, fl *fault) {
-	t.hold(f, &Hold{Operation: Forward, Row: f.Entry, Fault: *fl})
+	t.hold(f, &hold{Operation: Forward, Row: f.Entry, Fault: *fl})
 }
 
 // unhold takes a frame's hold away, if it has one.
@@ -111,7 +111,7 @@ func (t *turn) resolve(r *Resolution) bool {
 	h := f.Hold
 	t.unhold(f)
 	t.event(Event{Type: SagaResolved, Prev: h.Fault.event, State: t.heldState(f, h), Worker: r.Operator,
-		Saga: &SagaTold{Saga: t.sagaOf(f), Hold: h.Number, Word: r.Verb.String(), Reason: r.Reason}})
+		Saga: &sagaTold{Saga: t.sagaOf(f), Hold: h.Number, Word: r.Verb.String(), Reason: r.Reason}})
 	planned := f.Recovery != nil // else what is undone begins by itself
 	if h.Operation == Forward {
 		t.resolveForward(f, h, r)
@@ -124,7 +124,7 @@ func (t *turn) resolve(r *Resolution) bool {
 	return true
 }
 
-func (t *turn) heldState(f *Frame, h *Hold) string {
+func (t *turn) heldState(f *Frame, h *hold) string {
 	if h.Operation == Forward {
 		return f.State
 	}
@@ -154,7 +154,7 @@ func (t *turn) fits(f *Frame, r *Resolution) bool {
 }
 
 // resolveForward goes on with a state that was held.
-func (t *turn) resolveForward(f *Frame, h *Hold, r *Resolution) {
+func (t *turn) resolveForward(f *Frame, h *hold, r *Resolution) {
 	s := t.state(f)
 	switch r.Verb {
 	case Retry:
@@ -211,7 +211,7 @@ func (t *turn) stepIsNot(f *Frame, s *asl.State) {
 }
 
 // resolveBody goes on with an undo or a Confirm that was held.
-func (t *turn) resolveBody(f *Frame, h *Hold, r *Resolution) {
+func (t *turn) resolveBody(f *Frame, h *hold, r *Resolution) {
 	if f.Body == nil {
 		f.Body = t.newBody(t.entry(h.Row), h.Operation)
 	}
@@ -271,7 +271,7 @@ func (t *turn) abandon(r *Resolution) bool {
 		fl := newFault(errAbandoned, r.Reason)
 		fl.fatal, fl.within = true, true
 		fl.event = t.event(Event{Type: SagaResolved, Prev: f.Prev, Worker: r.Operator,
-			Saga: &SagaTold{Saga: r.Saga, Hold: r.Hold, Word: Abandon.String(), Reason: r.Reason}})
+			Saga: &sagaTold{Saga: r.Saga, Hold: r.Hold, Word: Abandon.String(), Reason: r.Reason}})
 		t.breakOff(f)
 		t.prune(f)
 		t.dropBody(f)

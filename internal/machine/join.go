@@ -6,7 +6,7 @@ import (
 )
 
 // split makes room beneath a frame for the frames of a join.
-func (t *turn) split(f *Frame, j *Join) {
+func (t *turn) split(f *Frame, j *join) {
 	j.First = t.head.LastFrame + 1
 	t.head.LastFrame += FrameID(j.Count)
 	f.Join, f.Phase = j, Joining

@@ -3,12 +3,11 @@ package machine
 import (
 	"slices"
 
-	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
 
 // A semantic lock is an entity of its own, in the shard of its key: an execution
-// that has no states, and no history. Its frames are the claims to it, in the
+// that has no program, no states and no history. Its frames are the claims to it, in the
 // order in which they came. It is there as long as somebody claims it.
 //
 // A step that wants it opens a job that claims it, and waits to be told that it is
@@ -250,10 +249,7 @@ func (x *Execution) ClaimOf(job JobID) (key string, c Claim, ok bool) {
 	return x.Payloads[j.Request].Decode().AsString(), c, true
 }
 
-// LockStart is the start of the lock of a key, in an execution's account.
-func LockStart(of *Start, id ID, key string) Start {
-	return Start{ID: id, Account: of.Account, Region: of.Region, Name: key, Lock: true, At: of.At}
+// LockOf is the start of the lock of a key, in the execution's account.
+func (s *Start) LockOf(id ID, key string) Start {
+	return Start{ID: id, Account: s.Account, Region: s.Region, Name: key, Lock: true, At: s.At}
 }
-
-// LockProgram is what a lock runs: it has no states.
-var LockProgram = &asl.Program{}

@@ -8,21 +8,28 @@ import (
 // What those look at who show a saga, beside the fields that are open to them.
 
 // Event is the event by which it came to the hold; 0: none tells of it.
-func (h *Hold) Event() int64 { return h.Fault.event }
+func (h *hold) Event() int64 { return h.Fault.event }
 
 // Key is the idempotency key of the frame's step as it is sent now.
-func (f *Frame) Key(id ID) string { return StepID(id, f.Entry) + keyOf(Forward, 0, f.Edition) }
+func (f *Frame) Key(id ID) string { return id.Step(f.Entry) + keyOf(Forward, 0, f.Edition) }
 
 // Key is the idempotency key that the body is sent with; "" of a Query.
 func (b *body) Key(id ID) string {
 	if b.Operation == Ask {
 		return ""
 	}
-	return StepID(id, b.Row) + keyOf(b.Operation, b.Alternative, b.Edition)
+	return id.Step(b.Row) + keyOf(b.Operation, b.Alternative, b.Edition)
 }
 
 // Request is what the body sends, 0 where that could not be evaluated.
 func (b *body) Request() Ref { return b.Plan.request }
+
+// NextKey is what the idempotency key of the step's undo or Confirm has beside the
+// step id when it is called next.
+func (u *Undo) NextKey(o Operation) string {
+	last := u.goesOn(o)
+	return last.Key()
+}
 
 // Ordinal is the number of a saga, or of the one that a row belongs to, among its
 // execution's, from 1; 0 where it belongs to none.
@@ -30,7 +37,7 @@ func (u *Undo) Ordinal() uint32 { return ordinal(u.Saga) }
 
 // Ordinal is the number of the saga among its execution's, from 1; 0 where there
 // is none.
-func (s *SagaTold) Ordinal() uint32 { return ordinal(s.Saga) }
+func (s *sagaTold) Ordinal() uint32 { return ordinal(s.Saga) }
 
 func ordinal(row uint32) uint32 {
 	if row < firstSaga {

@@ -25,7 +25,7 @@ func TestLook(t *testing.T) {
 		name := "No"
 		return Message{Kind: JobFailed, Job: x.Frames[0].Job, Failure: &Failure{Error: &name}, Effect: EffectNamed}
 	}
-	if got, want := x.Frames[0].Key(x.Start.ID), StepID(x.Start.ID, 1); got != want {
+	if got, want := x.Frames[0].Key(x.Start.ID), x.Start.ID.Step(1); got != want {
 		t.Errorf("the key is %s, want %s", got, want)
 	}
 	step(Message{Kind: JobSucceeded, Job: x.Frames[0].Job, Output: value.Checked(`1`)})
@@ -34,7 +34,7 @@ func TestLook(t *testing.T) {
 	}
 	step(fail())
 	f := x.Frames[0]
-	if got, want := f.Body.Key(x.Start.ID), StepID(x.Start.ID, 1)+":compensate"; got != want || f.Body.Request() == 0 || x.Undos[2].Owed(p) {
+	if got, want := f.Body.Key(x.Start.ID), x.Start.ID.Step(1)+":compensate"; got != want || f.Body.Request() == 0 || x.Undos[2].Owed(p) {
 		t.Errorf("the key is %s, want %s; the request is %d", got, want, f.Body.Request())
 	}
 	step(fail())
@@ -60,7 +60,7 @@ func TestLook(t *testing.T) {
 			t.Errorf("%s of a hold that is not there is taken", v)
 		}
 	}
-	if (&SagaTold{Saga: firstSaga + 6}).Ordinal() != 7 || (&SagaTold{}).Ordinal() != 0 {
+	if (&sagaTold{Saga: firstSaga + 6}).Ordinal() != 7 || (&sagaTold{}).Ordinal() != 0 {
 		t.Error("sagas are numbered from 1, and 0 is none")
 	}
 	if (&body{Operation: Ask}).Key(x.Start.ID) != "" {

@@ -40,7 +40,7 @@ func (t *turn) mapping(sc *scope) *fault {
 	t.remember(ref)
 	count := t.tree(ref).Len()
 	f.Prev = t.event(Event{Type: MapStateStarted, Prev: f.Prev, Length: count})
-	t.split(f, &Join{Count: count, AtOnce: int(atOnce), Items: ref})
+	t.split(f, &join{Count: count, AtOnce: int(atOnce), Items: ref})
 	if count == 0 {
 		t.join(f, s, f.Prev, MapStateSucceeded)
 		return nil

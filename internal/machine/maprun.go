@@ -135,7 +135,7 @@ func (t *turn) beginRun(m Message) bool {
 		t.head.Run.ToleratedPercentage = percentage.AsFloat()
 	}
 	root := &Frame{State: t.x.Start.Map.State, Phase: Joining, Entered: m.Run.Entered, EnteredEvent: m.Run.Event,
-		Join: &Join{}, effort: effort{Retries: m.Run.Retries}}
+		Join: &join{}, effort: effort{Retries: m.Run.Retries}}
 	if !m.Run.Input.IsZero() {
 		root.Input = t.payload(m.Run.Input, value.Value{})
 	}
@@ -576,7 +576,7 @@ func (x *Execution) ChildOf(p *asl.Program, j *Job) *Start {
 	if j.Kind == Halt {
 		start.Parent.Job = JobID(j.Send)
 	}
-	start.Name = StepID(x.Start.ID, j.Entry)
+	start.Name = x.Start.ID.Step(j.Entry)
 	start.Depth++
 	start.Express = p.States[x.Start.Map.State].Map.Express
 	if start.Express {

@@ -21,7 +21,7 @@ func (s *script) runStart(input value.Text) Message {
 			continue
 		}
 		start, first := parent.MapRun(s.p, id)
-		if back, err := DecodeStart(AppendStart(nil, start)); err != nil || fmt.Sprint(*back.Map) != fmt.Sprint(*start.Map) {
+		if back, err := decodeStart(appendStart(nil, start)); err != nil || fmt.Sprint(*back.Map) != fmt.Sprint(*start.Map) {
 			s.t.Errorf("start %+v was read back as %+v, %v", start, back, err)
 		}
 		s.x = New(*start)

@@ -16,7 +16,7 @@ func (t *turn) parallel(sc *scope) *fault {
 	}
 	f.Prev = t.event(Event{Type: ParallelStateStarted, Prev: f.Prev})
 	branches := s.Parallel.Branches
-	t.split(f, &Join{Count: len(branches)})
+	t.split(f, &join{Count: len(branches)})
 	for i, flow := range branches {
 		t.begun(f, &Frame{Kind: Branch, Index: i, State: flow.Start.Name, Input: input, effort: effort{Prev: f.Prev}})
 	}

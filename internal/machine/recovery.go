@@ -100,7 +100,7 @@ func (t *turn) aborting(f *Frame, fl *fault) {
 	f.Scope.Aborting = true
 	t.sagaIs(f, SagaAborting)
 	t.unlimitTime()
-	t.event(Event{Type: SagaPlanned, Prev: fl.event, Error: fl.Error, Cause: fl.Cause, Saga: &SagaTold{Saga: f.Scope.Saga}})
+	t.event(Event{Type: SagaPlanned, Prev: fl.event, Error: fl.Error, Cause: fl.Cause, Saga: &sagaTold{Saga: f.Scope.Saga}})
 }
 
 // fence keeps a step that is under way from going forward. A call that can be
@@ -224,7 +224,7 @@ func (t *turn) undoes(f *Frame) bool {
 // it.
 func (t *turn) spread(f *Frame, u *Undo) {
 	t.prune(f)
-	j := &Join{Count: len(u.Heads), AtOnce: u.AtOnce}
+	j := &join{Count: len(u.Heads), AtOnce: u.AtOnce}
 	j.First = t.head.LastFrame + 1
 	t.head.LastFrame += FrameID(j.Count)
 	f.Join, f.Recovery.Begun = j, 0
@@ -294,9 +294,9 @@ func (t *turn) undoStep(f *Frame, u *Undo) bool {
 	case u.Outcome == StepUnknown && !u.Asked && step.Query != nil:
 		t.call(f, u, Ask)
 	case u.Outcome == StepUnknown && step.HoldUnknown:
-		t.hold(f, &Hold{Operation: Compensate, Row: u.Number, Fault: *newFault(errUnknown, "It is not known whether the step had its effect.")})
+		t.hold(f, &hold{Operation: Compensate, Row: u.Number, Fault: *newFault(errUnknown, "It is not known whether the step had its effect.")})
 	case step.CompensateWithin > 0 && t.head.Now > u.Ended+step.CompensateWithin*1000:
-		t.hold(f, &Hold{Operation: Compensate, Row: u.Number, Fault: *newFault(errTooLate, "The time in which the step can be undone is over.")})
+		t.hold(f, &hold{Operation: Compensate, Row: u.Number, Fault: *newFault(errTooLate, "The time in which the step can be undone is over.")})
 	default:
 		t.call(f, u, Compensate)
 	}

@@ -31,7 +31,7 @@ func (x *Execution) Request(e Env, p *asl.Program, id JobID) (Request, error) {
 	if s == nil || s.Task == nil && j.Operation == Forward || !there {
 		return Request{}, fmt.Errorf("job %d: its state %q or its request is missing", id, j.State)
 	}
-	r := Request{Resource: *j.Task(p), Operation: j.Operation, Input: input, StepID: StepID(x.Start.ID, j.Entry), Attempt: j.Attempt}
+	r := Request{Resource: *j.Task(p), Operation: j.Operation, Input: input, StepID: x.Start.ID.Step(j.Entry), Attempt: j.Attempt}
 	if j.Operation != Forward {
 		r.Forward = r.StepID
 	}

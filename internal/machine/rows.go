@@ -2,8 +2,8 @@ package machine
 
 import "encoding/binary"
 
-// AppendStart adds the start as a record to b.
-func AppendStart(b []byte, s *Start) []byte {
+// appendStart adds the start as a record to b.
+func appendStart(b []byte, s *Start) []byte {
 	format := byte(startFormat)
 	switch {
 	case s.Lock:
@@ -41,9 +41,9 @@ func AppendStart(b []byte, s *Start) []byte {
 	return b
 }
 
-// DecodeStart reads what AppendStart wrote. The error, as of all that
+// decodeStart reads what appendStart wrote. The error, as of all that
 // decodes, says that the record is damaged, or of a newer version and which.
-func DecodeStart(b []byte) (Start, error) {
+func decodeStart(b []byte) (Start, error) {
 	r := reader{b: b}
 	format := r.begin("start", startFormat)
 	var s Start
@@ -73,8 +73,8 @@ func DecodeStart(b []byte) (Start, error) {
 	return s, r.end()
 }
 
-// AppendHead adds the head as a record to b.
-func AppendHead(b []byte, h *Head) []byte {
+// appendHead adds the head as a record to b.
+func appendHead(b []byte, h *Head) []byte {
 	format := byte(headFormat)
 	switch {
 	case len(h.Search) > 0 || h.Definition != [32]byte{}:
@@ -138,8 +138,8 @@ func AppendHead(b []byte, h *Head) []byte {
 	return b
 }
 
-// DecodeHead reads what AppendHead wrote.
-func DecodeHead(b []byte) (Head, error) {
+// decodeHead reads what appendHead wrote.
+func decodeHead(b []byte) (Head, error) {
 	r := reader{b: b}
 	format := r.begin("head", headFormat)
 	h := Head{
@@ -195,8 +195,8 @@ func DecodeHead(b []byte) (Head, error) {
 	return h, r.end()
 }
 
-// AppendFrame adds the frame as a record to b.
-func AppendFrame(b []byte, f *Frame) []byte {
+// appendFrame adds the frame as a record to b.
+func appendFrame(b []byte, f *Frame) []byte {
 	var from Ref
 	if f.Join != nil {
 		from = f.Join.From
@@ -238,8 +238,8 @@ func AppendFrame(b []byte, f *Frame) []byte {
 	return b
 }
 
-// DecodeFrame reads what AppendFrame wrote.
-func DecodeFrame(b []byte) (*Frame, error) {
+// decodeFrame reads what appendFrame wrote.
+func decodeFrame(b []byte) (*Frame, error) {
 	r := reader{b: b}
 	format := r.begin("frame", frameFormat)
 	f := &Frame{
@@ -264,7 +264,7 @@ func DecodeFrame(b []byte) (*Frame, error) {
 	}
 	f.Unknown = r.flag()
 	if r.flag() {
-		f.Join = &Join{Count: r.number(), Begun: r.number(), Done: r.number(), AtOnce: r.number(),
+		f.Join = &join{Count: r.number(), Begun: r.number(), Done: r.number(), AtOnce: r.number(),
 			First: FrameID(r.uint32()), Items: Ref(r.uint32())}
 	}
 	if format > plainFrame {
@@ -280,8 +280,8 @@ func DecodeFrame(b []byte) (*Frame, error) {
 	return f, r.end()
 }
 
-// AppendJob adds the job as a record to b.
-func AppendJob(b []byte, j *Job) []byte {
+// appendJob adds the job as a record to b.
+func appendJob(b []byte, j *Job) []byte {
 	format := byte(jobFormat)
 	switch {
 	case j.Operation != Forward || j.Edition > 0 || j.Landing || j.Kind > WriteResults:
@@ -317,8 +317,8 @@ func AppendJob(b []byte, j *Job) []byte {
 	return b
 }
 
-// DecodeJob reads what AppendJob wrote.
-func DecodeJob(b []byte) (*Job, error) {
+// decodeJob reads what appendJob wrote.
+func decodeJob(b []byte) (*Job, error) {
 	r := reader{b: b}
 	format := r.begin("job", jobFormat)
 	j := &Job{

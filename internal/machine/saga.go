@@ -7,8 +7,8 @@ import (
 // SagaStatus is where a saga stands (SAGA.md §5).
 type SagaStatus uint8
 
-// The statuses of a saga. ON_HOLD is none of them: it is shown of one that has a
-// hold.
+// The statuses of a saga. It is never noted as being ON_HOLD: that is shown of an
+// execution of which a call waits for a person.
 const (
 	SagaStarted SagaStatus = iota + 1
 	SagaAborting
@@ -16,19 +16,16 @@ const (
 	SagaCompleted
 	SagaCompensationFailed
 	SagaAbandoned
+	SagaOnHold
 )
 
-var sagaStatusNames = [...]string{"", "STARTED", "ABORTING", "ABORTED", "COMPLETED", "COMPENSATION_FAILED", "ABANDONED"}
+var sagaStatusNames = [...]string{"", "STARTED", "ABORTING", "ABORTED", "COMPLETED", "COMPENSATION_FAILED", "ABANDONED", "ON_HOLD"}
 
 // String is the status as the API spells it.
 func (s SagaStatus) String() string { return sagaStatusNames[s] }
 
 // Ended says that the saga is over.
-func (s SagaStatus) Ended() bool { return s > SagaAborting }
-
-// OnHold is the status that is shown of an execution of which a call waits for a
-// person.
-const OnHold = "ON_HOLD"
+func (s SagaStatus) Ended() bool { return s > SagaAborting && s < SagaOnHold }
 
 // SagaStatus is where the execution's sagas stand, taken together: ON_HOLD where
 // something waits for a person, else that of the open ones, else the worst that
@@ -38,7 +35,7 @@ func (h *Head) SagaStatus() string {
 	case h.Sagas == 0:
 		return ""
 	case h.OpenHolds > 0:
-		return OnHold
+		return SagaOnHold.String()
 	case h.Aborting > 0:
 		return SagaAborting.String()
 	case h.OpenSagas > 0:
@@ -53,7 +50,7 @@ func (h *Head) SagaStatus() string {
 }
 
 // Scope is a run of a saga scope. Its frame's Undo is the last undo of its flow.
-type Scope struct {
+type sagaScope struct {
 	Saga      uint32 // the row of its saga
 	Outermost bool
 	Floor     uint32 // the last undo that is not the scope's own
@@ -100,7 +97,7 @@ func (t *turn) saga(sc *scope) *fault {
 	if !t.running() { // its history is full
 		return nil
 	}
-	t.split(f, &Join{Count: 1})
+	t.split(f, &join{Count: 1})
 	child := &Frame{Kind: Scoped, State: s.Saga.Flow.Start.Name, Input: input, effort: effort{Prev: f.Prev}}
 	t.begun(f, child)
 	t.openScope(child, s.Saga)
@@ -109,7 +106,7 @@ func (t *turn) saga(sc *scope) *fault {
 
 // openScope lets a frame run a scope.
 func (t *turn) openScope(f *Frame, saga *asl.SagaFields) {
-	f.Scope = &Scope{Outermost: saga.Outer == nil, Committed: saga.Recovery == asl.Forward}
+	f.Scope = &sagaScope{Outermost: saga.Outer == nil, Committed: saga.Recovery == asl.Forward}
 	if !f.Scope.Outermost {
 		around := t.peek(f.Parent)
 		f.Scope.Saga = t.sagaOf(around)
@@ -248,7 +245,7 @@ func (t *turn) endSaga(f *Frame, s SagaStatus, fl *fault) {
 	if f.Undo != 0 {
 		u.Heads = []uint32{f.Undo}
 	}
-	e := Event{Type: SagaEnded, Prev: f.Prev, Saga: &SagaTold{Saga: u.Number, Word: s.String()}}
+	e := Event{Type: SagaEnded, Prev: f.Prev, Saga: &sagaTold{Saga: u.Number, Word: s.String()}}
 	if fl != nil {
 		u.Error, u.Cause = fl.Error, fl.Cause
 		e.Prev, e.Error, e.Cause = fl.event, fl.Error, fl.Cause

@@ -187,7 +187,7 @@ func (s *script) decide(x *Execution, m Message) Delta {
 
 // row is a row of the saga log, as the store has it.
 func (s *script) row(number uint32) *Undo {
-	u, err := DecodeUndo(s.undos[number])
+	u, err := decodeUndo(s.undos[number])
 	if err != nil {
 		s.t.Fatalf("row %d of the saga log: %v", number, err)
 	}
@@ -207,18 +207,18 @@ func (s *script) store(d Delta) {
 	for i, text := range d.Payloads {
 		s.texts[s.x.Head.LastPayload+Ref(i)+1] = text
 	}
-	s.rows["head"] = AppendHead(nil, d.Head)
+	s.rows["head"] = appendHead(nil, d.Head)
 	for _, u := range d.Undos {
-		s.undos[u.Number] = AppendUndo(nil, u)
+		s.undos[u.Number] = appendUndo(nil, u)
 	}
 	for _, f := range d.Frames {
-		s.rows[fmt.Sprintf("f%09d", f.ID)] = AppendFrame(nil, f)
+		s.rows[fmt.Sprintf("f%09d", f.ID)] = appendFrame(nil, f)
 	}
 	for _, id := range d.Dropped {
 		delete(s.rows, fmt.Sprintf("f%09d", id))
 	}
 	for _, j := range d.Jobs {
-		s.rows[fmt.Sprintf("j%09d", j.ID)] = AppendJob(nil, j)
+		s.rows[fmt.Sprintf("j%09d", j.ID)] = appendJob(nil, j)
 	}
 	for _, id := range d.Closed {
 		delete(s.rows, fmt.Sprintf("j%09d", id))
@@ -227,11 +227,11 @@ func (s *script) store(d Delta) {
 
 // restored is the execution as its rows tell it.
 func (s *script) restored() *Execution {
-	start, err := DecodeStart(AppendStart(nil, &s.x.Start))
+	start, err := decodeStart(appendStart(nil, &s.x.Start))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	head, err := DecodeHead(s.rows["head"])
+	head, err := decodeHead(s.rows["head"])
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -240,13 +240,13 @@ func (s *script) restored() *Execution {
 	for _, key := range slices.Sorted(maps.Keys(s.rows)) {
 		switch key[0] {
 		case 'f':
-			f, err := DecodeFrame(s.rows[key])
+			f, err := decodeFrame(s.rows[key])
 			if err != nil {
 				s.t.Fatal(err)
 			}
 			frames = append(frames, f)
 		case 'j':
-			j, err := DecodeJob(s.rows[key])
+			j, err := decodeJob(s.rows[key])
 			if err != nil {
 				s.t.Fatal(err)
 			}
@@ -263,12 +263,12 @@ func (s *script) restored() *Execution {
 // snapshot is all that an execution is, as text.
 func snapshot(x *Execution) string {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%x %x\n", AppendStart(nil, &x.Start), AppendHead(nil, &x.Head))
+	fmt.Fprintf(&b, "%x %x\n", appendStart(nil, &x.Start), appendHead(nil, &x.Head))
 	for _, id := range slices.Sorted(maps.Keys(x.Frames)) {
-		fmt.Fprintf(&b, "%d %x\n", id, AppendFrame(nil, x.Frames[id]))
+		fmt.Fprintf(&b, "%d %x\n", id, appendFrame(nil, x.Frames[id]))
 	}
 	for _, id := range slices.Sorted(maps.Keys(x.Jobs)) {
-		fmt.Fprintf(&b, "%d %x\n", id, AppendJob(nil, x.Jobs[id]))
+		fmt.Fprintf(&b, "%d %x\n", id, appendJob(nil, x.Jobs[id]))
 	}
 	for _, ref := range slices.Sorted(maps.Keys(x.Payloads)) {
 		if !slices.Contains(x.lentTexts, ref) {
@@ -284,7 +284,7 @@ func deltaText(t *testing.T, d Delta) string {
 	if d.IsEmpty() {
 		return "empty"
 	}
-	events, err := DecodeEvents(AppendEvents(nil, d.Events))
+	events, err := decodeEvents(appendEvents(nil, d.Events))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,15 +297,15 @@ func deltaText(t *testing.T, d Delta) string {
 		}
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%x\n%s\n%v\n%x\n", AppendHead(nil, d.Head), d.Payloads, d.Dropped, AppendEvents(nil, d.Events))
+	fmt.Fprintf(&b, "%x\n%s\n%v\n%x\n", appendHead(nil, d.Head), d.Payloads, d.Dropped, appendEvents(nil, d.Events))
 	for _, f := range d.Frames {
-		fmt.Fprintf(&b, "%x\n", AppendFrame(nil, f))
+		fmt.Fprintf(&b, "%x\n", appendFrame(nil, f))
 	}
 	for _, j := range d.Jobs {
-		fmt.Fprintf(&b, "%x\n", AppendJob(nil, j))
+		fmt.Fprintf(&b, "%x\n", appendJob(nil, j))
 	}
 	for _, u := range d.Undos {
-		fmt.Fprintf(&b, "%x\n", AppendUndo(nil, u))
+		fmt.Fprintf(&b, "%x\n", appendUndo(nil, u))
 	}
 	fmt.Fprintln(&b, d.Closed)
 	return b.String()

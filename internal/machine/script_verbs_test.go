@@ -301,8 +301,8 @@ func (s *script) request(id JobID) string {
 		out += fmt.Sprintf("%s of %s\n", r.Operation, r.Forward)
 	}
 	if r.Token != "" {
-		k, err := OpenToken(r.Token, s.env.TokenKey)
-		if err != nil {
+		var k Token
+		if err := k.Open(r.Token, s.env.TokenKey); err != nil {
 			s.t.Error(err)
 		}
 		out += fmt.Sprintf("token job %d attempt %d\n", k.Job, k.Attempt)

@@ -14,7 +14,7 @@ import (
 const stateData = "STATE_DATA"
 
 // itemAhead is one of the items at hand, that many after the next one.
-func (t *turn) itemAhead(join *Join, ahead int) item {
+func (t *turn) itemAhead(join *join, ahead int) item {
 	u := t.head.Run
 	it := t.item(join.Items, u.Taken+ahead)
 	it.index = u.Begun + ahead
@@ -34,7 +34,7 @@ func end(source value.Value) int {
 
 // sources are those of what is left of a page, from an item on, and of the next
 // page.
-func (t *turn) sources(join *Join, from int, next value.Value) Ref {
+func (t *turn) sources(join *join, from int, next value.Value) Ref {
 	left := join.Count - from
 	var all []value.Value
 	if left > 0 && join.From != 0 {

@@ -38,7 +38,7 @@ func TestInvocationsAreCounted(t *testing.T) {
 				x.Apply(Step(env, p, x, m))
 				break
 			}
-			head, err := DecodeHead(AppendHead(nil, &x.Head))
+			head, err := decodeHead(appendHead(nil, &x.Head))
 			if err != nil {
 				t.Fatal(err)
 			}

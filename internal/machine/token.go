@@ -45,31 +45,28 @@ func (k Token) Seal(key []byte) string {
 	return string(tokenText.AppendEncode(out, seal(key, raw)))
 }
 
-// OpenToken reads what Seal wrote. The error says no more than that it is
-// none, or of another key. A token that opens
-// may still be an old one: whether its job is open, and whether its epoch is
-// the store's, is for the caller to see.
-func OpenToken(text string, key []byte) (Token, error) {
+// Open reads what Seal wrote. The error says no more than that it is none, or of
+// another key. A token that opens may still be an old one: whether its job is
+// open, and whether its epoch is the store's, is for the caller to see.
+func (k *Token) Open(text string, key []byte) error {
 	rest, ok := strings.CutPrefix(text, tokenPrefix)
 	body, tag, dotted := strings.Cut(rest, ".")
 	if !ok || !dotted || strings.ContainsAny(rest, "\r\n") { // which base64 would pass over
-		return Token{}, errToken
+		return errToken
 	}
 	raw, err := tokenText.DecodeString(body)
 	if err != nil || len(raw) != tokenBytes {
-		return Token{}, errToken
+		return errToken
 	}
 	sum, err := tokenText.DecodeString(tag)
 	if err != nil || subtle.ConstantTimeCompare(sum, seal(key, raw)) != 1 {
-		return Token{}, errToken
+		return errToken
 	}
-	k := Token{
-		Job:          JobID(binary.BigEndian.Uint32(raw[16:])),
-		Attempt:      binary.BigEndian.Uint32(raw[20:]),
-		RestoreEpoch: binary.BigEndian.Uint32(raw[24:]),
-	}
+	k.Job = JobID(binary.BigEndian.Uint32(raw[16:]))
+	k.Attempt = binary.BigEndian.Uint32(raw[20:])
+	k.RestoreEpoch = binary.BigEndian.Uint32(raw[24:])
 	copy(k.ID[:], raw)
-	return k, nil
+	return nil
 }
 
 // seal is the first half of the HMAC of a token's bytes.

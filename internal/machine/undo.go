@@ -40,7 +40,7 @@ type Undo struct {
 	Heads  []uint32 // of a group: the last row of each sequence that has one; of a saga: of its own
 	AtOnce int      // of a group: at most so many at once; 0: all
 
-	Calls []BodyCall // what was called to undo or to confirm it, in order
+	Calls []bodyCall // what was called to undo or to confirm it, in order
 
 	Status    SagaStatus // of a saga
 	Committed bool       // of a saga that has ended: it could not go back
@@ -89,7 +89,7 @@ var settledNames = [...]string{"", "COMPENSATED", "COMPENSATION_FAILED", "SKIPPE
 func (s Settled) String() string { return settledNames[s] }
 
 // BodyCall is one call, over all its tries, of a step's Compensate or Confirm.
-type BodyCall struct {
+type bodyCall struct {
 	Operation   Operation
 	Alternative int    // of a Compensate
 	Edition     uint32 // how often an operator had given another request or resource
@@ -105,7 +105,7 @@ type BodyCall struct {
 }
 
 // Key is what the call's idempotency key has beside the step id.
-func (c *BodyCall) Key() string { return keyOf(c.Operation, c.Alternative, c.Edition) }
+func (c *bodyCall) Key() string { return keyOf(c.Operation, c.Alternative, c.Edition) }
 
 // firstSaga is the row number of an execution's first saga: those of its steps
 // are below it.
@@ -184,21 +184,21 @@ func (t *turn) foresee(f *Frame) {
 
 // Recall names what Step needs and does not have in memory: rows of the saga log,
 // payloads that these refer to.
-type Recall struct {
+type recollection struct {
 	Undos    []uint32
 	Payloads []Ref
 	All      bool // every row of the saga log
 }
 
 // IsEmpty reports whether nothing is asked for.
-func (r *Recall) IsEmpty() bool { return len(r.Undos) == 0 && len(r.Payloads) == 0 && !r.All }
+func (r *recollection) IsEmpty() bool { return len(r.Undos) == 0 && len(r.Payloads) == 0 && !r.All }
 
 // recalled turns the panic of a turn that lacks something into what it lacks.
 func recalled(d *Delta) {
 	switch r := recover().(type) {
 	case nil:
 	case *recall:
-		*d = Delta{Recall: Recall{All: r.all}}
+		*d = Delta{Recall: recollection{All: r.all}}
 		if r.undo != 0 {
 			d.Recall.Undos = []uint32{r.undo}
 		}
@@ -280,20 +280,6 @@ func (t *turn) handOver(f *Frame, s *asl.State) {
 		Started: f.Entered, Ended: t.head.Now, Heads: heads, AtOnce: f.Join.AtOnce,
 	})
 	f.Undo = f.Entry
-}
-
-// refer names every payload that the row refers to.
-func (u *Undo) refer(each func(Ref)) {
-	each(u.Input)
-	each(u.Request)
-	each(u.Result)
-	for _, b := range u.Variables {
-		each(b.Value)
-	}
-	for i := range u.Calls {
-		each(u.Calls[i].Request)
-		each(u.Calls[i].Result)
-	}
 }
 
 // recent is how many rows of the saga log an execution keeps in memory: those

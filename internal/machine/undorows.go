@@ -2,8 +2,8 @@ package machine
 
 import "encoding/binary"
 
-// AppendUndo adds a row of the saga log as a record to b.
-func AppendUndo(b []byte, u *Undo) []byte {
+// appendUndo adds a row of the saga log as a record to b.
+func appendUndo(b []byte, u *Undo) []byte {
 	b = append(b, undoFormat, byte(u.Kind), byte(u.Outcome), byte(u.Settled), byte(u.Status))
 	for _, n := range [...]uint64{uint64(u.Number), uint64(u.Prev), uint64(u.Saga), uint64(u.Attempts), uint64(u.Tries), uint64(u.EnteredEvent),
 		uint64(u.Input), uint64(u.Request), uint64(u.Result), uint64(u.AtOnce), uint64(u.Lock)} {
@@ -40,8 +40,8 @@ func AppendUndo(b []byte, u *Undo) []byte {
 	return b
 }
 
-// DecodeUndo reads what AppendUndo wrote.
-func DecodeUndo(b []byte) (*Undo, error) {
+// decodeUndo reads what appendUndo wrote.
+func decodeUndo(b []byte) (*Undo, error) {
 	r := reader{b: b}
 	r.begin("undo", undoFormat)
 	u := &Undo{
@@ -56,7 +56,7 @@ func DecodeUndo(b []byte) (*Undo, error) {
 		u.Heads = append(u.Heads, r.uint32())
 	}
 	for range r.length() {
-		u.Calls = append(u.Calls, BodyCall{
+		u.Calls = append(u.Calls, bodyCall{
 			Operation: Operation(r.upTo(uint8(Ask))), Alternative: r.number(), Edition: r.uint32(), Resource: r.text(), Started: r.int64(), Ended: r.int64(), Attempts: r.uint32(),
 			Unknown: r.flag(), Request: Ref(r.uint32()), Result: Ref(r.uint32()), Error: r.maybe(), Cause: r.maybe(),
 		})
@@ -131,11 +131,11 @@ func (r *reader) saga(f *Frame) {
 		f.Body = r.body()
 	}
 	if r.flag() {
-		f.Hold = &Hold{Number: r.uint32(), Operation: Operation(r.upTo(uint8(Ask))), Row: r.uint32(), Since: r.int64(), Fault: r.fault()}
+		f.Hold = &hold{Number: r.uint32(), Operation: Operation(r.upTo(uint8(Ask))), Row: r.uint32(), Since: r.int64(), Fault: r.fault()}
 	}
 }
 
-func (s *Scope) append(b []byte) []byte {
+func (s *sagaScope) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(s.Saga))
 	b = binary.AppendUvarint(b, uint64(s.Floor))
 	b = binary.AppendUvarint(b, uint64(s.Locks))
@@ -158,8 +158,8 @@ func (s *Scope) append(b []byte) []byte {
 	return b
 }
 
-func (r *reader) scope() *Scope {
-	s := &Scope{Saga: r.uint32(), Floor: r.uint32(), Locks: r.uint32(), Outermost: r.flag(), Committed: r.flag(), Aborting: r.flag(), Failed: r.flag(),
+func (r *reader) scope() *sagaScope {
+	s := &sagaScope{Saga: r.uint32(), Floor: r.uint32(), Locks: r.uint32(), Outermost: r.flag(), Committed: r.flag(), Aborting: r.flag(), Failed: r.flag(),
 		Ended: r.flag(), Output: Ref(r.uint32()), Assigned: r.bindings(), Confirms: Ref(r.uint32()), Next: r.number()}
 	if r.flag() {
 		s.Save = &savePoint{State: r.text(), Input: Ref(r.uint32()), Variables: r.bindings(), Undo: r.uint32(), Tries: r.uint32(),

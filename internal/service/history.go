@@ -65,10 +65,11 @@ func (s *Service) events(ctx context.Context, id store.ID, from, last int64, bac
 			return events, err
 		}
 		for _, g := range groups {
-			group, err := machine.DecodeEvents(g.Body)
+			read, err := machine.Decode[machine.Events](g.Body)
 			if err != nil {
 				return nil, err
 			}
+			group := *read
 			for i := range group {
 				e := group[i]
 				if backwards {

@@ -15,6 +15,7 @@ import (
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/value"
 )
 
 // quarantinedID is what stands for the number of a hold of which there is none.
@@ -27,7 +28,7 @@ type shown struct {
 }
 
 // hold is what a frame holds, as people are shown it.
-func (s *Service) hold(ctx context.Context, x *sagas, f *machine.Frame, how shown) (api.Hold, error) {
+func (s *Service) hold(ctx context.Context, x *sagas, f *machine.Frame, how shown) (_ api.Hold, err error) {
 	h := f.Hold
 	out := api.Hold{
 		ExecutionArn: x.Start.ExecutionARN(), StateMachineArn: x.Start.MachineARN(), HoldId: strconv.FormatUint(uint64(h.Number), 10),
@@ -46,6 +47,9 @@ func (s *Service) hold(ctx context.Context, x *sagas, f *machine.Frame, how show
 	}
 	if !how.data {
 		return out, nil
+	}
+	if out.Locks, err = s.locks(ctx, x, f); err != nil {
+		return out, err
 	}
 	request, response, err := s.lastCall(ctx, x, f)
 	if err != nil {
@@ -76,7 +80,10 @@ func (x *sagas) heldCall(out *api.Hold, f *machine.Frame, state string) {
 			out.Resource = optional(body.Resource.Text)
 		}
 	default: // it was not called yet
-		key = x.stepID(h.Row) + ":" + h.Operation.String()
+		key = x.stepID(h.Row)
+		if row := x.log[h.Row]; row != nil {
+			key += row.NextKey(h.Operation)
+		}
 		if body := bodyOf(x.step(state), h.Operation, 0); body != nil {
 			out.Resource = optional(body.Resource.Text)
 		}
@@ -137,6 +144,37 @@ func (x *sagas) owed(out *api.Hold, saga *machine.Undo) {
 			out.Owed = append(out.Owed, x.reference(u.Number, u.State))
 		}
 	}
+}
+
+// locks are the keys of the semantic locks that the steps of a frame's saga hold,
+// the first of them.
+func (s *Service) locks(ctx context.Context, x *sagas, f *machine.Frame) ([]string, error) {
+	saga := x.sagaOf(f)
+	if saga == nil || x.outermost(f).Scope.Locks == 0 {
+		return nil, nil
+	}
+	var refs []machine.Ref
+	for _, u := range x.Log {
+		if u.Lock != 0 && u.Saga == saga.Number {
+			refs = append(refs, u.Lock)
+		}
+	}
+	for _, other := range x.live() {
+		if other.Locked != 0 && x.sagaOf(other) == saga {
+			refs = append(refs, other.Locked)
+		}
+	}
+	texts, err := s.texts(ctx, x.id, refs[:min(len(refs), mostLocks)]...)
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for _, text := range texts {
+		if key := value.Checked(*text).Decode().AsString(); !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
 }
 
 // lastCall are the request and the answer of the last call before a hold, 0
@@ -252,7 +290,7 @@ func (b *inbox) next(ctx context.Context, from place, most int) (all []found, _ 
 
 // following is the row after a place, nil where there is none.
 func (b *inbox) following(ctx context.Context, from *place) (*store.IndexKey, error) {
-	q := store.IndexQuery{Tenant: b.s.tenant, Index: engine.IndexSagas, Value: engine.SagaValue(b.machine, machine.OnHold), Limit: 1}
+	q := store.IndexQuery{Tenant: b.s.tenant, Index: engine.IndexSagas, Value: engine.SagaValue(b.machine, machine.SagaOnHold.String()), Limit: 1}
 	if from.quarantined {
 		q.Index, q.Value = engine.IndexQuarantined, ""
 	}

@@ -235,7 +235,7 @@ func (n *Notifier) worded(ctx context.Context, x *sagas, f *machine.Frame) (noti
 		if err != nil || len(rows) == 0 {
 			return h, err
 		}
-		u, err := machine.DecodeUndo(rows[0].Body)
+		u, err := machine.Decode[machine.Undo](rows[0].Body)
 		if err != nil {
 			return h, err
 		}

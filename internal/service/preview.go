@@ -201,13 +201,15 @@ func (p *preview) undo(u *machine.Undo, in string, after []string) []string {
 // make it.
 func (p *preview) inFlight(f *machine.Frame, in string, after []string) []string {
 	step := p.step(f.State)
-	if step == nil || f.Outcome != 0 || f.Phase != machine.Working && f.Phase != machine.Retrying {
+	if step == nil || !underWay(f) {
 		return after
 	}
 	j := p.Execution.Jobs[f.Job]
-	calling := j != nil && f.Phase == machine.Working && f.Body == nil
+	calling := j != nil && f.Phase == machine.Working && f.Body == nil && j.Kind != machine.TakeLock
 	maybe := false
 	switch {
+	case f.Phase == machine.Joining && f.Unknown:
+		p.mayRepeat(f.Entry, f.State, "Its map run is under way: it is stopped, and what its children have done is undone")
 	case calling && step.Pivot:
 		p.mayRepeat(f.Entry, f.State, "It is the pivot, and under way: it is waited for, and nothing is undone if it succeeds")
 		return after
@@ -221,8 +223,12 @@ func (p *preview) inFlight(f *machine.Frame, in string, after []string) []string
 	default:
 		p.mayRepeat(f.Entry, f.State, "Nobody knows whether an attempt of it had its effect")
 	}
-	if step.Compensate == nil {
+	switch {
+	case step.Compensate == nil:
 		p.cannot(f.Entry, f.State, "It has no Compensate, and may have had its effect")
+		return after
+	case !maybe && step.HoldUnknown && step.Query == nil:
+		p.cannot(f.Entry, f.State, "Nobody will know whether it had its effect: it will be held, and what came before it waits")
 		return after
 	}
 	return p.plan(f.Entry, f.State, in, after, maybe)
@@ -230,8 +236,8 @@ func (p *preview) inFlight(f *machine.Frame, in string, after []string) []string
 
 // lands reports whether what a frame calls is let land.
 func (p *preview) lands(f *machine.Frame) bool {
-	r := &p.Program.States[f.State].Task.Resource
-	return r.Pattern == asl.RequestResponse && r.Kind != asl.Activity
+	task := p.Program.States[f.State].Task // a distributed Map has none
+	return task != nil && task.Resource.Pattern == asl.RequestResponse && task.Resource.Kind != asl.Activity
 }
 
 // ended adds what would be undone of an execution that has ended: saga after saga,

@@ -60,6 +60,8 @@ func TestProtocol(t *testing.T) {
 		{"many holds are resolved", manyHolds},
 		{"holds by pages", holdPages},
 		{"what an undo would do", previews},
+		{"a saga that holds a lock", sagaLocked},
+		{"a map run within a saga", sagaOfMapRun},
 	}
 	for _, c := range suite {
 		t.Run(c.name, func(t *testing.T) {

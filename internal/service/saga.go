@@ -111,7 +111,7 @@ func (x *sagas) step(state string) *asl.Step {
 	return x.Program.States[state].Step
 }
 
-func (x *sagas) stepID(entry uint32) string { return machine.StepID(machine.ID(x.id), entry) }
+func (x *sagas) stepID(entry uint32) string { return machine.ID(x.id).Step(entry) }
 
 func (x *sagas) reference(entry uint32, state string) api.SagaStep {
 	return api.SagaStep{StepId: x.stepID(entry), StateName: state}
@@ -148,7 +148,7 @@ func (x *sagas) rows() []logRow {
 		}
 	}
 	for _, f := range x.live() {
-		if x.step(f.State) != nil && f.Outcome == 0 && (f.Phase == machine.Working || f.Phase == machine.Retrying) {
+		if x.step(f.State) != nil && underWay(f) {
 			rows = append(rows, x.workingRow(f))
 		}
 		if f.Body != nil && x.log[f.Body.Row] != nil {
@@ -159,6 +159,11 @@ func (x *sagas) rows() []logRow {
 		return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.call, b.call))
 	})
 	return rows
+}
+
+// underWay reports whether the step that a frame is at has not ended.
+func underWay(f *machine.Frame) bool {
+	return f.Outcome == 0 && (f.Phase == machine.Working || f.Phase == machine.Retrying || f.Phase == machine.Joining)
 }
 
 // row is a row of a step's, whose saga may be 0.
@@ -187,17 +192,19 @@ func (x *sagas) callRow(u *machine.Undo, i int) logRow {
 	key := r.StepId + c.Key()
 	r.call, r.Attempts, r.EndDate, r.IdempotencyKey = i+1, int32(c.Attempts), timestamp(c.Ended), &key
 	r.Error, r.Cause, r.input, r.result = c.Error, c.Cause, c.Request, c.Result
-	switch {
-	case c.Error == nil && c.Operation == machine.Confirm:
+	switch last := i == len(u.Calls)-1; {
+	case last && u.Settled == machine.Confirmed:
 		r.Status = api.SagaStepStatusConfirmed
-	case c.Operation == machine.Confirm:
-		r.Status = api.SagaStepStatusFailed
-	case u.Settled == machine.Skipped && i == len(u.Calls)-1:
-		r.Status = api.SagaStepStatusSkipped
-	case c.Error == nil:
+	case last && u.Settled == machine.Compensated:
 		r.Status = api.SagaStepStatusCompensated
-	default:
+	case last && u.Settled == machine.Skipped:
+		r.Status = api.SagaStepStatusSkipped
+	case c.Error != nil && c.Operation == machine.Compensate:
 		r.Status = api.SagaStepStatusCompensationFailed
+	case c.Error == nil && c.Unknown: // it was broken off
+		r.Status = api.SagaStepStatusUnknown
+	default:
+		r.Status = api.SagaStepStatusFailed
 	}
 	return r
 }
@@ -236,11 +243,12 @@ func timestamp(at int64) *api.Timestamp {
 }
 
 // The bounds of one answer of DescribeSaga: the bytes of texts in its log, and
-// how many holds it has.
+// how many holds it has; and those of a hold.
 const (
 	logBytes  = 8 << 20
 	logHolds  = 100
 	mostOwed  = 100
+	mostLocks = 20
 	shownText = 4096 // bytes of a request or response in lists
 )
 

@@ -295,6 +295,62 @@ func pastThePivot(t *testing.T, h *house, svc api.Service) {
 	refused(t, err, api.CodeValidation, "not open any more: it is ABANDONED")
 }
 
+// A lock is shown where it keeps others waiting, and a step that waits for it
+// has nothing to be undone.
+func sagaLocked(t *testing.T, h *house, svc api.Service) {
+	machine := create(t, svc, name(t, "M"), strings.Replace(order, `"Next":"Charge"`, `"SemanticLock":{"Key":"sku-1"},"Next":"Charge"`, 1))
+	x := h.saga(t, svc, machine, "x", api.SagaStatusOnHold, "ship=NoTruck", "refund=Down")
+	if held := standing(t, svc, x, api.SagaStatusOnHold).Holds[0]; fmt.Sprint(held.Locks) != "[sku-1]" {
+		t.Errorf("held: %+v", held)
+	}
+	h.steps.now()
+	next := start(t, svc, machine, "next", `{}`)
+	s := standing(t, svc, next, api.SagaStatusStarted)
+	for ; len(s.Log) == 0; s = standing(t, svc, next, api.SagaStatusStarted) {
+		time.Sleep(time.Millisecond)
+	}
+	if row := s.Log[0]; story(s.Log) != "Reserve forward STARTED" || row.Attempts != 0 {
+		t.Errorf("the one that waits is shown as %+v", row)
+	}
+	p, err := svc.PreviewAbort(t.Context(), &api.PreviewAbortInput{ExecutionArn: next})
+	if err != nil || len(p.Undo)+len(p.CannotUndo)+len(p.MayRepeat) > 0 {
+		t.Errorf("of the one that waits: %+v, %v", p, err)
+	}
+	resolve(t, svc, x, "1", api.HoldVerbAbandon)
+	if s = standing(t, svc, x, api.SagaStatusAbandoned); !strings.Contains(story(s.Log), "Charge compensate FAILED") {
+		t.Errorf("the log is %s", story(s.Log))
+	}
+	if end := await(t, svc, next); end.SagaStatus != api.SagaStatusCompleted {
+		t.Errorf("the next one ended as %+v", end)
+	}
+}
+
+// A distributed Map is a step: its undo is that of its children.
+func sagaOfMapRun(t *testing.T, h *house, svc api.Service) {
+	x := start(t, svc, create(t, svc, name(t, "M"), `{"Saga":{},"StartAt":"Each","States":{"Each":{"Type":"Map","End":true,
+		"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"Do","States":{
+			"Do":{"Type":"Wait","Seconds":3600,"End":true}}}}}}`), "x", `[1]`)
+	s := standing(t, svc, x, api.SagaStatusStarted)
+	for ; len(s.Log) == 0; s = standing(t, svc, x, api.SagaStatusStarted) {
+		time.Sleep(time.Millisecond)
+	}
+	if got := story(s.Log); got != "Each forward STARTED" || len(s.CurrentSteps) != 1 {
+		t.Errorf("the log is %s", got)
+	}
+	p, err := svc.PreviewAbort(t.Context(), &api.PreviewAbortInput{ExecutionArn: x})
+	if err != nil || planned(p.Undo) != "Each" || len(p.CannotUndo) != 0 || len(p.MayRepeat) != 1 || !strings.Contains(p.MayRepeat[0].Why, "map run") {
+		t.Errorf("previewed as %+v, %v", p, err)
+	}
+	if _, err := svc.StopExecution(t.Context(), &api.StopExecutionInput{ExecutionArn: x}); err != nil {
+		t.Fatal(err)
+	}
+	s = standing(t, svc, x, api.SagaStatusAborted)
+	if got := story(s.Log); got != "Each forward UNKNOWN, Each compensate COMPENSATED" {
+		t.Errorf("the log is %s", got)
+	}
+	inOrder(t, svc, x, p.Undo)
+}
+
 func sagaCompensated(t *testing.T, h *house, svc api.Service) {
 	machine := create(t, svc, name(t, "M"), order)
 	x := h.saga(t, svc, machine, "x", api.SagaStatusCompleted)
@@ -421,17 +477,4 @@ func TestDeletingWaitsForSagas(t *testing.T) {
 	}
 	await(t, svc, paid)
 	deleted("")
-}
-
-// A step is tried out for itself, in whichever scope it stands; a scope is not.
-func TestStateOfASaga(t *testing.T) {
-	h := newHouse(t)
-	for _, c := range []struct{ definition, state string }{{order, "Charge"}, {trip, "Hotel"}, {trip, "Visa"}, {trip, "Wait"}} {
-		out, err := h.service.TestState(t.Context(), &api.TestStateInput{Definition: c.definition, StateName: &c.state, Mock: &api.MockInput{Result: ptr(`{"Payload":{}}`)}})
-		if err != nil || out.Status != api.TestExecutionStatusSucceeded {
-			t.Errorf("%s: %+v, %v", c.state, out, err)
-		}
-	}
-	_, err := h.service.TestState(t.Context(), &api.TestStateInput{Definition: trip, StateName: ptr("Inner"), Mock: &api.MockInput{Result: ptr(`{}`)}})
-	refused(t, err, api.CodeInvalidDefinition, "does not support Saga states")
 }

@@ -143,3 +143,16 @@ func testState(t *testing.T, h *house, svc api.Service) {
 	_, err = svc.TestState(t.Context(), &api.TestStateInput{Definition: failing, StateName: ptr("Nobody")})
 	refused(t, err, api.CodeValidation, "State not found in definition")
 }
+
+// A step is tried out for itself, in whichever scope it stands; a scope is not.
+func TestStateOfASaga(t *testing.T) {
+	h := newHouse(t)
+	for _, c := range []struct{ definition, state string }{{order, "Charge"}, {trip, "Hotel"}, {trip, "Visa"}, {trip, "Wait"}} {
+		out, err := h.service.TestState(t.Context(), &api.TestStateInput{Definition: c.definition, StateName: &c.state, Mock: &api.MockInput{Result: ptr(`{"Payload":{}}`)}})
+		if err != nil || out.Status != api.TestExecutionStatusSucceeded {
+			t.Errorf("%s: %+v, %v", c.state, out, err)
+		}
+	}
+	_, err := h.service.TestState(t.Context(), &api.TestStateInput{Definition: trip, StateName: ptr("Inner"), Mock: &api.MockInput{Result: ptr(`{}`)}})
+	refused(t, err, api.CodeInvalidDefinition, "does not support Saga states")
+}

@@ -137,11 +137,12 @@ func (b *book) enter(c *store.Batch) {
 // execution enters the commit of one execution's turn.
 func (b *book) execution(c *store.Batch, row *store.Execution) {
 	w := b.w
-	head, err := machine.DecodeHead(row.Body)
+	read, err := machine.Decode[machine.Head](row.Body)
 	if err != nil {
 		w.fail("I2", row.ID, "a head that can't be read: "+err.Error())
 		return
 	}
+	head := *read
 	l := b.lives[row.ID]
 	if l == nil {
 		if l = b.born(row); l == nil {
@@ -206,13 +207,13 @@ type turned struct {
 // born enters an execution that begins.
 func (b *book) born(row *store.Execution) *life {
 	w := b.w
-	start, err := machine.DecodeStart(row.Start)
+	start, err := machine.Decode[machine.Start](row.Start)
 	if err != nil || store.ID(start.ID) != row.ID {
 		w.failf("I2", row.ID, "an execution without its start: %v", err)
 		return nil
 	}
 	l := &life{
-		id: row.ID, start: start, stateOf: w.machineOf(&start),
+		id: row.ID, start: *start, stateOf: w.machineOf(start),
 		frames: map[machine.FrameID]*machine.Frame{}, jobs: map[machine.JobID]*machine.Job{},
 		tries: map[uint32]uint32{}, runs: map[machine.JobID]uint32{},
 	}
@@ -274,7 +275,7 @@ func (b *book) payloads(l *life, t *turned) {
 func (b *book) parts(l *life, t *turned) {
 	w, c := b.w, t.batch
 	for i := range c.Frames {
-		f, err := machine.DecodeFrame(c.Frames[i].Body)
+		f, err := machine.Decode[machine.Frame](c.Frames[i].Body)
 		if err != nil || c.Frames[i].ID != l.id || uint32(f.ID) != c.Frames[i].Number {
 			w.failf("I2", l.id, "frame %d can't be read: %v", c.Frames[i].Number, err)
 			return
@@ -313,7 +314,7 @@ func (b *book) parts(l *life, t *turned) {
 
 func (b *book) job(l *life, t *turned, row *store.Job) {
 	w := b.w
-	j, err := machine.DecodeJob(row.Body)
+	j, err := machine.Decode[machine.Job](row.Body)
 	switch {
 	case err != nil || row.ID != l.id || uint32(j.ID) != row.Number:
 		w.failf("I2", l.id, "job %d can't be read: %v", row.Number, err)

@@ -87,12 +87,12 @@ func (w *world) stuck(l *life, j *machine.Job) string {
 			return "its heart beats no more, and nobody notices"
 		}
 	case j.Polled():
-		job := w.submissions[submissionKey(machine.StepID(l.start.ID, j.Entry), int(j.Earlier))]
+		job := w.submissions[submissionKey(l.start.ID.Step(j.Entry), int(j.Earlier))]
 		if job != nil && since(job.over, callPatience) {
 			return "the job has ended, and nobody asks"
 		}
 	case j.Kind == machine.Call && !j.Submitted:
-		if since(j.Made, callPatience) && w.tasks.flying[machine.StepID(l.start.ID, j.Entry)] == 0 {
+		if since(j.Made, callPatience) && w.tasks.flying[l.start.ID.Step(j.Entry)] == 0 {
 			return "nobody makes the call"
 		}
 	case j.Kind == machine.Child, j.Kind == machine.StartRun, j.Kind == machine.StartItem:
@@ -259,7 +259,7 @@ func (w *world) checkDisk() {
 			continue
 		}
 		row, err := w.reader.Execution(ctx, l.id)
-		if err != nil || !bytes.Equal(row.Body, machine.AppendHead(nil, &l.head)) {
+		if err != nil || !bytes.Equal(row.Body, machine.Append(nil, &l.head)) {
 			w.failf("I1", l.id, "an execution is not as it was: %v", err)
 			return
 		}

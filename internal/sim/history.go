@@ -145,11 +145,12 @@ func (b *book) history(l *life, t *turned) {
 	w := b.w
 	for i := range t.batch.Events {
 		row := &t.batch.Events[i]
-		all, err := machine.DecodeEvents(row.Body)
+		read, err := machine.Decode[machine.Events](row.Body)
 		if err != nil {
 			w.fail("I2", l.id, "events can't be read: "+err.Error())
 			return
 		}
+		all := *read
 		if len(all) == 0 || row.First != all[0].ID {
 			w.failf("I2", l.id, "events are kept under %d, and are not these", row.First)
 			return

@@ -137,7 +137,7 @@ func (k *walk) decide(x *machine.Execution, m machine.Message) machine.Delta {
 		}
 		var rows []*machine.Undo
 		for _, n := range numbers {
-			row, err := machine.DecodeUndo(k.undos[n])
+			row, err := machine.Decode[machine.Undo](k.undos[n])
 			if err != nil {
 				k.fail(fmt.Sprintf("row %d of the saga log: %v", n, err), m)
 				return machine.Delta{}
@@ -163,36 +163,36 @@ func (k *walk) keep(d *machine.Delta) {
 	if d.IsEmpty() {
 		return
 	}
-	k.rows["head"] = machine.AppendHead(nil, d.Head)
+	k.rows["head"] = machine.Append(nil, d.Head)
 	for _, f := range d.Frames {
-		k.rows[fmt.Sprint("frame ", f.ID)] = machine.AppendFrame(nil, f)
+		k.rows[fmt.Sprint("frame ", f.ID)] = machine.Append(nil, f)
 	}
 	for _, id := range d.Dropped {
 		delete(k.rows, fmt.Sprint("frame ", id))
 	}
 	for _, j := range d.Jobs {
-		k.rows[fmt.Sprint("job ", j.ID)] = machine.AppendJob(nil, j)
+		k.rows[fmt.Sprint("job ", j.ID)] = machine.Append(nil, j)
 	}
 	for _, id := range d.Closed {
 		delete(k.rows, fmt.Sprint("job ", id))
 	}
 	for _, u := range d.Undos {
-		k.undos[u.Number] = machine.AppendUndo(nil, u)
+		k.undos[u.Number] = machine.Append(nil, u)
 	}
 	for i, text := range d.Payloads {
 		k.texts[k.x.Head.LastPayload+machine.Ref(i)+1] = text
 	}
-	record := machine.AppendEvents(nil, d.Events)
-	events, err := machine.DecodeEvents(record)
-	if err != nil || !bytes.Equal(record, machine.AppendEvents(nil, events)) {
+	record := machine.Append(nil, &d.Events)
+	events, err := machine.Decode[machine.Events](record)
+	if err != nil || !bytes.Equal(record, machine.Append(nil, events)) {
 		k.w.failf("I5", store.ID{}, "events are not what their record says: %v", err)
 	}
 }
 
 // restore is the execution as its records have it.
 func (k *walk) restore() *machine.Execution {
-	start, err := machine.DecodeStart(machine.AppendStart(nil, &k.x.Start))
-	head, bad := machine.DecodeHead(k.rows["head"])
+	start, err := machine.Decode[machine.Start](machine.Append(nil, &k.x.Start))
+	head, bad := machine.Decode[machine.Head](k.rows["head"])
 	if err != nil || bad != nil {
 		k.w.failf("I5", store.ID{}, "a record can't be read: %v, %v", err, bad)
 	}
@@ -201,17 +201,17 @@ func (k *walk) restore() *machine.Execution {
 	for name, row := range k.rows {
 		switch name[0] {
 		case 'f':
-			f, err := machine.DecodeFrame(row)
+			f, err := machine.Decode[machine.Frame](row)
 			frames, bad = append(frames, f), err
 		case 'j':
-			j, err := machine.DecodeJob(row)
+			j, err := machine.Decode[machine.Job](row)
 			jobs, bad = append(jobs, j), err
 		}
 		if bad != nil {
 			k.w.failf("I5", store.ID{}, "%s can't be read: %v", name, bad)
 		}
 	}
-	x := machine.Restore(start, head, frames, jobs)
+	x := machine.Restore(*start, *head, frames, jobs)
 	for _, ref := range x.Needs() {
 		x.Payloads[ref] = k.texts[ref]
 	}
@@ -220,12 +220,12 @@ func (k *walk) restore() *machine.Execution {
 
 // image is an execution as bytes.
 func image(x *machine.Execution) []byte {
-	b := machine.AppendHead(machine.AppendStart(nil, &x.Start), &x.Head)
+	b := machine.Append(machine.Append(nil, &x.Start), &x.Head)
 	for _, id := range slices.Sorted(maps.Keys(x.Frames)) {
-		b = machine.AppendFrame(b, x.Frames[id])
+		b = machine.Append(b, x.Frames[id])
 	}
 	for _, id := range slices.Sorted(maps.Keys(x.Jobs)) {
-		b = machine.AppendJob(b, x.Jobs[id])
+		b = machine.Append(b, x.Jobs[id])
 	}
 	for _, ref := range slices.Sorted(maps.Keys(x.Payloads)) {
 		b = append(fmt.Append(b, ref), x.Payloads[ref].String()...)
@@ -238,15 +238,15 @@ func imageOf(d *machine.Delta) []byte {
 	if d.IsEmpty() {
 		return nil
 	}
-	b := machine.AppendEvents(machine.AppendHead(nil, d.Head), d.Events)
+	b := machine.Append(machine.Append(nil, d.Head), &d.Events)
 	for _, f := range d.Frames {
-		b = machine.AppendFrame(b, f)
+		b = machine.Append(b, f)
 	}
 	for _, j := range d.Jobs {
-		b = machine.AppendJob(b, j)
+		b = machine.Append(b, j)
 	}
 	for _, u := range d.Undos {
-		b = machine.AppendUndo(b, u)
+		b = machine.Append(b, u)
 	}
 	for _, text := range d.Payloads {
 		b = append(b, text.String()...)

@@ -45,7 +45,7 @@ func (a lineage) before(b lineage) bool {
 func (b *book) sagaRows(l *life, t *turned) {
 	for i := range t.batch.Undos {
 		row := &t.batch.Undos[i]
-		u, err := machine.DecodeUndo(row.Body)
+		u, err := machine.Decode[machine.Undo](row.Body)
 		if err != nil || u.Number != row.Number || row.ID != l.id {
 			b.w.failf("I2", l.id, "row %d of the saga log can't be read: %v", row.Number, err)
 			return
@@ -189,7 +189,7 @@ func (l *life) heldFrame(number uint32) *machine.Frame {
 	return nil
 }
 
-func (l *life) stepID(entry uint32) string { return machine.StepID(machine.ID(l.id), entry) }
+func (l *life) stepID(entry uint32) string { return machine.ID(l.id).Step(entry) }
 
 // goesForward reports whether a frame stands where nothing can go back.
 func (l *life) goesForward(f *machine.Frame) bool {

@@ -20,7 +20,7 @@ type lock struct {
 func (b *book) lock(c *store.Batch, row *store.Execution) bool {
 	k := b.locks[row.ID]
 	if k == nil {
-		start, err := machine.DecodeStart(row.Start)
+		start, err := machine.Decode[machine.Start](row.Start)
 		if b.lives[row.ID] != nil || err != nil || !start.Lock {
 			return false
 		}
@@ -28,7 +28,7 @@ func (b *book) lock(c *store.Batch, row *store.Execution) bool {
 		b.locks[row.ID] = k
 	}
 	for i := range c.Frames {
-		f, err := machine.DecodeFrame(c.Frames[i].Body)
+		f, err := machine.Decode[machine.Frame](c.Frames[i].Body)
 		if err != nil || f.Claim == nil {
 			b.w.failf("I2", row.ID, "claim %d to %s can't be read: %v", c.Frames[i].Number, k.key, err)
 			return true

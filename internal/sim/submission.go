@@ -109,7 +109,7 @@ func (p *process) Stop(_ context.Context, s integration.Submission) error {
 // told, or the service is asked to stop what it works on.
 func (b *book) letGo(l *life, t *turned, j *machine.Job) {
 	w := b.w
-	job := w.submissions[submissionKey(machine.StepID(l.start.ID, j.Entry), int(j.Earlier))]
+	job := w.submissions[submissionKey(l.start.ID.Step(j.Entry), int(j.Earlier))]
 	if job == nil {
 		w.failf("I4", l.id, "job %d of %q was submitted to nobody", j.ID, j.State)
 		return
@@ -148,7 +148,7 @@ func (l *life) lastOutcome(j *machine.Job) machine.EventType {
 
 // halted checks that who was to be stopped has heard of it.
 func (b *book) halted(l *life, j *machine.Job) {
-	if job := b.w.submissions[submissionKey(machine.StepID(l.start.ID, j.Entry), int(j.Earlier))]; job == nil || job.stopped == 0 {
+	if job := b.w.submissions[submissionKey(l.start.ID.Step(j.Entry), int(j.Earlier))]; job == nil || job.stopped == 0 {
 		b.w.failf("I4", l.id, "what job %d of %q was to stop was never asked to", j.ID, j.State)
 	}
 }

@@ -58,8 +58,8 @@ func (w *world) begin(token, stepID, state string) {
 	if w.tasks.byToken[token] != nil {
 		return // the request came twice
 	}
-	t, err := machine.OpenToken(token, w.reader.Identity().TokenKey)
-	if err != nil {
+	var t machine.Token
+	if err := t.Open(token, w.reader.Identity().TokenKey); err != nil {
 		w.fail("I4", store.ID{}, "a token that can't be read leaves the house: "+err.Error())
 		return
 	}
@@ -312,5 +312,5 @@ func (w *world) take(got engine.PolledTask, activity string) {
 		return
 	}
 	tk.state = strings.Clone(j.State)
-	tk.call = integration.Task{StepID: machine.StepID(machine.ID(tk.id), j.Entry), State: tk.state}
+	tk.call = integration.Task{StepID: machine.ID(tk.id).Step(j.Entry), State: tk.state}
 }
