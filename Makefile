@@ -8,7 +8,7 @@ export BACKSTEP_SHARED ?= $(abspath ../shared)
 PURE := value jsonpath jsonata asl machine prove
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo demo-postgres test lint unit coverage clean bench million generate sim mutants hostile conformance fuzz crash verify-scale
+.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants hostile conformance fuzz crash verify-scale
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,16 +20,21 @@ demo: build ## run the order saga's seven scenarios (KEEP=1, KILL=1, POSTGRES=DS
 	cd examples/order && go build -trimpath -o bin/ ./orders ./payments ./inventory ./ledger
 	bin/backstep demo examples/order
 
+examples: build ## the programs of the examples into bin/; each example's README goes on from there
+	cd examples && go build -trimpath -o ../bin/ ./order-saga ./trip ./transfer ./two-databases ./approval
+
 test: lint unit coverage ## all that must hold before a merge
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted"; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...
+	cd examples && go vet ./... && go run $(STATICCHECK) ./...
 
 unit: packages ## every test of every package
 	go test -timeout 15m ./...
 	cd examples/order && go test ./...
+	cd examples && go test -p 1 ./...
 	cd participant/dbtest && go vet ./... && go test ./...
 
 coverage: ## statement coverage of the pure packages, at least 95 %
