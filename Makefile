@@ -8,7 +8,7 @@ export BACKSTEP_SHARED ?= $(abspath ../shared)
 PURE := value jsonpath jsonata asl machine prove
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants hostile conformance fuzz crash verify-scale
+.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants hostile conformance fuzz crash verify-scale sweep
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ demo-postgres: build ## the demo on a PostgreSQL of its own
 
 hostile: ## what each hostile expression ends with and takes of a processor; at most 100 ms, on a quiet machine
 	go test ./internal/jsonata -run '^TestHostileTable$$' -count=1 -v -hostile.cpu
+
+sweep: ## the published sagas, proof and sweep held against each other; the order saga by pairs; each undo of it taken away and exchanged
+	go test ./internal/sweep -run '^(TestCorpus|TestOrder|TestMaimed)$$' -count=1 -v | grep -v '^=== '
 
 verify-scale: ## what a proof takes: of sagas of 250 … 5,000 states, and of nested Parallels
 	go test ./internal/prove -run '^TestScaleTable$$' -count=1 -v -timeout 30m -prove.scale

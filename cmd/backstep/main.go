@@ -4,7 +4,7 @@
 //
 // Read main.go (the command line), serve.go (the parts of a server and the order
 // in which they start and stop), report.go (where logs and events go),
-// notices.go (who is told of holds), teststate.go, prover.go, metrics.go, memory.go.
+// notices.go (who is told of holds), teststate.go, prover.go, sweeper.go, metrics.go, memory.go.
 package main
 
 import (
@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string) int {
 		program = os.Args[0]
 	}
 	return cli.Run(ctx, args, cli.Tools{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal(os.Stdout), Interactive: isInteractive(os.Stdin),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal(os.Stdout), Interactive: isInteractive(os.Stdin), Watched: isTerminal(os.Stderr),
 		Version: version(), Program: program,
 		Connect: func(endpoint, region string) (api.Service, error) {
 			return client.New(client.Config{Endpoint: endpoint, Region: region})
@@ -41,6 +41,7 @@ func run(ctx context.Context, args []string) int {
 		Validate:  validate,
 		TestState: testState,
 		Prover:    prover{},
+		Sweep:     sweepSaga,
 	})
 }
 

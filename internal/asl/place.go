@@ -37,3 +37,7 @@ func (n *node) positions(all map[string]Position) {
 		}
 	}
 }
+
+// Value is the definition as the JSON that it stands for, whatever it is written
+// in.
+func (d *Definition) Value() value.Value { return d.root.value() }

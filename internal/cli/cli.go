@@ -37,6 +37,7 @@ type Tools struct {
 	Stdout, Stderr io.Writer
 	Terminal       bool // Stdout is a terminal
 	Interactive    bool // Stdin is one: somebody can be asked
+	Watched        bool // Stderr is one
 	Version        string
 	Program        string // path of this program, for verbs that start a server of their own
 
@@ -52,6 +53,8 @@ type Tools struct {
 	TestState func(context.Context, TestState, *api.TestStateInput) (*api.TestStateOutput, error)
 	// Prover proves definitions.
 	Prover Prover
+	// Sweep lets a saga meet every fault.
+	Sweep Sweeper
 }
 
 // Finding is something wrong with a definition.
@@ -83,6 +86,7 @@ type verbs struct {
 	Demo       Demo       `cmd:"" help:"Run the order saga's seven scenarios on a server of its own."`
 	Validate   Validate   `cmd:"" help:"Check definitions without a server."`
 	Verify     Verify     `cmd:"" help:"Prove that every failure path of a saga undoes what was done."`
+	Sweep      Sweep      `cmd:"" help:"Let a saga meet every fault at every point, and judge what is left."`
 	TestState  TestState  `cmd:"" help:"Try one state out without a server."`
 	Start      Start      `cmd:"" help:"Start an execution."`
 	List       List       `cmd:"" help:"List state machines, or the executions of one."`
@@ -137,6 +141,7 @@ Examples:
   backstep serve --data ./data --config backstep.yaml
   backstep validate order.asl.json
   backstep verify order.asl.json
+  backstep sweep order.asl.json
   backstep start Order --input '{"order_id":"1001"}' --wait
   backstep history Order:1001`
 

@@ -16,7 +16,8 @@
 // facts.go (the edges), walk.go and join.go (the abstract machine), track.go
 // (the steps that are followed), trace.go (paths, and scripts that take them),
 // then the rules by what they look at: leak.go, left.go, undo.go, order.go,
-// pivot.go, wait.go, data.go, and saga.go for the extension.
+// pivot.go, wait.go, data.go, and saga.go and crossed.go for the extension. cast.go
+// tells others what the Tasks are to their saga.
 package prove
 
 import (
@@ -136,16 +137,7 @@ type findingKey struct{ rule, state, step string }
 // Prove holds a program against the rules. The error is of a sidecar that does
 // not fit the program.
 func Prove(in Input) (*Report, error) {
-	p := &prover{
-		program: in.Program, side: in.Sidecar, nestedBy: in.Nested, most: cmp.Or(in.Edges, DefaultEdges),
-		refusals: map[refusal]*asl.State{}, graphs: map[*asl.Flow]*graph{}, faults: map[fault]*fault{}, found: map[findingKey]int{}, trusted: map[*asl.State]bool{},
-		report: &Report{States: len(in.Program.Order)},
-	}
-	if p.side == nil {
-		p.side = Propose(in.Program)
-		p.report.Proposed = len(p.side.Compensates) > 0
-		p.assumeNames()
-	}
+	p := newProver(in)
 	if err := p.side.check(in.Program); err != nil {
 		return nil, err
 	}
@@ -159,6 +151,21 @@ func Prove(in Input) (*Report, error) {
 	p.anyRules()
 	p.conclude()
 	return p.report, nil
+}
+
+// newProver is a proof that has not begun.
+func newProver(in Input) *prover {
+	p := &prover{
+		program: in.Program, side: in.Sidecar, nestedBy: in.Nested, most: cmp.Or(in.Edges, DefaultEdges),
+		refusals: map[refusal]*asl.State{}, graphs: map[*asl.Flow]*graph{}, faults: map[fault]*fault{}, found: map[findingKey]int{}, trusted: map[*asl.State]bool{},
+		report: &Report{States: len(in.Program.Order)},
+	}
+	if p.side == nil {
+		p.side = Propose(in.Program)
+		p.report.Proposed = len(p.side.Compensates) > 0
+		p.assumeNames()
+	}
+	return p
 }
 
 // plainRules are those that are about pairs of states.

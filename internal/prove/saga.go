@@ -132,6 +132,7 @@ func (p *prover) sagaStep(s *asl.State) {
 	}
 	p.report.Steps++
 	p.bodies(s)
+	p.crossed(s)
 	p.children(s)
 	if step.Pivot || p.undoesByHand[s] {
 		return
@@ -179,7 +180,7 @@ func (p *prover) findHandMade() {
 		}
 	}
 	for _, s := range p.program.Order {
-		if s.Step == nil {
+		if s.Task == nil || s.Step == nil {
 			continue
 		}
 		for _, other := range p.handMade(s) {
@@ -485,14 +486,14 @@ func (p *prover) takenSince(f *asl.Flow, raised fault) bool {
 func (p *prover) sagaEpilogue() {
 	begins := map[*asl.State]bool{}
 	for _, s := range p.program.Order {
-		if s.Step != nil && (s.Step.Pivot || p.acts(s)) {
+		if s.Task != nil && s.Step != nil && (s.Step.Pivot || p.acts(s)) {
 			begins[s] = true
 			climb(s, begins, map[*asl.Flow]bool{})
 		}
 	}
 	after, ahead := p.reachable(p.inOrder(begins), p.forwards), p.leadsTo(begins)
 	for _, s := range p.program.Order {
-		if s.Step == nil || ahead[s] || !after[s] || p.facts[s].isPivot || p.onlyPast(s) || !p.facts[s].forward {
+		if s.Task == nil || s.Step == nil || ahead[s] || !after[s] || p.facts[s].isPivot || p.onlyPast(s) || !p.facts[s].forward {
 			continue
 		}
 		i := slices.IndexFunc(p.exits(s), func(e exit) bool { return e.hop.turn == failing && e.fails })

@@ -111,7 +111,7 @@ func (p *prover) givenUp() {
 			continue
 		}
 		told := newTrace()
-		told.hop(s, &hop{turn: failing, ways: ways, after: ways[0].effect == unknown})
+		told.hop(s, &hop{turn: failing, ways: ways}) // before its effect: else nothing would be left
 		p.find("SAGA006", s, "", told, fmt.Sprintf("the compensation %s is given up at the first %s", s.Name, p.errors(&hop{ways: ways})),
 			fmt.Sprintf("Give %s a Retry that takes States.ALL", s.Name))
 	}

@@ -16,7 +16,11 @@ func (p *prover) callbacks() {
 		if s.Task.Resource.Kind == asl.Activity {
 			what = "a worker of its activity"
 		}
-		p.find("SAGA016", s, "", nil, fmt.Sprintf("%s waits for %s with neither TimeoutSeconds nor HeartbeatSeconds", s.Name, what),
+		t := newTrace()
+		t.entries[s.Name]++
+		t.move(s, "is never answered")
+		t.fault(s, 0, scriptFlying, true)
+		p.find("SAGA016", s, "", t, fmt.Sprintf("%s waits for %s with neither TimeoutSeconds nor HeartbeatSeconds", s.Name, what),
 			fmt.Sprintf("Give %s TimeoutSeconds or HeartbeatSeconds, and a Catch for States.Timeout", s.Name))
 	}
 }
@@ -42,6 +46,7 @@ func (p *prover) endlessCatches() {
 				continue
 			}
 			t := newTrace()
+			t.each = true // it fails at each of its entries
 			t.hop(s, e.hop)
 			t.along(legs)
 			t.entries[s.Name]++

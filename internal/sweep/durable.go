@@ -1,0 +1,195 @@
+package sweep
+
+import (
+	"strconv"
+
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+func itoa(i int) string { return strconv.Itoa(i) }
+
+// durable is what the commits have told so far: where the threads of the
+// execution stand, which way its Choices went, and whether it has ended.
+type durable struct {
+	w       *world
+	id      store.ID
+	status  machine.Status
+	error   string
+	frames  map[frameKey]*machine.Frame
+	within  map[frameKey]uint32 // the entry of its parent's state at which a thread began
+	items   map[store.ID]int    // of the children of a distributed Map
+	chosen  []choosing
+	left    map[eventKey]string // Choices that were left by an event
+	entered map[string]int      // of each Choice
+	holds   map[string]int      // by state
+}
+
+type frameKey struct {
+	id    store.ID
+	frame machine.FrameID
+}
+
+type eventKey struct {
+	id    store.ID
+	event int64
+}
+
+// choosing is a Choice that was made.
+type choosing struct {
+	choice string
+	entry  int // from 1
+	way    int
+	met    int // how many calls had been made by then
+	wanted int // on the way back: the way that undoes what may have been done; -1: any
+}
+
+func newDurable(w *world) durable {
+	return durable{w: w, frames: map[frameKey]*machine.Frame{}, within: map[frameKey]uint32{}, items: map[store.ID]int{}, left: map[eventKey]string{}, entered: map[string]int{}, holds: map[string]int{}}
+}
+
+// enter takes note of a commit that was made.
+func (d *durable) enter(b *store.Batch) {
+	for i := range b.Executions {
+		d.execution(&b.Executions[i])
+	}
+	for i := range b.Frames {
+		row := &b.Frames[i]
+		if f, err := machine.Decode[machine.Frame](row.Body); err == nil {
+			key := frameKey{row.ID, f.ID}
+			if parent := d.frames[frameKey{row.ID, f.Parent}]; d.frames[key] == nil && parent != nil && f.ID != f.Parent {
+				d.within[key] = parent.Entry
+			}
+			d.frames[key] = f
+		}
+	}
+	for i := range b.Events {
+		events, err := machine.Decode[machine.Events](b.Events[i].Body)
+		if err != nil {
+			d.w.broken("the history can't be read: " + err.Error())
+			return
+		}
+		for j := range *events {
+			d.event(b.Events[i].ID, &(*events)[j])
+		}
+	}
+}
+
+func (d *durable) execution(row *store.Execution) {
+	if row.Start == nil {
+		return
+	}
+	start, err := machine.Decode[machine.Start](row.Start)
+	switch {
+	case err != nil:
+		d.w.broken("an execution can't be read: " + err.Error())
+	case start.Name == "swept" && start.Map == nil:
+		d.id, d.status = row.ID, machine.Running
+	case !start.Lock:
+		if start.Map != nil && start.Map.Item != nil {
+			d.items[row.ID] = start.Map.Item.Index + 1
+		}
+	}
+}
+
+func (d *durable) event(id store.ID, e *machine.Event) {
+	if choice, is := d.left[eventKey{id, e.Prev}]; is {
+		delete(d.left, eventKey{id, e.Prev})
+		d.chose(choice, e.State)
+	}
+	switch e.Type {
+	case machine.ChoiceStateExited:
+		d.left[eventKey{id, e.ID}] = e.State
+	case machine.ExecutionSucceeded:
+		d.ends(id, machine.Succeeded, e)
+	case machine.ExecutionFailed:
+		d.ends(id, machine.Failed, e)
+	case machine.ExecutionTimedOut:
+		d.ends(id, machine.TimedOut, e)
+	case machine.ExecutionAborted:
+		d.ends(id, machine.Aborted, e)
+	case machine.SagaHeld:
+		d.w.attend(id, e)
+	}
+}
+
+func (d *durable) ends(id store.ID, s machine.Status, e *machine.Event) {
+	if id != d.id {
+		return
+	}
+	d.status = s
+	if e.Error != nil {
+		d.error = *e.Error
+	}
+}
+
+// chose notes where a Choice went.
+func (d *durable) chose(choice, next string) {
+	d.entered[choice]++
+	for way, target := range d.w.saga.targets[choice] {
+		if target == next {
+			d.chosen = append(d.chosen, choosing{choice, d.entered[choice], way, len(d.w.met), d.w.wanted(choice, way)})
+			d.w.refused(choice, next)
+			return
+		}
+	}
+}
+
+// place is a place around a step: a thread, and which entry of a state it was at.
+type place struct {
+	frame machine.FrameID
+	entry uint32
+	kind  uint8
+}
+
+// lineage is where a step stood: the threads around it from the machine's own
+// on.
+type lineage []place
+
+// lineageOf is that of an entry of a state; nil where no thread stands there.
+func (d *durable) lineageOf(id store.ID, entry uint32) (line lineage, item int) {
+	item = d.items[id]
+	for key, f := range d.frames {
+		if key.id != id || f.Entry != entry {
+			continue
+		}
+		within := 0
+		for {
+			line = append(lineage{{f.ID, f.Entry, uint8(f.Kind)}}, line...)
+			if f.Kind == machine.Item && within == 0 {
+				within = f.Index + 1
+			}
+			if f.Kind == machine.Root || f.Kind == machine.Aside {
+				break
+			}
+			f = d.frames[frameKey{id, f.Parent}]
+			if f == nil {
+				break
+			}
+		}
+		if within > 0 {
+			item = within
+		}
+		return line, item
+	}
+	return nil, item
+}
+
+// before reports whether a step was done before another of the same sequence:
+// where their ways part, it is the earlier one. Steps of two branches are in no
+// order.
+func (a lineage) before(b lineage) bool {
+	for i := range a {
+		if i == len(b) || a[i].frame != b[i].frame {
+			return false
+		}
+		if a[i].entry != b[i].entry {
+			return a[i].entry < b[i].entry
+		}
+	}
+	return false
+}
+
+// apart reports whether two steps stand in threads that run side by side: they
+// are in no order.
+func (a lineage) apart(b lineage) bool { return !a.before(b) && !b.before(a) }

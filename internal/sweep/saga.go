@@ -1,0 +1,248 @@
+package sweep
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/prove"
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// saga is the definition that is swept: the program that runs, and what each of
+// its Tasks is to it.
+type saga struct {
+	written  *asl.Program // as its author wrote it
+	tree     value.Value  // the same as JSON
+	runs     *asl.Program // what runs: the same without its data, or with participants for whom it calls
+	hash     store.Hash
+	place    map[string]int // state → its place in the text
+	named    []string       // … and back
+	choice   map[string]int // Choice → its place among the Choices
+	targets  map[string][]string
+	roles    map[string]prove.Role
+	refuses  []prove.Refusal
+	plain    bool
+	input    value.Text            // with data
+	answers  map[string]value.Text // with data
+	data     bool
+	menus    map[menuKey][]trouble
+	forward  map[string]bool // states that can be entered although nothing failed
+	services map[string]bool
+}
+
+// newSaga reads what is to be swept.
+func newSaga(in Input) (*saga, error) {
+	written, tree, err := compile(in.Definition)
+	if err != nil {
+		return nil, err
+	}
+	s := &saga{written: written, tree: tree, place: map[string]int{}, choice: map[string]int{}, targets: map[string][]string{}, menus: map[menuKey][]trouble{},
+		input: in.Input, answers: in.Answers, data: !in.Input.IsZero()}
+	side := in.Sidecar
+	if side == nil {
+		side = prove.Propose(written)
+	}
+	if s.roles, err = prove.Cast(prove.Input{Program: written, Sidecar: side}); err != nil {
+		return nil, err
+	}
+	s.refuses = side.Refusals
+	s.plain = !written.HasSagas()
+	b := &bare{choices: s.choice, places: s.place}
+	text := b.machine(tree)
+	if s.data {
+		text = served(tree)
+	}
+	if s.runs, _, err = compile([]byte(text.Text().String())); err != nil {
+		return nil, fmt.Errorf("what is left of it without its data is not valid: %w", err)
+	}
+	s.hash = sha256.Sum256([]byte(text.Text().String()))
+	s.named = make([]string, len(s.place))
+	for name, i := range s.place {
+		s.named[i] = name
+	}
+	s.services, s.forward = map[string]bool{"lambda": true}, map[string]bool{}
+	s.reach(s.runs.Flow.Start)
+	for _, state := range s.runs.Order {
+		if state.Type == asl.Choice {
+			s.targets[state.Name] = targetNames(state)
+		}
+		if state.Task == nil {
+			continue
+		}
+		for _, op := range opOrder {
+			if b := body(state, op); b != nil {
+				s.services[b.Resource.Service] = true
+			} else if op != integration.Forward {
+				continue
+			}
+			s.menus[menuKey{state.Name, op}] = s.menu(state, op)
+		}
+		s.services[state.Task.Resource.Service] = true
+	}
+	return s, nil
+}
+
+// spoilt is what runs, but that an expression of a state fails.
+func (s *saga) spoilt(state, err string) (*asl.Program, error) {
+	b := &bare{choices: map[string]int{}, places: map[string]int{}, spoil: state, fatal: err == "States.Runtime"}
+	p, _, problem := compile([]byte(b.machine(s.tree).Text().String()))
+	return p, problem
+}
+
+// reach marks the states that can be entered from one although nothing fails.
+func (s *saga) reach(state *asl.State) {
+	if state == nil || s.forward[state.Name] {
+		return
+	}
+	s.forward[state.Name] = true
+	s.reach(state.Next)
+	switch state.Type {
+	case asl.Choice:
+		for i := range state.Choice.Rules {
+			s.reach(state.Choice.Rules[i].Next)
+		}
+		s.reach(state.Choice.Default)
+	case asl.Parallel:
+		for _, branch := range state.Parallel.Branches {
+			s.reach(branch.Start)
+		}
+	case asl.Map:
+		s.reach(state.Map.Processor.Start)
+	case asl.Saga:
+		s.reach(state.Saga.Flow.Start)
+	}
+}
+
+func compile(text []byte) (*asl.Program, value.Value, error) {
+	d, problems := asl.Parse(text)
+	if d == nil {
+		return nil, value.Value{}, fmt.Errorf("it is no definition: %v", problems[0])
+	}
+	p, err := asl.Compile(d, asl.Rules{Distributed: true, Foreign: true, Serves: asl.OnAWS})
+	if err != nil {
+		return nil, value.Value{}, fmt.Errorf("it is not valid (see backstep validate): %w", err)
+	}
+	return p, d.Value(), nil
+}
+
+// served is a definition as it is written, but that participants answer for
+// workers, jobs and nested executions.
+func served(v value.Value) value.Value {
+	switch v.Kind() {
+	case value.Array:
+		var all []value.Value
+		for _, item := range v.Items() {
+			all = append(all, served(item))
+		}
+		return value.NewArray(all)
+	case value.Object:
+		out := value.NewBuilder(v.Len())
+		for name, m := range v.Members() {
+			if r, ok := asl.ParseResource(m.AsString()); ok && name == "Resource" && m.Kind() == value.String &&
+				(r.Kind != asl.Integration && r.Kind != asl.LambdaARN || r.Pattern == asl.Sync || r.Pattern == asl.Sync2 || r.Text == "arn:aws:states:::backstep:compensateExecution") {
+				participant, _ := standIn(r.Text)
+				m = value.NewString(participant)
+			}
+			out.Set(name, served(m))
+		}
+		return out.Object()
+	}
+	return v
+}
+
+// targetNames are the states that a Choice goes to, in the order of its ways.
+func targetNames(s *asl.State) []string {
+	var all []string
+	for i := range s.Choice.Rules {
+		if name := s.Choice.Rules[i].Next.Name; !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	if d := s.Choice.Default; d != nil && !slices.Contains(all, d.Name) {
+		all = append(all, d.Name)
+	}
+	return all
+}
+
+// guarded is the step that a Choice on the way back decides to undo, by each of
+// its ways: "" for a way that undoes nothing at once.
+func (s *saga) guarded(choice string) []string {
+	var steps []string
+	guards := false
+	for _, name := range s.targets[choice] {
+		to := s.runs.States[name]
+		for i := 0; to.Type == asl.Pass && to.Next != nil && i < len(s.named); i++ {
+			to = to.Next
+		}
+		step := ""
+		if undoes := s.roles[to.Name].Undoes; len(undoes) > 0 && !s.roles[to.Name].Forward {
+			step, guards = undoes[0], true
+		}
+		steps = append(steps, step)
+	}
+	if !guards {
+		return nil
+	}
+	return steps
+}
+
+// isUndo reports whether a state of plain ASL compensates on the way back.
+func (s *saga) isUndo(state string) bool {
+	r := s.roles[state]
+	return len(r.Undoes) > 0 && !r.Forward
+}
+
+// body is the body of a step that an operation calls.
+func body(s *asl.State, op integration.Operation) *asl.Body {
+	switch {
+	case s.Step == nil:
+		return nil
+	case op == integration.Compensate && len(s.Step.Compensate) > 0:
+		return s.Step.Compensate[0]
+	case op == integration.Confirm:
+		return s.Step.Confirm
+	case op == integration.Query:
+		return s.Step.Query
+	}
+	return nil
+}
+
+// isStep reports whether a state does something that is undone, or decided to be
+// final.
+func (s *saga) isStep(state string) bool {
+	r, step := s.roles[state], s.runs.States[state].Step
+	return r.Undone || r.Pivot || step != nil && step.Compensate != nil
+}
+
+// isAside reports whether a Task does nothing that is undone or final: it looks,
+// or tells somebody.
+func (s *saga) isAside(state string) bool {
+	r := s.roles[state]
+	return !s.isStep(state) && (!r.Acts || r.Irrevocable) && len(r.Undoes) == 0
+}
+
+// begins reports whether a Task is a step, be it one that nothing undoes.
+func (s *saga) begins(state string) bool {
+	r := s.roles[state]
+	return s.isStep(state) || r.Acts && !r.Irrevocable && r.Forward && len(r.Undoes) == 0
+}
+
+// isRetried reports whether a state is entered anew by the Retry of what it
+// stands in.
+func (s *saga) isRetried(state string) bool {
+	for at := s.runs.States[state].Flow.Owner; at != nil; at = at.Flow.Owner {
+		if len(at.Retry) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// endsBy reports whether a trouble at every attempt ends a state.
+func (s *saga) endsBy(state string, t trouble) bool {
+	return t.first == "" && (t.kind == fails || t.kind == silent) && (t.always || !takes(s.runs.States[state].Retry, t))
+}

@@ -1,0 +1,238 @@
+package sweep
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/prove"
+)
+
+// byScript makes the worlds of a script: its Choices go where it assumes, its
+// faults strike, and where threads run side by side the answers of the calls that
+// fail come before those of the others, and later. A fault at a state that
+// nothing leads to is tried upon every fault that leads there.
+func (w *sweeper) byScript(script *prove.Script) error {
+	base := plan{ways: ways{}}
+	for _, a := range script.Assume {
+		if err := w.assume(&base, a); err != nil {
+			return err
+		}
+	}
+	good := w.batch([]plan{{ways: base.ways}})
+	if len(good) == 0 {
+		return nil
+	}
+	base.steps = good[0].finished()
+	w.forget()
+	plans := []plan{base}
+	for _, f := range script.Faults {
+		var next []plan
+		all, err := w.scripted(f, &good[0])
+		if err != nil {
+			return err
+		}
+		for _, p := range plans {
+			for _, one := range all {
+				if one.spoilt != nil {
+					p.spoilt, p.runs = f.State, one.spoilt
+					next = append(next, p)
+					continue
+				}
+				next = append(next, p.with(one.fault))
+			}
+		}
+		plans = next[:min(len(next), mostScripted)]
+	}
+	done := w.batch(plans)
+	w.report.Paths = 1
+	if !slices.ContainsFunc(done, func(o outcome) bool { return o.allStruck() }) {
+		w.setOff(&good[0], plans)
+	}
+	w.report.Points, w.report.Reached = 1, 0
+	if w.hit || slices.ContainsFunc(done, func(o outcome) bool { return o.allStruck() }) {
+		w.report.Reached = 1
+	}
+	return nil
+}
+
+// mostScripted bounds the worlds of one script.
+const mostScripted = 400
+
+func (o *outcome) allStruck() bool {
+	return !slices.ContainsFunc(o.struck, func(s strike) bool { return s.met < 0 })
+}
+
+// forget drops what a world that only prepares others has told.
+func (w *sweeper) forget() {
+	r := w.report
+	r.Worlds, r.Points, r.Reached, r.Findings = 0, 0, 0, nil
+	w.found = map[string]int{}
+}
+
+// setOff has a script's faults strike in what other faults set off.
+func (w *sweeper) setOff(good *outcome, plans []plan) {
+	kept := *w.report
+	found := maps.Clone(w.found)
+	var singles []outcome
+	for _, o := range append([]outcome{*good}, w.goodWorlds()...) {
+		singles = append(append(singles, o), w.batch(w.singles(&o))...)
+	}
+	*w.report, w.found = kept, found
+	tails := map[string]bool{}
+	var all []plan
+	for i := range singles {
+		o := &singles[i]
+		for _, p := range plans {
+			if len(p.faults) == 0 {
+				continue
+			}
+			at := p.faults[0].point.state
+			key := fmt.Sprint(at, o.met)
+			if len(o.plan.faults) > 0 {
+				key += fmt.Sprint(o.plan.faults[0].trouble.after, o.plan.faults[0].trouble.first != "") // whether there is something to undo
+			}
+			if tails[key] || !slices.ContainsFunc(o.met, func(m meeting) bool { return m.state == at }) {
+				continue
+			}
+			tails[key] = true
+			p.ways = gone(o)
+			p.faults = append(slices.Clone(o.plan.faults), p.faults...)
+			all = append(all, p)
+		}
+	}
+	for _, o := range w.batch(all[:min(len(all), mostScripted)]) {
+		w.hit = w.hit || o.allStruck()
+	}
+}
+
+// assume has a Choice go where a script says.
+func (w *sweeper) assume(p *plan, a prove.Assumption) error {
+	targets := w.saga.targets[a.State]
+	way := slices.Index(targets, a.Choice)
+	if way < 0 {
+		return fmt.Errorf("the script assumes that %s goes to %s, which it can't", a.State, a.Choice)
+	}
+	list := p.ways[a.State]
+	for n := max(1, a.Entry); len(list) < n; {
+		list = append(list, way)
+	}
+	list[max(1, a.Entry)-1] = way
+	if a.Entry == 0 {
+		for len(list) < 8 {
+			list = append(list, way)
+		}
+	}
+	p.ways[a.State] = list
+	return nil
+}
+
+// scripted is a fault of a script in the forms that it may take.
+type scripted struct {
+	fault  fault
+	spoilt *asl.Program // in which an expression of the state fails
+}
+
+func (w *sweeper) scripted(f prove.Fault, good *outcome) ([]scripted, error) {
+	state := w.saga.runs.States[f.State]
+	if state == nil && f.Fault != "ExecutionTimeout" {
+		return nil, fmt.Errorf("the script names %q, which the definition does not have", f.State)
+	}
+	at := point{state: f.State, entry: f.Entry, item: f.Item, attempt: f.Attempt}
+	one := fault{number: -1, point: at, trouble: trouble{name: f.Fault, after: f.Effect == "after", always: f.Attempt == 0}}
+	one.point.attempt = max(1, one.point.attempt)
+	switch {
+	case f.Fault == "StopExecution":
+		var all []scripted
+		for _, task := range tasksOf(state) {
+			at.state = task.Name
+			all = append(all, scripted{fault: fault{kind: stop, number: -1, point: at, after: true}})
+		}
+		return all, nil
+	case f.Fault == "ExecutionTimeout":
+		var all []scripted
+		for s := range min(w.saga.runs.TimeoutSeconds-1, mostExpiries, int64(len(good.met)*slowPace/1000+1)) {
+			all = append(all, scripted{fault: fault{kind: expiry, number: -1, seconds: s + 1}})
+		}
+		return all, nil
+	case state.Type != asl.Task:
+		p, err := w.saga.spoilt(f.State, f.Fault)
+		return []scripted{{spoilt: p}}, err
+	case f.Fault == "InFlight" && w.saga.roles[f.State].Awaited && !isSet(&state.Task.TimeoutSeconds):
+		one.trouble.kind = silent // nothing but the answer ends it
+		return []scripted{{fault: one}}, nil
+	case f.Fault == "InFlight":
+		one.trouble.kind, one.trouble.always = flying, false
+		return []scripted{{fault: one}}, nil
+	case f.Fault == timeout && isSet(&state.Task.TimeoutSeconds), f.Fault == "States.HeartbeatTimeout":
+		one.trouble.kind, one.trouble.name = silent, timeout
+		one.trouble.always = f.Attempt == 0 && takes(state.Retry, one.trouble)
+		one.number = w.numbered(one)
+		return []scripted{{fault: one}}, nil
+	}
+	one.trouble.effect = w.effectOf(f)
+	one.trouble.always = f.Attempt == 0 && takes(state.Retry, one.trouble)
+	one.trouble.soft = strings.HasPrefix(f.Fault, "States.") && one.trouble.effect == integration.EffectUnknown && f.Fault != timeout && f.Fault != "States.TaskFailed"
+	one.number = w.numbered(one)
+	var all []scripted
+	for delay := range w.beside(state) + 1 {
+		one.delay = delay
+		all = append(all, scripted{fault: one})
+	}
+	return all, nil
+}
+
+// numbered is the place of a script's trouble in the menu of its call, -1 where
+// seeds can't name it.
+func (w *sweeper) numbered(f fault) int {
+	if f.point.entry == 0 {
+		return -1
+	}
+	return slices.Index(w.saga.menus[menuKey{f.point.state, f.point.op}], f.trouble)
+}
+
+// tasksOf are the Tasks within a state, itself where it is one.
+func tasksOf(s *asl.State) []*asl.State {
+	var flows []*asl.Flow
+	switch s.Type {
+	case asl.Task:
+		return []*asl.State{s}
+	case asl.Parallel:
+		flows = s.Parallel.Branches
+	case asl.Map:
+		flows = []*asl.Flow{s.Map.Processor}
+	case asl.Saga:
+		flows = []*asl.Flow{s.Saga.Flow}
+	}
+	var all []*asl.State
+	for _, f := range flows {
+		for _, inner := range f.States {
+			all = append(all, tasksOf(inner)...)
+		}
+	}
+	return all
+}
+
+// beside is for how many rounds the threads beside a state may go on.
+func (w *sweeper) beside(s *asl.State) int {
+	if s.Flow.Owner == nil {
+		return 0
+	}
+	return mostRounds - 2
+}
+
+// effectOf is what an error of a script tells of its call's effect.
+func (w *sweeper) effectOf(f prove.Fault) integration.Effect {
+	for _, way := range w.saga.roles[f.State].Ways {
+		if way.Error == f.Fault || strings.HasPrefix(f.Fault, "Unlisted") && strings.HasPrefix(way.Error, "Unlisted") {
+			return effectOf(way.Effect)
+		}
+	}
+	if strings.HasPrefix(f.Fault, "States.") || f.Effect == "after" {
+		return integration.EffectUnknown
+	}
+	return integration.EffectNamed
+}
