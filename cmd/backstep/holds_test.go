@@ -26,7 +26,6 @@ type hook struct {
 
 	mu     sync.Mutex
 	away   bool
-	asked  int
 	heard  []string // what was posted, in words
 	topics []string // what was published
 }
@@ -61,7 +60,6 @@ func (h *hook) post(w http.ResponseWriter, r *http.Request) {
 	signed := "v1=" + hex.EncodeToString(mac.Sum(nil))
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.asked++
 	switch err := json.Unmarshal(body, &n); {
 	case h.away:
 		w.WriteHeader(http.StatusServiceUnavailable)
