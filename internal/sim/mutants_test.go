@@ -66,7 +66,7 @@ func catch(t *testing.T, m *mutant.Mutant, overlay string) {
 	out, err := run.CombinedOutput()
 	found := caughtAt.FindStringSubmatch(string(out))
 	if err == nil || found == nil {
-		t.Errorf("not caught in %d seeds: %s, which breaks %s\n%s", *mostToBug, m.Name, m.Breaks, out)
+		t.Errorf("not caught in %d seeds (%v): %s, which breaks %s\n%s", *mostToBug, err, m.Name, m.Breaks, out)
 		return
 	}
 	t.Logf("caught at seed %s: %s\n\tby: %s", found[1], m.Name, found[2])
