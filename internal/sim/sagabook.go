@@ -92,8 +92,8 @@ func (l *life) owes(u *machine.Undo) bool {
 }
 
 // auditSagas holds that nothing owed is lost: every step that an open saga owes
-// is on the way of some frame, and so it is of one that is COMPLETED; one that is
-// ABORTED owes nothing.
+// is on the way of some frame, and so it is of one that is COMPLETED, whose Confirms
+// are all done; one that is ABORTED owes nothing.
 func (b *book) auditSagas(l *life) {
 	reached := map[uint32]bool{}
 	open, holds := uint32(0), uint32(0)
@@ -122,6 +122,8 @@ func (b *book) auditSagas(l *life) {
 		case !l.owes(u) || saga == nil:
 		case saga.Status == machine.SagaAborted:
 			b.w.failf("I7", l.id, "the saga is ABORTED, and %s (entry %d) was not undone", u.State, n)
+		case saga.Status == machine.SagaCompleted && u.Outcome == machine.StepSucceeded && l.stateOf.program.States[u.State].Step.Confirm != nil:
+			b.w.failf("I7", l.id, "the saga is COMPLETED, and %s (entry %d) was not confirmed", u.State, n)
 		case saga.Status == machine.SagaAbandoned || saga.Status == machine.SagaCompensationFailed:
 		case !reached[n]:
 			b.w.failf("I7", l.id, "%s (entry %d) is owed, and nothing leads to it", u.State, n)
