@@ -183,7 +183,7 @@ func (w *world) run() {
 		w.conclude()
 	}
 	w.bury()
-	w.dismiss()
+	w.idle.Dismiss()
 }
 
 // hopedFor is an object that has what a definition's paths ask for.

@@ -1,6 +1,6 @@
 package sim
 
-import "iter"
+import "github.com/backstep/backstep/internal/clockwork"
 
 // errand is something that the engine does on the side. It is run as a
 // coroutine, so that a call within it can take its time while the world goes
@@ -8,28 +8,7 @@ import "iter"
 type errand struct {
 	p  *process
 	do func()
-	on *runner // while it is under way
-}
-
-// runner is a coroutine that runs one errand after the other.
-type runner struct {
-	do    func()
-	yield func(int64) bool
-	next  func() (int64, bool)
-	stop  func()
-}
-
-// idle is what a runner yields when its errand has ended.
-const idle = -1
-
-func newRunner() *runner {
-	r := &runner{}
-	r.next, r.stop = iter.Pull(func(yield func(int64) bool) {
-		r.yield = yield
-		for r.do(); yield(idle); r.do() {
-		}
-	})
-	return r
+	on *clockwork.Runner // while it is under way
 }
 
 // later takes what the engine would do on the side. It begins later, in an
@@ -49,13 +28,7 @@ func (p *process) later(do func()) {
 
 func (er *errand) begin() {
 	w := er.p.w
-	if last := len(w.runners) - 1; last >= 0 {
-		er.on = w.runners[last]
-		w.runners = w.runners[:last]
-	} else {
-		er.on = newRunner()
-	}
-	er.on.do = er.do
+	er.on = w.idle.Take(er.do)
 	er.p.suspended = append(er.p.suspended, er)
 	er.resume()
 }
@@ -64,13 +37,13 @@ func (er *errand) begin() {
 func (er *errand) resume() {
 	w := er.p.w
 	w.turning = er.on
-	ms, _ := er.on.next()
+	ms := er.on.Resume()
 	w.turning = nil
-	if ms != idle {
+	if ms != clockwork.Ended {
 		w.scatter(ms, er.p, er.resume)
 		return
 	}
-	w.runners = append(w.runners, er.on)
+	w.idle.Give(er.on)
 	for i, other := range er.p.suspended {
 		if other == er {
 			er.p.suspended = append(er.p.suspended[:i], er.p.suspended[i+1:]...)
@@ -82,13 +55,5 @@ func (er *errand) resume() {
 // pause lets the world go on for that many ms; false where the process died
 // meanwhile.
 func (p *process) pause(ms int64) bool {
-	return p.w.turning.yield(ms) && !p.dead
-}
-
-// dismiss ends the coroutines that wait for an errand.
-func (w *world) dismiss() {
-	for _, r := range w.runners {
-		r.stop()
-	}
-	w.runners = nil
+	return p.w.turning.Pause(ms) && !p.dead
 }

@@ -103,7 +103,7 @@ func (p *process) schedule() {
 	w := p.w
 	due := p.renewal
 	if len(w.queue) > 0 {
-		due = max(due, w.queue[0].at) // until then nobody could tell the difference
+		due = max(due, w.queue[0].At) // until then nobody could tell the difference
 	}
 	due = min(due, p.engine.Next(w.now))
 	if due = max(due, w.now+1); due >= p.alarm {
@@ -114,7 +114,7 @@ func (p *process) schedule() {
 	}
 	p.alarm = due
 	w.seq++
-	w.queue.push(happening{at: due, tie: w.seq, of: p, do: func() {
+	w.push(due, w.seq, p, func() {
 		if p.alarm == due {
 			p.alarm = store.Never
 		}
@@ -124,7 +124,7 @@ func (p *process) schedule() {
 		if !p.dead {
 			p.fire()
 		}
-	}})
+	})
 }
 
 func (p *process) renew() {
@@ -173,7 +173,7 @@ func (w *world) bury() {
 	p.dead = true
 	p.engine.Close()
 	for _, er := range p.suspended {
-		er.on.stop()
+		er.on.Stop()
 	}
 	p.suspended = nil
 }

@@ -73,7 +73,7 @@ func Run(o Options) Outcome {
 	}
 	w.turn()
 	w.bury()
-	w.dismiss()
+	w.idle.Dismiss()
 	w.out.Hash = w.trace.hash
 	w.out.Lines = w.trace.lines
 	return w.out

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"github.com/backstep/backstep/internal/clockwork"
 	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/store/storetest"
 	"github.com/backstep/backstep/internal/value"
@@ -15,7 +16,7 @@ const began = 1_800_000_000_000
 // who deal with them.
 type world struct {
 	now   int64 // UTC ms
-	queue queue
+	queue clockwork.Queue[deed]
 	seq   uint64
 
 	faults, work, paths, entropy chance
@@ -31,8 +32,8 @@ type world struct {
 	process *process           // nil: it is down
 	lives   int                // processes so far
 	depth   int                // crashes within the recovery from a crash
-	turning *runner            // that is running now
-	runners []*runner          // that have no errand
+	turning *clockwork.Runner  // that is running now
+	idle    clockwork.Runners
 
 	machines []*stateMachine
 	byARN    map[string]*stateMachine
@@ -76,68 +77,28 @@ func newWorld(o Options) *world {
 	return w
 }
 
-// happening is something that will happen.
-type happening struct {
-	at  int64
-	tie uint64   // decides among those of one time
-	of  *process // nil: the world's own; else it is lost with that process
-	do  func()
+// deed is what happens at a time.
+type deed struct {
+	of *process // nil: the world's own; else it is lost with that process
+	do func()
 }
 
-func (h *happening) before(o *happening) bool {
-	return h.at < o.at || h.at == o.at && h.tie < o.tie
-}
-
-// queue is a heap of what will happen, the earliest first.
-type queue []happening
-
-func (q *queue) push(h happening) {
-	*q = append(*q, h)
-	a := *q
-	for i := len(a) - 1; i > 0; {
-		up := (i - 1) / 2
-		if !a[i].before(&a[up]) {
-			break
-		}
-		a[i], a[up] = a[up], a[i]
-		i = up
-	}
-}
-
-func (q *queue) pop() happening {
-	a := *q
-	first, last := a[0], len(a)-1
-	a[0] = a[last]
-	a[last] = happening{}
-	a = a[:last]
-	*q = a
-	for i := 0; ; {
-		least := i
-		for child := 2*i + 1; child <= 2*i+2 && child < len(a); child++ {
-			if a[child].before(&a[least]) {
-				least = child
-			}
-		}
-		if least == i {
-			return first
-		}
-		a[i], a[least] = a[least], a[i]
-		i = least
-	}
+func (w *world) push(at int64, tie uint64, of *process, do func()) {
+	w.queue.Push(clockwork.Happening[deed]{At: at, Tie: tie, What: deed{of, do}})
 }
 
 // after has something happen in that many ms, after what was to happen at the
 // same time already.
 func (w *world) after(ms int64, do func()) {
 	w.seq++
-	w.queue.push(happening{at: w.now + ms, tie: w.seq, do: do})
+	w.push(w.now+ms, w.seq, nil, do)
 }
 
 // scatter has something of a process happen in that many ms, in a random order
 // with all else of that time.
 func (w *world) scatter(ms int64, of *process, do func()) {
 	w.seq++
-	w.queue.push(happening{at: w.now + ms, tie: w.faults.Uint64N(1<<20)<<32 | w.seq&(1<<32-1), of: of, do: do})
+	w.push(w.now+ms, w.faults.Uint64N(1<<20)<<32|w.seq&(1<<32-1), of, do)
 }
 
 // turn lets everything happen, one thing after the other.
@@ -153,15 +114,15 @@ func (w *world) turn() {
 
 // happen lets the next thing happen, and what follows from it.
 func (w *world) happen() {
-	h := w.queue.pop()
-	if h.of != nil && h.of.dead {
+	h := w.queue.Pop()
+	if h.What.of != nil && h.What.of.dead {
 		return
 	}
-	w.now = max(w.now, h.at)
+	w.now = max(w.now, h.At)
 	if w.strikes(clockLeap) {
 		w.leap()
 	}
-	h.do()
+	h.What.do()
 	w.settle()
 }
 

@@ -73,7 +73,7 @@ func (p *process) bury() {
 		p.engine.Close()
 	}
 	for _, e := range p.open {
-		e.on.stop()
+		e.on.Stop()
 	}
 	p.open = nil
 }

@@ -28,6 +28,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/backstep/backstep/internal/clockwork"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/prove"
 	"github.com/backstep/backstep/internal/value"
@@ -162,7 +163,7 @@ type told struct {
 
 // try makes one world. A Choice on the way back that decides whether something is
 // undone decides rightly: where it did not, the world is made anew.
-func (w *sweeper) try(p plan, idle *runners) outcome {
+func (w *sweeper) try(p plan, idle *clockwork.Runners) outcome {
 	for range 8 {
 		o := w.once(p, idle)
 		i := slices.IndexFunc(o.chosen, func(c choosing) bool { return c.wanted >= 0 && c.wanted != c.way })
@@ -174,7 +175,7 @@ func (w *sweeper) try(p plan, idle *runners) outcome {
 	return w.once(p, idle)
 }
 
-func (w *sweeper) once(p plan, idle *runners) outcome {
+func (w *sweeper) once(p plan, idle *clockwork.Runners) outcome {
 	world := newWorld(w.saga, p, idle)
 	world.run()
 	world.judge()
@@ -206,8 +207,8 @@ func (w *sweeper) batch(plans []plan) []outcome {
 	var group sync.WaitGroup
 	for range cmp.Or(w.in.Workers, runtime.GOMAXPROCS(0)) {
 		group.Go(func() {
-			var idle runners
-			defer idle.dismiss()
+			var idle clockwork.Runners
+			defer idle.Dismiss()
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= len(plans) || w.ctx.Err() != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/clockwork"
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
@@ -36,11 +37,11 @@ type world struct {
 	runs *asl.Program // with this world's time limit
 
 	now   int64
-	queue queue
+	queue clockwork.Queue[deed]
 	seq   uint64
 	turns int
 
-	idle    *runners
+	idle    *clockwork.Runners
 	turning *errand
 	disk    *storetest.Memory
 	process *process
@@ -58,7 +59,7 @@ type world struct {
 // strike is how far the world had come when a fault happened.
 type strike struct{ met, commits int }
 
-func newWorld(s *saga, p plan, idle *runners) *world {
+func newWorld(s *saga, p plan, idle *clockwork.Runners) *world {
 	w := &world{saga: s, plan: p, runs: s.runs, now: began, idle: idle, struck: make([]strike, len(p.faults))}
 	for i := range w.struck {
 		w.struck[i].met = -1
@@ -83,58 +84,20 @@ func newWorld(s *saga, p plan, idle *runners) *world {
 // Now is the world's time in UTC ms.
 func (w *world) Now() int64 { return w.now }
 
-// happening is something that will happen.
-type happening struct {
-	at  int64
-	seq uint64
-	of  *process // nil: the world's own; else it is lost with that process
-	do  func()
+// deed is what happens at a time.
+type deed struct {
+	of *process // nil: the world's own; else it is lost with that process
+	do func()
 }
 
-func (h *happening) before(o *happening) bool { return h.at < o.at || h.at == o.at && h.seq < o.seq }
-
-// queue is what will happen, the earliest first.
-type queue []happening
-
-func (q *queue) push(h happening) {
-	*q = append(*q, h)
-	a := *q
-	for i := len(a) - 1; i > 0; {
-		up := (i - 1) / 2
-		if !a[i].before(&a[up]) {
-			break
-		}
-		a[i], a[up] = a[up], a[i]
-		i = up
-	}
-}
-
-func (q *queue) pop() happening {
-	a := *q
-	first, last := a[0], len(a)-1
-	a[0] = a[last]
-	a[last] = happening{}
-	a = a[:last]
-	*q = a
-	for i := 0; ; {
-		least := i
-		for child := 2*i + 1; child <= 2*i+2 && child < len(a); child++ {
-			if a[child].before(&a[least]) {
-				least = child
-			}
-		}
-		if least == i {
-			return first
-		}
-		a[i], a[least] = a[least], a[i]
-		i = least
-	}
+func (w *world) push(at int64, of *process, do func()) {
+	w.seq++
+	w.queue.Push(clockwork.Happening[deed]{At: at, Tie: w.seq, What: deed{of, do}})
 }
 
 // at has something happen at a time, after all that was to happen then already.
 func (w *world) at(ms int64, of *process, do func()) {
-	w.seq++
-	w.queue.push(happening{max(ms, w.now), w.seq, of, do})
+	w.push(max(ms, w.now), of, do)
 }
 
 // after has something happen in that many ms, whatever becomes of the engine.
@@ -176,11 +139,11 @@ func (w *world) turn() {
 		due = p.engine.Next(w.now)
 	}
 	switch {
-	case len(w.queue) > 0 && w.queue[0].at <= max(due, w.now):
-		h := w.queue.pop()
-		if h.of == nil || !h.of.dead {
-			w.now = max(w.now, h.at)
-			h.do()
+	case len(w.queue) > 0 && w.queue[0].At <= max(due, w.now):
+		h := w.queue.Pop()
+		if of := h.What.of; of == nil || !of.dead {
+			w.now = max(w.now, h.At)
+			h.What.do()
 		}
 	case due > w.now+mostDays*24*3_600_000: // nobody waits for so long
 		w.endless()
@@ -287,8 +250,7 @@ func (w *world) committed() {
 		if f.after {
 			w.after(1, w.stopped)
 		} else {
-			w.seq++
-			w.queue.push(happening{at: 0, seq: w.seq, do: w.stopped}) // before all else
+			w.push(0, nil, w.stopped) // before all else
 		}
 	}
 }
