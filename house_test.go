@@ -52,7 +52,7 @@ var rooms = []room{
 	{path: "internal/clockwork"},
 	{path: "internal/sim", ours: []string{"internal/clockwork", "internal/engine", "internal/machine", "internal/store", "internal/store/storetest", "internal/integration", "internal/asl", "internal/value"}},
 	{path: "internal/sweep", ours: []string{"internal/clockwork", "internal/engine", "internal/machine", "internal/store", "internal/store/storetest", "internal/integration", "internal/asl", "internal/prove", "internal/value"}},
-	{path: "internal/service", ours: []string{"api", "internal/engine", "internal/machine", "internal/store", "internal/asl", "internal/value", "internal/integration", "internal/journal", "internal/notify"}},
+	{path: "internal/service", ours: []string{"api", "internal/engine", "internal/machine", "internal/prove", "internal/store", "internal/asl", "internal/value", "internal/integration", "internal/journal", "internal/notify"}},
 	{path: "internal/server", ours: []string{"api"}, others: []string{"github.com/go-json-experiment/json", "github.com/aws/aws-sdk-go-v2/aws", "github.com/prometheus/client_golang"}},
 	{path: "internal/config", others: []string{"go.yaml.in/yaml/v4"}},
 	{path: "internal/cli/*", ours: []string{"api"}, others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json", "golang.org/x/term"}},

@@ -152,7 +152,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	h.service = service.New(service.Config{
 		Store: h.store, Engine: h.engine, Catalog: catalog, Models: h.aws, Reader: readerOf, Mocks: mocks,
 		Account: c.Account, Region: c.Region, Now: time.Now, NewUUID: newUUID, Log: log,
-		LogGroup: h.reports.groups, MaxInput: quotas.Payload, Retention: c.Limits.Retention,
+		LogGroup: h.reports.groups, MaxInput: quotas.Payload, Retention: c.Limits.Retention, Proof: proofOf(&c.Verify),
 	})
 	h.notices.notify(h.service, &c.Notifications, log)
 	metrics := prometheus.NewRegistry()
@@ -166,6 +166,18 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 		return nil, &cli.UsageError{Err: err}
 	}
 	return h, nil
+}
+
+// proofOf is what becomes of sagas that are not proven.
+func proofOf(v *config.Verify) service.Proof {
+	p := service.Proof{Level: service.ProofWarn, Ignore: v.Ignore}
+	switch v.OnCreate {
+	case config.VerifyOff:
+		p.Level = service.ProofOff
+	case config.VerifyRefuse:
+		p.Level = service.ProofRefuse
+	}
+	return p
 }
 
 // openMocks puts what is mocked in front of the integrations; nil where nothing

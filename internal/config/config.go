@@ -8,7 +8,7 @@
 //
 // Read config.go (the struct), check.go (what holds of it), then load.go (from
 // file to struct) with report.go (logs and events), notifications.go and status.go,
-// decode.go (from YAML to values), quantity.go and secret.go.
+// verify.go, decode.go (from YAML to values), quantity.go and secret.go.
 package config
 
 import "time"
@@ -31,6 +31,7 @@ type Config struct {
 	Logs          Logs
 	Events        Events
 	Notifications Notifications
+	Verify        Verify
 	HTTP          HTTP
 	Buckets       map[string]Bucket
 	Keys          map[string]Secret // by access key id

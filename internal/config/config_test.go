@@ -65,6 +65,7 @@ notifications:
   webhook: {url: "https://canary-6@hooks.example.com/x", secret: "${TOKEN}"}
   topic: Alarms
   mail: {server: "mail.example.com:587", username: me, password: canary-7, from: "Backstep <backstep@example.com>", to: [oncall@example.com]}
+verify: {on_create: refuse, ignore: [SAGA016, SAGA020]}
 buckets: {orders: {folder: data/orders}, other: {folder: /srv/other}}
 http: {allow: ["api.bank.example.com:443", 10.0.0.0/8]}
 keys: &keys
@@ -110,6 +111,7 @@ func TestLoad(t *testing.T) {
 				From: "Backstep <backstep@example.com>", To: []string{"oncall@example.com"},
 			},
 		},
+		Verify:  Verify{OnCreate: VerifyRefuse, Ignore: []string{"SAGA016", "SAGA020"}},
 		Buckets: map[string]Bucket{"orders": {Folder: dir + "/data/orders"}, "other": {Folder: "/srv/other"}},
 		HTTP:    HTTP{Allow: []string{"api.bank.example.com:443", "10.0.0.0/8"}},
 		Keys:    map[string]Secret{"AKIDEXAMPLE": "canary-1"},

@@ -145,6 +145,7 @@ func (c *Config) settings(folder string) map[string]setting {
 		"events":      c.Events.setting(),
 
 		"notifications": c.Notifications.setting(),
+		"verify":        c.Verify.setting(),
 		"http": func(d *decoder, n *yaml.Node, path string) {
 			d.object(n, path, map[string]setting{"allow": list(&c.HTTP.Allow)})
 		},

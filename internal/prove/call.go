@@ -1,6 +1,7 @@
 package prove
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -70,7 +71,7 @@ func member(t *asl.Template, name string) *asl.Template {
 func (c *call) identity() string {
 	switch r := c.resource; {
 	case c.function != "":
-		return "function " + c.function
+		return "function " + c.function + c.words()
 	case r.Service == "lambda":
 		return ""
 	case r.Kind == asl.Activity:
@@ -84,6 +85,33 @@ func (c *call) identity() string {
 		return ""
 	}
 	return c.resource.Text + " " + render(c.request)
+}
+
+// words are the texts that a function's payload holds whatever the data: by them a
+// function that does several things is told which.
+func (c *call) words() string {
+	payload := c.request
+	if c.resource.Kind != asl.LambdaARN {
+		payload = member(c.request, "Payload")
+	}
+	if payload == nil {
+		return ""
+	}
+	var all []string
+	for _, m := range payload.Object {
+		if m.Value.Constant.Kind() == value.String {
+			all = append(all, m.Name+" "+m.Value.Constant.AsString())
+		}
+	}
+	if payload.Constant.Kind() == value.Object {
+		for name, v := range payload.Constant.Members() {
+			if v.Kind() == value.String {
+				all = append(all, name+" "+v.AsString())
+			}
+		}
+	}
+	slices.Sort(all)
+	return " " + strings.Join(all, ", ")
 }
 
 // render is a template as text, so that equal ones have equal texts.

@@ -22,22 +22,22 @@ func (c *Catalog) serves(service, action string, p asl.Pattern) bool {
 	return service == "states" || c.Mocked && asl.OnAWS(service, action, p) || c.registry.Serves(service, action, integration.Pattern(p))
 }
 
-// check reads a definition and refuses one that can't run here.
-func (c *Catalog) check(text string, kind api.StateMachineType) error {
+// compile reads a definition and refuses one that can't run here.
+func (c *Catalog) compile(text string, kind api.StateMachineType) (*asl.Program, error) {
 	parse := asl.Parse
 	if c.StrictAWS {
 		parse = asl.ParseJSON
 	}
 	definition, diagnostics := parse([]byte(text))
 	if message := asl.Render(diagnostics); message != "" {
-		return api.Errorf(api.CodeInvalidDefinition, "%s", message)
+		return nil, api.Errorf(api.CodeInvalidDefinition, "%s", message)
 	}
-	_, err := asl.Compile(definition, c.rules(kind))
+	p, err := asl.Compile(definition, c.rules(kind))
 	var refusal *asl.Refusal
 	if errors.As(err, &refusal) {
-		return api.Errorf(api.CodeInvalidDefinition, "%s", refusal.Error())
+		return nil, api.Errorf(api.CodeInvalidDefinition, "%s", refusal.Error())
 	}
-	return err
+	return p, err
 }
 
 // definition is a definition's text by its hash.
@@ -67,10 +67,18 @@ func hashOf(text string) store.Hash { return sha256.Sum256([]byte(text)) }
 const maxDiagnostics = 100
 
 // ValidateStateMachineDefinition says whether a definition could be created.
-func (s *Service) ValidateStateMachineDefinition(_ context.Context, in *api.ValidateStateMachineDefinitionInput) (*api.ValidateStateMachineDefinitionOutput, error) {
+func (s *Service) ValidateStateMachineDefinition(ctx context.Context, in *api.ValidateStateMachineDefinitionInput) (*api.ValidateStateMachineDefinitionOutput, error) {
 	definition, diagnostics := asl.Parse([]byte(in.Definition))
 	if asl.Render(diagnostics) == "" {
-		diagnostics = append(diagnostics, asl.Check(definition, s.Catalog.rules(in.Type))...)
+		rules := s.Catalog.rules(in.Type)
+		diagnostics = append(diagnostics, asl.Check(definition, rules)...)
+		if p, err := asl.Compile(definition, rules); err == nil {
+			found, err := s.unproven(ctx, p)
+			if err != nil {
+				return nil, refuse(err)
+			}
+			diagnostics = append(diagnostics, found...)
+		}
 	}
 	most := int(in.MaxResults)
 	if most == 0 {

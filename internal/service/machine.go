@@ -84,7 +84,7 @@ func (s *Service) putWith(ctx context.Context, m *machineDoc, b *store.Batch) er
 
 // CreateStateMachine stores a definition under a name.
 func (s *Service) CreateStateMachine(ctx context.Context, in *api.CreateStateMachineInput) (*api.CreateStateMachineOutput, error) {
-	m, err := s.newMachine(in)
+	m, err := s.newMachine(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (s *Service) created(m *machineDoc) *api.CreateStateMachineOutput {
 }
 
 // newMachine is the machine that an input asks for, when all of it makes sense.
-func (s *Service) newMachine(in *api.CreateStateMachineInput) (*machineDoc, error) {
+func (s *Service) newMachine(ctx context.Context, in *api.CreateStateMachineInput) (*machineDoc, error) {
 	kind := in.Type
 	if kind == "" {
 		kind = api.StateMachineTypeStandard
@@ -148,7 +148,7 @@ func (s *Service) newMachine(in *api.CreateStateMachineInput) (*machineDoc, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Catalog.check(in.Definition, kind); err != nil {
+	if err := s.check(ctx, in.Name, in.Definition, kind); err != nil {
 		return nil, err
 	}
 	m := &machineDoc{Name: in.Name, Type: kind, Created: s.now(), Tags: tags, Publish: in.Publish}
@@ -269,7 +269,7 @@ func (s *Service) UpdateStateMachine(ctx context.Context, in *api.UpdateStateMac
 		return nil, err
 	}
 	m, b := *was, store.Batch{}
-	if err := s.change(&m, in, &b); err != nil {
+	if err := s.change(ctx, &m, in, &b); err != nil {
 		return nil, err
 	}
 	if err := s.checkLogGroup(ctx, in.LoggingConfiguration); err != nil {
@@ -301,9 +301,9 @@ func (s *Service) UpdateStateMachine(ctx context.Context, in *api.UpdateStateMac
 }
 
 // change puts into m what an update gives, and a new definition's text into b.
-func (s *Service) change(m *machineDoc, in *api.UpdateStateMachineInput, b *store.Batch) error {
+func (s *Service) change(ctx context.Context, m *machineDoc, in *api.UpdateStateMachineInput, b *store.Batch) error {
 	if in.Definition != nil {
-		if err := s.Catalog.check(*in.Definition, m.Type); err != nil {
+		if err := s.check(ctx, m.Name, *in.Definition, m.Type); err != nil {
 			return err
 		}
 		m.Definition = hashOf(*in.Definition)

@@ -45,6 +45,8 @@ type Config struct {
 	// many at once; nil: any may be there.
 	LogGroup func(ctx context.Context, name string) (bool, error)
 
+	Proof Proof // of sagas, as state machines are created
+
 	MaxInput  int           // bytes of an execution's input; 0: machine.AWSLimits'
 	Retention time.Duration // how long executions are kept once they have ended; 0: for ever
 }
