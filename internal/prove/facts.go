@@ -136,7 +136,7 @@ func (p *prover) ownExits(s *asl.State) []exit {
 	for i := range all {
 		all[i].own = done
 	}
-	held := s.Step != nil && (s.Step.Pivot || s.Step.HoldUnknown)
+	held := held(s)
 	for _, w := range f.ways {
 		switch {
 		case w.effect == hadEffect:

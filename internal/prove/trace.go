@@ -178,6 +178,8 @@ func (t *trace) failing(s *asl.State, h *hop) {
 		said = " (it has been done)"
 	case h.after:
 		said = " (it may have been done)"
+	case w.effect == unknown && held(s):
+		said = " (a person finds that nothing was done)"
 	case w.effect == unknown:
 		said = " (nothing was done)"
 	}

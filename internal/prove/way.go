@@ -51,6 +51,9 @@ func (p *prover) waysOf(s *asl.State) []*way {
 		}
 	}
 	all = slices.DeleteFunc(all, func(w *way) bool { return w.tries == 0 })
+	if held(s) {
+		slices.SortStableFunc(all, func(a, b *way) int { return tells(b) - tells(a) })
+	}
 	if i := slices.IndexFunc(all, func(w *way) bool { return w.effect == unknown && w.tries > 1 }); i >= 0 {
 		for _, w := range all {
 			if w.effect == refused || w.effect == noEffect && !w.soft {
@@ -65,6 +68,18 @@ func (p *prover) waysOf(s *asl.State) []*way {
 		}
 	}
 	return all
+}
+
+// held reports whether a person is asked where the outcome of a state is unknown.
+func held(s *asl.State) bool { return s.Step != nil && (s.Step.Pivot || s.Step.HoldUnknown) }
+
+// tells is 1 where an error tells what became of the call, so that nobody has to
+// be asked, else 0.
+func tells(w *way) int {
+	if w.effect == unknown {
+		return 0
+	}
+	return 1
 }
 
 // endlessUnknown is an error of unknown effect that the state is tried again
