@@ -88,6 +88,7 @@ type verbs struct {
 	Verify     Verify     `cmd:"" help:"Prove that every failure path of a saga undoes what was done."`
 	Sweep      Sweep      `cmd:"" help:"Let a saga meet every fault at every point, and judge what is left."`
 	TestState  TestState  `cmd:"" help:"Try one state out without a server."`
+	Deploy     Deploy     `cmd:"" help:"Create a state machine, or give it another definition."`
 	Start      Start      `cmd:"" help:"Start an execution."`
 	List       List       `cmd:"" help:"List state machines, or the executions of one."`
 	Show       Show       `cmd:"" help:"Show an execution: where it stands and the path it took."`
@@ -142,6 +143,7 @@ Examples:
   backstep validate order.asl.json
   backstep verify order.asl.json
   backstep sweep order.asl.json
+  backstep deploy Order order.asl.json
   backstep start Order --input '{"order_id":"1001"}' --wait
   backstep history Order:1001`
 

@@ -20,7 +20,7 @@ func (Hold) Help() string {
 	return `Examples:
   backstep hold list
   backstep hold show Order:1001 1
-  backstep hold resolve Order:1001 1 --retry --reason 'the bank is back'`
+  backstep hold resolve Order:1001 1 --retry --reason 'the bank is back' --wait`
 }
 
 // HoldList lists holds.
@@ -116,7 +116,7 @@ func (s *session) printHold(h *api.Hold) {
 		"what", text(h.StateName)+" "+string(h.Operation)+", after "+tries(h.Attempts),
 		"since", when(h.Since),
 		"error", text(h.Error),
-		"cause", clip(text(h.Cause), 400),
+		"cause", clip(said(h.Cause), 400),
 		"called", text(h.Resource),
 		"key", text(h.IdempotencyKey),
 		"request", clip(text(h.Request), 400),

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -65,6 +66,17 @@ func text(p *string) string {
 		return ""
 	}
 	return *p
+}
+
+// said is a cause as people read it: of what a function throws, its message.
+func said(cause *string) string {
+	var thrown struct {
+		Message string `json:"errorMessage"`
+	}
+	if json.Unmarshal([]byte(text(cause)), &thrown) == nil && thrown.Message != "" {
+		return thrown.Message
+	}
+	return text(cause)
 }
 
 // clip shortens what would fill the screen, to one line of n characters.

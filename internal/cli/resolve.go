@@ -26,6 +26,7 @@ type HoldResolve struct {
 
 	Reason string `help:"Why; the history keeps it." required:"" placeholder:"TEXT"`
 	By     string `help:"Who decides; the history keeps it. You at this machine, by itself." placeholder:"NAME"`
+	Wait   bool   `help:"Wait until its sagas have ended: exit 0 when they are COMPLETED or ABORTED, 1 when not or when something waits for you."`
 	Saga   string `help:"With --abandon: this saga, held or not." placeholder:"NUMBER"`
 
 	Machine string `help:"Decide about all holds of this state machine by one error." placeholder:"MACHINE"`
@@ -41,7 +42,7 @@ does. backstep hold show tells what fits. Exit 1 when some of many could not be
 resolved.
 
 Examples:
-  backstep hold resolve Order:1001 1 --retry --reason 'the bank is back'
+  backstep hold resolve Order:1001 1 --retry --reason 'the bank is back' --wait
   backstep hold resolve Order:1001 1 --edit '{"account":"77"}' --reason 'wrong account'
   backstep hold resolve Order:1001 1 --done --reason 'refunded by phone, ticket 4711'
   backstep hold resolve Order:1001 2 --done '{"paid":true}' --reason 'paid in cash'
@@ -130,21 +131,30 @@ func (v *HoldResolve) one(s *session, verb api.HoldVerb) error {
 	if err != nil {
 		return err
 	}
-	if s.JSON {
+	if s.JSON && !v.Wait {
 		return s.printJSON(out)
 	}
 	what := v.Hold
 	if what == "" {
 		what = "saga " + v.Saga
 	}
-	_, err = fmt.Fprintf(s.Stdout, "%s %s: %s, in the name of %s\n", executionName(arn), what, verb, v.By)
+	if !s.JSON {
+		fmt.Fprintf(s.Stdout, "%s %s: %s, in the name of %s\n", executionName(arn), what, verb, v.By)
+	}
+	if !v.Wait {
+		return nil
+	}
+	x, err := s.awaited(svc, arn)
+	if err == nil && x.SagaStatus != api.SagaStatusAborted && x.SagaStatus != api.SagaStatusCompleted {
+		return errNo
+	}
 	return err
 }
 
 // many decides about all holds by one error, after it has told which these are
 // and was told to go on.
 func (v *HoldResolve) many(s *session, verb api.HoldVerb) error {
-	if v.Machine == "" || v.Error == "" || v.Execution != "" || v.Saga != "" {
+	if v.Machine == "" || v.Error == "" || v.Execution != "" || v.Saga != "" || v.Wait {
 		return usagef("many holds are named by --machine and --error, and nothing else")
 	}
 	svc, err := s.service()

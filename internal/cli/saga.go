@@ -68,7 +68,7 @@ func (v *SagaShow) Run(s *session) error {
 	why := ""
 	for _, one := range x.Sagas {
 		if one.Error != nil {
-			why = clip(strings.TrimSuffix(*one.Error+": "+text(one.Cause), ": "), 400)
+			why = clip(strings.TrimSuffix(*one.Error+": "+said(one.Cause), ": "), 400)
 		}
 	}
 	fields(s.Stdout,
@@ -342,23 +342,29 @@ func (v *SagaCompensate) Run(s *session) error {
 		_, err = fmt.Fprintf(s.Stdout, "%s is %s\n", executionName(arn), s.sagaStatus(out.SagaStatus))
 		return err
 	}
-	x, err := s.awaitSaga(svc, arn)
-	if err != nil {
-		return err
-	}
-	if s.JSON {
-		err = s.printJSON(x)
-	} else {
-		_, err = fmt.Fprintf(s.Stdout, "%s is %s\n", executionName(arn), s.sagaStatus(x.SagaStatus))
-		for i := range x.Holds {
-			fmt.Fprintln(s.Stdout)
-			s.printHold(&x.Holds[i])
-		}
-	}
+	x, err := s.awaited(svc, arn)
 	if err == nil && x.SagaStatus != api.SagaStatusAborted {
 		return errNo
 	}
 	return err
+}
+
+// awaited waits until sagas have ended, or wait for a person, and tells how they
+// stand.
+func (s *session) awaited(svc api.Service, arn string) (*api.DescribeSagaOutput, error) {
+	x, err := s.awaitSaga(svc, arn)
+	if err != nil {
+		return nil, err
+	}
+	if s.JSON {
+		return x, s.printJSON(x)
+	}
+	_, err = fmt.Fprintf(s.Stdout, "%s is %s\n", executionName(arn), s.sagaStatus(x.SagaStatus))
+	for i := range x.Holds {
+		fmt.Fprintln(s.Stdout)
+		s.printHold(&x.Holds[i])
+	}
+	return x, err
 }
 
 // sagaPause is how long to wait before a saga is looked at again. Nothing tells of
@@ -383,17 +389,17 @@ func (s *session) awaitSaga(svc api.Service, arn string) (*api.DescribeSagaOutpu
 	}
 }
 
-// sagaOf is where an execution's sagas stand, "" where it has none or the server
-// knows of none.
-func (s *session) sagaOf(svc api.Service, arn string) (api.SagaStatus, error) {
+// standing is where an execution and its sagas stand: "" for these where it has
+// none, for both where the server can't tell.
+func (s *session) standing(svc api.Service, arn string) (api.ExecutionStatus, api.SagaStatus, error) {
 	now, once := int64(0), int32(0)
 	x, err := svc.WaitExecution(s.ctx, &api.WaitExecutionInput{ExecutionArn: arn, AfterEventId: &now, TimeoutSeconds: &once})
 	var refused *api.Error
 	if errors.As(err, &refused) && refused.Code == api.CodeUnknownOperation {
-		return "", nil
+		return "", "", nil
 	}
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return x.SagaStatus, nil
+	return x.Status, x.SagaStatus, nil
 }

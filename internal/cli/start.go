@@ -71,7 +71,7 @@ func (s *session) outcome(end *api.DescribeExecutionOutput) error {
 	} else if end.Status == api.ExecutionStatusSucceeded {
 		fmt.Fprintln(s.Stdout, text(end.Output))
 	} else {
-		why := strings.Trim(text(end.Error)+": "+text(end.Cause), ": ")
+		why := strings.Trim(text(end.Error)+": "+said(end.Cause), ": ")
 		fmt.Fprintln(s.Stderr, strings.TrimSpace(s.status(end.Status)+" "+why))
 	}
 	if end.Status != api.ExecutionStatusSucceeded {

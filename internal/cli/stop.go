@@ -42,12 +42,16 @@ func (v *Stop) Run(s *session) error {
 	if s.JSON {
 		return s.printJSON(out)
 	}
-	saga, err := s.sagaOf(svc, arn)
+	status, saga, err := s.standing(svc, arn)
 	if err != nil {
 		return err
 	}
-	if saga != "" && !saga.Ended() {
+	switch {
+	case saga != "" && !saga.Ended():
 		_, err = fmt.Fprintf(s.Stdout, "%s is being undone: %s\n", executionName(arn), s.sagaShown(executionName(arn), saga))
+		return err
+	case status != api.ExecutionStatusAborted && status != api.ExecutionStatusRunning && status != "":
+		_, err = fmt.Fprintf(s.Stdout, "%s has ended before: %s at %s\n", executionName(arn), s.status(status), when(out.StopDate))
 		return err
 	}
 	_, err = fmt.Fprintf(s.Stdout, "%s stopped at %s\n", executionName(arn), when(out.StopDate))
