@@ -65,8 +65,10 @@ func TestExamples(t *testing.T) {
 				continue // the tests in participant/dbtest do
 			case "run", "serve":
 				continue // TestDocumentsCommands does
+			case "tutorial":
+				continue // TestTutorial does
 			case "example", "prints":
-				continue // the tests of the examples do
+				continue // the tests of the examples and TestTutorial do
 			default:
 				t.Errorf("%s: a block of kind %q, which nobody checks", path, b[2])
 			}
