@@ -116,6 +116,8 @@ type ProofFault struct {
 	Item    int    `json:"item,omitempty"`
 	Fault   string `json:"fault"`
 	Effect  string `json:"effect"`
+
+	Operation string `json:"operation,omitempty"` // "compensate": of the step's Compensate
 }
 
 // ProofAssume is what a script takes a Choice to decide.

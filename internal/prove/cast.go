@@ -1,18 +1,23 @@
 package prove
 
-import "github.com/backstep/backstep/internal/asl"
+import (
+	"slices"
+
+	"github.com/backstep/backstep/internal/asl"
+)
 
 // Role is what a Task is to its saga: what a proof takes it for.
 type Role struct {
 	Acts        bool     // it changes the world
 	Irrevocable bool     // nothing can take it back
-	Undoes      []string // the steps that it compensates, in plain ASL
+	Undoes      []string // the steps that it compensates: in plain ASL, or by hand in a saga
 	TakesBack   string   // of a saga's step: the step that its Compensate undoes by its name, itself as a rule
 	Undone      bool     // plain ASL has a compensation for it
 	Pivot       bool
-	Forward     bool // it can be entered although nothing failed
-	Keyed       bool // its request may carry a key by which its participant knows it again
-	Awaited     bool // somebody has to tell of its end: a worker, or the holder of a token
+	Forward     bool   // it can be entered although nothing failed
+	Keyed       bool   // its request may carry a key by which its participant knows it again
+	Awaited     bool   // somebody has to tell of its end: a worker, or the holder of a token
+	StopAt      string // the state at which SAGA009 tells that a stop leaves it
 	Ways        []Way
 }
 
@@ -54,6 +59,18 @@ func Cast(in Input) (map[string]Role, error) {
 			roles[c.State] = r
 		}
 	}
+	p.findHandMade()
+	for _, s := range p.program.Order {
+		if s.Task == nil || s.Step == nil {
+			continue
+		}
+		for _, other := range p.handMade(s) {
+			if r := roles[other.Name]; !slices.Contains(r.Undoes, s.Name) {
+				r.Undoes = append(slices.Clone(r.Undoes), s.Name)
+				roles[other.Name] = r
+			}
+		}
+	}
 	for _, t := range p.pairs {
 		r := roles[t.step.Name]
 		r.Undone = true
@@ -65,6 +82,12 @@ func Cast(in Input) (map[string]Role, error) {
 func (p *prover) role(s *asl.State) Role {
 	c, f := p.call(s), p.facts[s]
 	r := Role{Acts: p.acts(s), Irrevocable: p.isIrrevocable(s), Pivot: f.isPivot, Forward: f.forward, Keyed: unkeyed(c) == "", Awaited: c.awaits()}
+	switch {
+	case s.Scope != nil:
+		r.StopAt = outermost(s.Scope).Flow.Start.Name
+	case len(p.pairs) > 0:
+		r.StopAt = lift(p.pairs[0].step, p.program.Flow).Name
+	}
 	if s.Step != nil && len(s.Step.Compensate) == 1 {
 		r.TakesBack = p.takesBack(s).Name
 	}
@@ -72,16 +95,27 @@ func (p *prover) role(s *asl.State) Role {
 		if w.fault.timeout {
 			continue
 		}
-		effect := UnknownEffect
-		switch w.effect {
-		case noEffect:
-			effect = NoEffect
-		case refused:
-			effect = NamedEffect
+		r.Ways = append(r.Ways, Way{w.script, toOthers(w.effect)})
+	}
+	if c.named() { // it may give a name that a list further out has
+		for _, name := range p.allNames(s) {
+			if !isReserved(name) && !slices.ContainsFunc(r.Ways, func(w Way) bool { return w.Error == name }) {
+				r.Ways = append(r.Ways, Way{name, toOthers(c.effectOf(name, p.knownFailed(s)))})
+			}
 		}
-		r.Ways = append(r.Ways, Way{w.script, effect})
 	}
 	return r
+}
+
+// toOthers is an effect as others are told of it.
+func toOthers(e effect) Effect {
+	switch e {
+	case noEffect:
+		return NoEffect
+	case refused:
+		return NamedEffect
+	}
+	return UnknownEffect
 }
 
 // BodyWays are the errors by which a call of a body of a saga's step may fail.
@@ -89,11 +123,7 @@ func BodyWays(b *asl.Body) []Way {
 	c := newCall(&b.Resource, b.Parameters)
 	ways := []Way{}
 	for _, name := range c.usual() {
-		effect := UnknownEffect
-		if c.effectOf(name, nil) == noEffect {
-			effect = NoEffect
-		}
-		ways = append(ways, Way{name, effect})
+		ways = append(ways, Way{name, toOthers(c.effectOf(name, nil))})
 	}
 	if c.named() {
 		ways = append(ways, Way{scriptOther, NamedEffect})

@@ -52,11 +52,6 @@ func (p *prover) crossed(s *asl.State) {
 		return
 	}
 	function := newCall(&s.Step.Compensate[0].Resource, s.Step.Compensate[0].Parameters).function
-	t := newTrace()
-	p.enter(t, s.Flow)
-	t.entries[s.Name]++
-	t.moves = append(t.moves, Move{s.Name, "is under way"}, Move{"", "StopExecution"}, Move{"", "the saga goes back"})
-	t.script.Faults = append(t.script.Faults, Fault{State: s.Name, Entry: t.entries[s.Name], Fault: scriptStop, Effect: "after"})
-	p.find("SAGA005", s, of.Name, t, fmt.Sprintf("the Compensate of %s calls %s, which by its name undoes %s; %s itself is left", s.Name, function, of.Name, s.Name),
+	p.find("SAGA005", s, of.Name, p.undoneByStop(s), fmt.Sprintf("the Compensate of %s calls %s, which by its name undoes %s; %s itself is left", s.Name, function, of.Name, s.Name),
 		fmt.Sprintf("Let the Compensate of %s call what undoes %s", s.Name, s.Name))
 }

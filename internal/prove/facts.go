@@ -1,6 +1,10 @@
 package prove
 
-import "github.com/backstep/backstep/internal/asl"
+import (
+	"slices"
+
+	"github.com/backstep/backstep/internal/asl"
+)
 
 // fact is what is known of a state.
 type fact struct {
@@ -63,6 +67,22 @@ func flowsOf(s *asl.State) []*asl.Flow {
 		return []*asl.Flow{s.Map.Processor}
 	case asl.Saga:
 		return []*asl.Flow{s.Saga.Flow}
+	}
+	return nil
+}
+
+// stateWithin is the state of that name within another one, nil where there is
+// none.
+func stateWithin(s *asl.State, name string) *asl.State {
+	for _, f := range flowsOf(s) {
+		for _, inner := range f.States {
+			if inner.Name == name {
+				return inner
+			}
+			if found := stateWithin(inner, name); found != nil {
+				return found
+			}
+		}
 	}
 	return nil
 }

@@ -34,6 +34,7 @@ type result struct {
 	cut    *asl.State
 	way    *way // of a failure of its own
 	kept   bool // it ends well although an item failed
+	gaveUp bool // a compensation within it failed for good
 }
 
 // joined is the exits of a Parallel, Map or Saga in which no step is tracked.
@@ -143,10 +144,18 @@ func (j *join) take(r result) {
 	}
 	r.mark = j.recovered(r)
 	j.fail(r)
-	if s.Type == asl.Saga && s.Saga.Continue {
-		r.fault = j.p.one(fault{name: compensations, alone: true})
+	if s.Type == asl.Saga && s.Saga.Continue && j.p.mayGiveUp(s) {
+		r.fault, r.gaveUp = j.p.one(fault{name: compensations, alone: true}), true
 		j.fail(r)
 	}
+}
+
+// mayGiveUp reports whether a Compensate within a state may fail for good.
+func (p *prover) mayGiveUp(s *asl.State) bool {
+	if s.Step != nil && len(s.Step.Compensate) > 0 {
+		return lastError(s) != ""
+	}
+	return slices.ContainsFunc(flowsOf(s), func(f *asl.Flow) bool { return slices.ContainsFunc(f.States, p.mayGiveUp) })
 }
 
 // recovered is the mark after a failure within a saga has been undone.
@@ -202,7 +211,7 @@ func (j *join) raise(r result, f *fault, name string) {
 	if !givesUp(retrier) {
 		return
 	}
-	h := &hop{turn: failing, inside: r.inside, name: name, at: r.at, cut: r.cut, tries: remaining(retrier, r.inside)}
+	h := &hop{turn: failing, inside: r.inside, name: name, at: r.at, cut: r.cut, gaveUp: r.gaveUp, tries: remaining(retrier, r.inside)}
 	if r.soft {
 		h.turn = spoiled
 	}

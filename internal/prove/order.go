@@ -2,6 +2,7 @@ package prove
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
 )
@@ -74,12 +75,13 @@ func (o *order) tell(a, b *track, undo, other *asl.State, flow *asl.Flow) bool {
 		edges := o.edgesOf(s)
 		for i := range edges {
 			e := &edges[i]
-			if e.to == nil || e.hop.turn != failing && e.hop.turn != refusing {
+			hop := o.leavesDone(b.step, s, e.hop)
+			if e.to == nil || hop == nil {
 				continue
 			}
 			l, _, ok := o.route(e.to, func(s *asl.State, e *exit) bool { return e.hop.turn == onward && s != after }, func(at *asl.State) bool { return at == back })
 			if ok {
-				failed, legs = &leg{s, e.hop}, l
+				failed, legs = &leg{s, hop}, l
 				return true
 			}
 		}
@@ -99,4 +101,24 @@ func (o *order) tell(a, b *track, undo, other *asl.State, flow *asl.Flow) bool {
 	o.find("SAGA004", undo, a.step.Name, t, fmt.Sprintf("%s undoes %s while %s, which was done after it, is undone later by %s", undo.Name, a.step.Name, b.step.Name, other.Name),
 		fmt.Sprintf("Let %s run before %s", other.Name, undo.Name))
 	return true
+}
+
+// leavesDone is the hop by which a state fails so that a step is done by then,
+// nil where it is not.
+func (o *order) leavesDone(step, s *asl.State, h *hop) *hop {
+	switch {
+	case h.turn == refusing && o.refusals[refusal{s, h.next}] != step:
+		return h
+	case h.turn != failing:
+		return nil
+	case s != step:
+		return h
+	}
+	i := slices.IndexFunc(h.ways, func(w *way) bool { return w.effect == unknown || w.effect == hadEffect })
+	if i < 0 {
+		return nil
+	}
+	after := *h
+	after.ways, after.after = h.ways[i:i+1], true
+	return &after
 }

@@ -175,6 +175,7 @@ func (p *prover) plainRules() {
 		l := leaksOf(p, t, w.machine())
 		p.leftSteps(l)
 		p.undoneSteps(t, w, l.w)
+		p.undoneByAnother(t)
 	}
 	for _, t := range p.loose {
 		w := newWalker(p, t)

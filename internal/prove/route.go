@@ -132,6 +132,15 @@ func (p *prover) enter(t *trace, f *asl.Flow) {
 	t.move(f.Owner, "begins")
 }
 
+// wayTo tells the nearest way to a state.
+func (p *prover) wayTo(s *asl.State) *trace {
+	t := newTrace()
+	p.enter(t, s.Flow)
+	legs, _, _ := p.route(s.Flow.Start, func(*asl.State, *exit) bool { return true }, func(at *asl.State) bool { return at == s })
+	t.along(legs)
+	return t
+}
+
 // event tells the path to an event.
 func (p *prover) event(e *event) *trace {
 	t := newTrace()

@@ -100,7 +100,7 @@ func (p *prover) outside(s *asl.State) {
 	for f := s.Flow; f.Owner != nil; f = f.Owner.Flow {
 		if owner := f.Owner; owner.Scope != nil {
 			if !p.onlyPast(owner) {
-				p.find("SAGA014", s, "", nil, fmt.Sprintf("%s runs in Express children of %s, which the saga can't undo: they are left when it fails", s.Name, owner.Name),
+				p.find("SAGA014", s, "", p.undoneByStop(s), fmt.Sprintf("%s runs in Express children of %s, which the saga can't undo: they are left when it fails", s.Name, owner.Name),
 					fmt.Sprintf("Let the children of %s be STANDARD ones", owner.Name))
 			}
 			return
@@ -194,7 +194,10 @@ func (p *prover) findHandMade() {
 // for what can't be undone.
 func (p *prover) lostStep(t *track, k *walker) {
 	best, path := p.worstLoss(k)
-	if best == nil {
+	if best == nil && !t.declared {
+		best, path = &event{}, p.leftByStop(t, k)
+	}
+	if path == nil {
 		return
 	}
 	s := t.step
@@ -222,6 +225,60 @@ func (p *prover) lostStep(t *track, k *walker) {
 		fix = fmt.Sprintf("Move %s behind a Pivot, or make it the Pivot itself", s.Name)
 	}
 	p.find(rule, s, step, path, message, fix)
+}
+
+// leftByStop is the path on which a step is done, or under way, when somebody
+// stops its saga; nil where it is past its pivot by then.
+func (p *prover) leftByStop(t *track, k *walker) *trace {
+	saga := outermost(t.step.Scope)
+	if saga.Abort {
+		return nil // that is told once
+	}
+	walks := []*walk{&p.machine}
+	for _, f := range p.flows() {
+		for m := range mark(marks) {
+			if w := k.walks[walkKey{flow: f, mark: m}]; w != nil {
+				walks = append(walks, w)
+			}
+		}
+	}
+	for _, w := range walks {
+		for i := range w.nodes {
+			n := &w.nodes[i]
+			if n.mark&past != 0 || n.state.Scope == nil || outermost(n.state.Scope) != saga {
+				continue
+			}
+			here, later := n.state == t.step && !n.mark.owes(), n.mark.owes() && p.calls(n.state)
+			if !here && !later {
+				continue
+			}
+			told := newTrace()
+			p.enter(told, w.flow)
+			told.to(w, int32(i))
+			if here {
+				p.stop(told, n.state)
+				return told
+			}
+			told.entries[n.state.Name]++
+			told.moves = append(told.moves, Move{"", "StopExecution"}, Move{"", "the saga goes back"})
+			told.fault(n.state, 0, scriptStop, false)
+			return told
+		}
+	}
+	return nil
+}
+
+// outermost is the saga in which a scope stands.
+func outermost(saga *asl.SagaFields) *asl.SagaFields {
+	for saga.Outer != nil {
+		saga = saga.Outer
+	}
+	return saga
+}
+
+// calls reports whether a state is a Task, or has one within it.
+func (p *prover) calls(s *asl.State) bool {
+	return s.Task != nil || slices.ContainsFunc(flowsOf(s), func(f *asl.Flow) bool { return slices.ContainsFunc(f.States, p.calls) })
 }
 
 // worstLoss is the event that says most of how a step is lost: when it is done
@@ -279,7 +336,9 @@ func (p *prover) bodies(s *asl.State) {
 	step := s.Step
 	for _, b := range step.Compensate {
 		if ways := givenUpBody(b); len(ways) > 0 && continues(s.Scope) {
-			p.find("SAGA006", s, "", nil, fmt.Sprintf(`the Compensate of %s is given up at the first %s, and "OnCompensationFailure": "Continue" lets nobody mend it`, s.Name, listed(ways, "or")),
+			t := p.undoneByStop(s)
+			t.gaveUp(s, ways[0])
+			p.find("SAGA006", s, "", t, fmt.Sprintf(`the Compensate of %s is given up at the first %s, and "OnCompensationFailure": "Continue" lets nobody mend it`, s.Name, listed(ways, "or")),
 				fmt.Sprintf("Leave the Retry of the Compensate of %s out, or let it take States.ALL", s.Name))
 		}
 		if !step.HoldUnknown && readsResult(b.Parameters) && p.acts(s) {
@@ -297,11 +356,36 @@ func (p *prover) bodies(s *asl.State) {
 		}
 	}
 	for _, v := range step.Names {
-		if p.assignedSomewhere(v) && !bodyAsks(step, v) && p.unassigned(s, v) {
-			p.find("SAGA012", s, v, nil, fmt.Sprintf("a body of %s reads the variable %s, which is not assigned on every path to %s; its own Assign comes too late", s.Name, v, s.Name),
-				fmt.Sprintf("Assign %s before %s", v, s.Name))
+		t := newTrace()
+		if !p.assignedSomewhere(v) || bodyAsks(step, v) || !p.unassigned(t, s, v) {
+			continue
 		}
+		p.stop(t, s)
+		p.find("SAGA012", s, s.Name, t, fmt.Sprintf("a body of %s reads the variable %s, which is not assigned on every path to %s; its own Assign comes too late", s.Name, v, s.Name),
+			fmt.Sprintf("Assign %s before %s", v, s.Name))
+		break // the others are seen when this one is mended
 	}
+}
+
+// undoneByStop is the path on which a saga is stopped while a step of it is under way,
+// and so undone.
+func (p *prover) undoneByStop(s *asl.State) *trace {
+	t := p.wayTo(s)
+	p.stop(t, s)
+	return t
+}
+
+func (p *prover) stop(t *trace, s *asl.State) {
+	t.entries[s.Name]++
+	t.moves = append(t.moves, Move{s.Name, "is under way"}, Move{"", "StopExecution"}, Move{"", "the saga goes back"})
+	t.fault(s, 0, scriptStop, true)
+}
+
+// gaveUp tells that the Compensate of a step fails for good.
+func (t *trace) gaveUp(s *asl.State, name string) {
+	t.moves = append(t.moves, Move{s.Name, "its Compensate ends by " + name})
+	t.fault(s, 0, name, false)
+	t.script.Faults[len(t.script.Faults)-1].Operation = scriptUndo
 }
 
 func bodyAsks(step *asl.Step, v string) bool {
@@ -325,6 +409,22 @@ func givenUpBody(b *asl.Body) []string {
 		}
 	}
 	return all
+}
+
+// lastError is an error by which the last of the alternatives of a step's
+// Compensate may end for good, "" where none does.
+func lastError(s *asl.State) string {
+	if len(s.Step.Compensate) == 0 {
+		return ""
+	}
+	b := s.Step.Compensate[len(s.Step.Compensate)-1]
+	c := newCall(&b.Resource, b.Parameters)
+	for _, name := range append(c.usual(), stateTimeout) {
+		if givesUp(fault{name: name, timeout: name == stateTimeout}.retrier(&asl.State{Retry: b.Retry})) {
+			return name
+		}
+	}
+	return ""
 }
 
 // continues reports whether a scope, or one around it, goes on when an undo
@@ -359,23 +459,29 @@ func readsResult(t *asl.Template) bool {
 }
 
 // unassigned reports whether a state can be entered without a variable that it
-// sees having been assigned.
-func (p *prover) unassigned(s *asl.State, v string) bool {
-	for at := s; ; at = at.Flow.Owner {
-		_, _, ok := p.route(at.Flow.Start, func(from *asl.State, e *exit) bool {
-			ways := e.hop.ways
-			if len(ways) == 0 {
-				return !p.setsOn(from, e, nil, v)
-			}
-			return slices.ContainsFunc(ways, func(w *way) bool { return !p.setsOn(from, e, w, v) })
-		}, func(to *asl.State) bool { return to == at })
-		switch owner := at.Flow.Owner; {
-		case !ok:
-			return false
-		case owner == nil, owner.Type == asl.Map && owner.Map.Distributed:
-			return true
+// sees having been assigned, and tells the way.
+func (p *prover) unassigned(t *trace, s *asl.State, v string) bool {
+	legs, _, ok := p.route(s.Flow.Start, func(from *asl.State, e *exit) bool {
+		ways := e.hop.ways
+		if len(ways) == 0 {
+			return !p.setsOn(from, e, nil, v)
 		}
+		return slices.ContainsFunc(ways, func(w *way) bool { return !p.setsOn(from, e, w, v) })
+	}, func(to *asl.State) bool { return to == s })
+	switch owner := s.Flow.Owner; {
+	case !ok:
+		return false
+	case owner != nil && owner.Type == asl.Map && owner.Map.Distributed:
+		p.enter(t, s.Flow)
+	case owner != nil:
+		if !p.unassigned(t, owner, v) {
+			return false
+		}
+		t.entries[owner.Name]++
+		t.move(owner, "begins")
 	}
+	t.along(legs)
+	return true
 }
 
 // children looks at what undoes a nested execution: SAGA019.
@@ -435,7 +541,7 @@ func (p *prover) flows() []*asl.Flow {
 // SAGA010.
 func (p *prover) stuck(w *walk, i int32) {
 	s := w.nodes[i].state
-	message, fix := "", ""
+	message, fix, by := "", "", ""
 	switch {
 	case s.Type == asl.Fail && !p.takenSince(s.Flow, failure(s)):
 		message = fmt.Sprintf("%s is a Fail state that is entered after the pivot: the saga waits for a person there", s.Name)
@@ -451,9 +557,11 @@ func (p *prover) stuck(w *walk, i int32) {
 		if name == "" {
 			return
 		}
+		by = name
 		message = fmt.Sprintf("%s comes after the pivot, and its error %s is a known failure that nothing takes: the saga waits for a person there", s.Name, name)
 		fix = fmt.Sprintf("Catch %s at %s and go on, or take it off KnownFailed, so that it is tried again", name, s.Name)
 	case s.Type == asl.Choice && s.Choice.Default == nil:
+		by = stateRuntime
 		message = fmt.Sprintf("%s comes after the pivot and has no Default: where no rule holds the saga waits for a person", s.Name)
 		fix = fmt.Sprintf("Give %s a Default", s.Name)
 	default:
@@ -464,6 +572,9 @@ func (p *prover) stuck(w *walk, i int32) {
 	t.to(w, i)
 	t.entries[s.Name]++
 	t.move(s, "fails for good")
+	if by != "" {
+		t.fault(s, 0, by, false)
+	}
 	p.find("SAGA010", s, "", t, message, fix)
 	if s.Type == asl.Choice {
 		p.weaken("SAGA010", s, "")

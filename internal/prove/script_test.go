@@ -153,6 +153,9 @@ func tell(b *strings.Builder, f Finding) {
 		if x.Attempt != 0 {
 			fault += fmt.Sprintf(" attempt %d", x.Attempt)
 		}
+		if x.Operation != "" {
+			fault += " of its " + x.Operation
+		}
 		if x.Item != 0 {
 			fault += fmt.Sprintf(" item %d", x.Item)
 		}

@@ -28,6 +28,8 @@ type Fault struct {
 	Item    int    // of a Map: the item's place, from 1; 0: any
 	Fault   string // the error's name; or StopExecution, ExecutionTimeout, InFlight
 	Effect  string // "before": the call had none; "after": it had its effect, and then failed
+
+	Operation string // "compensate": of the step's Compensate; "": of the state's own call
 }
 
 // Assumption is what a Choice decides.
@@ -79,6 +81,9 @@ func (t *trace) hop(s *asl.State, h *hop) {
 	case h.inside != nil && len(h.inside.parts) > 0:
 		t.move(s, "begins")
 		t.attempts(s, h)
+		if h.gaveUp {
+			t.undoFails(s)
+		}
 		if h.tries > maxTold {
 			return
 		}
@@ -123,6 +128,17 @@ func (t *trace) attempts(s *asl.State, h *hop) {
 		}
 		t.within(s, &last)
 		t.narrow(h)
+	}
+}
+
+// undoFails tells that the Compensate of the last step that a Saga has begun fails
+// for good.
+func (t *trace) undoFails(saga *asl.State) {
+	for i := len(t.moves) - 1; i >= 0 && t.moves[i].State != saga.Name; i-- {
+		if s := stateWithin(saga, t.moves[i].State); s != nil && s.Step != nil && lastError(s) != "" {
+			t.gaveUp(s, lastError(s))
+			return
+		}
 	}
 }
 

@@ -117,15 +117,66 @@ func (p *prover) givenUp() {
 	}
 }
 
-// holdsOn reports whether a way out of a compensation leads back to it, or to
-// somebody who is waited for.
+// holdsOn reports whether a way out of a compensation leads back to it, to
+// another one that undoes the same, or to somebody who is waited for.
 func (p *prover) holdsOn(s *asl.State, w *way) bool {
 	c := w.fault.catcher(s)
 	if c == nil {
 		return false
 	}
 	_, _, ok := p.route(c.Next, func(_ *asl.State, e *exit) bool { return e.hop.turn == onward }, func(at *asl.State) bool {
-		return at == s || at.Type == asl.Task && p.call(at).awaits()
+		return at == s || at.Type == asl.Task && p.call(at).awaits() || p.undoesAll(at, s)
 	})
 	return ok
+}
+
+// undoesAll reports whether a state undoes whatever another one does.
+func (p *prover) undoesAll(s, other *asl.State) bool {
+	undoes := false
+	for _, t := range p.pairs {
+		if t.undo[other] {
+			if !t.undo[s] {
+				return false
+			}
+			undoes = true
+		}
+	}
+	return undoes
+}
+
+// undoneByAnother tells of a compensation that may have had its effect when it
+// fails, and after which another one does the same once more: SAGA005.
+func (p *prover) undoneByAnother(t *track) {
+	for _, undo := range t.undos {
+		if undo.Flow != p.program.Flow || lift(t.step, undo.Flow) == nil {
+			continue // in a flow of its own: it is a step's of that flow alone
+		}
+		edges := p.edgesOf(undo)
+		for i := range edges {
+			e := &edges[i]
+			w := slices.IndexFunc(e.hop.ways, func(w *way) bool { return w.effect == unknown })
+			if e.to == nil || e.hop.turn != failing || w < 0 {
+				continue
+			}
+			legs, other, ok := p.route(e.to, onwardOnly, func(at *asl.State) bool { return at == undo || t.undo[at] })
+			if !ok || other == undo {
+				continue
+			}
+			s := &search{p: p, step: lift(t.step, undo.Flow), undo: undo, done: func(begun) bool { return true },
+				next: func(at begun, _ *exit, _ *way) (begun, bool) { return at, true }}
+			begin, ok := s.run()
+			if !ok {
+				continue
+			}
+			told := newTrace()
+			told.along(begin)
+			told.hop(undo, &hop{turn: failing, ways: e.hop.ways[w : w+1], after: true})
+			told.along(legs)
+			told.entries[other.Name]++
+			told.move(other, "runs")
+			p.find("SAGA005", other, t.step.Name, told, fmt.Sprintf("%s may run a second time for %s, which %s may have undone when it fails by %s", other.Name, t.step.Name, undo.Name, e.hop.ways[w].label),
+				fmt.Sprintf("Let %s be tried again itself, or see to it that %s does nothing the second time", undo.Name, other.Name))
+			break
+		}
+	}
 }

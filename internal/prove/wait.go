@@ -94,18 +94,43 @@ func (p *prover) longUndo() {
 	if worst == nil || d.from(worst) <= float64(p.program.TimeoutSeconds) {
 		return
 	}
-	t := newTrace()
-	for s := worst; s != nil; {
-		l, more := d.next[s]
-		t.move(s, fmt.Sprintf("takes up to %.0f s", d.own(s)))
-		if !more {
-			break
-		}
-		s = l.state
-	}
+	t := d.tell(worst, p.program.TimeoutSeconds)
 	p.find("SAGA018", worst, "", t, fmt.Sprintf("the compensations from %s on may take %.0f s, longer than the TimeoutSeconds of the machine (%d)",
 		worst.Name, d.from(worst), p.program.TimeoutSeconds),
 		"Raise the machine's TimeoutSeconds, or lower those of the compensations and their Retry")
+}
+
+// tell tells how the compensations from a state on take longer than the machine
+// may: a step is done, what comes after it fails, and each call times out at each
+// of its tries but the last, which takes as long as it may.
+func (d *durations) tell(worst *asl.State, limit int64) *trace {
+	t := newTrace()
+	legs, _, _ := d.route(d.program.Flow.Start, func(s *asl.State, e *exit) bool { return e.hop.turn != spoiled }, func(at *asl.State) bool { return at == worst })
+	for _, l := range legs {
+		h := *l.hop
+		h.after = h.after || h.turn == failing && d.facts[l.state].isStep && len(h.ways) > 0 && h.ways[0].effect == unknown
+		t.hop(l.state, &h)
+	}
+	for s, taken := worst, 0.0; s != nil && taken <= float64(limit); {
+		t.entries[s.Name]++
+		t.move(s, fmt.Sprintf("takes up to %.0f s", d.own(s)))
+		if s.Task != nil && s.Task.TimeoutSeconds.Literal != nil {
+			d.slow(t, s, float64(limit)-taken)
+		}
+		taken += d.own(s)
+		s = d.next[s].state
+	}
+	return t
+}
+
+// slow has a Task take as long as it may, or as is needed.
+func (d *durations) slow(t *trace, s *asl.State, needed float64) {
+	limit, all := *s.Task.TimeoutSeconds.Literal, triesOf(s)
+	n := int64(1)
+	for ; n < all && d.tried(s, limit, n) <= needed; n++ {
+		t.fault(s, int(n), stateTimeout, false)
+	}
+	t.fault(s, int(n), scriptFlying, true)
 }
 
 // leadsToUndo reports whether a compensation can be entered from a state, it
@@ -156,7 +181,7 @@ func (d *durations) own(s *asl.State) float64 {
 		if s.Task.TimeoutSeconds.Literal == nil {
 			return 0
 		}
-		return d.tried(s, *s.Task.TimeoutSeconds.Literal)
+		return d.tried(s, *s.Task.TimeoutSeconds.Literal, triesOf(s))
 	case asl.Wait:
 		if s.Wait.Seconds.Literal != nil {
 			return *s.Wait.Seconds.Literal
@@ -174,14 +199,15 @@ func (d *durations) own(s *asl.State) float64 {
 // maxCounted is how many retries are counted one by one.
 const maxCounted = 1000
 
-// tried is how long a Task takes that times out at each of its tries.
-func (d *durations) tried(s *asl.State, limit float64) float64 {
+// tried is how long a Task takes that times out at that many of its tries.
+func (d *durations) tried(s *asl.State, limit float64, tries int64) float64 {
+	total := limit
 	r := fault{name: stateTimeout, timeout: true}.retrier(s)
 	if r == nil {
-		return limit
+		return total
 	}
-	total, delay := limit, float64(r.IntervalSeconds)
-	for range min(r.MaxAttempts, maxCounted) {
+	delay := float64(r.IntervalSeconds)
+	for range tries - 1 {
 		wait := delay
 		if r.MaxDelaySeconds > 0 {
 			wait = min(wait, float64(r.MaxDelaySeconds))
@@ -190,4 +216,10 @@ func (d *durations) tried(s *asl.State, limit float64) float64 {
 		delay *= r.BackoffRate
 	}
 	return total
+}
+
+// triesOf is how often a Task is tried that times out, as far as they are counted
+// one by one.
+func triesOf(s *asl.State) int64 {
+	return min(tries(fault{name: stateTimeout, timeout: true}.retrier(s)), maxCounted)
 }

@@ -63,6 +63,7 @@ type hop struct {
 	at     *asl.State // of a Parallel, Map or Saga: the state that failed, innermost
 	cut    *asl.State // … and the compensation that did
 	tries  int64      // … and how often all of it fails in this way before that counts
+	gaveUp bool       // of a Saga: a compensation failed for good
 }
 
 // exit is an edge of a state: where a hop leads, and what becomes of the marks.

@@ -26,6 +26,9 @@ const (
 	scriptOther    = "Unlisted"
 )
 
+// scriptUndo is the operation of a fault that strikes a step's Compensate.
+const scriptUndo = "compensate"
+
 // unlisted is an error's name that none of the lists has.
 func unlisted(lists []string) string {
 	name := scriptOther

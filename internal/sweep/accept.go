@@ -13,13 +13,13 @@ var rules = map[Kind][]string{
 	givenUp:       {"SAGA003", "SAGA006"},
 	undoneTwice:   {"SAGA005"},
 	undoneNever:   {"SAGA005"},
-	outOfOrder:    {"SAGA004"},
+	outOfOrder:    {"SAGA004", "SAGA005"},
 	undoneAndWell: {"SAGA008"},
 	doneAndFailed: {"SAGA007"},
-	afterPivot:    {"SAGA010"},
+	afterPivot:    {"SAGA009", "SAGA010"},
 	notTakenBack:  {"SAGA020"},
 	doneTwice:     {"SAGA015"},
-	neverEnds:     {"SAGA016", "SAGA017"},
+	neverEnds:     {"SAGA012", "SAGA016", "SAGA017"},
 	heldForGood:   {"SAGA010", "SAGA012"},
 }
 
@@ -45,7 +45,7 @@ func (w *sweeper) takesOn(a prove.Acceptance, f *Finding) bool {
 	case !slices.Contains(rules[f.Kind], a.Rule):
 		return false
 	case a.Rule == "SAGA009":
-		return stopped && a.State == ""
+		return stopped && (a.State == "" || a.State == w.saga.roles[f.Step].StopAt)
 	case a.Rule == "SAGA003" || a.Rule == "SAGA006":
 		return w.saga.isUndo(f.At) && (a.State == "" || a.State == f.At)
 	case stopped:

@@ -17,8 +17,9 @@ import (
 type bare struct {
 	choices map[string]int // Choice → its place among them, which its ways go by
 	places  map[string]int // every state → its place in the text
-	spoil   string         // a state that is no Task, and whose expression fails
+	spoil   string         // a state whose own expression fails
 	fatal   bool           // … so that nothing catches that
+	after   bool           // … after the state's work
 }
 
 // The limits that are computed at run time, and how long a Wait waits that asks
@@ -100,19 +101,59 @@ func (b *bare) state(name string, v value.Value) value.Value {
 // spoilt is a state whose expression fails: a path that finds nothing, which no
 // Catch takes, or a JSONata error.
 func (b *bare) spoilt(v *value.Builder) value.Value {
-	if !b.fatal && v.Get("Type").AsString() != "Choice" {
-		v.Set("Output", value.NewString("{% $error('spoilt') %}"))
+	kind := v.Get("Type").AsString()
+	works := kind == "Task" || kind == "Parallel" || kind == "Map" || kind == "Saga"
+	if !b.fatal && kind != "Choice" {
+		field := "Output"
+		if works && !b.after {
+			field = map[string]string{"Map": "ItemSelector"}[kind]
+			if field == "" {
+				field = "Arguments"
+			}
+		}
+		v.Set(field, value.NewString("{% $error('spoilt') %}"))
 		return v.Object()
 	}
 	out := value.NewBuilder(8)
-	copyTo(out, v.Object(), "Type", "Next", "End", "Retry", "Catch", "Seconds", "Branches", "ItemProcessor", "StartAt", "States",
-		"Recovery", "MaxForwardAttempts", "OnCompensationFailure", "OnStop")
-	out.Set("InputPath", value.NewString("$.nothing"))
-	if v.Get("Type").AsString() == "Choice" {
+	for name, m := range v.Object().Members() {
+		switch name {
+		case "QueryLanguage", "Choices", "Items", "ItemSelector":
+		case "Arguments":
+			out.Set("Parameters", m)
+		case "Compensate", "Confirm", "Query":
+			out.Set(name, inPaths(m))
+		default:
+			out.Set(name, m)
+		}
+	}
+	if works && b.after {
+		out.Set("ResultSelector", value.NewObject(value.Member{Name: "spoilt.$", Value: value.NewString("$.nothing")}))
+	} else {
+		out.Set("InputPath", value.NewString("$.nothing"))
+	}
+	if kind == "Choice" {
 		next := v.Get("Choices").At(0).Get("Next")
 		out.Set("Choices", value.NewArray([]value.Value{value.NewObject(value.Member{Name: "Variable", Value: value.NewString("$")},
 			value.Member{Name: "IsPresent", Value: value.NewBool(true)}, value.Member{Name: "Next", Value: next})}))
-		copyTo(out, v.Object(), "Default")
+	}
+	return out.Object()
+}
+
+// inPaths is a body, or several, of a state whose query language is JSONPath.
+func inPaths(v value.Value) value.Value {
+	if v.Kind() == value.Array {
+		var all []value.Value
+		for _, body := range v.Items() {
+			all = append(all, inPaths(body))
+		}
+		return value.NewArray(all)
+	}
+	out := value.NewBuilder(v.Len())
+	for name, m := range v.Members() {
+		if name == "Arguments" {
+			name = "Parameters"
+		}
+		out.Set(name, m)
 	}
 	return out.Object()
 }
@@ -273,6 +314,17 @@ func contains(all []string, s string) bool {
 	return false
 }
 
+// tolerance is how many items may fail: where it is some, but not all, one of the
+// two.
+func (b *bare) tolerance(out *value.Builder, v value.Value, name string, one, all int64) {
+	if n, some := seconds(v, name, one); n > 0 && some {
+		if n < all {
+			n = one
+		}
+		out.Set(name, value.NewInt(min(n, all)))
+	}
+}
+
 // mapping is a Map of two items.
 func (b *bare) mapping(out *value.Builder, v value.Value) {
 	var items []value.Value
@@ -280,11 +332,11 @@ func (b *bare) mapping(out *value.Builder, v value.Value) {
 		items = append(items, value.NewInt(int64(i+1)))
 	}
 	out.Set("Items", value.NewArray(items))
-	for _, name := range []string{"MaxConcurrency", "ToleratedFailureCount", "ToleratedFailurePercentage"} {
-		if v.Get(name).Kind() == value.Number {
-			copyTo(out, v, name)
-		}
+	if v.Get("MaxConcurrency").Kind() == value.Number {
+		copyTo(out, v, "MaxConcurrency")
 	}
+	b.tolerance(out, v, "ToleratedFailureCount", 1, bareItems)
+	b.tolerance(out, v, "ToleratedFailurePercentage", 100/bareItems, 100)
 	copyTo(out, v, "Label")
 	processor := v.Get("ItemProcessor")
 	if processor.IsAbsent() {

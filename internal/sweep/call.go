@@ -62,7 +62,7 @@ func (p *process) Call(ctx context.Context, t integration.Task) (value.Text, err
 		text, err = w.perform(c)
 		delay = flightTime(w, c)
 	default:
-		if !c.troubled || c.trouble.after || c.trouble.kind == twice {
+		if !c.troubled || c.trouble.after || c.trouble.kind == twice || c.trouble.kind == large {
 			text, err = w.perform(c)
 		}
 	}
@@ -77,6 +77,9 @@ func (p *process) Call(ctx context.Context, t integration.Task) (value.Text, err
 		text = value.Text{}
 	}
 	w.answered(c, err)
+	if c.trouble.kind == large {
+		return value.Text{}, integration.TooLarge(t)
+	}
 	return text, err
 }
 
@@ -213,7 +216,7 @@ func (w *world) arrive(t *integration.Task) (*call, int64) {
 	e.maybe = e.maybe || c.op == integration.Forward && t.Attempt > c.attempt // it may have been sent by a process that died
 	w.sent(c)
 	for i := range w.plan.faults {
-		if f := &w.plan.faults[i]; f.kind == stop && f.commit == 0 && f.isAt(c.point) && w.struck[i].met < 0 {
+		if f := &w.plan.faults[i]; f.kind == stop && f.after && f.commit == 0 && f.isAt(c.point) && w.struck[i].met < 0 {
 			w.strikes(i)
 			w.after(1, w.stopped)
 		}
@@ -277,8 +280,11 @@ func (w *world) stepOf(id, state string) *effect {
 		return nil
 	}
 	line, item := w.lineageOf(execution, uint32(entry))
-	if line == nil {
+	if line == nil && !w.saga.isExpress(state) {
 		return nil
+	}
+	if line == nil {
+		item = w.itemOf(execution)
 	}
 	e := &effect{id: id, line: line, execution: execution}
 	e.point = point{state: state, item: item, entry: 1, nth: 1}
@@ -293,4 +299,14 @@ func (w *world) stepOf(id, state string) *effect {
 	w.effects[id] = e
 	w.order = append(w.order, e)
 	return e
+}
+
+// itemOf is the item for which an Express child runs, in the order in which they
+// were first heard of.
+func (w *world) itemOf(execution store.ID) int {
+	if w.items[execution] == 0 {
+		w.express++
+		w.items[execution] = w.express
+	}
+	return w.items[execution]
 }

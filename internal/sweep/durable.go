@@ -20,9 +20,13 @@ type durable struct {
 	within  map[frameKey]uint32 // the entry of its parent's state at which a thread began
 	items   map[store.ID]int    // of the children of a distributed Map
 	chosen  []choosing
-	left    map[eventKey]string // Choices that were left by an event
-	entered map[string]int      // of each Choice
-	holds   map[string]int      // by state
+	events  map[eventKey]happened
+	came    map[eventKey]bool           // how a Parallel, Map or Saga ended that was entered by an event: well or not
+	ended   map[store.ID]machine.Status // of the children of a distributed Map
+	left    map[eventKey]string         // Choices that were left by an event
+	entered map[string]int              // how often each Choice was left, and each Task begun
+	holds   map[string]int              // by state
+	express int                         // Express children heard of
 }
 
 type frameKey struct {
@@ -35,6 +39,13 @@ type eventKey struct {
 	event int64
 }
 
+// happened is an event of a history.
+type happened struct {
+	kind  machine.EventType
+	prev  int64
+	state string
+}
+
 // choosing is a Choice that was made.
 type choosing struct {
 	choice string
@@ -45,7 +56,8 @@ type choosing struct {
 }
 
 func newDurable(w *world) durable {
-	return durable{w: w, frames: map[frameKey]*machine.Frame{}, within: map[frameKey]uint32{}, items: map[store.ID]int{}, left: map[eventKey]string{}, entered: map[string]int{}, holds: map[string]int{}}
+	return durable{w: w, frames: map[frameKey]*machine.Frame{}, within: map[frameKey]uint32{}, items: map[store.ID]int{},
+		events: map[eventKey]happened{}, came: map[eventKey]bool{}, ended: map[store.ID]machine.Status{}, left: map[eventKey]string{}, entered: map[string]int{}, holds: map[string]int{}}
 }
 
 // enter takes note of a commit that was made.
@@ -97,7 +109,14 @@ func (d *durable) event(id store.ID, e *machine.Event) {
 		delete(d.left, eventKey{id, e.Prev})
 		d.chose(choice, e.State)
 	}
+	d.events[eventKey{id, e.ID}] = happened{e.Type, e.Prev, e.State}
 	switch e.Type {
+	case machine.TaskStateEntered:
+		d.w.about(e.State)
+	case machine.ParallelStateSucceeded, machine.MapStateSucceeded:
+		d.over(id, e, true)
+	case machine.ParallelStateFailed, machine.MapStateFailed:
+		d.over(id, e, false)
 	case machine.ChoiceStateExited:
 		d.left[eventKey{id, e.ID}] = e.State
 	case machine.ExecutionSucceeded:
@@ -113,8 +132,35 @@ func (d *durable) event(id store.ID, e *machine.Event) {
 	}
 }
 
+// over notes how the Parallel, Map or Saga ended that an event speaks of: that
+// whose Entered is the first on the way back that nothing has left since.
+func (d *durable) over(id store.ID, e *machine.Event, well bool) {
+	within, exited := 0, false
+	for at := e.Prev; at != 0; {
+		h := d.events[eventKey{id, at}]
+		switch h.kind {
+		case machine.ParallelStateExited, machine.MapStateExited:
+			within++
+		case machine.ParallelStateFailed, machine.MapStateFailed:
+			if !exited { // else its Exited was counted
+				within++
+			}
+		case machine.ParallelStateEntered, machine.MapStateEntered:
+			if within == 0 {
+				d.came[eventKey{id, at}] = well
+				d.w.joined(eventKey{id, at}, d.w.runs.States[h.state], well)
+				return
+			}
+			within--
+		}
+		exited = h.kind == machine.ParallelStateExited || h.kind == machine.MapStateExited
+		at = h.prev
+	}
+}
+
 func (d *durable) ends(id store.ID, s machine.Status, e *machine.Event) {
 	if id != d.id {
+		d.ended[id] = s
 		return
 	}
 	d.status = s
@@ -137,9 +183,10 @@ func (d *durable) chose(choice, next string) {
 
 // place is a place around a step: a thread, and which entry of a state it was at.
 type place struct {
-	frame machine.FrameID
-	entry uint32
-	kind  uint8
+	frame   machine.FrameID
+	entry   uint32
+	entered int64 // the event of that
+	scoped  bool  // the thread is that of a Saga state
 }
 
 // lineage is where a step stood: the threads around it from the machine's own
@@ -155,7 +202,7 @@ func (d *durable) lineageOf(id store.ID, entry uint32) (line lineage, item int) 
 		}
 		within := 0
 		for {
-			line = append(lineage{{f.ID, f.Entry, uint8(f.Kind)}}, line...)
+			line = append(lineage{{f.ID, f.Entry, f.EnteredEvent, f.Kind == machine.Scoped}}, line...)
 			if f.Kind == machine.Item && within == 0 {
 				within = f.Index + 1
 			}

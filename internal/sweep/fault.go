@@ -30,6 +30,7 @@ const (
 	late                      // the request arrives when nobody waits for it any more
 	twice                     // the request, and the answer by a token, arrive twice
 	flying                    // it is under way for as long as anything else goes on
+	large                     // it is answered well, by more than a result may hold
 )
 
 // String is the trouble in words.
@@ -52,6 +53,8 @@ func (t trouble) String() string {
 		s = "is delivered twice"
 	case flying:
 		s = "is under way for long"
+	case large:
+		s = "is answered well, by more than a result may hold"
 	}
 	switch {
 	case t.first != "":
@@ -123,7 +126,13 @@ func (s *saga) menu(state *asl.State, op integration.Operation) []trouble {
 	return all
 }
 
-const timeout = "States.Timeout"
+// The names that the language itself gives.
+const (
+	timeout      = "States.Timeout"
+	stateRuntime = "States.Runtime"
+	stateQuery   = "States.QueryEvaluationError"
+	stateLimit   = "States.DataLimitExceeded"
+)
 
 func isSet(q *asl.Quantity) bool { return q.Literal != nil || q.Path != nil || q.Query != nil }
 

@@ -75,7 +75,7 @@ func (w *world) judgeStanding(e *effect) {
 	if !r.Acts {
 		return
 	}
-	if w.runs.States[e.state].Scope != nil {
+	if w.saga.isCovered(e.state) {
 		w.judgeScoped(e)
 		return
 	}
@@ -113,15 +113,19 @@ func (w *world) judgeScoped(e *effect) {
 	s := w.runs.States[e.state]
 	p := problem{kind: left, step: e.state, item: e.item, point: e.point}
 	switch {
-	case w.well() && (e.well || e.toldYes) && !w.superseded(e):
+	case w.endedWell(e) && (e.well || e.toldYes):
 		if s.Step != nil && s.Step.Confirm != nil && !e.confirmed {
 			p.kind = unconfirmed
 			w.problem(p)
 		}
 		return
+	case e.past && (s.Step == nil || s.Step.Compensate == nil):
+		return // there is nothing by which it could be undone, and nothing has to be
+	case w.continues(s) && e.undoWaits && e.undoTries == 1 && !e.undoRefused:
+		p.kind = givenUp
 	case w.abandoned, w.continues(s) && e.undoWaits:
 		return // as its author, or a person, decided
-	case !w.well() && w.saga.roles[e.state].Irrevocable:
+	case w.saga.roles[e.state].Irrevocable:
 		p.kind = notTakenBack
 	}
 	w.problem(p)
@@ -135,6 +139,24 @@ func (w *world) continues(s *asl.State) bool {
 		}
 	}
 	return false
+}
+
+// endedWell reports whether the saga in which a step stands ended well, and all
+// that is around the step within it.
+func (w *world) endedWell(e *effect) bool {
+	if status, child := w.ended[e.execution]; child && status != machine.Succeeded {
+		return false
+	}
+	for i, at := range e.line[:max(0, len(e.line)-1)] {
+		well, known := w.came[eventKey{e.execution, at.entered}]
+		if known && !well {
+			return false
+		}
+		if w.runs.Saga == nil && e.line[i+1].scoped { // the saga itself
+			return known && !w.superseded(e)
+		}
+	}
+	return w.well() && !w.superseded(e)
 }
 
 // superseded reports whether the branch, item or scope in which a step stood was
@@ -182,7 +204,9 @@ func (w *world) judgeEnd() {
 	switch {
 	case w.well() && w.saga.plain && w.rollback && undone >= 0 && !w.pivoted:
 		w.problem(problem{kind: undoneAndWell, step: w.order[undone].state, point: w.order[undone].point})
-	case !w.well() && w.plan.steps > 0 && w.doneBefore == w.plan.steps && !w.abandoned && !w.leaves():
+	case w.well() && w.returned:
+		w.problem(problem{kind: undoneAndWell, step: w.lastState()})
+	case !w.well() && w.plan.steps > 0 && w.doneBefore == w.plan.steps && !w.abandoned && !w.leaves() && !w.saga.isBeside(w.plan.faults[0].point.state):
 		w.problem(problem{kind: doneAndFailed, step: w.plan.faults[0].point.state})
 	case !w.well() && w.pivoted && !w.abandoned:
 		w.problem(problem{kind: afterPivot, step: w.lastState()})
@@ -226,6 +250,9 @@ func (w *world) said(p problem) string {
 	case doneAndFailed:
 		return fmt.Sprintf("all steps were done when %s failed, and %s", name, ended)
 	case afterPivot:
+		if p.what != "" {
+			return fmt.Sprintf("%s is held although the pivot is done, by %s, which is known to last", name, p.what)
+		}
 		return fmt.Sprintf("%s although the pivot is done", ended)
 	case notTakenBack:
 		return fmt.Sprintf("%s can't be taken back, and the saga was undone", name)

@@ -21,6 +21,7 @@ type ledger struct {
 	sleeping []sleeper
 	clock    int  // counts what was done and undone
 	rollback bool // plain ASL: something was undone, and no step begun since
+	returned bool // a Saga of the machine was undone, and no step begun since
 	pivoted  bool
 
 	abandoned bool
@@ -40,6 +41,7 @@ type effect struct {
 	done      int  // when it had its effect; 0: it had none
 	fenced    bool // it never happens any more
 	backwards bool // plain ASL: begun on the way back
+	past      bool // begun when its saga could go forward alone
 
 	undone      int    // when its effect was taken back; 0: it was not
 	undoneBy    string // the key under which
@@ -47,6 +49,8 @@ type effect struct {
 	undoTries   int    // calls of its compensations
 	undoWaits   bool   // the last of them has failed
 	undoRefused bool   // … by an error that the participant itself named
+	undoneAt    string // plain ASL: the state that took it back
+	undoHeard   bool   // … and knows of it
 	confirmed   bool
 	toldNo      bool // a Query said that it did not happen
 	toldYes     bool
@@ -68,6 +72,7 @@ func (l *ledger) sent(c *call) {
 		c.step.sent++
 		c.step.open++
 		c.step.backwards = c.step.backwards || l.rollback
+		c.step.past = c.step.past || l.pivoted || l.w.saga.onlyForward(c.state)
 		if c.step.undone > 0 {
 			l.w.problem(problem{kind: sentAfterUndo, step: c.state, point: c.point})
 		}
@@ -76,10 +81,9 @@ func (l *ledger) sent(c *call) {
 	}
 }
 
-// undoes reports whether a call of plain ASL is a compensation.
-func (l *ledger) undoes(c *call) bool {
-	return len(l.w.saga.roles[c.state].Undoes) > 0 && l.w.runs.States[c.state].Scope == nil
-}
+// undoes reports whether a state's own call is a compensation: of plain ASL, or
+// made by hand in a saga.
+func (l *ledger) undoes(c *call) bool { return len(l.w.saga.roles[c.state].Undoes) > 0 }
 
 // troubles notes what a trouble lets the saga know of a forward call.
 func (l *ledger) troubles(c *call) {
@@ -128,13 +132,16 @@ func (l *ledger) answered(c *call, err error) {
 		for _, of := range l.undone(c) {
 			of.undoWaits, of.undoRefused = err != nil, c.trouble.effect == integration.EffectNamed
 		}
+		for _, of := range l.order {
+			of.undoHeard = of.undoHeard || err == nil && of.undoneBy == c.key
+		}
 		if l.w.saga.isUndo(c.state) {
 			l.rollback = true
 		}
 	case err == nil:
 		e.well = true
-		if l.w.saga.plain && l.w.saga.begins(c.state) {
-			l.rollback = false
+		if l.w.saga.begins(c.state) {
+			l.rollback, l.returned = l.rollback && !l.w.saga.plain, false
 		}
 		if l.w.saga.roles[c.state].Pivot {
 			l.pivoted = true
@@ -237,23 +244,25 @@ func (l *ledger) undone(c *call) []*effect {
 // undoBegins looks at a compensation as it is called.
 func (l *ledger) undoBegins(c *call) {
 	for _, e := range l.undone(c) {
+		if c.attempt == 1 {
+			e.undoTries = 0
+		}
 		e.undoTries++
 	}
-	if c.op == integration.Compensate {
+	of := l.w.saga.roles[c.state].TakesBack
+	if c.op == integration.Compensate && (of == "" || of == c.state) {
 		l.owed(c, c.step)
 		return
 	}
-	if c.attempt > 1 || !l.w.saga.isUndo(c.state) {
+	names := []string{of} // it calls what undoes another step
+	if c.op != integration.Compensate {
+		names = l.w.saga.roles[c.state].Undoes
+	}
+	if c.attempt > 1 || c.op != integration.Compensate && !l.w.saga.isUndo(c.state) {
 		return
 	}
-	begun := false
-	for _, name := range l.w.saga.roles[c.state].Undoes {
-		for _, e := range l.order {
-			begun = begun || e.state == name && e.sent > 0
-		}
-	}
-	if !begun {
-		l.w.problem(problem{kind: undoneNever, step: l.w.saga.roles[c.state].Undoes[0], point: c.point})
+	if !slices.ContainsFunc(l.order, func(e *effect) bool { return slices.Contains(names, e.state) && e.sent > 0 }) {
+		l.w.problem(problem{kind: undoneNever, step: names[0], point: c.point})
 	}
 }
 
@@ -284,17 +293,18 @@ func (w *world) undo(c *call, all []*effect) {
 			e.undoneBy = c.key
 		}
 		if e.done > 0 && e.undone == 0 {
-			e.undone, e.strayUndo = w.clock, c.stray
+			e.undone, e.strayUndo, e.undoneAt = w.clock, c.stray, c.state
 			e.undoWaits = false
 		}
 	}
 }
 
 // undoneAgain tells of a compensation of plain ASL for whose step there is
-// nothing left to undo, under another key than that which undid it.
+// nothing left to undo, under another key than that which undid it. A state that
+// does not know that it did so tries again.
 func (w *world) undoneAgain(c *call) {
 	for _, e := range w.order {
-		if slices.Contains(w.saga.roles[c.state].Undoes, e.state) && e.undone > 0 && e.undoneBy != c.key {
+		if slices.Contains(w.saga.roles[c.state].Undoes, e.state) && e.undone > 0 && e.undoneBy != c.key && (e.undoHeard || e.undoneAt != c.state) {
 			w.problem(problem{kind: undoneTwice, step: e.state, point: c.point})
 			return
 		}
@@ -308,17 +318,24 @@ func (w *world) wanted(choice string, way int) int {
 	if steps == nil || !w.rollbackBegan(choice) {
 		return -1
 	}
-	rest := -1
+	rest, begun := -1, -1
 	for i, step := range steps {
 		if step == "" {
 			rest = i
 			continue
 		}
 		for _, e := range w.order {
-			if e.state == step && e.undone == 0 && (e.done > 0 || e.maybe) && !e.undoWaits {
+			switch {
+			case e.state != step || e.undone > 0:
+			case (e.done > 0 || e.maybe) && !e.undoWaits:
 				return i
+			default:
+				begun = i
 			}
 		}
+	}
+	if rest < 0 {
+		return begun
 	}
 	return rest
 }
@@ -363,6 +380,26 @@ func (w *world) isEndless(c *call) bool {
 	}
 	return slices.ContainsFunc(retry, func(r asl.Retrier) bool { return r.MaxAttempts >= asl.MaxSeconds }) ||
 		state.Scope != nil && (w.pivoted || c.op == integration.Confirm)
+}
+
+// joined takes note that a Parallel, Map or Saga has ended. A saga that is over
+// has no pivot any more.
+func (w *world) joined(at eventKey, s *asl.State, well bool) {
+	if s == nil || s.Type != asl.Saga || s.Scope != nil {
+		return
+	}
+	w.pivoted = false
+	for _, e := range w.order {
+		if !well && s.Flow.Owner == nil && e.undoTries > 0 && e.isWithin(at) {
+			w.returned = true
+		}
+	}
+}
+
+// isWithin reports whether a step stands in a Parallel, Map or Saga that was
+// entered by an event.
+func (e *effect) isWithin(at eventKey) bool {
+	return e.execution == at.id && slices.ContainsFunc(e.line, func(p place) bool { return p.entered == at.event })
 }
 
 // isBroken reports whether the engine itself is at fault.

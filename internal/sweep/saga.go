@@ -46,7 +46,7 @@ func newSaga(in Input) (*saga, error) {
 	if side == nil {
 		side = prove.Propose(written)
 	}
-	if s.roles, err = prove.Cast(prove.Input{Program: written, Sidecar: side}); err != nil {
+	if s.roles, err = prove.Cast(prove.Input{Program: written, Sidecar: side, Nested: in.Nested}); err != nil {
 		return nil, err
 	}
 	s.refuses = side.Refusals
@@ -87,8 +87,8 @@ func newSaga(in Input) (*saga, error) {
 }
 
 // spoilt is what runs, but that an expression of a state fails.
-func (s *saga) spoilt(state, err string) (*asl.Program, error) {
-	b := &bare{choices: map[string]int{}, places: map[string]int{}, spoil: state, fatal: err == "States.Runtime"}
+func (s *saga) spoilt(f *prove.Fault) (*asl.Program, error) {
+	b := &bare{choices: map[string]int{}, places: map[string]int{}, spoil: f.State, fatal: f.Fault == stateRuntime, after: f.Effect == "after"}
 	p, _, problem := compile([]byte(b.machine(s.tree).Text().String()))
 	return p, problem
 }
@@ -229,6 +229,64 @@ func (s *saga) isAside(state string) bool {
 func (s *saga) begins(state string) bool {
 	r := s.roles[state]
 	return s.isStep(state) || r.Acts && !r.Irrevocable && r.Forward && len(r.Undoes) == 0
+}
+
+// onlyForward reports whether a state stands in a saga that never goes back.
+func (s *saga) onlyForward(state string) bool {
+	scope := s.runs.States[state].Scope
+	for scope != nil && scope.Outer != nil {
+		scope = scope.Outer
+	}
+	return scope != nil && scope.Recovery == asl.Forward
+}
+
+// isCovered reports whether a state stands in a saga, or in Express children that
+// one starts: they are no steps of it, and still it is to leave nothing behind.
+func (s *saga) isCovered(state string) bool {
+	for at := s.runs.States[state]; at != nil; at = at.Flow.Owner {
+		if at.Scope != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// isExpress reports whether a state runs in Express children of a Map: the engine
+// keeps them in memory alone.
+func (s *saga) isExpress(state string) bool {
+	for at := s.runs.States[state].Flow.Owner; at != nil; at = at.Flow.Owner {
+		if at.Type == asl.Map && at.Map.Express {
+			return true
+		}
+	}
+	return false
+}
+
+// isBeside reports whether there may be steps to do yet beside a state, in another
+// branch or item.
+func (s *saga) isBeside(state string) bool {
+	at := s.runs.States[state]
+	for owner := at.Flow.Owner; owner != nil; at, owner = owner, owner.Flow.Owner {
+		switch owner.Type {
+		case asl.Map:
+			if s.holdsStep(owner.Map.Processor) {
+				return true
+			}
+		case asl.Parallel:
+			for _, branch := range owner.Parallel.Branches {
+				if branch != at.Flow && s.holdsStep(branch) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (s *saga) holdsStep(f *asl.Flow) bool {
+	return slices.ContainsFunc(f.States, func(state *asl.State) bool {
+		return slices.ContainsFunc(tasksOf(state), func(task *asl.State) bool { return s.begins(task.Name) })
+	})
 }
 
 // isRetried reports whether a state is entered anew by the Retry of what it

@@ -142,6 +142,9 @@ func (w *sweeper) scripted(f prove.Fault, good *outcome) ([]scripted, error) {
 		return nil, fmt.Errorf("the script names %q, which the definition does not have", f.State)
 	}
 	at := point{state: f.State, entry: f.Entry, item: f.Item, attempt: f.Attempt}
+	if f.Operation != "" {
+		return w.scriptedBody(f, at)
+	}
 	one := fault{number: -1, point: at, trouble: trouble{name: f.Fault, after: f.Effect == "after", always: f.Attempt == 0}}
 	one.point.attempt = max(1, one.point.attempt)
 	switch {
@@ -149,7 +152,7 @@ func (w *sweeper) scripted(f prove.Fault, good *outcome) ([]scripted, error) {
 		var all []scripted
 		for _, task := range tasksOf(state) {
 			at.state = task.Name
-			all = append(all, scripted{fault: fault{kind: stop, number: -1, point: at, after: true}})
+			all = append(all, scripted{fault: fault{kind: stop, number: -1, point: at, after: f.Effect == "after"}})
 		}
 		return all, nil
 	case f.Fault == "ExecutionTimeout":
@@ -158,9 +161,12 @@ func (w *sweeper) scripted(f prove.Fault, good *outcome) ([]scripted, error) {
 			all = append(all, scripted{fault: fault{kind: expiry, number: -1, seconds: s + 1}})
 		}
 		return all, nil
-	case state.Type != asl.Task:
-		p, err := w.saga.spoilt(f.State, f.Fault)
+	case state.Type != asl.Task || f.Fault == stateRuntime || f.Fault == stateQuery:
+		p, err := w.saga.spoilt(&f)
 		return []scripted{{spoilt: p}}, err
+	case f.Fault == stateLimit && !w.saga.roles[f.State].Awaited:
+		one.trouble = trouble{kind: large, name: stateLimit, after: true, always: f.Attempt == 0 && takes(state.Retry, one.trouble)}
+		return []scripted{{fault: one}}, nil
 	case f.Fault == "InFlight" && w.saga.roles[f.State].Awaited && !isSet(&state.Task.TimeoutSeconds):
 		one.trouble.kind = silent // nothing but the answer ends it
 		return []scripted{{fault: one}}, nil
@@ -175,7 +181,7 @@ func (w *sweeper) scripted(f prove.Fault, good *outcome) ([]scripted, error) {
 	}
 	one.trouble.effect = w.effectOf(f)
 	one.trouble.always = f.Attempt == 0 && takes(state.Retry, one.trouble)
-	one.trouble.soft = strings.HasPrefix(f.Fault, "States.") && one.trouble.effect == integration.EffectUnknown && f.Fault != timeout && f.Fault != "States.TaskFailed"
+	one.trouble.soft = f.Fault == stateLimit || f.Fault == "States.ResultPathMatchFailure"
 	one.number = w.numbered(one)
 	var all []scripted
 	for delay := range w.beside(state) + 1 {
@@ -183,6 +189,28 @@ func (w *sweeper) scripted(f prove.Fault, good *outcome) ([]scripted, error) {
 		all = append(all, scripted{fault: one})
 	}
 	return all, nil
+}
+
+// scriptedBody is a fault that strikes the call of a step's Compensate.
+func (w *sweeper) scriptedBody(f prove.Fault, at point) ([]scripted, error) {
+	state := w.saga.runs.States[f.State]
+	i := slices.IndexFunc(opOrder[:], func(op integration.Operation) bool { return op.String() == f.Operation })
+	if state == nil || i <= 0 || body(state, opOrder[i]) == nil {
+		return nil, fmt.Errorf("the script strikes the %s of %q, which the definition does not have", f.Operation, f.State)
+	}
+	at.op, at.attempt = opOrder[i], max(1, at.attempt)
+	one := fault{number: -1, point: at, trouble: trouble{name: f.Fault, after: f.Effect == "after", effect: integration.EffectUnknown}}
+	if f.Fault == timeout {
+		one.trouble.kind = silent
+	}
+	for _, way := range prove.BodyWays(body(w.saga.written.States[f.State], at.op)) {
+		if way.Error == f.Fault {
+			one.trouble.effect = effectOf(way.Effect)
+		}
+	}
+	one.trouble.always = f.Attempt == 0 && takes(body(state, at.op).Retry, one.trouble)
+	one.number = w.numbered(one)
+	return []scripted{{fault: one}}, nil
 }
 
 // numbered is the place of a script's trouble in the menu of its call, -1 where

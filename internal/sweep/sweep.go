@@ -28,6 +28,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/clockwork"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/prove"
@@ -38,6 +39,10 @@ import (
 type Input struct {
 	Definition []byte
 	Sidecar    *prove.Sidecar // nil: pairs are taken from names, as [prove.Propose] does
+
+	// Nested gives the program of a nested state machine by its ARN, of which it is
+	// asked whether it does anything; nil where it is not known. Nil: none is known.
+	Nested func(arn string) *asl.Program
 
 	// Input is the execution's input. Zero: the flow alone is swept, without its
 	// data. Every Choice goes every way, Maps have two items, no expression is

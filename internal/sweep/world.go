@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/clockwork"
@@ -255,6 +256,18 @@ func (w *world) committed() {
 	}
 }
 
+// about does what is to happen just before a state's call is sent.
+func (w *world) about(state string) {
+	w.entered[state]++
+	for i := range w.plan.faults {
+		if f := &w.plan.faults[i]; f.kind == stop && !f.after && f.commit == 0 && f.point.state == state && max(1, f.point.entry) == w.entered[state] && w.struck[i].met < 0 {
+			w.strikes(i)
+			w.seq++
+			w.queue.push(happening{at: 0, seq: w.seq, do: w.stopped}) // before all else
+		}
+	}
+}
+
 // strikes notes that a fault of the plan happens.
 func (w *world) strikes(i int) {
 	w.struck[i] = strike{len(w.met), w.commits}
@@ -270,6 +283,9 @@ func (w *world) attend(id store.ID, held *machine.Event) {
 	hold := held.Saga
 	at := held.State + " " + hold.Word
 	w.holds[at]++
+	if step := w.runs.States[held.State].Step; w.pivoted && hold.Word == integration.Forward.String() && held.Error != nil && step != nil && slices.Contains(step.KnownFailed, *held.Error) {
+		w.problem(problem{kind: afterPivot, step: held.State, what: *held.Error})
+	}
 	r := machine.Resolution{Hold: hold.Hold, Verb: machine.Retry, Operator: "sweep", Reason: "the participant was seen to"}
 	if w.holds[at] > mostHolds {
 		w.problem(problem{kind: heldForGood, step: held.State})

@@ -1,0 +1,73 @@
+package sweep
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/prove"
+	"github.com/backstep/backstep/internal/value"
+)
+
+var functions = regexp.MustCompile(`\bfn:(\w+)`)
+
+// TestScripts holds proof and sweep against each other, of the definitions in
+// the proof's own scripts.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("../prove/testdata/*.txtar")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d scripts, %v", len(files), err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sections := map[string]string{}
+		for _, f := range archive.Files {
+			sections[f.Name] = functions.ReplaceAllString(string(f.Data), "arn:aws:lambda:us-east-1:123456789012:function:$1")
+		}
+		for _, f := range archive.Files {
+			if name, is := strings.CutSuffix(f.Name, ".yaml"); is {
+				t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar")+"/"+name, func(t *testing.T) { both(t, name, sections) })
+			}
+		}
+	}
+}
+
+// both proves and sweeps a definition. Where its data decides, name.input and
+// name.answers hold what it runs with.
+func both(t *testing.T, name string, sections map[string]string) {
+	in := Input{Definition: []byte(sections[name+".yaml"])}
+	var err error
+	if text, ok := sections[name+".saga"]; ok {
+		if in.Sidecar, err = prove.ParseSidecar(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, ok := sections[name+".input"]; ok {
+		in.Input = value.Checked(text)
+	}
+	if text, ok := sections[name+".answers"]; ok {
+		in.Answers = map[string]value.Text{}
+		for state, answer := range value.Checked(text).Decode().Members() {
+			in.Answers[state] = answer.Text()
+		}
+	}
+	in.Nested = func(arn string) *asl.Program {
+		if text, ok := sections[name+".nested/"+arn[strings.LastIndexByte(arn, ':')+1:]]; ok {
+			return program(t, []byte(text))
+		}
+		return nil
+	}
+	p := program(t, in.Definition)
+	proof, err := prove.Prove(prove.Input{Program: p, Sidecar: in.Sidecar, Nested: in.Nested})
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, p, in, proof)
+}
