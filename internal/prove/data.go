@@ -41,10 +41,23 @@ func asksFor(s *asl.State, variable string) bool {
 }
 
 func asksIn(t *asl.Template, text string) bool {
-	if t == nil {
+	switch {
+	case t == nil:
 		return false
+	case t.Query != nil:
+		return asks(t.Query.Text, text)
 	}
-	return strings.Contains(strings.ReplaceAll(render(t), " ", ""), text)
+	return slices.ContainsFunc(t.Object, func(m asl.TemplateMember) bool { return asksIn(m.Value, text) }) ||
+		slices.ContainsFunc(t.Array, func(item *asl.Template) bool { return asksIn(item, text) })
+}
+
+// asks reports whether an expression asks for something, and says what it is where
+// that is not there: a condition without its else is nothing then, which fails.
+func asks(query, text string) bool {
+	query = strings.Join(strings.Fields(query), "")
+	_, rest, asked := strings.Cut(query, text)
+	_, rest, condition := strings.Cut(rest, "?")
+	return asked && (!condition || strings.Contains(rest, ":"))
 }
 
 func (p *prover) assignedSomewhere(v string) bool {

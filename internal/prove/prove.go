@@ -16,7 +16,7 @@
 // facts.go (the edges), walk.go and join.go (the abstract machine), track.go
 // (the steps that are followed), trace.go (paths, and scripts that take them),
 // then the rules by what they look at: leak.go, left.go, undo.go, order.go,
-// pivot.go, wait.go, data.go, and saga.go and crossed.go for the extension. cast.go
+// pivot.go, wait.go, data.go, and saga.go, stop.go and crossed.go for the extension. cast.go
 // tells others what the Tasks are to their saga.
 package prove
 

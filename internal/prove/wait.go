@@ -123,14 +123,21 @@ func (d *durations) tell(worst *asl.State, limit int64) *trace {
 	return t
 }
 
-// slow has a Task take as long as it may, or as is needed.
-func (d *durations) slow(t *trace, s *asl.State, needed float64) {
+// slow has a Task take as long as it may, or, where that is less, as it takes until
+// the machine is cut off.
+func (d *durations) slow(t *trace, s *asl.State, left float64) {
 	limit, all := *s.Task.TimeoutSeconds.Literal, triesOf(s)
-	n := int64(1)
-	for ; n < all && d.tried(s, limit, n) <= needed; n++ {
+	for n := int64(1); ; n++ {
+		cutOff := d.tried(s, limit, n) > left
+		if n == all && !cutOff {
+			t.fault(s, int(n), scriptFlying, true)
+			return
+		}
 		t.fault(s, int(n), stateTimeout, false)
+		if cutOff {
+			return
+		}
 	}
-	t.fault(s, int(n), scriptFlying, true)
 }
 
 // leadsToUndo reports whether a compensation can be entered from a state, it

@@ -2,8 +2,10 @@ package sweep
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/prove"
 )
 
@@ -48,8 +50,14 @@ func (w *sweeper) takesOn(a prove.Acceptance, f *Finding) bool {
 		return stopped && (a.State == "" || a.State == w.saga.roles[f.Step].StopAt)
 	case a.Rule == "SAGA003" || a.Rule == "SAGA006":
 		return w.saga.isUndo(f.At) && (a.State == "" || a.State == f.At)
-	case stopped:
+	case stopped,
+		a.Rule == "SAGA007" && !w.saga.isAside(f.At),
+		a.Rule == "SAGA012" && !w.saga.data,
+		a.Rule == "SAGA018" && !strings.HasPrefix(f.Status, machine.TimedOut.String()),
+		a.Rule == "SAGA019" && w.saga.written.States[f.Step].Task.Resource.Kind != asl.NestedExecution:
 		return false
+	case a.Rule == "SAGA012" && slices.Contains(w.saga.roles[a.State].Undoes, f.Step):
+		return true
 	}
 	return a.State == "" || a.State == f.Step || w.isWithin(f.At, a.State)
 }

@@ -78,10 +78,13 @@ func (p *process) Call(ctx context.Context, t integration.Task) (value.Text, err
 	}
 	w.answered(c, err)
 	if c.trouble.kind == large {
-		return value.Text{}, integration.TooLarge(t)
+		text = tooLarge
 	}
 	return text, err
 }
+
+// tooLarge is a result that is longer than one may be.
+var tooLarge = value.NewString(strings.Repeat("x", integration.MaxResult)).Text()
 
 const (
 	duplicateAfter = 30_000    // ms until a request comes again
@@ -243,7 +246,7 @@ func (w *world) planned(c *call) int {
 		case !f.matches(c.point):
 		case !f.trouble.always && (f.point.attempt > 0 || at < 0):
 			return i
-		case w.holds[c.state+" "+c.op.String()] > 0 || c.attempt > retriedTimes*5 || w.isEndless(c) && c.attempt > retriedTimes:
+		case w.struck[i].met >= 0 && w.holds[c.state+" "+c.op.String()] > w.struck[i].holds || c.attempt > retriedTimes*5 || w.isEndless(c) && c.attempt > retriedTimes:
 		default:
 			at = i
 		}

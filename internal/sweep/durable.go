@@ -236,7 +236,3 @@ func (a lineage) before(b lineage) bool {
 	}
 	return false
 }
-
-// apart reports whether two steps stand in threads that run side by side: they
-// are in no order.
-func (a lineage) apart(b lineage) bool { return !a.before(b) && !b.before(a) }

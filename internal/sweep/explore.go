@@ -5,7 +5,6 @@ import (
 	"hash/fnv"
 	"slices"
 
-	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/integration"
 )
 
@@ -47,13 +46,24 @@ func (w *sweeper) all() {
 	w.unmet()
 }
 
-// unmet notes the Tasks that no world came to.
+// unmet notes the Tasks and bodies that no world came to.
 func (w *sweeper) unmet() {
 	for _, name := range w.saga.named {
-		if s := w.saga.runs.States[name]; s.Type == asl.Task && !w.seen[name] {
-			w.report.Unmet = append(w.report.Unmet, name)
+		for _, op := range opOrder {
+			_, calls := w.saga.menus[menuKey{name, op}]
+			if what := called(name, op); calls && !w.seen[what] && (op == integration.Forward || w.seen[name]) {
+				w.report.Unmet = append(w.report.Unmet, what)
+			}
 		}
 	}
+}
+
+// called is a state, or a body of it, in words.
+func called(state string, op integration.Operation) string {
+	if op == integration.Forward {
+		return state
+	}
+	return op.String() + " of " + state
 }
 
 // goodWorlds are those in which nothing goes wrong: one for each way of each
@@ -124,9 +134,12 @@ func (w *sweeper) troubled(base plan, m *meeting, rounds int) []plan {
 			}
 			all = append(all, base.with(fault{point: m.point, number: number, trouble: t, delay: delay}))
 		}
-		if m.op == integration.Forward && m.entry == 1 && w.saga.isRetried(m.state) && w.saga.endsBy(m.state, t) {
+		if m.op == integration.Forward && m.entry == 1 && w.saga.isRepeated(m.state) && w.saga.endsBy(m.state, t) {
 			f := fault{point: m.point, number: number, trouble: t}
 			f.point.entry, f.trouble.always = 0, true
+			if w.saga.isTolerated(m.state) {
+				f.point.item = 0
+			}
 			all = append(all, base.with(f))
 		}
 	}

@@ -194,10 +194,7 @@ type point struct {
 
 // String is the point in words.
 func (p point) String() string {
-	s := p.state
-	if p.op != integration.Forward {
-		s = p.op.String() + " of " + s
-	}
+	s := called(p.state, p.op)
 	if p.item > 0 {
 		s += fmt.Sprintf(", item %d", p.item)
 	}

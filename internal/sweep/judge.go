@@ -59,7 +59,7 @@ func (w *world) judge() {
 		if e.stands() {
 			w.judgeStanding(e)
 		}
-		if e.again && w.saga.plain && !w.saga.roles[e.state].Keyed && w.saga.isStep(e.state) {
+		if e.again && w.runs.States[e.state].Scope == nil && !w.saga.roles[e.state].Keyed && w.saga.isStep(e.state) {
 			w.problem(problem{kind: doneTwice, step: e.state, item: e.item, point: e.point})
 		}
 	}
@@ -94,7 +94,7 @@ func (w *world) judgeStanding(e *effect) {
 		}
 	case w.well() && !w.rollback && e.well:
 		return
-	case e.undoTries > 0 && e.undoWaits:
+	case e.undoTries > 0 && e.undoWaits && w.status != machine.Aborted && w.status != machine.TimedOut:
 		if e.undoTries > 1 || e.undoRefused || w.someoneTold() {
 			return // it was tried again, and then a person has to look
 		}

@@ -3,6 +3,7 @@ package sweep
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -25,7 +26,7 @@ type saga struct {
 	targets  map[string][]string
 	roles    map[string]prove.Role
 	refuses  []prove.Refusal
-	plain    bool
+	plain    bool                  // steps of plain ASL are paired in it, or it is plain ASL altogether
 	input    value.Text            // with data
 	answers  map[string]value.Text // with data
 	data     bool
@@ -50,7 +51,7 @@ func newSaga(in Input) (*saga, error) {
 		return nil, err
 	}
 	s.refuses = side.Refusals
-	s.plain = !written.HasSagas()
+	s.plain = !written.HasSagas() || slices.ContainsFunc(slices.Collect(maps.Values(s.roles)), func(r prove.Role) bool { return r.Undone })
 	b := &bare{choices: s.choice, places: s.place}
 	text := b.machine(tree)
 	if s.data {
@@ -289,11 +290,23 @@ func (s *saga) holdsStep(f *asl.Flow) bool {
 	})
 }
 
-// isRetried reports whether a state is entered anew by the Retry of what it
-// stands in.
-func (s *saga) isRetried(state string) bool {
+// isRepeated reports whether it takes more than one entry of a state that fails
+// until that has consequences: what it stands in is tried again, or tolerates that
+// an item fails.
+func (s *saga) isRepeated(state string) bool {
 	for at := s.runs.States[state].Flow.Owner; at != nil; at = at.Flow.Owner {
 		if len(at.Retry) > 0 {
+			return true
+		}
+	}
+	return s.isTolerated(state)
+}
+
+// isTolerated reports whether a state stands in a Map that tolerates that an item
+// fails.
+func (s *saga) isTolerated(state string) bool {
+	for at := s.runs.States[state].Flow.Owner; at != nil; at = at.Flow.Owner {
+		if at.Type == asl.Map && (isSet(&at.Map.ToleratedFailureCount) || isSet(&at.Map.ToleratedFailurePercentage)) {
 			return true
 		}
 	}

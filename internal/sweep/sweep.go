@@ -68,7 +68,7 @@ type Report struct {
 	Worlds   int
 	Points   int      // at which a fault was to strike
 	Reached  int      // at which it did
-	Unmet    []string // Tasks that no world came to
+	Unmet    []string // Tasks, and bodies of steps, that no world came to
 	Cut      bool     // the time was over before all was tried
 	Findings []Finding
 	Accepted []Finding // that the sidecar takes on
@@ -134,7 +134,7 @@ type sweeper struct {
 	saga   *saga
 	report *Report
 	found  map[string]int  // place in the report's findings
-	seen   map[string]bool // states that were called
+	seen   map[string]bool // what was called
 	hit    bool            // a script's faults have all struck
 }
 
@@ -252,7 +252,7 @@ func (w *sweeper) note(o *outcome) {
 		}
 	}
 	for _, m := range o.met {
-		w.seen[m.state] = true
+		w.seen[called(m.state, m.op)] = true
 	}
 	for _, p := range o.problems {
 		w.find(o, p)

@@ -54,11 +54,13 @@ type world struct {
 	struck     []strike // the faults of the plan that have happened: where
 	doneBefore int      // steps that were done when the first fault happened to a call that is no step
 	problems   []problem
-	held       bool // a person has looked at something
 }
 
 // strike is how far the world had come when a fault happened.
-type strike struct{ met, commits int }
+type strike struct {
+	met, commits int
+	holds        int // of the same call that a person had looked at
+}
 
 func newWorld(s *saga, p plan, idle *clockwork.Runners) *world {
 	w := &world{saga: s, plan: p, runs: s.runs, now: began, idle: idle, struck: make([]strike, len(p.faults))}
@@ -262,16 +264,16 @@ func (w *world) about(state string) {
 	for i := range w.plan.faults {
 		if f := &w.plan.faults[i]; f.kind == stop && !f.after && f.commit == 0 && f.point.state == state && max(1, f.point.entry) == w.entered[state] && w.struck[i].met < 0 {
 			w.strikes(i)
-			w.seq++
-			w.queue.push(happening{at: 0, seq: w.seq, do: w.stopped}) // before all else
+			w.push(0, nil, w.stopped) // before all else
 		}
 	}
 }
 
 // strikes notes that a fault of the plan happens.
 func (w *world) strikes(i int) {
-	w.struck[i] = strike{len(w.met), w.commits}
-	if f := &w.plan.faults[i]; i == 0 && f.kind == ofCall && w.saga.isAside(f.point.state) && f.point.op == integration.Forward {
+	f := &w.plan.faults[i]
+	w.struck[i] = strike{len(w.met), w.commits, w.holds[f.point.state+" "+f.point.op.String()]}
+	if i == 0 && f.kind == ofCall && w.saga.isAside(f.point.state) && f.point.op == integration.Forward {
 		w.doneBefore = w.stepsDone()
 	}
 }
