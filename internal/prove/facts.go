@@ -1,10 +1,6 @@
 package prove
 
-import (
-	"slices"
-
-	"github.com/backstep/backstep/internal/asl"
-)
+import "github.com/backstep/backstep/internal/asl"
 
 // fact is what is known of a state.
 type fact struct {
