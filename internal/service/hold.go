@@ -235,18 +235,15 @@ func (x *sagas) quarantine() api.Hold {
 }
 
 // inbox is what waits for a person, of a machine or of all, by an error or by
-// any.
+// any. An execution's saga log, which may be long, is let go of once its holds have
+// been seen.
 type inbox struct {
 	s       *Service
 	machine string
 	error   *string
-}
-
-// found is one of what waits: a frame that holds something, or with none an
-// execution that is quarantined.
-type found struct {
-	x     *sagas
-	frame *machine.Frame
+	// see is shown each of what waits: a frame that holds something, or with none an
+	// execution that is quarantined.
+	see func(x *sagas, f *machine.Frame) error
 }
 
 // place is how far an inbox was gone through. The executions whose sagas are on
@@ -261,28 +258,24 @@ type place struct {
 // inboxLook is how many executions one call looks at.
 const inboxLook = 1000
 
-// next goes on from a place, and gives what waits there, at most so much; and how
-// far it came, nil where nothing follows.
-func (b *inbox) next(ctx context.Context, from place, most int) (all []found, _ *place, err error) {
-	looked := 0
-	for {
+// next goes on from a place, and shows what waits there, at most so much; it gives
+// how far it came, nil where nothing follows.
+func (b *inbox) next(ctx context.Context, from place, most int) (*place, error) {
+	for looked, seen := 0, 0; ; {
 		if from.row != nil && !from.whole {
-			more, err := b.look(ctx, &from, most-len(all))
+			n, err := b.look(ctx, &from, most-seen)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			all = append(all, more...)
+			seen += n
 			looked++
-			if !from.whole || len(all) == most || looked >= inboxLook {
-				return all, &from, nil
+			if !from.whole || seen == most || looked >= inboxLook {
+				return &from, nil
 			}
 		}
 		row, err := b.following(ctx, &from)
-		if err != nil {
-			return nil, nil, err
-		}
-		if row == nil {
-			return all, nil, nil
+		if row == nil || err != nil {
+			return nil, err
 		}
 		from.row, from.number, from.whole = row, 0, false
 	}
@@ -310,34 +303,38 @@ func (b *inbox) following(ctx context.Context, from *place) (*store.IndexKey, er
 	return b.following(ctx, from)
 }
 
-// look gives what waits in the execution of a place, at most so much.
-func (b *inbox) look(ctx context.Context, from *place, most int) (all []found, err error) {
+// look shows what waits in the execution of a place, at most so much, and gives how
+// much that is.
+func (b *inbox) look(ctx context.Context, from *place, most int) (seen int, err error) {
 	x, err := b.s.sagasOf(ctx, from.row.ID)
 	if errors.Is(err, engine.ErrNotFound) {
 		from.whole = true
-		return nil, nil
+		return 0, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("holds of execution %s: %w", from.row.ID, err)
+		return 0, fmt.Errorf("holds of execution %s: %w", from.row.ID, err)
 	}
 	if from.quarantined {
 		from.whole = true
 		if b.error == nil && x.Quarantined != "" && b.lists(x) {
-			all = append(all, found{x: x})
+			return 1, b.see(x, nil)
 		}
-		return all, nil
+		return 0, nil
 	}
 	for _, f := range x.held() {
 		if f.Hold.Number <= from.number || b.error != nil && (f.Hold.Fault.Error == nil || *f.Hold.Fault.Error != *b.error) {
 			continue
 		}
-		if len(all) == most {
-			return all, nil
+		if seen == most {
+			return seen, nil
 		}
-		all, from.number = append(all, found{x, f}), f.Hold.Number
+		if err := b.see(x, f); err != nil {
+			return seen, err
+		}
+		seen, from.number = seen+1, f.Hold.Number
 	}
 	from.whole = true
-	return all, nil
+	return seen, nil
 }
 
 // lists reports whether an execution is one of the inbox's machine.
@@ -377,43 +374,39 @@ func (s *Service) ListHolds(ctx context.Context, in *api.ListHoldsInput) (*api.L
 	if err != nil {
 		return nil, err
 	}
-	b := inbox{s: s, machine: of, error: in.ErrorFilter}
-	p := s.page("ListHolds", in.MaxResults, of, textOf(in.ErrorFilter))
-	all, next, err := b.page(ctx, p, in.NextToken)
+	out := &api.ListHoldsOutput{Holds: []api.Hold{}}
+	how := shown{data: in.IncludedData != api.IncludedDataMetadataOnly, most: shownText}
+	b := inbox{s: s, machine: of, error: in.ErrorFilter, see: func(x *sagas, f *machine.Frame) error {
+		if f == nil {
+			out.Holds = append(out.Holds, x.quarantine())
+			return nil
+		}
+		held, err := s.hold(ctx, x, f, how)
+		out.Holds = append(out.Holds, held)
+		return err
+	}}
+	out.NextToken, err = b.page(ctx, s.page("ListHolds", in.MaxResults, of, textOf(in.ErrorFilter)), in.NextToken)
 	if err != nil {
 		return nil, err
-	}
-	out := &api.ListHoldsOutput{Holds: []api.Hold{}, NextToken: next}
-	how := shown{data: in.IncludedData != api.IncludedDataMetadataOnly, most: shownText}
-	for _, one := range all {
-		if one.frame == nil {
-			out.Holds = append(out.Holds, one.x.quarantine())
-			continue
-		}
-		held, err := s.hold(ctx, one.x, one.frame, how)
-		if err != nil {
-			return nil, err
-		}
-		out.Holds = append(out.Holds, held)
 	}
 	return out, nil
 }
 
-// page is a page of an inbox, and the token of the next one.
-func (b *inbox) page(ctx context.Context, p page, token *string) ([]found, *string, error) {
+// page shows a page of an inbox, and gives the token of the next one.
+func (b *inbox) page(ctx context.Context, p page, token *string) (*string, error) {
 	after, err := p.after(token)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	from, err := placeIn(after)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	all, at, err := b.next(ctx, from, p.size)
+	at, err := b.next(ctx, from, p.size)
 	if err != nil || at == nil {
-		return all, nil, err
+		return nil, err
 	}
-	return all, p.next(at.token()), nil
+	return p.next(at.token()), nil
 }
 
 func textOf(p *string) string {

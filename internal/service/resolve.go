@@ -238,37 +238,40 @@ func (s *Service) ResolveHolds(ctx context.Context, in *api.ResolveHoldsInput) (
 	if err != nil {
 		return nil, err
 	}
-	b := inbox{s: s, machine: of, error: &in.ErrorFilter}
-	p := s.page("ResolveHolds", in.MaxResults, of, in.ErrorFilter)
-	all, next, err := b.page(ctx, p, in.NextToken)
-	if err != nil {
-		return nil, err
-	}
-	out := &api.ResolveHoldsOutput{Resolved: []api.HoldReference{}, Refused: []api.HoldReference{}, NextToken: next}
-	for _, one := range all {
+	out := &api.ResolveHoldsOutput{Resolved: []api.HoldReference{}, Refused: []api.HoldReference{}}
+	b := inbox{s: s, machine: of, error: &in.ErrorFilter, see: func(x *sagas, f *machine.Frame) error {
 		ref := api.HoldReference{
-			ExecutionArn: one.x.Start.ExecutionARN(), HoldId: fmt.Sprint(one.frame.Hold.Number), StateName: one.x.heldState(one.frame),
-			Operation: api.SagaOperation(one.frame.Hold.Operation.String()),
+			ExecutionArn: x.Start.ExecutionARN(), HoldId: fmt.Sprint(f.Hold.Number), StateName: x.heldState(f),
+			Operation: api.SagaOperation(f.Hold.Operation.String()),
 		}
-		fit, err := one.x.fitting(one.frame, r)
+		fit, err := x.fitting(f, r)
 		if err == nil && !in.DryRun {
-			err = s.settle(ctx, one.x, fit)
+			err = s.settle(ctx, x, fit)
 		}
 		if err == nil {
 			out.Resolved = append(out.Resolved, ref)
-			continue
+			return nil
 		}
-		why := "The server could not do it, or nobody knows whether it did: look at the hold again"
-		var refused *api.Error
-		if errors.As(err, &refused) {
-			why = refused.Message
-		} else {
-			s.Log.Error("a hold could not be resolved", "execution", ref.ExecutionArn, "hold", ref.HoldId, "cause", err)
-		}
-		ref.Why = &why
+		ref.Why = s.why(&ref, err)
 		out.Refused = append(out.Refused, ref)
+		return nil
+	}}
+	out.NextToken, err = b.page(ctx, s.page("ResolveHolds", in.MaxResults, of, in.ErrorFilter), in.NextToken)
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
+}
+
+// why is what is told of a hold that could not be resolved.
+func (s *Service) why(ref *api.HoldReference, err error) *string {
+	var refused *api.Error
+	if errors.As(err, &refused) {
+		return &refused.Message
+	}
+	s.Log.Error("a hold could not be resolved", "execution", ref.ExecutionArn, "hold", ref.HoldId, "cause", err)
+	why := "The server could not do it, or nobody knows whether it did: look at the hold again"
+	return &why
 }
 
 // heldState is the name of the state that a frame's hold is about.
