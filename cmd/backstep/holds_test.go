@@ -118,6 +118,10 @@ func TestHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	onHold := `backstep_executions_on_hold{machine="saga"} 1`
+	if text := metrics(t, n); !strings.Contains(text, onHold) || !strings.Contains(text, "backstep_executions_quarantined 0") {
+		t.Error("the metrics do not tell of the hold")
+	}
 	one := "1"
 	_, err = c.ResolveHold(t.Context(), &api.ResolveHoldInput{ExecutionArn: *x, HoldId: &one, Verb: api.HoldVerbDone, Operator: "Ada", Reason: "cancelled by phone"})
 	if err != nil {
@@ -127,19 +131,32 @@ func TestHolds(t *testing.T) {
 	if out := s.ended(t, x); out.Status != types.ExecutionStatusFailed {
 		t.Errorf("it ended as %v", out.Status)
 	}
-	answer, err := http.Get(n.url + "/metrics")
-	if err != nil {
-		t.Fatal(err)
+	text := metrics(t, n)
+	if strings.Contains(text, onHold) {
+		t.Error("the metrics tell of a hold that is over")
 	}
-	defer answer.Body.Close()
-	text, _ := io.ReadAll(answer.Body)
-	if !strings.Contains(string(text), `backstep_hold_notices_total{channel="webhook",result="told"} 1`) {
+	if !strings.Contains(text, `backstep_hold_notices_total{channel="webhook",result="told"} 1`) {
 		t.Error("the metrics do not tell of the message")
 	}
 	n.stop(t)
 	if len(h.heard) != 1 {
 		t.Errorf("told were %q", h.heard)
 	}
+}
+
+// metrics are those of a server, as text.
+func metrics(t *testing.T, n *node) string {
+	t.Helper()
+	answer, err := http.Get(n.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // Strictly, a saga is refused, as by a server that is AWS and nothing more.

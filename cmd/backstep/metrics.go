@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/service"
 )
 
 // engineMetrics shows the engine's counters at /metrics.
@@ -124,4 +127,33 @@ func (m noticeMetrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(descNotices, prometheus.CounterValue, float64(n.Told()), way, "told")
 		ch <- prometheus.MustNewConstMetric(descNotices, prometheus.CounterValue, float64(n.Failed()), way, "failed")
 	}
+}
+
+// heldMetrics shows what waits for a person.
+type heldMetrics struct{ service *service.Service }
+
+var (
+	descOnHold      = prometheus.NewDesc("backstep_executions_on_hold", "Executions of which a call waits for a person, by state machine; at most 10000 are counted.", []string{"machine"}, nil)
+	descQuarantined = describe("executions_quarantined", "Executions that are quarantined; at most 10000 are counted.")
+)
+
+// scrapePatience is how long a scrape waits for the store.
+const scrapePatience = 5 * time.Second
+
+// Describe tells what Collect will.
+func (m heldMetrics) Describe(ch chan<- *prometheus.Desc) { ch <- descOnHold; ch <- descQuarantined }
+
+// Collect counts them by the store's lists. Where the store does not answer it tells
+// nothing of them: all other metrics are needed then.
+func (m heldMetrics) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+	defer cancel()
+	onHold, quarantined, err := m.service.Held(ctx)
+	if err != nil {
+		return
+	}
+	for machine, n := range onHold {
+		ch <- prometheus.MustNewConstMetric(descOnHold, prometheus.GaugeValue, float64(n), machine)
+	}
+	ch <- prometheus.MustNewConstMetric(descQuarantined, prometheus.GaugeValue, float64(quarantined))
 }

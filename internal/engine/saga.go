@@ -16,7 +16,8 @@ import (
 
 // IndexSagas lists the executions that have sagas: of a machine, of all machines
 // under "", and each of these by where the sagas stand, as [SagaValue]. Of the
-// children of map runs it has only those that wait for a person.
+// children of map runs it has only those that wait for a person. The rows of those
+// that do, of all machines, have the machine's name as their body.
 const IndexSagas = "sagas"
 
 // SagaValue is the index value of the executions of a machine, or of all
@@ -113,9 +114,14 @@ func (e *Engine) sagaLog(ctx context.Context, id store.ID) ([]*machine.Undo, err
 func (w *writer) saga(s *machine.Start, id store.ID, was, is string) {
 	before, after := sagaLists(s, id, was), sagaLists(s, id, is)
 	for _, k := range after {
-		if !slices.Contains(before, k) {
-			w.b.Index = append(w.b.Index, store.Index{IndexKey: k})
+		if slices.Contains(before, k) {
+			continue
 		}
+		row := store.Index{IndexKey: k}
+		if k.Value == SagaValue("", machine.SagaOnHold.String()) {
+			row.Body = []byte(unlabelled(s.Machine))
+		}
+		w.b.Index = append(w.b.Index, row)
 	}
 	for _, k := range before {
 		if !slices.Contains(after, k) {
@@ -133,8 +139,7 @@ func sagaLists(s *machine.Start, id store.ID, status string) []store.IndexKey {
 		return nil
 	}
 	var all []store.IndexKey
-	of, _, _ := strings.Cut(s.Machine, "/") // without the label of the Map
-	for _, name := range [...]string{"", of} {
+	for _, name := range [...]string{"", unlabelled(s.Machine)} {
 		k := store.IndexKey{Tenant: Tenant(s.Account, s.Region), Index: IndexSagas, Start: s.At, ID: id}
 		if !child {
 			k.Value = name
@@ -144,6 +149,12 @@ func sagaLists(s *machine.Start, id store.ID, status string) []store.IndexKey {
 		all = append(all, k)
 	}
 	return all
+}
+
+// unlabelled is the name of a machine without the label of the Map that it is of.
+func unlabelled(machineName string) string {
+	of, _, _ := strings.Cut(machineName, "/")
+	return of
 }
 
 // Saga is all that is known of an execution's sagas at one moment.

@@ -409,6 +409,43 @@ func (b *inbox) page(ctx context.Context, p page, token *string) (*string, error
 	return p.next(at.token()), nil
 }
 
+// mostCounted is how many executions are counted of those that wait for a person.
+const mostCounted = 10_000
+
+// Held counts the executions that wait for a person: those whose sagas are on hold, by
+// the names of their state machines, and those that are quarantined; at most the first
+// 10,000 of each. It reads lists alone, and none of the executions.
+func (s *Service) Held(ctx context.Context) (onHold map[string]int, quarantined int, err error) {
+	onHold = map[string]int{}
+	q := store.IndexQuery{Tenant: s.tenant, Index: engine.IndexSagas, Value: engine.SagaValue("", machine.SagaOnHold.String())}
+	err = s.count(ctx, q, func(row *store.Index) { onHold[string(row.Body)]++ })
+	if err != nil {
+		return nil, 0, err
+	}
+	q.Index, q.Value = engine.IndexQuarantined, ""
+	err = s.count(ctx, q, func(*store.Index) { quarantined++ })
+	return onHold, quarantined, err
+}
+
+// count goes through the rows of a list.
+func (s *Service) count(ctx context.Context, q store.IndexQuery, row func(*store.Index)) error {
+	q.Limit = 1000
+	for n := 0; n < mostCounted; n += q.Limit {
+		rows, err := s.Store.Index(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			row(&rows[i])
+		}
+		if len(rows) < q.Limit {
+			return nil
+		}
+		q.After = &rows[len(rows)-1].IndexKey
+	}
+	return nil
+}
+
 func textOf(p *string) string {
 	if p == nil {
 		return ""

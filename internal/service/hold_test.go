@@ -414,6 +414,14 @@ func TestQuarantinedIsAHold(t *testing.T) {
 	if err != nil || len(list.Holds) != 2 || list.Holds[0].ExecutionArn != x {
 		t.Fatalf("%+v, %v", list, err)
 	}
+	if onHold, quarantined, err := h.service.Held(t.Context()); err != nil || len(onHold) != 1 || onHold["M"] != 1 || quarantined != 1 {
+		t.Errorf("counted were %v and %d, %v", onHold, quarantined, err)
+	}
+	resolve(t, h.service, x, "1", api.HoldVerbSkip)
+	standing(t, h.service, x, api.SagaStatusCompensationFailed)
+	if onHold, _, err := h.service.Held(t.Context()); err != nil || len(onHold) != 0 {
+		t.Errorf("counted were %v, %v", onHold, err)
+	}
 	bad := list.Holds[1]
 	if bad.HoldId != "quarantined" || bad.Operation != api.SagaOperationQuarantined || *bad.Cause != "a test" || len(bad.Verbs) != 0 || bad.StateMachineArn != other {
 		t.Errorf("held: %+v", bad)
@@ -426,7 +434,7 @@ func TestQuarantinedIsAHold(t *testing.T) {
 			t.Errorf("of its machine: %+v, %v", list, err)
 		}
 	}
-	if list, err = h.service.ListHolds(t.Context(), &api.ListHoldsInput{ErrorFilter: ptr("Down")}); err != nil || len(list.Holds) != 1 {
+	if list, err = h.service.ListHolds(t.Context(), &api.ListHoldsInput{ErrorFilter: ptr("Down")}); err != nil || len(list.Holds) != 0 {
 		t.Errorf("by an error: %+v, %v", list, err)
 	}
 	_, err = h.service.ResolveHold(t.Context(), &api.ResolveHoldInput{ExecutionArn: bad.ExecutionArn, HoldId: ptr("quarantined"), Verb: api.HoldVerbRetry, Operator: "me", Reason: "why"})
@@ -435,6 +443,25 @@ func TestQuarantinedIsAHold(t *testing.T) {
 	refused(t, err, api.CodeValidation, "quarantined")
 	_, err = h.service.PreviewAbort(t.Context(), &api.PreviewAbortInput{ExecutionArn: bad.ExecutionArn})
 	refused(t, err, api.CodeValidation, "quarantined")
+}
+
+// All executions on hold are counted, of whatever state machine, over the pages of their
+// list, without one of them being read.
+func TestHeldAreCounted(t *testing.T) {
+	h := newHouse(t)
+	b := &store.Batch{}
+	for i := range 2345 {
+		k := store.IndexKey{Tenant: engine.Tenant(account, region), Index: engine.IndexSagas, Value: engine.SagaValue("", "ON_HOLD"), Start: int64(i)}
+		k.ID[0], k.ID[1] = byte(i), byte(i>>8)
+		b.Index = append(b.Index, store.Index{IndexKey: k, Body: []byte([]string{"M", "N"}[i%2])})
+	}
+	if err := h.store.Commit(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	onHold, quarantined, err := h.service.Held(t.Context())
+	if err != nil || len(onHold) != 2 || onHold["M"] != 1173 || onHold["N"] != 1172 || quarantined != 0 {
+		t.Errorf("counted were %v and %d, %v", onHold, quarantined, err)
+	}
 }
 
 // quarantine marks the execution of a machine as the engine does.
