@@ -109,7 +109,7 @@ func (s *session) printHold(h *api.Hold) {
 	name := executionName(h.ExecutionArn)
 	if h.Operation == api.SagaOperationQuarantined {
 		fields(s.Stdout, "quarantined", name, "since", when(h.Since), "because", clip(text(h.Cause), 400))
-		fmt.Fprintf(s.Stdout, "\n  The server itself could not decide. Nothing is lost, and no verb fits: keep the\n  data, and report the cause.\n")
+		fmt.Fprintf(s.Stdout, "\n  The server itself could not decide. Nothing is lost: keep the data, and report the\n  cause. With a server that knows better\n  backstep hold resolve %s %s --reason TEXT --retry\n", name, h.HoldId)
 		return
 	}
 	fields(s.Stdout,

@@ -329,6 +329,18 @@ func TestQuarantine(t *testing.T) {
 	if n := r.commits - commits; n > 10*60 {
 		t.Errorf("%d commits while nothing can happen", n)
 	}
+	for range 2 { // the second time it is not quarantined any more
+		if err := r.engine.Reconsider(bad); err != nil {
+			t.Fatal(err)
+		}
+		if rows := r.indexed(IndexQuarantined, ""); len(rows) != 0 {
+			t.Errorf("quarantined still: %v", rows)
+		}
+	}
+	r.pass(2 * time.Minute)
+	if h := r.head(bad); h.Status != machine.Succeeded {
+		t.Errorf("after it was reconsidered it stands at %v", h.Status)
+	}
 }
 
 // FuzzItem reads any bytes as a row of a list: what is taken is written again as

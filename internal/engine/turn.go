@@ -323,3 +323,32 @@ func (e *Engine) quarantine(s *shard, r *resident, why error) error {
 	r.x = nil
 	return held
 }
+
+// Reconsider lets an execution that is quarantined go on as if its node had died:
+// for a program that may know better by now. Its calls are made again, under the
+// same keys, and what can't be decided then is quarantined anew. One that is not
+// quarantined stays as it is; one whose rows can't be read, or whose definition is
+// refused, is ErrQuarantined still.
+func (e *Engine) Reconsider(id store.ID) error {
+	s := e.shardOf(id)
+	if s == nil {
+		return ErrNotFound
+	}
+	r := s.hold(id)
+	defer s.release(r)
+	err := e.awaken(s, r)
+	if !errors.Is(err, ErrQuarantined) || r.x == nil || r.program == nil {
+		return err
+	}
+	b := heldBatch(r)
+	err = e.cfg.Store.Commit(e.ctx, &store.Batch{
+		DropJobs: b.Jobs, DropIndex: []store.IndexKey{b.Index[0].IndexKey}, Fence: &store.Fence{Shard: s.number, Epoch: r.epoch},
+	})
+	r.x = nil
+	s.readAgain()
+	s.look()
+	if err != nil {
+		return fmt.Errorf("reconsider execution %s: %w", id, err)
+	}
+	return nil
+}

@@ -230,7 +230,7 @@ func (x *sagas) quarantine() api.Hold {
 	return api.Hold{
 		ExecutionArn: x.Start.ExecutionARN(), StateMachineArn: x.Start.MachineARN(), HoldId: quarantinedID,
 		Operation: api.SagaOperationQuarantined, Since: api.Timestamp(x.Head.Now), Cause: optional(x.Quarantined),
-		Owed: []api.SagaStep{}, Verbs: []api.HoldVerb{},
+		Owed: []api.SagaStep{}, Verbs: []api.HoldVerb{api.HoldVerbRetry},
 	}
 }
 

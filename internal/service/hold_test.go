@@ -423,7 +423,7 @@ func TestQuarantinedIsAHold(t *testing.T) {
 		t.Errorf("counted were %v, %v", onHold, err)
 	}
 	bad := list.Holds[1]
-	if bad.HoldId != "quarantined" || bad.Operation != api.SagaOperationQuarantined || *bad.Cause != "a test" || len(bad.Verbs) != 0 || bad.StateMachineArn != other {
+	if bad.HoldId != "quarantined" || bad.Operation != api.SagaOperationQuarantined || *bad.Cause != "a test" || !slices.Equal(bad.Verbs, []api.HoldVerb{api.HoldVerbRetry}) || bad.StateMachineArn != other {
 		t.Errorf("held: %+v", bad)
 	}
 	if one, err := h.service.DescribeHold(t.Context(), &api.DescribeHoldInput{ExecutionArn: bad.ExecutionArn, HoldId: "quarantined"}); err != nil || *one.Cause != "a test" {
@@ -437,12 +437,25 @@ func TestQuarantinedIsAHold(t *testing.T) {
 	if list, err = h.service.ListHolds(t.Context(), &api.ListHoldsInput{ErrorFilter: ptr("Down")}); err != nil || len(list.Holds) != 0 {
 		t.Errorf("by an error: %+v, %v", list, err)
 	}
-	_, err = h.service.ResolveHold(t.Context(), &api.ResolveHoldInput{ExecutionArn: bad.ExecutionArn, HoldId: ptr("quarantined"), Verb: api.HoldVerbRetry, Operator: "me", Reason: "why"})
-	refused(t, err, api.CodeValidation, "quarantined")
+	verb := func(v api.HoldVerb) error {
+		_, err := h.service.ResolveHold(t.Context(), &api.ResolveHoldInput{ExecutionArn: bad.ExecutionArn, HoldId: ptr("quarantined"), Verb: v, Operator: "me", Reason: "why"})
+		return err
+	}
+	refused(t, verb(api.HoldVerbDone), api.CodeValidation, "only the verb retry")
 	_, err = h.service.CompensateExecution(t.Context(), &api.CompensateExecutionInput{ExecutionArn: bad.ExecutionArn})
 	refused(t, err, api.CodeValidation, "quarantined")
 	_, err = h.service.PreviewAbort(t.Context(), &api.PreviewAbortInput{ExecutionArn: bad.ExecutionArn})
 	refused(t, err, api.CodeValidation, "quarantined")
+	if err := verb(api.HoldVerbRetry); err != nil {
+		t.Fatal(err)
+	}
+	if _, quarantined, err := h.service.Held(t.Context()); err != nil || quarantined != 0 {
+		t.Errorf("%d are quarantined, %v", quarantined, err)
+	}
+	refused(t, verb(api.HoldVerbRetry), api.CodeHoldDoesNotExist, "quarantined")
+	if _, err := h.service.StopExecution(t.Context(), &api.StopExecutionInput{ExecutionArn: bad.ExecutionArn}); err != nil {
+		t.Errorf("it goes on, and is not stopped: %v", err)
+	}
 }
 
 // All executions on hold are counted, of whatever state machine, over the pages of their

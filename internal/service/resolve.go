@@ -184,10 +184,12 @@ func (s *Service) ResolveHold(ctx context.Context, in *api.ResolveHoldInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	if r, err = s.addressed(ctx, x, in, r); err != nil {
-		return nil, err
+	if x.Quarantined != "" && textOf(in.HoldId) == quarantinedID && r.Verb == machine.Retry {
+		err = s.reconsider(x, in)
+	} else if r, err = s.addressed(ctx, x, in, r); err == nil {
+		err = s.settle(ctx, x, r)
 	}
-	if err := s.settle(ctx, x, r); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	_, head, err := s.Engine.Execution(ctx, x.id)
@@ -195,6 +197,13 @@ func (s *Service) ResolveHold(ctx context.Context, in *api.ResolveHoldInput) (*a
 		return nil, sagaRefusal(in.ExecutionArn, err)
 	}
 	return &api.ResolveHoldOutput{SagaStatus: api.SagaStatus(head.SagaStatus()), Version: head.LastEvent}, nil
+}
+
+// reconsider lets an execution that is quarantined go on. That is no word to the
+// machine, which knows of no quarantine: who decided so stands in the log.
+func (s *Service) reconsider(x *sagas, in *api.ResolveHoldInput) error {
+	s.Log.Warn("a quarantined execution is tried again", "execution", in.ExecutionArn, "because", x.Quarantined, "operator", in.Operator, "reason", in.Reason)
+	return sagaRefusal(in.ExecutionArn, s.Engine.Reconsider(x.id))
 }
 
 // addressed finds what a resolution is about: a hold, or a saga to be abandoned.

@@ -57,7 +57,7 @@ func sagaRefusal(arn string, err error) error {
 }
 
 func quarantined() *api.Error {
-	return api.Validation("The execution is quarantined: it can not be decided any more, and nothing can be done about it")
+	return api.Validation("The execution is quarantined: it can not be decided, and only the verb retry of its hold fits")
 }
 
 // live are the frames in which something goes on, or waits. Those that an
