@@ -112,14 +112,15 @@ func (b *body) sentBefore(u *Undo) {
 	}
 }
 
-// callBody evaluates what a body sends, where that was not done, and sends it.
+// callBody evaluates what a body sends, where that was not done, and sends it. A
+// request that is there, of an earlier call or of a person, stays as it is.
 func (t *turn) callBody(f *Frame, b *body) {
 	f.Body = b
-	if b.Plan.request == 0 {
+	if !b.Plan.made() {
 		t.recollect(t.entry(b.Row))
 		sc := t.bodyScope(b)
 		sc.why = t.why(f)
-		p, fl := sc.bodyPlan(t.bodyText(b))
+		p, fl := sc.bodyPlan(t.bodyText(b), b.Plan.request)
 		if fl != nil {
 			fl.evaluated = true
 			t.bodyEnded(f, 0, fl)
@@ -163,8 +164,9 @@ func (t *turn) why(f *Frame) Failure {
 	return f.Recovery.Fault.Failure
 }
 
-// bodyPlan is what a body is called with.
-func (sc *scope) bodyPlan(b *asl.Body) (p plan, fl *fault) {
+// bodyPlan is what a body is called with. Given is its request where there is one
+// already.
+func (sc *scope) bodyPlan(b *asl.Body, given Ref) (p plan, fl *fault) {
 	t := sc.turn
 	in := value.NewBuilder(2)
 	in.Set("input", t.tree(sc.frame.Input))
@@ -187,6 +189,9 @@ func (sc *scope) bodyPlan(b *asl.Body) (p plan, fl *fault) {
 	}
 	if role != nil {
 		p.role = *role
+	}
+	if p.request = given; given != 0 {
+		return p, nil
 	}
 	switch {
 	case b.Parameters != nil:

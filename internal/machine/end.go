@@ -75,7 +75,7 @@ func (t *turn) endBy(status Status, fl *fault, compensate bool) bool {
 		return true
 	case !compensate && t.allAbort(open) && (status == Aborted || !t.bound(open)):
 		for _, f := range open {
-			t.breakOff(f)
+			t.breakOff(f, newFault(errAbandoned, "The execution was stopped or ran out of time, and its saga ended as it stood."))
 			t.endSaga(f, SagaAbandoned, nil)
 		}
 		t.head.Spent = t.head.Spent || t.undoing()

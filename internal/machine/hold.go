@@ -162,14 +162,9 @@ func (t *turn) resolveForward(f *Frame, h *hold, r *Resolution) {
 		t.workAgain(f, s)
 	case Edit:
 		f.Tried++
-		sc := t.scope(f, s, f.Prev)
-		p, fl := sc.plan()
-		if fl != nil {
-			p = plan{}
-		}
 		f.Edition++
-		p.request = t.payload(r.Output, value.Value{})
 		f.Phase = Working
+		p := t.scope(f, s, f.Prev).planOf(t.payload(r.Output, value.Value{}))
 		t.send(f, &s.Task.Resource, &f.effort, p, Job{State: s.Name, Entry: f.Entry, Attempt: f.try(),
 			Request: p.request, RoleARN: p.role, Edition: f.Edition})
 	case Done:
@@ -222,7 +217,7 @@ func (t *turn) resolveBody(f *Frame, h *hold, r *Resolution) {
 	case Edit:
 		b.Edition++
 		b.Plan.request = t.payload(r.Output, value.Value{})
-		t.try(f)
+		t.callBody(f, b)
 	case Alternate:
 		b.Edition++
 		b.Resource = r.Resource
@@ -235,8 +230,9 @@ func (t *turn) resolveBody(f *Frame, h *hold, r *Resolution) {
 }
 
 // breakOff notes of the steps that are under way in a saga, and of the bodies that
-// are due, how far they had come: it ends as it stands, and may be undone later.
-func (t *turn) breakOff(saga *Frame) {
+// are due, how far they had come, and why they went no further: it ends as it
+// stands, and may be undone later.
+func (t *turn) breakOff(saga *Frame, why *fault) {
 	for _, id := range t.allFrames() {
 		f := t.peek(id)
 		if t.outermost(f) != saga {
@@ -245,15 +241,23 @@ func (t *turn) breakOff(saga *Frame) {
 		f = t.frame(id)
 		if s := t.state(f); s.Step != nil && f.Body == nil && f.Recovery == nil && (f.Phase == Working || f.Phase == Retrying || f.Phase == Joining) {
 			f.Unknown = f.Unknown || t.sent(f)
-			t.note(f, s, f.outcome(), 0, nil)
+			t.note(f, s, f.outcome(), 0, unlessHeld(f, why))
 		}
 		t.dropLock(saga, f)
 		if f.Body == nil || f.Body.Operation == Ask {
 			continue
 		}
 		f.Body.Unknown = f.Body.Unknown || f.Job != 0 && t.peekJob(f.Job).Kind != Timer
-		t.record(f, 0, nil)
+		t.record(f, 0, unlessHeld(f, why))
 	}
+}
+
+// unlessHeld is why a frame goes no further: what it is held for, else the fault.
+func unlessHeld(f *Frame, fl *fault) *fault {
+	if f.Hold != nil {
+		return &f.Hold.Fault
+	}
+	return fl
 }
 
 // sent reports whether a frame's step has a call that is under way.
@@ -272,7 +276,7 @@ func (t *turn) abandon(r *Resolution) bool {
 		fl.fatal, fl.within = true, true
 		fl.event = t.event(Event{Type: SagaResolved, Prev: f.Prev, Worker: r.Operator,
 			Saga: &sagaTold{Saga: r.Saga, Hold: r.Hold, Word: Abandon.String(), Reason: r.Reason}})
-		t.breakOff(f)
+		t.breakOff(f, fl)
 		t.prune(f)
 		t.dropBody(f)
 		t.close(f)

@@ -13,7 +13,7 @@ func (t *turn) concludes(f *Frame, s *asl.State, fl *fault) bool {
 		t.note(f, s, f.outcome(), 0, fl)
 		switch {
 		case f.Outcome != StepUnknown:
-		case s.Step.Query != nil && !t.stuck(f, fl): // one that is tried again need not be asked for
+		case s.Step.Query != nil && (s.Step.Pivot || !t.stuck(f, fl)): // another step that is tried again need not be asked for
 			b := &body{Operation: Ask, Row: f.Entry, Started: t.head.Now, Fault: fl, effort: effort{Prev: f.EnteredEvent}}
 			t.callBody(f, b)
 			return false

@@ -125,13 +125,32 @@ func (t *turn) fence(f *Frame, s *asl.State) {
 	case j.Kind != Activity || j.Taken:
 		f.Unknown = true
 	}
-	if f.Hold != nil && s.Step.Pivot && f.Unknown {
-		return // it is held until somebody says what became of it
+	if s.Step.Pivot && f.Unknown {
+		t.clearUp(f, s)
+		return
 	}
 	t.expect(f)
 	t.dropBody(f)
 	t.close(f)
 	t.note(f, s, f.outcome(), 0, nil)
+}
+
+// clearUp finds out what became of a pivot that may have had its effect, and has no
+// call under way: it is asked for, or held, unless it is so already. Nothing is
+// undone before that is known.
+func (t *turn) clearUp(f *Frame, s *asl.State) {
+	if f.Hold != nil || f.Body != nil {
+		return
+	}
+	t.close(f)
+	f.Phase = Working
+	t.concludes(f, s, unknownEffect())
+}
+
+// unknownEffect is why something waits of which nobody knows whether it took
+// place.
+func unknownEffect() *fault {
+	return newFault(errUnknown, "It is not known whether the step had its effect.")
 }
 
 // lands reports whether a frame's step is a call that is let land.
@@ -294,7 +313,7 @@ func (t *turn) undoStep(f *Frame, u *Undo) bool {
 	case u.Outcome == StepUnknown && !u.Asked && step.Query != nil:
 		t.call(f, u, Ask)
 	case u.Outcome == StepUnknown && step.HoldUnknown:
-		t.hold(f, &hold{Operation: Compensate, Row: u.Number, Fault: *newFault(errUnknown, "It is not known whether the step had its effect.")})
+		t.hold(f, &hold{Operation: Compensate, Row: u.Number, Fault: *unknownEffect()})
 	case step.CompensateWithin > 0 && t.head.Now > u.Ended+step.CompensateWithin*1000:
 		t.hold(f, &hold{Operation: Compensate, Row: u.Number, Fault: *newFault(errTooLate, "The time in which the step can be undone is over.")})
 	default:

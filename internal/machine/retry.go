@@ -26,6 +26,10 @@ func (t *turn) raise(sc *scope, fl *fault) {
 	if tr := t.env.Trial; tr != nil && tr.State == s.Name {
 		tr.Failed(fl.Failure)
 	}
+	if f.Recovery != nil { // it was tried once more in a plan, where nothing takes its fault
+		t.concludes(f, s, fl)
+		return
+	}
 	i := -1
 	if named := retrierOf(s, fl); named >= 0 {
 		sc.showInt(RetryIndex, int64(named))

@@ -13,13 +13,16 @@ import (
 // sent.
 func (t *turn) task(sc *scope) *fault {
 	f, s := sc.frame, sc.state
-	if waits, fl := t.locks(sc); waits || fl != nil {
+	waits, fl := t.locks(sc)
+	if waits || fl != nil {
 		return fl
 	}
 	r := &s.Task.Resource
 	sc.token = r.Kind == asl.Activity || r.Pattern != asl.RequestResponse
-	plan, fl := sc.plan()
-	if fl != nil {
+	var plan plan
+	if f.Edition > 0 && f.Asked != 0 {
+		plan = sc.planOf(f.Asked)
+	} else if plan, fl = sc.plan(); fl != nil {
 		return fl
 	}
 	if m := t.mock(); m != nil {
@@ -27,9 +30,6 @@ func (t *turn) task(sc *scope) *fault {
 	}
 	if r.Kind == asl.Activity && t.env.Gone != nil && t.env.Gone(r.Text) {
 		return sc.runtime("The activity " + r.Text + " does not exist.")
-	}
-	if f.Edition > 0 && f.Asked != 0 { // a person has given another request
-		plan.request = f.Asked
 	}
 	j := Job{State: s.Name, Entry: f.Entry, Attempt: f.try(), Request: plan.request, RoleARN: plan.role, Edition: f.Edition}
 	if t.x.Start.TestCase != "" {
@@ -80,28 +80,48 @@ type plan struct {
 	role               string
 }
 
-func (sc *scope) plan() (p plan, fl *fault) {
-	t, s := sc.turn, sc.state
-	in, fl := sc.selection(s.InputPath)
+// made reports whether all of a body's plan is there: each has a time limit.
+func (p *plan) made() bool { return p.request != 0 && p.timeout != 0 }
+
+// planOf is the plan of a request that a person has given. What the definition says
+// besides is kept, where that can be worked out.
+func (sc *scope) planOf(request Ref) plan {
+	_, p, fl := sc.terms()
 	if fl != nil {
-		return p, fl
+		p = plan{}
+	}
+	p.request = request
+	return p
+}
+
+// terms are a plan without its request, which is made from what is selected.
+func (sc *scope) terms() (in datum, p plan, fl *fault) {
+	s := sc.state
+	if in, fl = sc.selection(s.InputPath); fl != nil {
+		return in, p, fl
 	}
 	sc.with(in)
 	if s.Language == asl.JSONPath {
 		sc.show(AfterInputPath, in)
 	}
 	if p.timeout, fl = sc.seconds(&s.Task.TimeoutSeconds); fl != nil {
-		return p, fl
+		return in, p, fl
 	}
 	if p.heartbeat, fl = sc.seconds(&s.Task.HeartbeatSeconds); fl != nil {
-		return p, fl
+		return in, p, fl
 	}
 	role, fl := sc.line(&s.Task.RoleARN)
-	if fl != nil {
-		return p, fl
-	}
 	if role != nil {
 		p.role = *role
+	}
+	return in, p, fl
+}
+
+func (sc *scope) plan() (p plan, fl *fault) {
+	t, s := sc.turn, sc.state
+	in, p, fl := sc.terms()
+	if fl != nil {
+		return p, fl
 	}
 	if s.Parameters != nil {
 		if in, fl = sc.composed(s.Parameters); fl != nil {

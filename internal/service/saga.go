@@ -199,10 +199,12 @@ func (x *sagas) callRow(u *machine.Undo, i int) logRow {
 		r.Status = api.SagaStepStatusCompensated
 	case last && u.Settled == machine.Skipped:
 		r.Status = api.SagaStepStatusSkipped
-	case c.Error != nil && c.Operation == machine.Compensate:
+	case last && u.Settled == machine.CompensationFailed:
 		r.Status = api.SagaStepStatusCompensationFailed
-	case c.Error == nil && c.Unknown: // it was broken off
+	case c.Unknown: // it was broken off, and may have had its effect
 		r.Status = api.SagaStepStatusUnknown
+	case c.Operation == machine.Compensate:
+		r.Status = api.SagaStepStatusCompensationFailed
 	default:
 		r.Status = api.SagaStepStatusFailed
 	}

@@ -317,7 +317,7 @@ func sagaLocked(t *testing.T, h *house, svc api.Service) {
 		t.Errorf("of the one that waits: %+v, %v", p, err)
 	}
 	resolve(t, svc, x, "1", api.HoldVerbAbandon)
-	if s = standing(t, svc, x, api.SagaStatusAbandoned); !strings.Contains(story(s.Log), "Charge compensate FAILED") {
+	if s = standing(t, svc, x, api.SagaStatusAbandoned); !strings.Contains(story(s.Log), "Charge compensate COMPENSATION_FAILED Down") {
 		t.Errorf("the log is %s", story(s.Log))
 	}
 	if end := await(t, svc, next); end.SagaStatus != api.SagaStatusCompleted {
