@@ -63,6 +63,9 @@ func (v *Deploy) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	if err := v.warn(s, svc, string(definition)); err != nil {
+		return err
+	}
 	if s.JSON {
 		return s.printJSON(d)
 	}
@@ -85,6 +88,26 @@ func (v *Deploy) create(s *session, svc api.Service, definition string) (*deploy
 		return nil, err
 	}
 	return &deployed{out.StateMachineArn, out.StateMachineVersionArn, "created"}, nil
+}
+
+// warn tells what the server takes, and does not like.
+func (v *Deploy) warn(s *session, svc api.Service, definition string) error {
+	in := &api.ValidateStateMachineDefinitionInput{Definition: definition, Severity: api.ValidateStateMachineDefinitionSeverityWarning}
+	if v.Express {
+		in.Type = api.StateMachineTypeExpress
+	}
+	out, err := svc.ValidateStateMachineDefinition(s.ctx, in)
+	if err != nil {
+		return err
+	}
+	for _, d := range out.Diagnostics {
+		at := ""
+		if d.Location != nil {
+			at = " (" + *d.Location + ")"
+		}
+		fmt.Fprintf(s.Stderr, "warning %s: %s%s\n", d.Code, d.Message, at)
+	}
+	return nil
 }
 
 // update gives it what it has not.

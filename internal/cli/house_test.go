@@ -40,7 +40,7 @@ func open(ctx context.Context, s store.Store) (_ *service.Service, ended chan st
 	}
 	var uuids atomic.Int64
 	return service.New(service.Config{
-		Store: s, Engine: e, Catalog: catalog, Account: "123456789012", Region: "us-east-1", Now: time.Now,
+		Store: s, Engine: e, Catalog: catalog, Account: "123456789012", Region: "us-east-1", Now: time.Now, Proof: service.Proof{Level: service.ProofWarn},
 		NewUUID: func() string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", uuids.Add(1)) },
 	}), ended, nil
 }
