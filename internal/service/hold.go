@@ -306,6 +306,11 @@ func (b *inbox) following(ctx context.Context, from *place) (*store.IndexKey, er
 // look shows what waits in the execution of a place, at most so much, and gives how
 // much that is.
 func (b *inbox) look(ctx context.Context, from *place, most int) (seen int, err error) {
+	done, err := b.s.placeForLog(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
 	x, err := b.s.sagasOf(ctx, from.row.ID)
 	if errors.Is(err, engine.ErrNotFound) {
 		from.whole = true
@@ -455,6 +460,11 @@ func textOf(p *string) string {
 
 // DescribeHold answers one hold.
 func (s *Service) DescribeHold(ctx context.Context, in *api.DescribeHoldInput) (*api.DescribeHoldOutput, error) {
+	done, err := s.placeForLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	x, err := s.named(ctx, in.ExecutionArn)
 	if err != nil {
 		return nil, err

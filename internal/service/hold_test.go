@@ -1,10 +1,14 @@
 package service_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -474,6 +478,66 @@ func TestHeldAreCounted(t *testing.T) {
 	onHold, quarantined, err := h.service.Held(t.Context())
 	if err != nil || len(onHold) != 2 || onHold["M"] != 1173 || onHold["N"] != 1172 || quarantined != 0 {
 		t.Errorf("counted were %v and %d, %v", onHold, quarantined, err)
+	}
+}
+
+// crowd is a store that counts how many read a saga log at one time; they wait until
+// it is open.
+type crowd struct {
+	store.Store
+	reading, most atomic.Int32
+	open          chan struct{}
+}
+
+func (c *crowd) Undos(ctx context.Context, id store.ID, from uint32, limit int) ([]store.Undo, error) {
+	n := c.reading.Add(1)
+	defer c.reading.Add(-1)
+	for most := c.most.Load(); n > most && !c.most.CompareAndSwap(most, n); most = c.most.Load() {
+	}
+	<-c.open
+	return c.Store.Undos(ctx, id, from, limit)
+}
+
+// However many ask at one time, only so many saga logs are read into memory at once.
+func TestSagaLogsAtOnce(t *testing.T) {
+	c := &crowd{Store: storetest.NewMemory(storetest.MemoryOptions{}).Open(), open: make(chan struct{})}
+	close(c.open)
+	h := houseOn(t, c)
+	x := h.saga(t, h.service, create(t, h.service, "M", order), "x", api.SagaStatusOnHold, "ship=No", "refund=Down")
+	c.open = make(chan struct{})
+	c.most.Store(0)
+	const askers = 60
+	answers := make(chan error, askers)
+	for i := range askers {
+		go func() {
+			var err error
+			switch i % 3 {
+			case 0:
+				_, err = h.service.DescribeSaga(t.Context(), &api.DescribeSagaInput{ExecutionArn: x})
+			case 1:
+				_, err = h.service.DescribeHold(t.Context(), &api.DescribeHoldInput{ExecutionArn: x, HoldId: "1"})
+			default:
+				_, err = h.service.ListHolds(t.Context(), &api.ListHoldsInput{})
+			}
+			answers <- err
+		}()
+	}
+	for c.most.Load() < 16 {
+		runtime.Gosched()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := h.service.PreviewAbort(ctx, &api.PreviewAbortInput{ExecutionArn: x}); !errors.Is(err, context.Canceled) {
+		t.Errorf("who has gone waits on: %v", err)
+	}
+	close(c.open)
+	for range askers {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := c.most.Load(); n != 16 {
+		t.Errorf("%d logs were read at once", n)
 	}
 }
 

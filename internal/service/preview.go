@@ -26,6 +26,11 @@ type preview struct {
 
 // PreviewAbort tells what would be undone, and changes nothing.
 func (s *Service) PreviewAbort(ctx context.Context, in *api.PreviewAbortInput) (*api.PreviewAbortOutput, error) {
+	done, err := s.placeForLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	x, err := s.named(ctx, in.ExecutionArn)
 	if err != nil {
 		return nil, err

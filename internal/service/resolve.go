@@ -180,6 +180,11 @@ func (s *Service) ResolveHold(ctx context.Context, in *api.ResolveHoldInput) (*a
 	if err != nil {
 		return nil, err
 	}
+	done, err := s.placeForLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	x, err := s.named(ctx, in.ExecutionArn)
 	if err != nil {
 		return nil, err

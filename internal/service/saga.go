@@ -22,6 +22,20 @@ type sagas struct {
 	log map[uint32]*machine.Undo // by number
 }
 
+// logsAtOnce is how many operations may have a saga log in memory at one time; others
+// wait. One of 10,000 steps takes some 20 MiB.
+const logsAtOnce = 16
+
+// placeForLog waits for a place for a saga log, which the caller gives back by done.
+func (s *Service) placeForLog(ctx context.Context) (done func(), err error) {
+	select {
+	case s.logs <- struct{}{}:
+		return func() { <-s.logs }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // sagasOf reads an execution's sagas. The error is the engine's.
 func (s *Service) sagasOf(ctx context.Context, id store.ID) (*sagas, error) {
 	read, err := s.Engine.Saga(ctx, id)
@@ -265,6 +279,11 @@ func (s *Service) DescribeSaga(ctx context.Context, in *api.DescribeSagaInput) (
 	if err != nil {
 		return nil, err
 	}
+	done, err := s.placeForLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	x, err := s.named(ctx, in.ExecutionArn)
 	if err != nil {
 		return nil, err

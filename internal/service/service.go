@@ -55,6 +55,7 @@ type Config struct {
 type Service struct {
 	Config
 	tenant string
+	logs   chan struct{} // a place for each saga log that is in memory
 }
 
 var _ api.Service = (*Service)(nil)
@@ -67,7 +68,7 @@ func New(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{Config: cfg, tenant: engine.Tenant(cfg.Account, cfg.Region)}
+	return &Service{Config: cfg, tenant: engine.Tenant(cfg.Account, cfg.Region), logs: make(chan struct{}, logsAtOnce)}
 }
 
 // ours parses an ARN of the kinds given, and refuses one of another account or
