@@ -174,7 +174,8 @@ func Run(ctx context.Context, args []string, tools Tools) (code int) {
 	}
 	verb, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(tools.Stderr, "backstep: %v (see backstep %s)\n", err, strings.TrimSpace(verbOf(parser.Model, args)+" --help"))
+		said := strings.Replace(err.Error(), `one of "",`, "one of ", 1) // that a flag may be left out is no word to give
+		fmt.Fprintf(tools.Stderr, "backstep: %s (see backstep %s)\n", said, strings.TrimSpace(verbOf(parser.Model, args)+" --help"))
 		return ExitUsage
 	}
 	s := &session{Tools: tools, Globals: v.Globals, ctx: ctx, model: parser.Model}
