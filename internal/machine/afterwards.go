@@ -137,6 +137,7 @@ func (t *turn) known(number uint32) *Undo {
 // undone, else where it stood.
 func (t *turn) reopen(f *Frame) {
 	if t.entry(f.Scope.Saga).Status == SagaAborted {
+		t.head.EndedSagas[0]-- // another one takes its place
 		f.Recovery = nil
 		start := t.flow().Start
 		t.forget(f)

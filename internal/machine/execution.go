@@ -161,7 +161,7 @@ type Head struct {
 	Sagas      uint32 // so far
 	OpenSagas  uint32
 	Aborting   uint32    // of the open ones
-	EndedSagas [4]uint32 // by how they ended: from SagaAborted on
+	EndedSagas [4]uint32 // by how they ended, from SagaAborted on, but for those that a redrive has begun anew
 	Holds      uint32    // so far
 	OpenHolds  uint32
 	Pivoted    bool       // a saga of it could not go back

@@ -271,6 +271,9 @@ func (s *script) sagaLog() string {
 			fmt.Fprintf(&b, "  %s attempts %d%s%s\n", c.Key(), c.Attempts, optional(" error ", c.Error), optional(" cause ", c.Cause))
 		}
 	}
+	if s.x.Head.Sagas > 1 {
+		fmt.Fprintf(&b, "together %s\n", s.x.Head.SagaStatus())
+	}
 	return b.String()
 }
 
@@ -290,8 +293,12 @@ func (s *script) counts() {
 		}
 	}
 	var ended [4]uint32
+	anew := firstSaga
+	if s.p.Saga != nil { // of a whole execution the last one stands for those before
+		anew += h.Sagas - 1
+	}
 	for _, u := range s.log() {
-		if u.IsSaga() && u.Status.Ended() {
+		if u.IsSaga() && u.Status.Ended() && u.Number >= anew {
 			ended[u.Status-SagaAborted]++
 		}
 	}
