@@ -195,7 +195,7 @@ func (p *prover) findHandMade() {
 func (p *prover) lostStep(t *track, k *walker) {
 	best, path := p.worstLoss(k)
 	if best == nil && !t.declared {
-		best, path = &event{}, p.leftByStop(t, k)
+		best, path = &event{}, p.leftByStop(t)
 	}
 	if path == nil {
 		return

@@ -219,7 +219,7 @@ func (w *world) arrive(t *integration.Task) (*call, int64) {
 	e.maybe = e.maybe || c.op == integration.Forward && t.Attempt > c.attempt // it may have been sent by a process that died
 	w.sent(c)
 	for i := range w.plan.faults {
-		if f := &w.plan.faults[i]; f.kind == stop && f.after && f.commit == 0 && f.isAt(c.point) && w.struck[i].met < 0 {
+		if f := &w.plan.faults[i]; f.kind == stop && f.commit == 0 && f.isAt(c.point) && w.struck[i].met < 0 {
 			w.strikes(i)
 			w.after(1, w.stopped)
 		}

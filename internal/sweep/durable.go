@@ -24,7 +24,7 @@ type durable struct {
 	came    map[eventKey]bool           // how a Parallel, Map or Saga ended that was entered by an event: well or not
 	ended   map[store.ID]machine.Status // of the children of a distributed Map
 	left    map[eventKey]string         // Choices that were left by an event
-	entered map[string]int              // how often each Choice was left, and each Task begun
+	entered map[string]int              // of each Choice
 	holds   map[string]int              // by state
 	express int                         // Express children heard of
 }
@@ -111,8 +111,6 @@ func (d *durable) event(id store.ID, e *machine.Event) {
 	}
 	d.events[eventKey{id, e.ID}] = happened{e.Type, e.Prev, e.State}
 	switch e.Type {
-	case machine.TaskStateEntered:
-		d.w.about(e.State)
 	case machine.ParallelStateSucceeded, machine.MapStateSucceeded:
 		d.over(id, e, true)
 	case machine.ParallelStateFailed, machine.MapStateFailed:

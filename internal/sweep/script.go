@@ -152,7 +152,7 @@ func (w *sweeper) scripted(f prove.Fault, good *outcome) ([]scripted, error) {
 		var all []scripted
 		for _, task := range tasksOf(state) {
 			at.state = task.Name
-			all = append(all, scripted{fault: fault{kind: stop, number: -1, point: at, after: f.Effect == "after"}})
+			all = append(all, scripted{fault: fault{kind: stop, number: -1, point: at, after: true}})
 		}
 		return all, nil
 	case f.Fault == "ExecutionTimeout":

@@ -258,17 +258,6 @@ func (w *world) committed() {
 	}
 }
 
-// about does what is to happen just before a state's call is sent.
-func (w *world) about(state string) {
-	w.entered[state]++
-	for i := range w.plan.faults {
-		if f := &w.plan.faults[i]; f.kind == stop && !f.after && f.commit == 0 && f.point.state == state && max(1, f.point.entry) == w.entered[state] && w.struck[i].met < 0 {
-			w.strikes(i)
-			w.push(0, nil, w.stopped) // before all else
-		}
-	}
-}
-
 // strikes notes that a fault of the plan happens.
 func (w *world) strikes(i int) {
 	f := &w.plan.faults[i]
