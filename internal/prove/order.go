@@ -92,7 +92,7 @@ func (o *order) tell(a, b *track, undo, other *asl.State, flow *asl.Flow) bool {
 	}
 	last, _, _ := o.route(back, onwardOnly, func(s *asl.State) bool { return s == after })
 	t := newTrace()
-	o.enter(t, flow)
+	o.enter(t, flow, 0)
 	for _, part := range [][]leg{first, second, third, {*failed}, legs, last} {
 		t.along(part)
 	}

@@ -54,7 +54,7 @@ func (p *prover) secondPivot(w *walk, i int32) {
 		return
 	}
 	t := newTrace()
-	p.enter(t, w.flow)
+	p.enter(t, w.flow, w.entry)
 	t.to(w, i)
 	t.entries[n.state.Name]++
 	t.move(n.state, "runs")

@@ -120,31 +120,43 @@ func (t *trace) along(legs []leg) {
 	}
 }
 
-// enter tells how a flow is entered: the way to its owner, and so outward.
-func (p *prover) enter(t *trace, f *asl.Flow) {
+// enter tells how a flow is entered with a mark: the way to its owner, and so
+// outward; where the mark says that the pivot is not done, past none.
+func (p *prover) enter(t *trace, f *asl.Flow, m mark) {
 	if f.Owner == nil {
 		return
 	}
-	p.enter(t, f.Owner.Flow)
-	legs, _, _ := p.route(f.Owner.Flow.Start, func(*asl.State, *exit) bool { return true }, func(s *asl.State) bool { return s == f.Owner })
-	t.along(legs)
+	p.enter(t, f.Owner.Flow, m)
+	t.along(p.nearest(f.Owner, m))
 	t.entries[f.Owner.Name]++
 	t.move(f.Owner, "begins")
+}
+
+// nearest is the nearest way to a state from the start of its flow.
+func (p *prover) nearest(s *asl.State, m mark) []leg {
+	before := func(at *asl.State, e *exit) bool {
+		return m&past != 0 || e.mark&past == 0 && !(p.facts[at].isPivot && e.hop.turn == onward)
+	}
+	goal := func(at *asl.State) bool { return at == s }
+	legs, _, ok := p.route(s.Flow.Start, before, goal)
+	if !ok {
+		legs, _, _ = p.route(s.Flow.Start, func(*asl.State, *exit) bool { return true }, goal)
+	}
+	return legs
 }
 
 // wayTo tells the nearest way to a state.
 func (p *prover) wayTo(s *asl.State) *trace {
 	t := newTrace()
-	p.enter(t, s.Flow)
-	legs, _, _ := p.route(s.Flow.Start, func(*asl.State, *exit) bool { return true }, func(at *asl.State) bool { return at == s })
-	t.along(legs)
+	p.enter(t, s.Flow, 0)
+	t.along(p.nearest(s, 0))
 	return t
 }
 
 // event tells the path to an event.
 func (p *prover) event(e *event) *trace {
 	t := newTrace()
-	p.enter(t, e.w.flow)
+	p.enter(t, e.w.flow, e.w.entry)
 	t.to(e.w, e.node)
 	s := e.w.nodes[e.node].state
 	switch {

@@ -39,7 +39,7 @@ func (p *prover) scope(saga *asl.SagaFields, s *asl.State) {
 	at := saga.Flow.Start
 	if saga.Abort && saga.Outer == nil {
 		t := newTrace()
-		p.enter(t, saga.Flow)
+		p.enter(t, saga.Flow, 0)
 		t.entries[at.Name]++
 		t.moves = append(t.moves, Move{at.Name, "is left"}, Move{"", "StopExecution"})
 		t.script.Faults = append(t.script.Faults, Fault{State: at.Name, Entry: t.entries[at.Name], Fault: scriptStop, Effect: "after"})
@@ -73,7 +73,7 @@ func (p *prover) undoneAndWell(s *asl.State) {
 			continue
 		}
 		t := newTrace()
-		p.enter(t, s.Flow)
+		p.enter(t, s.Flow, 0)
 		t.hop(s, e.hop)
 		t.along(legs)
 		t.hop(last, &hop{})
@@ -212,7 +212,8 @@ func (p *prover) lostStep(t *track, k *walker) {
 		}
 		fix = fmt.Sprintf(`Give %s a Compensate, make it the Pivot, or let a person decide ("OnUnknown": "Hold")`, s.Name)
 	case best.own:
-		message = fmt.Sprintf("%s has no Compensate, and stays done when the state fails after its call (%s)", s.Name, best.hop.ways[0].script)
+		faults := path.script.Faults
+		message = fmt.Sprintf("%s has no Compensate, and stays done when the state fails after its call (%s)", s.Name, faults[len(faults)-1].Fault)
 	}
 	switch {
 	case p.call(s).resource.Kind == asl.NestedExecution:
@@ -288,12 +289,9 @@ func (p *prover) bodies(s *asl.State) {
 				fmt.Sprintf("Leave the Retry of the Compensate of %s out, or let it take States.ALL", s.Name))
 		}
 		if !step.HoldUnknown && readsResult(b.Parameters) && p.acts(s) {
-			t := newTrace()
-			p.enter(t, s.Flow)
-			t.entries[s.Name]++
+			t := p.wayTo(s)
 			if ways := p.facts[s].ways; len(ways) > 0 {
 				i := max(0, slices.IndexFunc(ways, func(w *way) bool { return w.effect == unknown }))
-				t.entries[s.Name]--
 				t.hop(s, &hop{turn: failing, ways: ways[i : i+1], after: ways[i].effect == unknown})
 			}
 			t.moves = append(t.moves, Move{s.Name, "is undone without a result"})
@@ -380,7 +378,7 @@ func (p *prover) unassigned(t *trace, s *asl.State, v string) bool {
 	case !ok:
 		return false
 	case owner != nil && owner.Type == asl.Map && owner.Map.Distributed:
-		p.enter(t, s.Flow)
+		p.enter(t, s.Flow, 0)
 	case owner != nil:
 		if !p.unassigned(t, owner, v) {
 			return false
@@ -476,7 +474,7 @@ func (p *prover) stuck(w *walk, i int32) {
 		return
 	}
 	t := newTrace()
-	p.enter(t, w.flow)
+	p.enter(t, w.flow, w.entry)
 	t.to(w, i)
 	t.entries[s.Name]++
 	t.move(s, "fails for good")
@@ -519,10 +517,7 @@ func (p *prover) sagaEpilogue() {
 		if i < 0 {
 			continue
 		}
-		t := newTrace()
-		p.enter(t, s.Flow)
-		legs, _, _ := p.route(s.Flow.Start, func(*asl.State, *exit) bool { return true }, func(at *asl.State) bool { return at == s })
-		t.along(legs)
+		t := p.wayTo(s)
 		t.hop(s, p.exits(s)[i].hop)
 		t.moves = append(t.moves, Move{"", "the saga goes back"})
 		p.find("SAGA007", s, "", t, fmt.Sprintf("all steps are done when %s runs, and its failure undoes the whole saga", s.Name),

@@ -73,7 +73,7 @@ func (p *prover) neverBegunBy(t *track, undo *asl.State) {
 			continue
 		}
 		told := newTrace()
-		p.enter(told, flow)
+		p.enter(told, flow, 0)
 		begin, _, _ := p.route(flow.Start, without, func(at *asl.State) bool { return at == from[i] })
 		told.along(begin)
 		told.hop(from[i], a.exit.hop)

@@ -46,12 +46,13 @@ func (w *sweeper) all() {
 	w.unmet()
 }
 
-// unmet notes the Tasks and bodies that no world came to.
+// unmet notes the Tasks and bodies that no world came to. A Query may well be one:
+// it is asked only where nobody tries again.
 func (w *sweeper) unmet() {
 	for _, name := range w.saga.named {
 		for _, op := range opOrder {
 			_, calls := w.saga.menus[menuKey{name, op}]
-			if what := called(name, op); calls && !w.seen[what] && (op == integration.Forward || w.seen[name]) {
+			if what := called(name, op); calls && !w.seen[what] && op != integration.Query && (op == integration.Forward || w.seen[name]) {
 				w.report.Unmet = append(w.report.Unmet, what)
 			}
 		}

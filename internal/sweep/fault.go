@@ -19,6 +19,7 @@ type trouble struct {
 	effect integration.Effect
 	always bool   // to every attempt, until a person has looked at it
 	soft   bool   // the state's own expression fails, not the call
+	denied bool   // of a script: where its step is held, a person says that nothing was done
 	first  string // an error by which the first attempt fails after its effect, before this one; "": none
 }
 

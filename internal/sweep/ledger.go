@@ -125,8 +125,9 @@ func (l *ledger) answered(c *call, err error) {
 		e.open--
 	}
 	switch {
-	case c.op == integration.Query && err == nil:
+	case c.op == integration.Query && err == nil: // who is told that nothing happened can rely on it
 		e.toldYes, e.toldNo = e.stands(), !e.stands()
+		e.fenced = e.fenced || e.toldNo
 	case c.op == integration.Query || c.op == integration.Confirm:
 	case c.op == integration.Compensate || l.undoes(c):
 		for _, of := range l.undone(c) {
@@ -202,12 +203,11 @@ func (s *saga) answer(state string, op integration.Operation, request value.Text
 	return request
 }
 
-// tell answers a Query. Who is told that nothing happened can rely on it.
+// tell answers a Query.
 func (l *ledger) tell(e *effect) value.Text {
 	if e.stands() {
 		return value.Checked(`{"Outcome":"SUCCEEDED","Output":{}}`)
 	}
-	e.fenced = true
 	return value.Checked(`{"Outcome":"FAILED"}`)
 }
 

@@ -182,6 +182,7 @@ func (w *sweeper) scripted(f prove.Fault, good *outcome) ([]scripted, error) {
 	one.trouble.effect = w.effectOf(f)
 	one.trouble.always = f.Attempt == 0 && takes(state.Retry, one.trouble)
 	one.trouble.soft = f.Fault == stateLimit || f.Fault == "States.ResultPathMatchFailure"
+	one.trouble.denied = state.Step != nil && (state.Step.Pivot || state.Step.HoldUnknown) && one.trouble.effect == integration.EffectUnknown && !one.trouble.after
 	one.number = w.numbered(one)
 	var all []scripted
 	for delay := range w.beside(state) + 1 {

@@ -193,6 +193,7 @@ func (w *world) begin() {
 		w.id = s.ID
 	case w.process.dead:
 		w.after(1000, w.begin)
+	case w.status.Ended(): // it was made durable, and all of it with it
 	default:
 		w.broken("the execution does not start: " + err.Error())
 	}
@@ -274,16 +275,33 @@ func (w *world) attend(id store.ID, held *machine.Event) {
 	hold := held.Saga
 	at := held.State + " " + hold.Word
 	w.holds[at]++
-	if step := w.runs.States[held.State].Step; w.pivoted && hold.Word == integration.Forward.String() && held.Error != nil && step != nil && slices.Contains(step.KnownFailed, *held.Error) {
+	if hold.Word == integration.Forward.String() && held.Error != nil && w.isFinal(held.State, *held.Error) {
 		w.problem(problem{kind: afterPivot, step: held.State, what: *held.Error})
 	}
 	r := machine.Resolution{Hold: hold.Hold, Verb: machine.Retry, Operator: "sweep", Reason: "the participant was seen to"}
+	if w.isDenied(held.State) {
+		r.Verb, r.Outcome = machine.Done, machine.StepFailed
+	}
 	if w.holds[at] > mostHolds {
 		w.problem(problem{kind: heldForGood, step: held.State})
 		r = machine.Resolution{Saga: hold.Saga, Verb: machine.Abandon, Operator: "sweep", Reason: "trying again does not help"}
 		w.abandoned = true
 	}
 	w.after(60_000, func() { w.resolve(id, r) })
+}
+
+// isFinal reports whether a step that is held after the pivot is so by an error
+// that trying again does not mend, and not since its outcome is unknown.
+func (w *world) isFinal(state, name string) bool {
+	step := w.runs.States[state].Step
+	return w.pivoted && step != nil && slices.Contains(step.KnownFailed, name) &&
+		!(step.HoldUnknown && slices.ContainsFunc(w.order, func(e *effect) bool { return e.state == state && e.maybe }))
+}
+
+// isDenied reports whether a person says of a step that is held that it was not
+// done.
+func (w *world) isDenied(state string) bool {
+	return slices.ContainsFunc(w.plan.faults, func(f fault) bool { return f.trouble.denied && f.point.state == state })
 }
 
 // mostHolds is how often something is tried again by a person.
