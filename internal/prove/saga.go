@@ -448,15 +448,17 @@ func (p *prover) flows() []*asl.Flow {
 func (p *prover) stuck(w *walk, i int32) {
 	s := w.nodes[i].state
 	message, fix, by := "", "", ""
+	var raised fault
 	switch {
 	case s.Type == asl.Fail && !p.takenSince(s.Flow, failure(s)):
+		raised = failure(s)
 		message = fmt.Sprintf("%s is a Fail state that is entered after the pivot: the saga waits for a person there", s.Name)
 		fix = fmt.Sprintf("Decide what %s stands for before the pivot, or end the saga well", s.Name)
 	case s.Step != nil && len(s.Step.KnownFailed) > 0:
 		name := ""
 		for _, known := range s.Step.KnownFailed {
-			if f := (fault{name: known}); f.catcher(s) == nil && !p.takenSince(s.Flow, f) {
-				name = known
+			if f := (fault{name: known}); f.catcher(s) == nil && givesUp(f.retrier(s)) && !p.takenSince(s.Flow, f) {
+				name, raised = known, f
 				break
 			}
 		}
@@ -467,13 +469,14 @@ func (p *prover) stuck(w *walk, i int32) {
 		message = fmt.Sprintf("%s comes after the pivot, and its error %s is a known failure that nothing takes: the saga waits for a person there", s.Name, name)
 		fix = fmt.Sprintf("Catch %s at %s and go on, or take it off KnownFailed, so that it is tried again", name, s.Name)
 	case s.Type == asl.Choice && s.Choice.Default == nil:
-		by = stateRuntime
+		by, raised = stateRuntime, fault{name: stateRuntime, fatal: true}
 		message = fmt.Sprintf("%s comes after the pivot and has no Default: where no rule holds the saga waits for a person", s.Name)
 		fix = fmt.Sprintf("Give %s a Default", s.Name)
 	default:
 		return
 	}
 	t := newTrace()
+	t.each = p.retriedSince(s.Flow, raised)
 	p.enter(t, w.flow, w.entry)
 	t.to(w, i)
 	t.entries[s.Name]++
@@ -491,7 +494,17 @@ func (p *prover) stuck(w *walk, i int32) {
 // pivot takes an error that leaves a flow.
 func (p *prover) takenSince(f *asl.Flow, raised fault) bool {
 	for ; f.Owner != nil && p.enteredPast(f); f = f.Owner.Flow {
-		if raised.catcher(f.Owner) != nil {
+		if raised.catcher(f.Owner) != nil || !givesUp(raised.retrier(f.Owner)) {
+			return true
+		}
+	}
+	return false
+}
+
+// retriedSince reports whether one of them is tried again because of an error.
+func (p *prover) retriedSince(f *asl.Flow, raised fault) bool {
+	for ; f.Owner != nil && p.enteredPast(f); f = f.Owner.Flow {
+		if tries(raised.retrier(f.Owner)) > 1 {
 			return true
 		}
 	}

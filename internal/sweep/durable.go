@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/backstep/backstep/internal/machine"
@@ -185,24 +186,25 @@ type place struct {
 	entry   uint32
 	entered int64 // the event of that
 	scoped  bool  // the thread is that of a Saga state
+	item    bool  // … of an item
 }
 
 // lineage is where a step stood: the threads around it from the machine's own
 // on.
 type lineage []place
 
-// lineageOf is that of an entry of a state; nil where no thread stands there.
+// lineageOf is that of an entry of a state, and the item that it is of: of a Map
+// in a Map they are counted through; nil where no thread stands there.
 func (d *durable) lineageOf(id store.ID, entry uint32) (line lineage, item int) {
-	item = d.items[id]
 	for key, f := range d.frames {
 		if key.id != id || f.Entry != entry {
 			continue
 		}
-		within := 0
+		count := 1
 		for {
-			line = append(lineage{{f.ID, f.Entry, f.EnteredEvent, f.Kind == machine.Scoped}}, line...)
-			if f.Kind == machine.Item && within == 0 {
-				within = f.Index + 1
+			line = append(lineage{{f.ID, f.Entry, f.EnteredEvent, f.Kind == machine.Scoped, f.Kind == machine.Item}}, line...)
+			if f.Kind == machine.Item {
+				item, count = item+f.Index*count, count*d.w.saga.mostItems()
 			}
 			if f.Kind == machine.Root || f.Kind == machine.Aside {
 				break
@@ -212,12 +214,15 @@ func (d *durable) lineageOf(id store.ID, entry uint32) (line lineage, item int) 
 				break
 			}
 		}
-		if within > 0 {
-			item = within
+		if child := d.items[id]; child > 0 {
+			item, count = item+(child-1)*count, 0
 		}
-		return line, item
+		if count == 1 {
+			return line, 0
+		}
+		return line, item + 1
 	}
-	return nil, item
+	return nil, 0
 }
 
 // before reports whether a step was done before another of the same sequence:
@@ -230,6 +235,17 @@ func (a lineage) before(b lineage) bool {
 		}
 		if a[i].entry != b[i].entry {
 			return a[i].entry < b[i].entry
+		}
+	}
+	return false
+}
+
+// holds reports whether a step stands in the item of another one, or in a Map
+// within that.
+func (a lineage) holds(b lineage) bool {
+	for _, at := range slices.Backward(a) {
+		if at.item {
+			return slices.ContainsFunc(b, func(p place) bool { return p.frame == at.frame })
 		}
 	}
 	return false

@@ -233,7 +233,7 @@ func (l *ledger) undone(c *call) []*effect {
 	var all []*effect
 	for _, name := range names {
 		for _, e := range l.order {
-			if e.state == name && e.undone == 0 && (c.item == 0 || e.item == 0 || e.item == c.item) {
+			if e.state == name && e.undone == 0 && (c.item == 0 || e.item == 0 || e.item == c.item || c.step.line.holds(e.line)) {
 				all = append(all, e)
 			}
 		}

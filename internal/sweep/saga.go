@@ -191,6 +191,14 @@ func (s *saga) guarded(choice string) []string {
 	return steps
 }
 
+// mostItems is how many items a Map has at most.
+func (s *saga) mostItems() int {
+	if s.data {
+		return 1000
+	}
+	return bareItems
+}
+
 // isUndo reports whether a state of plain ASL compensates on the way back.
 func (s *saga) isUndo(state string) bool {
 	r := s.roles[state]
