@@ -122,14 +122,13 @@ func (d *drawing) task(name string, pivots, last bool) string {
 	if d.IntN(8) == 0 {
 		text += `, "OnUnknown": "Hold"`
 	}
-	if pivots && !d.pivot && (last || d.IntN(6) == 0) {
-		d.pivot = true
-		return text + `, "Pivot": true`
-	}
 	if d.IntN(8) == 0 {
 		text += fmt.Sprintf(`, "Query": {"Resource": %q}`, function("ask"+name))
 	}
 	switch {
+	case pivots && !d.pivot && (last || d.IntN(6) == 0):
+		d.pivot = true
+		return text + `, "Pivot": true`
 	case d.pivot || d.IntN(6) == 0:
 		return text
 	}
