@@ -117,7 +117,7 @@ type ProofFault struct {
 	Fault   string `json:"fault"`
 	Effect  string `json:"effect"`
 
-	Operation string `json:"operation,omitempty"` // "compensate": of the step's Compensate
+	Operation string `json:"operation,omitempty"` // "compensate" or "query": of that body of the step
 }
 
 // ProofAssume is what a script takes a Choice to decide.

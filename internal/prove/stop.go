@@ -19,8 +19,7 @@ func (p *prover) stop(t *trace, s *asl.State) {
 // gaveUp tells that the Compensate of a step fails for good.
 func (t *trace) gaveUp(s *asl.State, name string) {
 	t.moves = append(t.moves, Move{s.Name, "its Compensate ends by " + name})
-	t.fault(s, 0, name, false)
-	t.script.Faults[len(t.script.Faults)-1].Operation = scriptUndo
+	t.bodyFault(s, scriptUndo, name)
 }
 
 // leftByStop is the path on which a step is under way when somebody stops its
@@ -47,7 +46,12 @@ func lastError(s *asl.State) string {
 	if len(s.Step.Compensate) == 0 {
 		return ""
 	}
-	b := s.Step.Compensate[len(s.Step.Compensate)-1]
+	return endOf(s.Step.Compensate[len(s.Step.Compensate)-1])
+}
+
+// endOf is an error by which a body may end for good, "" where its Retry takes
+// them all without end.
+func endOf(b *asl.Body) string {
 	c := newCall(&b.Resource, b.Parameters)
 	for _, name := range append(c.usual(), stateTimeout) {
 		if givesUp(fault{name: name, timeout: name == stateTimeout}.retrier(&asl.State{Retry: b.Retry})) {

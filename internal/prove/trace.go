@@ -29,7 +29,7 @@ type Fault struct {
 	Fault   string // the error's name; or StopExecution, ExecutionTimeout, InFlight
 	Effect  string // "before": the call had none; "after": it had its effect, and then failed
 
-	Operation string // "compensate": of the step's Compensate; "": of the state's own call
+	Operation string // "compensate", "query": of that body of the step; "": of the state's own call
 }
 
 // Assumption is what a Choice decides.
@@ -201,6 +201,10 @@ func (t *trace) failing(s *asl.State, h *hop) {
 	}
 	t.move(s, w.label+said)
 	t.fault(s, 0, w.script, h.after || w.effect == hadEffect)
+	if h.after && w.effect == unknown && s.Step != nil && s.Step.Query != nil && endOf(s.Step.Query) != "" {
+		t.move(s, "its Query ends by "+endOf(s.Step.Query))
+		t.bodyFault(s, scriptQuery, endOf(s.Step.Query))
+	}
 }
 
 func (t *trace) move(s *asl.State, way string) { t.moves = append(t.moves, Move{s.Name, way}) }
@@ -214,6 +218,12 @@ func (t *trace) fault(s *asl.State, attempt int, name string, after bool) {
 		f.Entry = 0
 	}
 	t.script.Faults = append(t.script.Faults, f)
+}
+
+// bodyFault is a fault of every call of a body of a step.
+func (t *trace) bodyFault(s *asl.State, operation, name string) {
+	t.fault(s, 0, name, false)
+	t.script.Faults[len(t.script.Faults)-1].Operation = operation
 }
 
 // narrow gives the error that a list further out names its name.

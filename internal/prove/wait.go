@@ -63,19 +63,29 @@ func (p *prover) endlessCatches() {
 
 // onlyPast reports whether a state is entered after the pivot alone.
 func (p *prover) onlyPast(s *asl.State) bool {
-	seen := false
+	before, after := p.enters(s)
+	return after && !before
+}
+
+// enters reports whether a state is entered before the pivot, and after it. A walk
+// that was made to look at a flow alone does not count.
+func (p *prover) enters(s *asl.State) (before, after bool) {
+	flowBefore, flowAfter := true, true
+	if owner := s.Flow.Owner; owner != nil {
+		flowBefore, flowAfter = p.enters(owner)
+		flowAfter = flowAfter || owner.Type == asl.Saga && entryMark(owner.Saga) != 0
+	}
 	for _, w := range p.walksOf(s.Flow) {
+		if w.entry&past == 0 && !flowBefore || w.entry&past != 0 && !flowAfter && s.Flow.Owner != nil {
+			continue
+		}
 		for i := range w.nodes {
-			if w.nodes[i].state != s {
-				continue
+			if n := &w.nodes[i]; n.state == s {
+				before, after = before || n.mark&past == 0, after || n.mark&past != 0
 			}
-			if w.nodes[i].mark&past == 0 {
-				return false
-			}
-			seen = true
 		}
 	}
-	return seen
+	return before, after
 }
 
 // longUndo tells of compensations that may take longer than the whole machine

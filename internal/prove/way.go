@@ -26,8 +26,11 @@ const (
 	scriptOther    = "Unlisted"
 )
 
-// scriptUndo is the operation of a fault that strikes a step's Compensate.
-const scriptUndo = "compensate"
+// The operations of faults that strike a body of a step.
+const (
+	scriptUndo  = "compensate"
+	scriptQuery = "query"
+)
 
 // unlisted is an error's name that none of the lists has.
 func unlisted(lists []string) string {
