@@ -40,9 +40,14 @@ func (p *prover) scope(saga *asl.SagaFields, s *asl.State) {
 	if saga.Abort && saga.Outer == nil {
 		t := newTrace()
 		p.enter(t, saga.Flow, 0)
-		t.entries[at.Name]++
-		t.moves = append(t.moves, Move{at.Name, "is left"}, Move{"", "StopExecution"})
-		t.script.Faults = append(t.script.Faults, Fault{State: at.Name, Entry: t.entries[at.Name], Fault: scriptStop, Effect: "after"})
+		legs, first, ok := p.route(at, onwardOnly, p.does)
+		if !ok {
+			first = at
+		}
+		t.along(legs)
+		t.entries[first.Name]++
+		t.moves = append(t.moves, Move{first.Name, "is left"}, Move{"", "StopExecution"})
+		t.fault(first, 0, scriptStop, true)
 		p.find("SAGA009", at, "", t, `with "OnStop": "Abort" a stop or timeout ends the execution at once, and what is done stays done`,
 			`Leave OnStop out: by itself the saga is undone first`)
 	}

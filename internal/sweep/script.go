@@ -185,7 +185,7 @@ func (w *sweeper) scripted(f prove.Fault, good *outcome) ([]scripted, error) {
 	one.trouble.denied = state.Step != nil && (state.Step.Pivot || state.Step.HoldUnknown) && one.trouble.effect == integration.EffectUnknown && !one.trouble.after
 	one.number = w.numbered(one)
 	var all []scripted
-	for delay := range w.beside(state) + 1 {
+	for _, delay := range w.beside(state) {
 		one.delay = delay
 		all = append(all, scripted{fault: one})
 	}
@@ -245,12 +245,17 @@ func tasksOf(s *asl.State) []*asl.State {
 	return all
 }
 
-// beside is for how many rounds the threads beside a state may go on.
-func (w *sweeper) beside(s *asl.State) int {
+// beside are the rounds for which the answer of a call may wait for the threads
+// beside it: a few, and as long as they may take with all their retries.
+func (w *sweeper) beside(s *asl.State) []int {
 	if s.Flow.Owner == nil {
-		return 0
+		return []int{0}
 	}
-	return mostRounds - 2
+	rounds, longest := []int{0, 1, 2, 3, 4}, 10_000
+	if q := s.Task.TimeoutSeconds.Literal; q != nil {
+		longest = min(longest, int(*q*1000/2)/latency)
+	}
+	return append(rounds, max(longest, len(rounds)))
 }
 
 // effectOf is what an error of a script tells of its call's effect.
