@@ -125,9 +125,8 @@ func (l *ledger) answered(c *call, err error) {
 		e.open--
 	}
 	switch {
-	case c.op == integration.Query && err == nil: // who is told that nothing happened can rely on it
+	case c.op == integration.Query && err == nil:
 		e.toldYes, e.toldNo = e.stands(), !e.stands()
-		e.fenced = e.fenced || e.toldNo
 	case c.op == integration.Query || c.op == integration.Confirm:
 	case c.op == integration.Compensate || l.undoes(c):
 		for _, of := range l.undone(c) {
@@ -203,12 +202,23 @@ func (s *saga) answer(state string, op integration.Operation, request value.Text
 	return request
 }
 
-// tell answers a Query.
+// tell answers a Query. Who is told that nothing happened can rely on it.
 func (l *ledger) tell(e *effect) value.Text {
 	if e.stands() {
 		return value.Checked(`{"Outcome":"SUCCEEDED","Output":{}}`)
 	}
+	e.fenced = true
 	return value.Checked(`{"Outcome":"FAILED"}`)
+}
+
+// seenTo lets a step be done that its participant has told not to be, to who may
+// not have heard it.
+func (l *ledger) seenTo(state string) {
+	for _, e := range l.order {
+		if e.state == state && e.undone == 0 && e.undoneBy == "" {
+			e.fenced = false
+		}
+	}
 }
 
 func (w *world) confirm(c *call) {

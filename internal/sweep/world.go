@@ -287,7 +287,12 @@ func (w *world) attend(id store.ID, held *machine.Event) {
 		r = machine.Resolution{Saga: hold.Saga, Verb: machine.Abandon, Operator: "sweep", Reason: "trying again does not help"}
 		w.abandoned = true
 	}
-	w.after(60_000, func() { w.resolve(id, r) })
+	w.after(60_000, func() {
+		if r.Verb == machine.Retry && hold.Word == integration.Forward.String() {
+			w.seenTo(held.State)
+		}
+		w.resolve(id, r)
+	})
 }
 
 // isFinal reports whether a step that is held after the pivot is so by an error
