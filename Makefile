@@ -84,8 +84,8 @@ demo-postgres: build ## the demo on a PostgreSQL of its own
 hostile: ## what each hostile expression ends with and takes of a processor; at most 100 ms, on a quiet machine
 	go test ./internal/jsonata -run '^TestHostileTable$$' -count=1 -v -hostile.cpu
 
-sweep: ## the published sagas, proof and sweep held against each other; the order saga by pairs; each undo of it taken away and exchanged
-	go test ./internal/sweep -run '^(TestCorpus|TestOrder|TestMaimed)$$' -count=1 -v | grep -v '^=== '
+sweep: ## proof and sweep held against each other: the published sagas, the proof's scripts, drawn sagas (DRAWN=20); the order saga and the examples by pairs; each undo taken away and exchanged
+	go test ./internal/sweep -run '^(TestCorpus|TestScripts|TestDrawn|TestOrder|TestExamples|TestMaimed)$$' -count=1 -v -timeout 6h -sweep.drawn=$(or $(DRAWN),20) | grep -v '^=== \|^ *--- PASS'
 
 verify-scale: ## what a proof takes: of sagas of 250 … 5,000 states, and of nested Parallels
 	go test ./internal/prove -run '^TestScaleTable$$' -count=1 -v -timeout 30m -prove.scale

@@ -18,6 +18,7 @@ type agreement struct {
 	worlds    int
 	sweep     int // findings of the sweep
 	missed    int // of them by the proof
+	kinds     map[Kind]bool
 }
 
 // unconfirmable are the findings that no run can confirm. There is no other one.
@@ -90,13 +91,14 @@ func compare(t *testing.T, p *asl.Program, in Input) agreement {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := agreement{states: len(p.Order), proof: len(proof.Findings), worlds: r.Worlds, sweep: len(r.Findings)}
+	a := agreement{states: len(p.Order), proof: len(proof.Findings), worlds: r.Worlds, sweep: len(r.Findings), kinds: map[Kind]bool{}}
 	for i := range proof.Findings {
-		if isConfirmed(t, in, &proof.Findings[i], proof, r) {
+		if isConfirmed(t, in, &proof.Findings[i], proof, r, &a) {
 			a.confirmed++
 		}
 	}
 	for i := range r.Findings {
+		a.kinds[r.Findings[i].Kind] = true
 		if s := &r.Findings[i]; !accounted(p, s, proof) {
 			a.missed++
 			t.Errorf("missed by the proof: %s: %s\n   %s\n   %s\n   seed %s, %s", s.Kind, s.Message, strings.Join(s.Faults, "; "), strings.Join(s.Calls, " → "), s.Seed, s.Status)
@@ -116,7 +118,7 @@ func compare(t *testing.T, p *asl.Program, in Input) agreement {
 // isConfirmed reports whether a run confirms a finding of the proof: by the
 // finding's own script, or as all runs together do not come to what it calls
 // unused.
-func isConfirmed(t *testing.T, in Input, f *prove.Finding, proof *prove.Report, all *Report) bool {
+func isConfirmed(t *testing.T, in Input, f *prove.Finding, proof *prove.Report, all *Report, a *agreement) bool {
 	t.Helper()
 	switch {
 	case isUnconfirmable(f):
@@ -136,6 +138,9 @@ func isConfirmed(t *testing.T, in Input, f *prove.Finding, proof *prove.Report, 
 	if err != nil {
 		t.Errorf("%s at %s of %s: %v", f.Rule, f.State, f.Step, err)
 		return false
+	}
+	for i := range r.Findings {
+		a.kinds[r.Findings[i].Kind] = true
 	}
 	if confirmed(f, r) {
 		return true

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"maps"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -23,6 +24,7 @@ func TestScripts(t *testing.T) {
 		t.Fatalf("%d scripts, %v", len(files), err)
 	}
 	all, proofs := 0, 0
+	kinds := map[Kind]bool{}
 	for _, file := range files {
 		archive, err := txtar.ParseFile(file)
 		if err != nil {
@@ -41,7 +43,13 @@ func TestScripts(t *testing.T) {
 				in := scriptInput(t, name, sections)
 				a := compare(t, program(t, in.Definition), in)
 				all, proofs = all+1, proofs+a.confirmed
+				maps.Copy(kinds, a.kinds)
 			})
+		}
+	}
+	for _, kind := range []Kind{left, givenUp, undoneTwice, undoneNever, outOfOrder, undoneAndWell, doneAndFailed, afterPivot, notTakenBack, doneTwice, neverEnds, heldForGood} {
+		if !kinds[kind] {
+			t.Errorf("nothing was found guilty of: %s", kind)
 		}
 	}
 	t.Logf("%d definitions, %d findings confirmed", all, proofs)
