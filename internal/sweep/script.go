@@ -130,7 +130,7 @@ func (w *sweeper) assume(p *plan, a prove.Assumption) error {
 	return nil
 }
 
-// scripted is a fault of a script in the forms that it may take.
+// scripted is a fault of a script in one of the forms that it may take.
 type scripted struct {
 	fault  fault
 	spoilt *asl.Program // in which an expression of the state fails
@@ -138,78 +138,97 @@ type scripted struct {
 
 func (w *sweeper) scripted(f prove.Fault, good *outcome) ([]scripted, error) {
 	state := w.saga.runs.States[f.State]
-	if state == nil && f.Fault != "ExecutionTimeout" {
-		return nil, fmt.Errorf("the script names %q, which the definition does not have", f.State)
-	}
-	at := point{state: f.State, entry: f.Entry, item: f.Item, attempt: f.Attempt}
-	if f.Operation != "" {
-		return w.scriptedBody(f, at)
-	}
-	one := fault{number: -1, point: at, trouble: trouble{name: f.Fault, after: f.Effect == "after", always: f.Attempt == 0}}
-	one.point.attempt = max(1, one.point.attempt)
 	switch {
-	case f.Fault == "StopExecution":
-		var all []scripted
-		for _, task := range tasksOf(state) {
-			at.state = task.Name
-			all = append(all, scripted{fault: fault{kind: stop, number: -1, point: at, after: true}})
-		}
-		return all, nil
 	case f.Fault == "ExecutionTimeout":
-		var all []scripted
-		for s := range min(w.saga.runs.TimeoutSeconds-1, mostExpiries, int64(len(good.met)*slowPace/1000+1)) {
-			all = append(all, scripted{fault: fault{kind: expiry, number: -1, seconds: s + 1}})
-		}
-		return all, nil
-	case state.Type != asl.Task || f.Fault == stateRuntime || f.Fault == stateQuery:
-		p, err := w.saga.spoilt(&f)
-		return []scripted{{spoilt: p}}, err
-	case f.Fault == stateLimit && !w.saga.roles[f.State].Awaited:
-		one.trouble = trouble{kind: large, name: stateLimit, after: true, always: f.Attempt == 0 && takes(state.Retry, one.trouble)}
-		return []scripted{{fault: one}}, nil
-	case f.Fault == "InFlight" && w.saga.roles[f.State].Awaited && !isSet(&state.Task.TimeoutSeconds):
-		one.trouble.kind = silent // nothing but the answer ends it
-		return []scripted{{fault: one}}, nil
-	case f.Fault == "InFlight":
-		one.trouble.kind, one.trouble.always = flying, false
-		return []scripted{{fault: one}}, nil
-	case f.Fault == timeout && isSet(&state.Task.TimeoutSeconds), f.Fault == "States.HeartbeatTimeout":
-		one.trouble.kind, one.trouble.name = silent, timeout
-		one.trouble.always = f.Attempt == 0 && takes(state.Retry, one.trouble)
-		one.number = w.numbered(one)
-		return []scripted{{fault: one}}, nil
+		return w.scriptedExpiry(good), nil
+	case state == nil:
+		return nil, fmt.Errorf("the script names %q, which the definition does not have", f.State)
+	case f.Operation != "":
+		return w.scriptedBody(&f, state)
+	case f.Fault == "StopExecution":
+		return w.scriptedStop(&f, state), nil
+	case state.Type == asl.Task && f.Fault != stateRuntime && f.Fault != stateQuery:
+		return w.scriptedCall(&f, state), nil
+	case w.saga.data:
+		return nil, fmt.Errorf("the script has an expression of %s fail, which can be done to the flow alone: leave the input out", f.State)
 	}
-	one.trouble.effect = w.effectOf(f)
-	one.trouble.always = f.Attempt == 0 && takes(state.Retry, one.trouble)
-	one.trouble.soft = f.Fault == stateLimit || f.Fault == "States.ResultPathMatchFailure"
-	one.trouble.denied = state.Step != nil && (state.Step.Pivot || state.Step.HoldUnknown) && one.trouble.effect == integration.EffectUnknown && !one.trouble.after
+	p, err := w.saga.spoilt(&f)
+	return []scripted{{spoilt: p}}, err
+}
+
+// scriptedExpiry is the execution's time being out after each second.
+func (w *sweeper) scriptedExpiry(good *outcome) []scripted {
+	var all []scripted
+	for s := range min(w.saga.runs.TimeoutSeconds-1, mostExpiries, int64(len(good.met)*slowPace/1000+1)) {
+		all = append(all, scripted{fault: fault{kind: expiry, number: -1, seconds: s + 1}})
+	}
+	return all
+}
+
+// scriptedStop is a stop while a Task is under way, or one within a state.
+func (w *sweeper) scriptedStop(f *prove.Fault, state *asl.State) []scripted {
+	var all []scripted
+	for _, task := range tasksOf(state) {
+		at := point{state: task.Name, entry: f.Entry, item: f.Item, attempt: f.Attempt}
+		all = append(all, scripted{fault: fault{kind: stop, number: -1, point: at, after: true}})
+	}
+	return all
+}
+
+// scriptedCall is a fault of a Task's call. Its answer may come before those of the
+// calls beside it, and later.
+func (w *sweeper) scriptedCall(f *prove.Fault, state *asl.State) []scripted {
+	one := fault{number: -1, point: point{state: f.State, entry: f.Entry, item: f.Item, attempt: max(1, f.Attempt)}}
+	t := &one.trouble
+	t.name, t.after = f.Fault, f.Effect == "after"
+	delays := []int{0}
+	awaited, timed := w.saga.roles[f.State].Awaited, isSet(&state.Task.TimeoutSeconds)
+	switch {
+	case f.Fault == stateLimit && !awaited:
+		t.kind = large
+	case f.Fault == "InFlight" && awaited && !timed:
+		t.kind, t.always = silent, f.Attempt == 0 // nothing but the answer ends it
+		return []scripted{{fault: one}}
+	case f.Fault == "InFlight":
+		t.kind = flying
+		return []scripted{{fault: one}}
+	case f.Fault == timeout && timed, f.Fault == "States.HeartbeatTimeout":
+		t.kind, t.name = silent, timeout
+	default:
+		t.effect = w.effectOf(f)
+		t.soft = f.Fault == stateLimit || f.Fault == "States.ResultPathMatchFailure"
+		t.denied = state.Step != nil && (state.Step.Pivot || state.Step.HoldUnknown) && t.effect == integration.EffectUnknown && !t.after
+		delays = w.beside(state)
+	}
+	t.always = f.Attempt == 0 && takes(state.Retry, *t)
 	one.number = w.numbered(one)
 	var all []scripted
-	for _, delay := range w.beside(state) {
+	for _, delay := range delays {
 		one.delay = delay
 		all = append(all, scripted{fault: one})
 	}
-	return all, nil
+	return all
 }
 
-// scriptedBody is a fault that strikes the call of a step's Compensate.
-func (w *sweeper) scriptedBody(f prove.Fault, at point) ([]scripted, error) {
-	state := w.saga.runs.States[f.State]
+// scriptedBody is a fault of the call of a step's body.
+func (w *sweeper) scriptedBody(f *prove.Fault, state *asl.State) ([]scripted, error) {
 	i := slices.IndexFunc(opOrder[:], func(op integration.Operation) bool { return op.String() == f.Operation })
-	if state == nil || i <= 0 || body(state, opOrder[i]) == nil {
-		return nil, fmt.Errorf("the script strikes the %s of %q, which the definition does not have", f.Operation, f.State)
+	if i <= 0 || body(state, opOrder[i]) == nil {
+		return nil, fmt.Errorf("the script strikes the %s of %s, which the definition does not have", f.Operation, f.State)
 	}
-	at.op, at.attempt = opOrder[i], max(1, at.attempt)
-	one := fault{number: -1, point: at, trouble: trouble{name: f.Fault, after: f.Effect == "after", effect: integration.EffectUnknown}}
+	op := opOrder[i]
+	one := fault{number: -1, point: point{state: f.State, op: op, entry: f.Entry, item: f.Item, attempt: max(1, f.Attempt)}}
+	t := &one.trouble
+	t.name, t.after, t.effect = f.Fault, f.Effect == "after", integration.EffectUnknown
 	if f.Fault == timeout {
-		one.trouble.kind = silent
+		t.kind = silent
 	}
-	for _, way := range prove.BodyWays(body(w.saga.written.States[f.State], at.op)) {
+	for _, way := range prove.BodyWays(body(w.saga.written.States[f.State], op)) {
 		if way.Error == f.Fault {
-			one.trouble.effect = effectOf(way.Effect)
+			t.effect = effectOf(way.Effect)
 		}
 	}
-	one.trouble.always = f.Attempt == 0 && takes(body(state, at.op).Retry, one.trouble)
+	t.always = f.Attempt == 0 && takes(body(state, op).Retry, *t)
 	one.number = w.numbered(one)
 	return []scripted{{fault: one}}, nil
 }
@@ -259,7 +278,7 @@ func (w *sweeper) beside(s *asl.State) []int {
 }
 
 // effectOf is what an error of a script tells of its call's effect.
-func (w *sweeper) effectOf(f prove.Fault) integration.Effect {
+func (w *sweeper) effectOf(f *prove.Fault) integration.Effect {
 	for _, way := range w.saga.roles[f.State].Ways {
 		if way.Error == f.Fault || strings.HasPrefix(f.Fault, "Unlisted") && strings.HasPrefix(way.Error, "Unlisted") {
 			return effectOf(way.Effect)
