@@ -44,16 +44,7 @@ func (prover) Prove(in cli.ProofInput) (*cli.Proof, error) {
 		}
 	}
 	var unread error
-	known := map[string]*asl.Program{}
-	proof.Nested = func(arn string) *asl.Program {
-		p, asked := known[arn]
-		if !asked {
-			p, err = nested(in, proof.Sidecar, arn)
-			unread = errors.Join(unread, err)
-			known[arn] = p
-		}
-		return p
-	}
+	proof.Nested = allNested(in.Nested, proof.Sidecar, &unread)
 	report, err := prove.Prove(proof)
 	if err != nil {
 		return nil, fmt.Errorf("its sidecar: %w", err)
@@ -61,13 +52,29 @@ func (prover) Prove(in cli.ProofInput) (*cli.Proof, error) {
 	return told(report, at), unread
 }
 
+// allNested reads nested state machines, each once, and adds to an error those that
+// can't be read.
+func allNested(by func(arn, file string) ([]byte, error), s *prove.Sidecar, unread *error) func(arn string) *asl.Program {
+	known := map[string]*asl.Program{}
+	return func(arn string) *asl.Program {
+		p, asked := known[arn]
+		if !asked {
+			var err error
+			p, err = nested(by, s, arn)
+			*unread = errors.Join(*unread, err)
+			known[arn] = p
+		}
+		return p
+	}
+}
+
 // nested reads a nested state machine, nil where it is not known.
-func nested(in cli.ProofInput, s *prove.Sidecar, arn string) (*asl.Program, error) {
+func nested(by func(arn, file string) ([]byte, error), s *prove.Sidecar, arn string) (*asl.Program, error) {
 	file := ""
 	if s != nil {
 		file = s.Nested[arn]
 	}
-	text, err := in.Nested(arn, file)
+	text, err := by(arn, file)
 	if text == nil || err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -40,8 +41,10 @@ func sweepSaga(ctx context.Context, in cli.SweepInput) (*cli.Swept, error) {
 			asked.Script.Assume = append(asked.Script.Assume, prove.Assumption(a))
 		}
 	}
+	var unread error
+	asked.Nested = allNested(in.Nested, asked.Sidecar, &unread)
 	r, err := sweep.Sweep(ctx, asked)
-	if err != nil {
+	if err = errors.Join(unread, err); err != nil {
 		return nil, err
 	}
 	told := &cli.Swept{Worlds: r.Worlds, Paths: r.Paths, Points: r.Points, Reached: r.Reached, Unmet: r.Unmet, Pairs: r.Pairs, Proposed: r.Proposed, Cut: r.Cut}

@@ -17,14 +17,15 @@ import (
 
 // Sweep lets a saga meet every fault.
 type Sweep struct {
-	File    string        `arg:"" help:"A definition in JSON or YAML; - is standard input."`
-	Sidecar string        `help:"The sidecar that names the pairs, instead of NAME.saga.json beside the definition." placeholder:"FILE"`
-	Input   string        `help:"JSON, or @FILE: sweep it with its data. By itself the flow alone is swept." placeholder:"JSON"`
-	Answers string        `help:"With --input: what Tasks answer, a JSON object by state. By themselves they answer with their request." placeholder:"FILE"`
-	Pairs   bool          `help:"Two faults at once, too."`
-	Seed    string        `help:"One world alone, by the seed that a finding prints." placeholder:"SEED"`
-	Script  string        `help:"The worlds of a fault script alone: one, or all that verify --json prints; - is standard input." placeholder:"FILE"`
-	Budget  time.Duration `help:"Begin no more worlds after that time." placeholder:"30s"`
+	File    string            `arg:"" help:"A definition in JSON or YAML; - is standard input."`
+	Sidecar string            `help:"The sidecar that names the pairs, instead of NAME.saga.json beside the definition." placeholder:"FILE"`
+	Input   string            `help:"JSON, or @FILE: sweep it with its data. By itself the flow alone is swept." placeholder:"JSON"`
+	Answers string            `help:"With --input: what Tasks answer, a JSON object by state. By themselves they answer with their request." placeholder:"FILE"`
+	Pairs   bool              `help:"Two faults at once, too."`
+	Seed    string            `help:"One world alone, by the seed that a finding prints." placeholder:"SEED"`
+	Script  string            `help:"The worlds of a fault script alone: one, or all that verify --json prints; - is standard input." placeholder:"FILE"`
+	Nested  map[string]string `help:"The file of a nested state machine's definition; those in the same folder are found by their names." placeholder:"ARN=FILE" mapsep:"none"`
+	Budget  time.Duration     `help:"Begin no more worlds after that time." placeholder:"30s"`
 }
 
 // Help is the long help of sweep.
@@ -52,8 +53,12 @@ type SweepInput struct {
 	Pairs      bool
 	Seed       string
 	Script     *ProofScript
-	Budget     time.Duration
-	Progress   func(done, all int)
+
+	// Nested is the definition of a nested state machine, as [ProofInput] has it.
+	Nested func(arn, file string) ([]byte, error)
+
+	Budget   time.Duration
+	Progress func(done, all int)
 }
 
 // Swept is what came of a sweep.
@@ -153,6 +158,7 @@ func (v *Sweep) input(s *session) (*SweepInput, error) {
 		return nil, err
 	}
 	in := &SweepInput{Definition: text, Pairs: v.Pairs, Seed: v.Seed, Budget: v.Budget, Progress: s.sweepProgress()}
+	in.Nested = func(arn, named string) ([]byte, error) { return nested(v.Nested, v.File, arn, named) }
 	sidecar := v.Sidecar
 	if sidecar == "" && v.File != "-" {
 		sidecar = sidecarOf(v.File)
@@ -247,6 +253,9 @@ func (v *Sweep) command(seed string) string {
 		if flag[1] != "" {
 			words = append(words, flag[0], flag[1])
 		}
+	}
+	for _, arn := range slices.Sorted(maps.Keys(v.Nested)) {
+		words = append(words, "--nested", arn+"="+v.Nested[arn])
 	}
 	if seed == "" {
 		words = append(words, "--script", v.Script)

@@ -204,7 +204,7 @@ func (v *Verify) prove(s *session, file string) (*Proof, error) {
 	if err != nil {
 		return nil, bare(err)
 	}
-	in := ProofInput{Definition: text, Nested: func(arn, named string) ([]byte, error) { return v.nested(file, arn, named) }}
+	in := ProofInput{Definition: text, Nested: func(arn, named string) ([]byte, error) { return nested(v.Nested, file, arn, named) }}
 	switch {
 	case v.Pairs != "":
 		in.Sidecar, err = os.ReadFile(v.Pairs)
@@ -231,10 +231,10 @@ func bare(err error) error {
 
 // nested finds the definition of a nested state machine: where a flag or the
 // sidecar says, or in the same folder by its name.
-func (v *Verify) nested(file, arn, named string) ([]byte, error) {
+func nested(given map[string]string, file, arn, named string) ([]byte, error) {
 	name := arn[strings.LastIndexByte(arn, ':')+1:]
 	for _, key := range []string{arn, name} {
-		if f := v.Nested[key]; f != "" {
+		if f := given[key]; f != "" {
 			return os.ReadFile(f)
 		}
 	}

@@ -83,3 +83,26 @@ func scriptInput(t *testing.T, name string, sections map[string]string) Input {
 	}
 	return in
 }
+
+// TestUnusableScripts: what a definition does not have can't be struck.
+func TestUnusableScripts(t *testing.T) {
+	for _, c := range []struct {
+		script prove.Script
+		input  string
+		says   string
+	}{
+		{script: prove.Script{Faults: []prove.Fault{{State: "Nowhere", Fault: "Bad"}}}, says: `the script names "Nowhere", which the definition does not have`},
+		{script: prove.Script{Faults: []prove.Fault{{State: "ReserveStock", Fault: "Bad", Operation: "forget"}}}, says: "the script strikes the forget of ReserveStock, which the definition does not have"},
+		{script: prove.Script{Faults: []prove.Fault{{State: "NotifyCustomer", Fault: "Bad", Operation: "compensate"}}}, says: "the script strikes the compensate of NotifyCustomer, which the definition does not have"},
+		{script: prove.Script{Assume: []prove.Assumption{{State: "ReserveStock", Choice: "Nowhere"}}}, says: "the script assumes that ReserveStock goes to Nowhere, which it can't"},
+		{script: prove.Script{Faults: []prove.Fault{{State: "ReserveStock", Fault: "States.Runtime", Effect: "before"}}}, input: "{}", says: "leave the input out"},
+	} {
+		in := Input{Definition: order(t), Script: &c.script}
+		if c.input != "" {
+			in.Input = value.Checked(c.input)
+		}
+		if _, err := Sweep(t.Context(), in); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%+v: %v", c.script, err)
+		}
+	}
+}
