@@ -113,6 +113,7 @@ type prover struct {
 	pairs        []*track // of plain ASL
 	loose        []*track
 	byHand       map[*asl.State][]*asl.State // step → the states that the sidecar lets undo it
+	needed       map[*asl.State]bool         // compensations that are entered when their step may have been done
 	targets      map[string][]*asl.State     // the Tasks by whom they call for what
 	undoesByHand map[*asl.State]bool         // Tasks that undo what a saga undoes by itself
 	epilogue     map[*asl.State]bool
@@ -157,7 +158,7 @@ func Prove(in Input) (*Report, error) {
 func newProver(in Input) *prover {
 	p := &prover{
 		program: in.Program, side: in.Sidecar, nestedBy: in.Nested, most: cmp.Or(in.Edges, DefaultEdges),
-		refusals: map[refusal]*asl.State{}, graphs: map[*asl.Flow]*graph{}, faults: map[fault]*fault{}, found: map[findingKey]int{}, trusted: map[*asl.State]bool{},
+		refusals: map[refusal]*asl.State{}, graphs: map[*asl.Flow]*graph{}, faults: map[fault]*fault{}, found: map[findingKey]int{}, trusted: map[*asl.State]bool{}, needed: map[*asl.State]bool{},
 		report: &Report{States: len(in.Program.Order)},
 	}
 	if p.side == nil {
@@ -174,6 +175,7 @@ func (p *prover) plainRules() {
 		w := newWalker(p, t)
 		l := leaksOf(p, t, w.machine())
 		p.leftSteps(l)
+		p.needUndos(w, l.w)
 		p.undoneSteps(t, w, l.w)
 		p.undoneByAnother(t)
 	}

@@ -93,11 +93,27 @@ func (p *prover) guards(s, undo *asl.State) bool {
 		slices.ContainsFunc(choices(s), func(next *asl.State) bool { return p.passed(next) == undo })
 }
 
+// needUndos notes the compensations that are entered when the tracked step may have
+// been done.
+func (p *prover) needUndos(k *walker, machine *walk) {
+	note := func(w *walk) {
+		for i := range w.nodes {
+			if n := &w.nodes[i]; k.t.undo[n.state] && (n.mark.owes() || n.mark.status() == undoFailed) {
+				p.needed[n.state] = true
+			}
+		}
+	}
+	note(machine)
+	for _, w := range k.walks {
+		note(w)
+	}
+}
+
 // givenUp tells of compensations that end at their first timeout, throttling or
 // lost connection: SAGA006.
 func (p *prover) givenUp() {
 	for _, s := range p.program.Order {
-		if !p.facts[s].isUndo {
+		if !p.facts[s].isUndo || !p.needed[s] {
 			continue
 		}
 		var ways []*way

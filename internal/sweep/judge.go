@@ -92,7 +92,7 @@ func (w *world) judgeStanding(e *effect) {
 		if !w.rollback || e.backwards || !w.saga.begins(e.state) {
 			return
 		}
-	case w.well() && !w.rollback && e.well:
+	case w.well() && !w.rollback && (e.well || w.isRepeated(e)):
 		return
 	case e.undoTries > 0 && e.undoWaits && w.status != machine.Aborted && w.status != machine.TimedOut:
 		if e.undoTries > 1 || e.undoRefused || w.someoneTold() {
@@ -101,6 +101,15 @@ func (w *world) judgeStanding(e *effect) {
 		p.kind = givenUp
 	}
 	w.problem(p)
+}
+
+// isRepeated reports whether what a step stands in was tried again, and the step
+// ended well then: by the same request, which plain ASL has nothing to tell apart
+// by.
+func (w *world) isRepeated(e *effect) bool {
+	return w.superseded(e) && slices.ContainsFunc(w.order, func(o *effect) bool {
+		return o.state == e.state && o.item == e.item && o.entry > e.entry && o.well
+	})
 }
 
 // someoneTold reports whether somebody who is waited for was asked last.
