@@ -22,11 +22,11 @@ func needGo(t *testing.T) {
 }
 
 // runShort is a run of a few cycles against a binary.
-func runShort(t *testing.T, binary string, cycles int, settle time.Duration, sagas bool) (ok bool, report string) {
+func runShort(t *testing.T, binary string, cycles int, settle time.Duration) (ok bool, report string) {
 	t.Helper()
 	var out strings.Builder
 	ok, err := run(t.Context(), config{
-		backstep: binary, dir: t.TempDir(), cycles: cycles, clients: 16, seed: 1, ready: 20 * time.Second, settle: settle, sagas: sagas, progress: io.Discard,
+		backstep: binary, dir: t.TempDir(), cycles: cycles, clients: 16, seed: 1, ready: 20 * time.Second, settle: settle, progress: io.Discard,
 	}, &out)
 	if err != nil {
 		t.Fatal(err)
@@ -40,19 +40,14 @@ func TestCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, sagas := range map[string]bool{"plain ASL": false, "the extension": true} {
-		t.Run(what, func(t *testing.T) {
-			ok, report := runShort(t, binary, 10, time.Minute, sagas)
-			t.Log("\n" + report)
-			if !ok {
-				t.Fail()
-			}
-		})
+	ok, report := runShort(t, binary, 10, time.Minute)
+	t.Log("\n" + report)
+	if !ok {
+		t.Fail()
 	}
 }
 
-// TestPlantedBugs: a server that promises too early does not get by, nor one that
-// forgets what its sagas owe.
+// TestPlantedBugs: a server that promises too early does not get by.
 func TestPlantedBugs(t *testing.T) {
 	needGo(t)
 	mutants, err := mutant.Load("testdata/mutants")
@@ -66,8 +61,7 @@ func TestPlantedBugs(t *testing.T) {
 				t.Fatal(err)
 			}
 			invariant, _, _ := strings.Cut(m.Breaks, ",")
-			sagas := strings.HasPrefix(filepath.Base(m.File), "saga-")
-			ok, report := runShort(t, binary, 4, 8*time.Second, sagas)
+			ok, report := runShort(t, binary, 4, 8*time.Second)
 			if ok || !strings.Contains(report, "\n"+invariant+" ") {
 				t.Errorf("the bug is not found by %s:\n%s", invariant, report)
 			}

@@ -29,7 +29,7 @@ type call struct {
 	Input     string `json:"input,omitzero"`     // of a start
 	Of        int64  `json:"of,omitzero"`        // of a start: the acknowledged one whose name it takes
 	Execution string `json:"execution,omitzero"` // ARN; of a start that was acknowledged, the answer
-	State     string `json:"state,omitzero"`     // of a completion; of a resolution its verb
+	State     string `json:"state,omitzero"`     // of a completion
 	Token     string `json:"token,omitzero"`     // of a completion: a digest, to tell tokens apart
 	Receipt   string `json:"receipt,omitzero"`   // of a completion: stands in the output or the cause
 
@@ -49,9 +49,6 @@ const (
 	complete verb = "complete"
 	describe verb = "describe"
 	history  verb = "history"
-	resolve  verb = "resolve" // of a hold
-
-	compensate verb = "compensate"
 )
 
 // Outcomes that are no error's code.
@@ -243,24 +240,6 @@ func (j *journal) fail(c *call, token, name, cause string) error {
 func tokenDigest(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:12])
-}
-
-// compensate has an execution's sagas undone.
-func (j *journal) compensate(execution string) {
-	c := &call{Verb: compensate, Execution: execution}
-	j.make(c, func(ctx context.Context) error {
-		_, err := j.service.CompensateExecution(ctx, &api.CompensateExecutionInput{ExecutionArn: execution})
-		return err
-	})
-}
-
-// resolve decides about a hold.
-func (j *journal) resolve(in *api.ResolveHoldInput) {
-	c := &call{Verb: resolve, Execution: in.ExecutionArn, State: string(in.Verb)}
-	j.make(c, func(ctx context.Context) error {
-		_, err := j.service.ResolveHold(ctx, in)
-		return err
-	})
 }
 
 // readJournal gives each call as it was written last, in the order in which

@@ -14,8 +14,6 @@ import (
 type load struct {
 	journal *journal
 	seed    uint64
-	draw    func(chance *chance, name string) (machine, definition, input string) // a new order
-	undoes  bool                                                                  // what is complete may be undone
 	over    atomic.Bool
 	clients sync.WaitGroup
 
@@ -53,8 +51,7 @@ func (l *load) one(chance *chance, name string) {
 	case is < 3:
 		l.journal.createActivity("activity-" + name)
 	case is < 4:
-		_, definition, _ := l.draw(chance, name)
-		l.journal.createMachine("Machine-"+name, definition)
+		l.journal.createMachine("Machine-"+name, sagaAmong(chance).definition())
 	case is < 62 || recent == nil:
 		l.order(chance, name)
 	case is < 66:
@@ -63,8 +60,6 @@ func (l *load) one(chance *chance, name string) {
 		l.journal.start(recent.Machine, recent.Name, input(recent.Name, -1), recent)
 	case is < 74:
 		l.journal.stop(recent.Execution)
-	case is < 76 && l.undoes:
-		l.journal.compensate(recent.Execution)
 	case is < 87:
 		l.journal.describe(recent.Execution)
 	default:
@@ -75,9 +70,10 @@ func (l *load) one(chance *chance, name string) {
 // order starts a new order. Where no answer comes the client may ask again, as
 // a client should, or leave it at that.
 func (l *load) order(chance *chance, name string) {
-	machine, _, in := l.draw(chance, name)
+	saga := sagaAmong(chance)
+	in := input(name, 1+chance.below(100_000))
 	for {
-		c := l.journal.start(machine, name, in, nil)
+		c := l.journal.start(saga.name, name, in, nil)
 		switch {
 		case c.Outcome == acknowledged:
 			l.remember(c)
@@ -93,12 +89,6 @@ func (l *load) order(chance *chance, name string) {
 func sagaAmong(chance *chance) saga {
 	way := ways[chance.below(len(ways))]
 	return way[chance.below(len(way))]
-}
-
-// orderOf is an order that one of the sagas in plain ASL takes.
-func orderOf(chance *chance, name string) (machine, definition, in string) {
-	s := sagaAmong(chance)
-	return s.name, s.definition(), input(name, 1+chance.below(100_000))
 }
 
 // input is the input of an order's saga.

@@ -9,17 +9,11 @@
 // clients and their books live in its own process, which nobody kills. A seed
 // repeats the faults and the load, not the run: the kernel has its say.
 //
-// With -sagas the orders are sagas of the extension: the server undoes, what it
-// can't finish is held, and an operator decides. Then each saga's log is held
-// against what its participants did (I7).
-//
 // Read main.go, then rig.go (a run, cycle by cycle), server.go (the process),
 // saga.go (the state machines), participant.go and completer.go (those whom the
 // sagas ask), load.go and journal.go (those who ask for sagas), book.go and
 // chance.go (what both need); then check.go (what is held against what),
-// history.go (the rules of histories), money.go (keys and money), report.go. Of
-// the extension's sagas: shop.go, barrier.go (their participants), operator.go,
-// inspection.go.
+// history.go (the rules of histories), money.go (keys and money), report.go.
 package main
 
 import (
@@ -50,7 +44,6 @@ func main() {
 	flag.Uint64Var(&c.seed, "seed", 1, "of faults and load")
 	flag.DurationVar(&c.ready, "ready", 3*time.Second, "how long the server may take until it takes starts")
 	flag.DurationVar(&c.settle, "settle", time.Minute, "how long all may take to end after the last fault")
-	flag.BoolVar(&c.sagas, "sagas", false, "orders are sagas of the extension, and an operator resolves what is held")
 	keep := flag.Bool("keep", false, "keep the folder")
 	planted := flag.String("mutant", "", "build the server with the bug that this file plants; run where its sources are")
 	flag.Parse()
@@ -127,38 +120,14 @@ func run(ctx context.Context, c config, out io.Writer) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if c.sagas {
-		i, err := r.runAndInspect(ctx)
-		if err != nil {
-			return r.failed(ctx, out, err)
-		}
-		r.close(ctx)
-		return i.report(out), nil
-	}
 	a, err := r.runAndAudit(ctx)
 	if err != nil {
-		return r.failed(ctx, out, err)
+		r.abandon()
+		fmt.Fprintln(out, "FAIL:", err)
+		return false, ctx.Err()
 	}
 	r.close(ctx)
 	return r.report(out, a), nil
-}
-
-// failed ends a run that could not be held against anything.
-func (r *rig) failed(ctx context.Context, out io.Writer, err error) (bool, error) {
-	r.abandon()
-	fmt.Fprintln(out, "FAIL:", err)
-	return false, ctx.Err()
-}
-
-func (r *rig) runAndInspect(ctx context.Context) (*inspection, error) {
-	if err := r.run(ctx); err != nil {
-		return nil, err
-	}
-	i, err := openInspection(r)
-	if err != nil {
-		return nil, err
-	}
-	return i, i.run(ctx)
 }
 
 func (r *rig) runAndAudit(ctx context.Context) (*audit, error) {

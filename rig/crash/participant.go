@@ -24,8 +24,6 @@ type entry struct {
 	Execution string `json:"execution"`
 	State     string `json:"state"`
 	Attempt   string `json:"attempt,omitzero"`
-	Asked     string `json:"asked,omitzero"`   // in a saga of the extension: forward, compensate, confirm or query
-	Forward   string `json:"forward,omitzero"` // … the key of the step that all but forward is about
 }
 
 // answer is what a participant decided. The same key gets the same answer.
@@ -37,7 +35,6 @@ const (
 	nothing   answer = "nothing"  // an undo of what was never done
 	declined  answer = "declined" // for good
 	refused   answer = "refused"  // it came after its undo
-	shut      answer = "shut"     // an undo that is not possible now
 )
 
 // mode is how a participant misbehaves on one request.
@@ -59,12 +56,7 @@ var misbehaviour = []struct {
 	percent int
 }{{unavailable, 10}, {cut, 5}, {doneFailed, 5}, {doneUnanswered, 5}, {slow, 5}, {hung, 1}}
 
-// Percent of the orders that a service declines, and of the undos that a bank
-// is closed for.
-const (
-	declinedPercent = 10
-	shutPercent     = 15
-)
+const declinedPercent = 10
 
 // participants are the four services. They outlive the server. Each does one
 // effect per key, and none for a step whose undo came before it.
@@ -75,7 +67,6 @@ type participants struct {
 	calm   atomic.Bool // faults have stopped
 	flying atomic.Int64
 	calls  atomic.Int64
-	shop   *barrier // of sagas of the extension; nil: the orders are of plain ASL
 
 	mu       sync.Mutex
 	answers  map[string]answer // by key
@@ -117,8 +108,6 @@ type request struct {
 	Operation string `json:"operation"` // to a worker, who gets no headers
 	Key       string `json:"key"`
 	Execution string `json:"execution"`
-
-	Input *request `json:"input"` // of a body of the extension
 }
 
 // serve answers a call as a function does.
@@ -130,11 +119,8 @@ func (p *participants) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if asked.Input != nil && asked.Order == "" {
-		asked.Order, asked.Amount = asked.Input.Order, asked.Input.Amount
-	}
 	e := p.perform(entry{
-		Asked: r.Header.Get("Backstep-Operation"), Forward: r.Header.Get("Backstep-Forward-Key"), Key: r.Header.Get("Idempotency-Key"), Operation: strings.TrimPrefix(r.URL.Path, "/"), Order: asked.Order, Amount: asked.Amount,
+		Key: r.Header.Get("Idempotency-Key"), Operation: strings.TrimPrefix(r.URL.Path, "/"), Order: asked.Order, Amount: asked.Amount,
 		Execution: r.Header.Get("Backstep-Execution"), State: r.Header.Get("Backstep-State"), Attempt: r.Header.Get("Backstep-Attempt"),
 	})
 	if asked.Token != "" && e.Answer != undecided {
@@ -160,12 +146,7 @@ func (p *participants) serve(w http.ResponseWriter, r *http.Request) {
 
 // result is what a caller is told: an output, or an error's text.
 func result(e entry, receipt string) (text string, failed bool) {
-	if e.Asked == "query" {
-		return `{"Outcome":"` + map[answer]string{done: "SUCCEEDED", nothing: "FAILED"}[e.Answer] + `","Output":{}}`, false
-	}
 	switch e.Answer {
-	case shut:
-		return `{"errorType":"BankClosed","errorMessage":"` + e.Operation + ` is not possible today"}`, true
 	case declined:
 		return `{"errorType":"Declined","errorMessage":"` + e.Operation + ` is not possible ` + receipt + `"}`, true
 	case refused:
@@ -210,11 +191,6 @@ func (p *participants) misbehave() mode {
 // decide gives the answer of a key, the same each time, and does its effect the
 // first time.
 func (p *participants) decide(e entry) (a answer, first bool) {
-	if p.shop != nil {
-		drawn := p.chance.below(100)
-		calm := p.calm.Load()
-		return p.shop.decide(e, !calm && drawn < declinedPercent, !calm && e.Operation == "Refund" && drawn < shutPercent)
-	}
 	o, known := operationNamed(e.Operation)
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -21,7 +21,6 @@ type config struct {
 	cycles   int           // kills that count
 	clients  int           // callers at once
 	seed     uint64        // of faults and loads
-	sagas    bool          // the orders are sagas of the extension
 	ready    time.Duration // how long a server may take until it takes starts
 	settle   time.Duration // how long all may take to end after the last fault
 	progress io.Writer
@@ -42,8 +41,6 @@ type rig struct {
 	journal      *journal
 	client       *client.Client
 	load         *load
-	machines     []machine
-	operator     *operator // nil: nothing is ever held
 	worked       sync.WaitGroup
 
 	counted, uncounted        int
@@ -69,11 +66,7 @@ func newRig(c config) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	functions := plainFunctions()
-	if r.machines = plainSagas(); c.sagas {
-		r.machines, functions = theShop, shopFunctions
-	}
-	if r.server, err = newServer(c.backstep, c.dir, url, functions); err != nil {
+	if r.server, err = newServer(c.backstep, c.dir, url); err != nil {
 		return nil, err
 	}
 	if r.client, err = client.New(client.Config{Endpoint: r.server.endpoint(), Region: region, Attempts: 1}); err != nil {
@@ -83,12 +76,7 @@ func newRig(c config) (*rig, error) {
 		return nil, err
 	}
 	tokens.journal = r.journal
-	r.load = &load{journal: r.journal, seed: c.seed, draw: orderOf}
-	if c.sagas {
-		r.participants.shop = newBarrier()
-		r.load.draw, r.load.undoes = shopOrder, true
-		r.operator = &operator{journal: r.journal, service: r.client, chance: newChance(c.seed, 4), barrier: r.participants.shop}
-	}
+	r.load = &load{journal: r.journal, seed: c.seed}
 	return r, nil
 }
 
@@ -109,9 +97,6 @@ func (r *rig) run(ctx context.Context) error {
 			r.fault("the worker gave up: %v", err)
 		}
 	})
-	if r.operator != nil {
-		r.worked.Go(r.operator.run)
-	}
 	r.load.run(r.config.clients)
 	for r.counted < r.config.cycles && ctx.Err() == nil {
 		if err := r.cycle(ctx); err != nil {
@@ -122,9 +107,6 @@ func (r *rig) run(ctx context.Context) error {
 	r.participants.calm.Store(true)
 	r.settle(ctx)
 	rest()
-	if r.operator != nil {
-		r.operator.over.Store(true)
-	}
 	r.worked.Wait()
 	r.participants.tokens.end()
 	return ctx.Err()
@@ -139,9 +121,11 @@ func (r *rig) open(ctx context.Context) error {
 		return err
 	}
 	r.journal.createActivity(activityName)
-	for _, m := range r.machines {
-		if err := r.journal.createMachine(m.name, m.definition); err != nil {
-			return err
+	for _, way := range ways {
+		for _, s := range way {
+			if err := r.journal.createMachine(s.name, s.definition()); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -263,15 +247,17 @@ func (r *rig) settle(ctx context.Context) {
 
 func (r *rig) stillRunning(ctx context.Context) ([]string, error) {
 	var running []string
-	for _, m := range r.machines {
-		arn := machineArn(m.name)
-		for e, err := range client.Executions(ctx, r.client, api.ListExecutionsInput{
-			StateMachineArn: &arn, StatusFilter: api.ExecutionStatusRunning, MaxResults: 1000,
-		}) {
-			if err != nil {
-				return nil, err
+	for _, way := range ways {
+		for _, s := range way {
+			arn := machineArn(s.name)
+			for e, err := range client.Executions(ctx, r.client, api.ListExecutionsInput{
+				StateMachineArn: &arn, StatusFilter: api.ExecutionStatusRunning, MaxResults: 1000,
+			}) {
+				if err != nil {
+					return nil, err
+				}
+				running = append(running, e.ExecutionArn)
 			}
-			running = append(running, e.ExecutionArn)
 		}
 	}
 	return running, nil

@@ -78,26 +78,6 @@ var ways = [][]saga{
 // object is a JSON object, states and definitions among them.
 type object map[string]any
 
-// plainSagas are the state machines of sagas in plain ASL.
-func plainSagas() []machine {
-	var all []machine
-	for _, way := range ways {
-		for _, s := range way {
-			all = append(all, machine{name: s.name, definition: s.definition()})
-		}
-	}
-	return all
-}
-
-// plainFunctions are the functions that they call.
-func plainFunctions() []string {
-	var all []string
-	for _, o := range operations {
-		all = append(all, o.name)
-	}
-	return all
-}
-
 // definition is the saga in the States Language.
 func (s saga) definition() string {
 	states := object{

@@ -25,13 +25,13 @@ type server struct {
 	spawned time.Time
 }
 
-// newServer writes the configuration: each of the functions is a URL of the
+// newServer writes the configuration: every function is a URL of the
 // participants.
-func newServer(program, dir, participants string, functions []string) (*server, error) {
+func newServer(program, dir, participants string) (*server, error) {
 	text := strings.Builder{}
 	text.WriteString("functions:\n")
-	for _, name := range functions {
-		fmt.Fprintf(&text, "  %s: {url: %q, concurrency: 256}\n", name, participants+"/"+name)
+	for _, o := range operations {
+		fmt.Fprintf(&text, "  %s: {url: %q, concurrency: 256}\n", o.name, participants+"/"+o.name)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "backstep.yaml"), []byte(text.String()), 0o600); err != nil {
 		return nil, err
