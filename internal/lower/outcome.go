@@ -1,0 +1,98 @@
+package lower
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/backstep/backstep/internal/asl"
+)
+
+// fate is what an error's name tells of a step's effect.
+type fate uint8
+
+const (
+	failedFate  fate = iota // it had none
+	unknownFate             // nobody knows
+	openFate                // it depends on the error, or on what was retried before
+)
+
+// interpreters are how the names of errors begin that no participant gave.
+var interpreters = []string{"States.", "Lambda.", "Runtime.", "Sandbox."}
+
+// harmless are errors by which a service says that it did nothing: an answer 4xx
+// but 408, or a call that was never sent. Other names of AWS's tell too little,
+// and count as unknown.
+var harmless = []string{"States.Permissions", "Lambda.TooManyRequestsException", "Lambda.ResourceNotFoundException",
+	"Lambda.InvalidParameterValueException", "Lambda.InvalidRequestContentException", "Lambda.RequestTooLargeException",
+	"States.Http.StatusCode.400", "States.Http.StatusCode.401", "States.Http.StatusCode.403", "States.Http.StatusCode.404",
+	"States.Http.StatusCode.409", "States.Http.StatusCode.422", "States.Http.StatusCode.429"}
+
+// named reports whether the participant itself names the errors of a Task.
+func named(s *asl.State) bool {
+	r := &s.Task.Resource
+	return r.Service == "lambda" || r.Kind == asl.LambdaARN || r.Kind == asl.Activity || r.Pattern == asl.WaitForTaskToken
+}
+
+// isWild reports whether a name stands for others.
+func isWild(name string) bool { return name == "States.ALL" || name == "States.TaskFailed" }
+
+// fateByName is what an error says of one attempt.
+func fateByName(s *asl.State, known []string, name string) fate {
+	switch {
+	case slices.Contains(harmless, name):
+		return failedFate
+	case known != nil && slices.Contains(known, name):
+		return failedFate
+	case known != nil && isWild(name) && len(known) > 0, known == nil && isWild(name):
+		return openFate
+	case known != nil, !named(s):
+		return unknownFate
+	case slices.ContainsFunc(interpreters, func(p string) bool { return strings.HasPrefix(name, p) }):
+		return unknownFate
+	}
+	return failedFate
+}
+
+// fateOf is what it says of a step that one of these names takes it.
+func fateOf(s *asl.State, known []string, names []string) fate {
+	f := fateByName(s, known, names[0])
+	for _, name := range names[1:] {
+		if fateByName(s, known, name) != f {
+			return openFate
+		}
+	}
+	if f == failedFate && retriesUnknown(s.Retry, s, known) {
+		return openFate
+	}
+	return f
+}
+
+// retriesUnknown reports whether an attempt may have been retried that left the
+// effect open.
+func retriesUnknown(retry []asl.Retrier, s *asl.State, known []string) bool {
+	return slices.ContainsFunc(retry, func(r asl.Retrier) bool {
+		return r.MaxAttempts > 0 && slices.ContainsFunc(r.ErrorEquals, func(name string) bool { return fateByName(s, known, name) != failedFate })
+	})
+}
+
+// doubt is an expression that is true where the effect is unknown: by the error's
+// name, and by how often the state was tried before.
+func doubt(s *asl.State, known []string, retry []asl.Retrier, err, retries string) string {
+	var names []string
+	for _, name := range harmless {
+		if prefix, _, _ := strings.Cut(name, "."); name == "States.Permissions" || prefix == "Lambda" && named(s) || strings.HasPrefix(name, "States.Http.") && s.Task.Resource.Service == "http" {
+			names = append(names, quoted(name))
+		}
+	}
+	for _, name := range known {
+		names = append(names, quoted(name))
+	}
+	text := "$not(" + err + " in [" + strings.Join(names, ", ") + "])"
+	if known == nil && named(s) {
+		text = "$contains($string(" + err + "), /^(States|Lambda|Runtime|Sandbox)\\./) and " + text
+	}
+	if retriesUnknown(retry, s, known) {
+		text = retries + " > 0 or (" + text + ")"
+	}
+	return text
+}
