@@ -55,6 +55,8 @@ type Tools struct {
 	Prover Prover
 	// Sweep lets a saga meet every fault.
 	Sweep Sweeper
+	// Export writes a saga in plain ASL.
+	Export Exporter
 }
 
 // Finding is something wrong with a definition.
@@ -87,6 +89,7 @@ type verbs struct {
 	Validate   Validate   `cmd:"" help:"Check definitions without a server."`
 	Verify     Verify     `cmd:"" help:"Prove that every failure path of a saga undoes what was done."`
 	Sweep      Sweep      `cmd:"" help:"Let a saga meet every fault at every point, and judge what is left."`
+	Export     Export     `cmd:"" help:"Write a saga in plain ASL, for AWS."`
 	TestState  TestState  `cmd:"" help:"Try one state out without a server."`
 	Deploy     Deploy     `cmd:"" help:"Create a state machine, or give it another definition."`
 	Start      Start      `cmd:"" help:"Start an execution."`

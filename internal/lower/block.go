@@ -12,6 +12,7 @@ const (
 	plain  role = iota // in no scope
 	whole              // the states of a scope: what fails is undone here
 	strand             // a branch or an item in a scope: it tells of its failure, and who is around undoes it
+	joint              // around the branches or items of a scope: where they fail, it undoes them
 	bound              // beneath what is behind the pivot: it goes forward alone
 )
 
@@ -101,7 +102,7 @@ func (b *block) records(s *asl.State) bool {
 func (b *block) begin() {
 	first := b.name("Begin Saga")
 	assign := object(b.owed, value.NewObject())
-	if b.scope.Continue {
+	if b.scopeContinues() {
 		assign = merged(assign, object(b.failed, false))
 	}
 	b.add(first, b.made(asl.Pass, "Nothing is owed yet.", "Assign", assign, "Next", b.start))

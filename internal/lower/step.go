@@ -31,7 +31,7 @@ func (b *block) task(s *asl.State, raw value.Value) {
 	default:
 		out.Set("Catch", list(append(b.userCatch(s, raw), b.catchAll(s, b.fails(), value.Value{}))...))
 	}
-	if b.result != "" && out.Get("Next").IsAbsent() {
+	if out.Get("Next").IsAbsent() {
 		b.onward(out, s)
 	}
 	b.add(s.Name, out)
@@ -163,13 +163,13 @@ func (b *block) catchStep(s *asl.State, raw value.Value, out *value.Builder, n n
 			continue
 		}
 		next := c.Get("Next").AsString()
-		undo := b.undoFirst(s, raw, next)
+		undo := b.undoFirst(s, next)
 		if f == openFate {
 			ask := b.name(fmt.Sprintf("Was %s Done?", s.Name))
 			b.add(ask, b.made(asl.Choice, "", "Choices", list(object("Condition", query("$"+b.owed+".Doubt = true"), "Next", undo)), "Default", next))
 			undo = ask
 		}
-		all = append(all, b.weighed(s, c, f, undo, n, next))
+		all = append(all, b.weighed(s, c, f, undo, n))
 	}
 	last := object("ErrorEquals", []string{"States.ALL"}, "Next", b.fails())
 	wildcard := fateOf(s, s.Step.KnownFailed, []string{"States.ALL"})
@@ -177,13 +177,13 @@ func (b *block) catchStep(s *asl.State, raw value.Value, out *value.Builder, n n
 		all = append(all, object("ErrorEquals", known, "Assign", b.told(s), "Next", b.fails()))
 		wildcard = unknownFate
 	}
-	all = append(all, b.weighed(s, last, wildcard, b.fails(), n, b.fails()))
+	all = append(all, b.weighed(s, last, wildcard, b.fails(), n))
 	out.Set("Catch", list(all...))
 }
 
 // weighed is a catcher that enters the step into what is owed where it may have
 // been done.
-func (b *block) weighed(s *asl.State, c value.Value, f fate, next string, n needs, _ string) value.Value {
+func (b *block) weighed(s *asl.State, c value.Value, f fate, next string, n needs) value.Value {
 	text := b.entryText(s, n)
 	marked := "$merge([" + text + ", {'Doubt': true}])"
 	clean := "$" + b.owed

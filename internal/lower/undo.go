@@ -52,15 +52,20 @@ func flowsOf(s *asl.State) []*asl.Flow {
 // wayBack writes how a scope undoes what it owes and fails.
 func (b *block) wayBack() {
 	failed := b.name("Saga Aborted")
+	b.dispatch(b.owings, b.recovery, failed)
+	b.abort(failed)
+}
+
+// abort writes the Fail in which what was undone ends, by the error for which it
+// was.
+func (b *block) abort(name string) {
 	err, cause := "$"+b.fault+".Error", "$"+b.fault+".Cause"
-	err = err + " ? " + err + " : 'Saga.Aborted'"
-	cause = cause + " ? " + cause + " : ''"
-	if b.scope.Continue {
+	err, cause = err+" ? "+err+" : 'Saga.Aborted'", cause+" ? "+cause+" : ''"
+	if b.scopeContinues() {
 		err = "$" + b.failed + " ? 'Saga.CompensationFailed' : (" + err + ")"
 		cause = "$" + b.failed + " ? $string($" + b.fault + ") : (" + cause + ")"
 	}
-	b.dispatch(b.owings, b.recovery, failed)
-	b.add(failed, b.made(asl.Fail, "", "Error", query(err), "Cause", query(cause)))
+	b.add(name, b.made(asl.Fail, "", "Error", query(err), "Cause", query(cause)))
 }
 
 // dispatch writes the Choice that undoes what is on top until nothing is left.
@@ -70,7 +75,7 @@ func (b *block) dispatch(all []owing, name, done string) {
 		return
 	}
 	var rules []value.Value
-	w := &way{block: b, next: name}
+	w := &way{block: b, next: name, again: name}
 	for _, o := range all {
 		undo := ""
 		if len(o.within) > 0 {
@@ -88,6 +93,7 @@ func (b *block) dispatch(all []owing, name, done string) {
 type way struct {
 	*block
 	next       string // what comes after an undo that is done
+	again      string // … and after one that is to be tried again
 	hold, note string
 }
 
@@ -205,7 +211,7 @@ func (w *way) finish() {
 	entry := object("Execution", query("$states.context.Execution.Id"), "Operation", "compensate", "Step", query("$"+w.owed+".Step"),
 		"Error", query("$"+w.result+".Error"), "Cause", query("$"+w.result+".Cause"), "Owed", query("$"+w.owed), "Token", query("$states.context.Task.Token"))
 	w.ask(w.hold, "An undo fails for good. The answer {\"Verb\": \"retry\"} has it tried again, {\"Verb\": \"done\"} says that it was done by hand.", entry, w.result, answered)
-	w.add(answered, w.made(asl.Choice, "", "Choices", list(object("Condition", query("$"+w.result+".Verb = 'done'"), "Next", byHand)), "Default", w.next))
+	w.add(answered, w.made(asl.Choice, "", "Choices", list(object("Condition", query("$"+w.result+".Verb = 'done'"), "Next", byHand)), "Default", w.again))
 	w.add(byHand, w.made(asl.Pass, "", "Assign", drop, "Next", w.next))
 }
 
@@ -227,18 +233,17 @@ func (b *block) ask(name, comment string, message value.Value, answer, next stri
 }
 
 // undoFirst writes the undo of a step alone, before a Catch of its own goes on.
-func (b *block) undoFirst(s *asl.State, _ value.Value, next string) string {
+func (b *block) undoFirst(s *asl.State, next string) string {
 	w := &way{block: b, next: next}
-	name := w.undo(s)
-	if w.hold != "" {
-		w.next = name
-		hold := *w
-		hold.finish()
-		w.next = next
+	w.again = w.undo(s)
+	if b.role == strand && b.scopeContinues() {
+		b.refuse(s, "a Catch in a branch under OnCompensationFailure Continue can't be exported")
 	}
 	if w.note != "" {
 		b.add(w.note, b.made(asl.Pass, "The undo has failed for good: the scope is undone.", "Assign",
 			object(b.owed, query("$"+b.owed+".Then"), b.failed, true), "Next", b.fails()))
+		w.note = ""
 	}
-	return name
+	w.finish()
+	return w.again
 }
