@@ -45,7 +45,7 @@ func sidecar(s *lower.Sidecar) *prove.Sidecar {
 		p.KnownFailed[k.State] = k.Errors
 	}
 	for _, a := range s.Accepted {
-		p.Accepted = append(p.Accepted, prove.Acceptance{Rule: a.Rule, State: a.State, Because: a.Because})
+		p.Accepted = append(p.Accepted, prove.Acceptance{Rule: a.Rule, State: a.State, Severity: prove.Severity(a.Severity), Because: a.Because})
 	}
 	return p
 }

@@ -173,7 +173,6 @@ func (b *block) state(s *asl.State, raw value.Value) {
 func (b *block) mayFail(s *asl.State) {
 	if b.role != plain && (s.Output != nil || s.Assign != nil || s.Parameters != nil || s.InputPath != nil || s.Type == asl.Choice) {
 		b.spoilt = append(b.spoilt, s.Name)
-		b.accept("SAGA001", s.Name, "plain ASL catches no failed expression here")
 	}
 }
 

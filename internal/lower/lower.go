@@ -65,7 +65,7 @@ type Names struct {
 }
 
 // Acceptance is a rule that plain ASL can't keep, and why.
-type Acceptance struct{ Rule, State, Because string }
+type Acceptance struct{ Rule, State, Severity, Because string }
 
 // Notice says something of a state, or of the whole definition.
 type Notice struct {
@@ -159,8 +159,8 @@ func (l *lowering) warn(rule string, s *asl.State, format string, args ...any) {
 }
 
 // accept lets the proof of the export pass over a rule that plain ASL can't keep.
-func (l *lowering) accept(rule, state, because string) {
-	a := Acceptance{rule, state, because}
+func (l *lowering) accept(rule, state, severity, because string) {
+	a := Acceptance{rule, state, severity, because}
 	if !slices.Contains(l.side.Accepted, a) {
 		l.side.Accepted = append(l.side.Accepted, a)
 	}
@@ -173,7 +173,7 @@ func (l *lowering) warnAll() {
 	}
 	const stops = "plain ASL undoes nothing when an execution is stopped or its time is out"
 	l.warn("SAGA009", nil, stops)
-	l.accept("SAGA009", "", stops)
+	l.accept("SAGA009", "", "", stops)
 	const late = "an answer that comes after its time limit is not known to plain ASL: its step counts as UNKNOWN and is undone"
 	l.warn("SAGA002", nil, late)
 	runtime := "States.Runtime is caught by nothing in plain ASL: what was done stays"
@@ -194,6 +194,9 @@ func (l *lowering) admit() {
 		}
 		if s.Type == asl.Saga {
 			l.admitScope(s, s.Saga)
+		}
+		if s.Type == asl.Saga || (s.Type == asl.Parallel || s.Type == asl.Map && !s.Map.Distributed) && s.Scope != nil {
+			l.refuse(s, "a %s in a scope, or an inner scope, can't be exported yet", s.Type)
 		}
 		if s.Step != nil && s.Type == asl.Task {
 			l.admitStep(s)
@@ -229,8 +232,8 @@ func (l *lowering) admitStep(s *asl.State) {
 	for _, b := range step.Compensate {
 		if b.Resource.Kind == asl.CompensateChildren {
 			l.warn("SAGA019", s, "compensateExecution is Backstep's own: what the nested execution did is not undone by the export")
-			l.accept("SAGA019", s.Name, "plain ASL can't undo a nested execution")
-			l.accept("SAGA001", s.Name, "plain ASL can't undo a nested execution")
+			l.accept("SAGA019", s.Name, "", "plain ASL can't undo a nested execution")
+			l.accept("SAGA001", s.Name, "", "plain ASL can't undo a nested execution")
 		}
 	}
 	if len(step.Compensate) > 1 {

@@ -49,6 +49,7 @@ func spread(s *asl.State, seen map[*asl.State]bool, stops bool) {
 // asked before anything is undone.
 func (b *block) pivot(s *asl.State, raw value.Value, out *value.Builder) {
 	b.side.Pivot = append(b.side.Pivot, s.Name)
+	b.accept("SAGA001", s.Name, "warning", "while it is open whether "+s.Name+" was done, a Choice by the error's name keeps the saga from going back")
 	known := s.Step.KnownFailed
 	for i := range s.Catch {
 		if fateOf(s, known, s.Catch[i].ErrorEquals) != failedFate {
@@ -56,12 +57,11 @@ func (b *block) pivot(s *asl.State, raw value.Value, out *value.Builder) {
 		}
 	}
 	unclear := b.name("Was " + s.Name + " Done?")
-	hold, answered := b.name("Hold "+s.Name), b.name("What Became of "+s.Name+"?")
+	hold := b.name("Hold " + s.Name)
 	catch := b.userCatch(s, raw)
 	b.add(unclear, b.made(asl.Choice, "A pivot of which nobody knows is neither undone nor passed over.", "Choices",
 		list(object("Condition", query(doubt(s, known, s.Retry, "$"+b.fault+".Error", "$"+b.retries)), "Next", hold)), "Default", b.fails()))
-	b.askForward(hold, s, "It is not known whether "+s.Name+" was done. The answer {\"Verb\": \"retry\"} has it tried again, {\"Verb\": \"failed\"} says that it was not.", answered)
-	b.add(answered, b.made(asl.Choice, "", "Choices", list(object("Condition", query("$"+b.result+".Verb = 'failed'"), "Next", b.fails())), "Default", s.Name))
+	b.askForward(hold, s, "It is not known whether "+s.Name+" was done. Any answer has it tried again, with the same request.", s.Name)
 	out.Set("Catch", asValue(append(catch, b.caughtAgain(s, []string{"States.ALL"}, unclear))))
 }
 

@@ -29,7 +29,11 @@ func (b *block) task(s *asl.State, raw value.Value) {
 	case b.records(s):
 		b.step(s, raw, out)
 	default:
-		out.Set("Catch", list(append(b.userCatch(s, raw), b.catchAll(s, b.fails(), value.Value{}))...))
+		all := b.userCatch(s, raw)
+		if !names(s, "States.ALL") {
+			all = append(all, b.catchAll(s, b.fails(), value.Value{}))
+		}
+		out.Set("Catch", list(all...))
 	}
 	if out.Get("Next").IsAbsent() {
 		b.onward(out, s)
@@ -61,6 +65,7 @@ func (b *block) catchAll(s *asl.State, next string, assign value.Value) value.Va
 // step writes a Task that is owed once it is done, or may be.
 func (b *block) step(s *asl.State, raw value.Value, out *value.Builder) {
 	b.undoes = true
+	b.accept("SAGA001", s.Name, "warning", "plain ASL catches no States.Runtime, and no failed expression outside of Tasks")
 	n := needsOf(s, raw, "Compensate")
 	entered := b.entryObject(s, n)
 	if s.Language == asl.JSONPath {
@@ -170,6 +175,10 @@ func (b *block) catchStep(s *asl.State, raw value.Value, out *value.Builder, n n
 			undo = ask
 		}
 		all = append(all, b.weighed(s, c, f, undo, n))
+	}
+	if names(s, "States.ALL") {
+		out.Set("Catch", list(all...))
+		return
 	}
 	last := object("ErrorEquals", []string{"States.ALL"}, "Next", b.fails())
 	wildcard := fateOf(s, s.Step.KnownFailed, []string{"States.ALL"})

@@ -269,7 +269,7 @@ func (p *prover) paths() int {
 // accept moves a finding that the sidecar takes on out of the way.
 func (p *prover) accept(f Finding) bool {
 	for _, a := range p.side.Accepted {
-		if a.Rule == f.Rule && (a.State == "" || a.State == f.State) {
+		if a.Rule == f.Rule && (a.State == "" || a.State == f.State) && (a.Severity == "" || a.Severity == f.Severity) {
 			f.Because = a.Because
 			p.report.Accepted = append(p.report.Accepted, f)
 			return true

@@ -36,8 +36,11 @@ type Compensation struct {
 type Refusal struct{ Choice, Next, Step string }
 
 // Acceptance takes the findings of a rule on, those of one state alone where it
-// names one.
-type Acceptance struct{ Rule, State, Because string }
+// names one, and of one severity where it says so.
+type Acceptance struct {
+	Rule, State, Because string
+	Severity             Severity
+}
 
 // ParseSidecar reads a sidecar. Members that it does not know are refused, as is
 // a name given twice. What it says is held against a program by [Prove].
@@ -129,7 +132,11 @@ func (r *reader) accepted(v value.Value) []Acceptance {
 	var all []Acceptance
 	r.list(v, "Accepted", func(at string, item value.Value) {
 		a := Acceptance{}
-		r.fields(item, at, map[string]*string{"Rule": &a.Rule, "Because": &a.Because}, map[string]*string{"State": &a.State})
+		severity := ""
+		r.fields(item, at, map[string]*string{"Rule": &a.Rule, "Because": &a.Because}, map[string]*string{"State": &a.State, "Severity": &severity})
+		if a.Severity = Severity(severity); r.err == nil && severity != "" && a.Severity != Error && a.Severity != Warning {
+			r.fail("%s: Severity is %q or %q", at, Error, Warning)
+		}
 		if r.err == nil && ruleOf(a.Rule) == nil {
 			r.fail("%s: there is no rule %q", at, a.Rule)
 		}
@@ -264,11 +271,14 @@ func (s *Sidecar) Text() string {
 	if len(s.Accepted) > 0 {
 		var all []value.Value
 		for _, a := range s.Accepted {
-			if a.State == "" {
-				all = append(all, object("Rule", a.Rule, "Because", a.Because))
-			} else {
-				all = append(all, object("Rule", a.Rule, "State", a.State, "Because", a.Because))
+			of := []string{"Rule", a.Rule}
+			if a.State != "" {
+				of = append(of, "State", a.State)
 			}
+			if a.Severity != "" {
+				of = append(of, "Severity", string(a.Severity))
+			}
+			all = append(all, object(append(of, "Because", a.Because)...))
 		}
 		add("Accepted", value.NewArray(all))
 	}

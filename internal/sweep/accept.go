@@ -44,7 +44,7 @@ func (w *sweeper) accept(all []prove.Acceptance) {
 func (w *sweeper) takesOn(a prove.Acceptance, f *Finding) bool {
 	stopped := slices.ContainsFunc(f.plan.faults, func(x fault) bool { return x.kind == stop || x.kind == expiry })
 	switch {
-	case !slices.Contains(rules[f.Kind], a.Rule):
+	case !slices.Contains(rules[f.Kind], a.Rule), a.Severity == prove.Warning && a.Rule == "SAGA001" && f.plan.spoilt == "":
 		return false
 	case a.Rule == "SAGA009":
 		return stopped && (a.State == "" || a.State == w.saga.roles[f.Step].StopAt)

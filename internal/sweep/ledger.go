@@ -337,7 +337,7 @@ func (w *world) wanted(choice string, way int) int {
 		for _, e := range w.order {
 			switch {
 			case e.state != step || e.undone > 0:
-			case (e.done > 0 || e.maybe) && !e.undoWaits:
+			case (e.done > 0 || e.maybe && !e.fenced) && !e.undoWaits:
 				return i
 			default:
 				begun = i
