@@ -34,7 +34,7 @@ func exportNotices(all []lower.Notice, at map[string]asl.Position) []cli.ExportN
 
 // sidecar is an export's sidecar as the prover has it.
 func sidecar(s *lower.Sidecar) *prove.Sidecar {
-	p := &prove.Sidecar{Pivot: s.Pivot, NoEffect: s.NoEffect}
+	p := &prove.Sidecar{Pivot: s.Pivot, NoEffect: s.NoEffect, Decides: s.Decides}
 	for _, c := range s.Compensates {
 		p.Compensates = append(p.Compensates, prove.Compensation{State: c.State, Steps: c.Steps})
 	}

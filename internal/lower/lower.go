@@ -49,6 +49,7 @@ type Sidecar struct {
 	Pivot       []string
 	NoEffect    []string
 	KnownFailed []Names
+	Decides     []string // Choices that begin the way back
 	Accepted    []Acceptance
 }
 
@@ -177,6 +178,10 @@ func (l *lowering) warnAll() {
 	const late = "an answer that comes after its time limit is not known to plain ASL: its step counts as UNKNOWN and is undone"
 	l.warn("SAGA002", nil, late)
 	runtime := "States.Runtime is caught by nothing in plain ASL: what was done stays"
+	l.accept("SAGA001", "", "warning", "plain ASL catches no States.Runtime, and no failed expression outside of Tasks")
+	if l.program.TimeoutSeconds > 0 {
+		l.accept("SAGA018", "", "", stops)
+	}
 	if len(l.spoilt) > 0 {
 		runtime += " (an expression that fails in " + strings.Join(l.spoilt, ", ") + ")"
 	}
@@ -195,7 +200,7 @@ func (l *lowering) admit() {
 		if s.Type == asl.Saga {
 			l.admitScope(s, s.Saga)
 		}
-		if s.Type == asl.Saga || (s.Type == asl.Parallel || s.Type == asl.Map && !s.Map.Distributed) && s.Scope != nil {
+		if s.Type == asl.Saga || s.Scope != nil && (s.Type == asl.Parallel || s.Type == asl.Map && !s.Map.Distributed) {
 			l.refuse(s, "a %s in a scope, or an inner scope, can't be exported yet", s.Type)
 		}
 		if s.Step != nil && s.Type == asl.Task {

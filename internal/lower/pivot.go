@@ -49,7 +49,6 @@ func spread(s *asl.State, seen map[*asl.State]bool, stops bool) {
 // asked before anything is undone.
 func (b *block) pivot(s *asl.State, raw value.Value, out *value.Builder) {
 	b.side.Pivot = append(b.side.Pivot, s.Name)
-	b.accept("SAGA001", s.Name, "warning", "while it is open whether "+s.Name+" was done, a Choice by the error's name keeps the saga from going back")
 	known := s.Step.KnownFailed
 	for i := range s.Catch {
 		if fateOf(s, known, s.Catch[i].ErrorEquals) != failedFate {

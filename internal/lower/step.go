@@ -65,7 +65,6 @@ func (b *block) catchAll(s *asl.State, next string, assign value.Value) value.Va
 // step writes a Task that is owed once it is done, or may be.
 func (b *block) step(s *asl.State, raw value.Value, out *value.Builder) {
 	b.undoes = true
-	b.accept("SAGA001", s.Name, "warning", "plain ASL catches no States.Runtime, and no failed expression outside of Tasks")
 	n := needsOf(s, raw, "Compensate")
 	entered := b.entryObject(s, n)
 	if s.Language == asl.JSONPath {

@@ -11,7 +11,6 @@ import (
 // flows may owe.
 type owing struct {
 	state  *asl.State
-	raw    value.Value
 	within [][]owing
 }
 
@@ -85,6 +84,7 @@ func (b *block) dispatch(all []owing, name, done string) {
 		}
 		rules = append(rules, object("Condition", query("$"+b.owed+".Step = "+quoted(o.state.Name)), "Next", undo))
 	}
+	b.side.Decides = append(b.side.Decides, name)
 	b.add(name, b.made(asl.Choice, "Undo what was done last, then what was done before it.", "Choices", list(rules...), "Default", done))
 	w.finish()
 }

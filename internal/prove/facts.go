@@ -1,6 +1,10 @@
 package prove
 
-import "github.com/backstep/backstep/internal/asl"
+import (
+	"slices"
+
+	"github.com/backstep/backstep/internal/asl"
+)
 
 // fact is what is known of a state.
 type fact struct {
@@ -270,6 +274,9 @@ func (p *prover) reachable(from []*asl.State, follow func(*asl.State, func(*asl.
 // forwards follows the edges of a state by which nothing failed, into its flows
 // and out of its own.
 func (p *prover) forwards(s *asl.State, enter func(*asl.State)) {
+	if p.decides(s) {
+		return
+	}
 	next, ends := onwards(s)
 	for _, n := range next {
 		if p.refusals[refusal{s, n}] == nil {
@@ -288,6 +295,11 @@ func (p *prover) forwards(s *asl.State, enter func(*asl.State)) {
 			return
 		}
 	}
+}
+
+// decides reports whether a Choice begins the way back, as the sidecar says.
+func (p *prover) decides(s *asl.State) bool {
+	return s.Type == asl.Choice && slices.Contains(p.side.Decides, s.Name)
 }
 
 // inOrder are the states of a set in the order of the text.

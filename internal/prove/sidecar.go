@@ -21,6 +21,7 @@ type Sidecar struct {
 	NoEffect    []string            // Tasks that change nothing: queries, checks
 	KnownFailed map[string][]string // Task → names of errors that mean that it had no effect
 	Refusals    []Refusal           // plain ASL: answers that say no
+	Decides     []string            // Choices that begin the way back, and let a compensation run whenever its step may have been done
 	Nested      map[string]string   // ARN or name of a nested state machine → its file
 	Accepted    []Acceptance        // findings that somebody takes on
 }
@@ -105,6 +106,8 @@ func (r *reader) sidecar(v value.Value) *Sidecar {
 			r.each(m, name, func(state string, m value.Value) { s.KnownFailed[state] = r.texts(m, name+"."+state) })
 		case "Refusals":
 			s.Refusals = r.refusals(m)
+		case "Decides":
+			s.Decides = r.texts(m, name)
 		case "Nested":
 			s.Nested = map[string]string{}
 			r.each(m, name, func(arn string, m value.Value) { s.Nested[arn] = r.text(m, name+"."+arn) })
@@ -242,7 +245,7 @@ func (s *Sidecar) Text() string {
 	for _, list := range []struct {
 		name  string
 		names []string
-	}{{"Irrevocable", s.Irrevocable}, {"NoEffect", s.NoEffect}} {
+	}{{"Irrevocable", s.Irrevocable}, {"NoEffect", s.NoEffect}, {"Decides", s.Decides}} {
 		if len(list.names) > 0 {
 			add(list.name, array(list.names))
 		}
@@ -376,6 +379,11 @@ func (s *Sidecar) check(p *asl.Program) error {
 	}
 	for _, f := range s.Refusals {
 		c.refusal(f)
+	}
+	for _, name := range s.Decides {
+		if state := c.state(name, "Decides"); state != nil && state.Type != asl.Choice {
+			c.fail("Decides: %q is a %s, not a Choice", name, state.Type)
+		}
 	}
 	for _, a := range s.Accepted {
 		if a.State != "" {

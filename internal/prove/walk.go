@@ -415,12 +415,12 @@ func worked(f *fact, m mark) mark {
 // exit: one that decides whether the tracked step is compensated is taken to
 // decide rightly.
 func (x *expansion) guarded(n node, e exit) bool {
-	if n.state.Type != asl.Choice || x.t == nil || x.t.scoped || e.hop.turn != onward || n.fact.forward {
+	if n.state.Type != asl.Choice || x.t == nil || x.t.scoped || e.hop.turn != onward || n.fact.forward && !x.p.decides(n.state) {
 		return false
 	}
 	guards, leads := false, false
 	for _, next := range choices(n.state) {
-		if x.t.undo[x.p.passed(next)] {
+		if x.undoes(x.p.passed(next)) {
 			guards = true
 			leads = leads || next == e.to
 		}
@@ -434,6 +434,25 @@ func (x *expansion) guarded(n node, e exit) bool {
 		return !leads
 	case s == idle || s == undone || s == undoFailed:
 		return leads
+	}
+	return false
+}
+
+// undoes reports whether a state compensates the tracked step, by itself or by
+// what stands within it.
+func (x *expansion) undoes(s *asl.State) bool {
+	if x.t.undo[s] {
+		return true
+	}
+	for _, f := range flowsOf(s) {
+		if !x.t.within[s] {
+			return false
+		}
+		for _, inner := range f.States {
+			if x.undoes(inner) {
+				return true
+			}
+		}
 	}
 	return false
 }

@@ -329,14 +329,14 @@ func (w *world) wanted(choice string, way int) int {
 		return -1
 	}
 	rest, begun := -1, -1
-	for i, step := range steps {
-		if step == "" {
+	for i, undone := range steps {
+		if len(undone) == 0 {
 			rest = i
 			continue
 		}
 		for _, e := range w.order {
 			switch {
-			case e.state != step || e.undone > 0:
+			case !slices.Contains(undone, e.state) || e.undone > 0:
 			case (e.done > 0 || e.maybe && !e.fenced) && !e.undoWaits:
 				return i
 			default:
@@ -351,7 +351,9 @@ func (w *world) wanted(choice string, way int) int {
 }
 
 // rollbackBegan reports whether a Choice is one of the way back.
-func (w *world) rollbackBegan(choice string) bool { return !w.saga.forward[choice] }
+func (w *world) rollbackBegan(choice string) bool {
+	return !w.saga.forward[choice] || slices.Contains(w.saga.decides, choice)
+}
 
 // refused takes back what a step did whose answer was no.
 func (w *world) refused(choice, next string) {

@@ -26,6 +26,7 @@ type saga struct {
 	targets  map[string][]string
 	roles    map[string]prove.Role
 	refuses  []prove.Refusal
+	decides  []string              // Choices that begin the way back
 	plain    bool                  // steps of plain ASL are paired in it, or it is plain ASL altogether
 	input    value.Text            // with data
 	answers  map[string]value.Text // with data
@@ -50,7 +51,7 @@ func newSaga(in Input) (*saga, error) {
 	if s.roles, err = prove.Cast(prove.Input{Program: written, Sidecar: side, Nested: in.Nested}); err != nil {
 		return nil, err
 	}
-	s.refuses = side.Refusals
+	s.refuses, s.decides = side.Refusals, side.Decides
 	s.plain = !written.HasSagas() || slices.ContainsFunc(slices.Collect(maps.Values(s.roles)), func(r prove.Role) bool { return r.Undone })
 	b := &bare{choices: s.choice, places: s.place}
 	text := b.machine(tree)
@@ -100,6 +101,9 @@ func (s *saga) reach(state *asl.State) {
 		return
 	}
 	s.forward[state.Name] = true
+	if slices.Contains(s.decides, state.Name) {
+		return
+	}
 	s.reach(state.Next)
 	switch state.Type {
 	case asl.Choice:
@@ -169,26 +173,46 @@ func targetNames(s *asl.State) []string {
 	return all
 }
 
-// guarded is the step that a Choice on the way back decides to undo, by each of
-// its ways: "" for a way that undoes nothing at once.
-func (s *saga) guarded(choice string) []string {
-	var steps []string
+// guarded are the steps that a Choice on the way back decides to undo, by each of
+// its ways: none for a way that undoes nothing at once.
+func (s *saga) guarded(choice string) [][]string {
+	var steps [][]string
 	guards := false
 	for _, name := range s.targets[choice] {
 		to := s.runs.States[name]
 		for i := 0; to.Type == asl.Pass && to.Next != nil && i < len(s.named); i++ {
 			to = to.Next
 		}
-		step := ""
-		if undoes := s.roles[to.Name].Undoes; len(undoes) > 0 && !s.roles[to.Name].Forward {
-			step, guards = undoes[0], true
-		}
-		steps = append(steps, step)
+		undone := s.undoneBy(to)
+		guards = guards || len(undone) > 0
+		steps = append(steps, undone)
 	}
 	if !guards {
 		return nil
 	}
 	return steps
+}
+
+// undoneBy are the steps that a state compensates on the way back, by itself or by
+// what stands within it.
+func (s *saga) undoneBy(state *asl.State) []string {
+	if r := s.roles[state.Name]; len(r.Undoes) > 0 && !r.Forward {
+		return r.Undoes[:1]
+	}
+	var flows []*asl.Flow
+	switch state.Type {
+	case asl.Parallel:
+		flows = state.Parallel.Branches
+	case asl.Map:
+		flows = []*asl.Flow{state.Map.Processor}
+	}
+	var all []string
+	for _, f := range flows {
+		for _, inner := range f.States {
+			all = append(all, s.undoneBy(inner)...)
+		}
+	}
+	return all
 }
 
 // mostItems is how many items a Map has at most.
