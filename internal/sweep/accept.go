@@ -18,7 +18,7 @@ var rules = map[Kind][]string{
 	outOfOrder:    {"SAGA004", "SAGA005"},
 	undoneAndWell: {"SAGA008"},
 	doneAndFailed: {"SAGA007"},
-	afterPivot:    {"SAGA009", "SAGA010"},
+	afterPivot:    {"SAGA009", "SAGA010", "SAGA018"},
 	notTakenBack:  {"SAGA020"},
 	doneTwice:     {"SAGA015"},
 	neverEnds:     {"SAGA012", "SAGA016", "SAGA017"},
@@ -47,7 +47,7 @@ func (w *sweeper) takesOn(a prove.Acceptance, f *Finding) bool {
 	case !slices.Contains(rules[f.Kind], a.Rule), a.Severity == prove.Warning && a.Rule == "SAGA001" && f.plan.spoilt == "":
 		return false
 	case a.Rule == "SAGA009":
-		return (stopped || strings.HasPrefix(f.Status, machine.TimedOut.String())) && (a.State == "" || a.State == w.saga.roles[f.Step].StopAt)
+		return stopped && (a.State == "" || a.State == w.saga.roles[f.Step].StopAt)
 	case a.Rule == "SAGA003" || a.Rule == "SAGA006":
 		return w.saga.isUndo(f.At) && (a.State == "" || a.State == f.At)
 	case stopped,
