@@ -200,7 +200,7 @@ func (b *block) choice(s *asl.State, raw value.Value) {
 		default:
 			none := b.name(s.Name + " Matches Nothing")
 			out.Set("Default", value.NewString(none))
-			b.add(none, b.made(asl.Pass, "", "Assign", object(b.fault, object("Error", "States.NoChoiceMatched",
+			b.add(none, b.made(asl.Pass, "", "Assign", object(b.fault, object("Error", "States.Runtime",
 				"Cause", "No rule of "+s.Name+" matches.")), "Next", b.fails()))
 		}
 	}
