@@ -47,15 +47,15 @@ func (b *block) caughtJoin(s *asl.State, raw value.Value, out *value.Builder) {
 		retry = append([]value.Value{object("ErrorEquals", []string{badly}, "MaxAttempts", 0)}, retry...)
 	}
 	if b.role != plain {
-		all := b.catchAll(s, b.fails(), value.Value{})
+		all := func() value.Value { return b.catchAll(s, b.fails(), value.Value{}) }
 		if continues && len(catch) > 0 {
 			if names(s, badly) {
 				b.refuse(s, "a Catch of %s can't be exported", badly)
 			}
-			catch = append([]value.Value{all.With("ErrorEquals", asValue([]string{badly}))}, catch...)
+			catch = append([]value.Value{all().With("ErrorEquals", asValue([]string{badly}))}, catch...)
 		}
 		if !names(s, "States.ALL") {
-			catch = append(catch, all)
+			catch = append(catch, all())
 		}
 	} else if continues && names(s, "States.ALL") {
 		b.refuse(s, "a Catch of States.ALL around a scope with OnCompensationFailure Continue can't be exported: it would take %s", badly)

@@ -200,9 +200,6 @@ func (l *lowering) admit() {
 		if s.Type == asl.Saga {
 			l.admitScope(s, s.Saga)
 		}
-		if s.Type == asl.Saga || s.Scope != nil && (s.Type == asl.Parallel || s.Type == asl.Map && !s.Map.Distributed) {
-			l.refuse(s, "a %s in a scope, or an inner scope, can't be exported yet", s.Type)
-		}
 		if s.Step != nil && s.Type == asl.Task {
 			l.admitStep(s)
 		}

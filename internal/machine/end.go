@@ -29,7 +29,9 @@ func (t *turn) fail(sc *scope) *fault {
 	if fl != nil {
 		return fl
 	}
-	return given(&Failure{Error: name, Cause: cause})
+	failed := given(&Failure{Error: name, Cause: cause})
+	failed.declared = true
+	return failed
 }
 
 // succeedExecution ends the execution well.

@@ -40,6 +40,8 @@ func TestEquivalence(t *testing.T) {
 			continue
 		}
 		native, exported := newTwin(t, seed, text, false), newTwin(t, seed, e.Definition, true)
+		native.joins = strings.Contains(text, `"Type":"Parallel"`) || strings.Contains(text, `"Type":"Map"`)
+		exported.joins = native.joins
 		a, b := native.run(), exported.run()
 		ends[native.status]++
 		faults, undone = faults+native.struck, undone+len(native.undone)
@@ -110,6 +112,8 @@ func exportable(c *rand.Rand) string {
 			state = fmt.Sprintf(`{"Type":"Choice","Choices":[`+rule+`]}`, name(i+1))
 		case roll == 2 && query && i > 0 && i < pivot:
 			state = fmt.Sprintf(`{"Type":"Choice","Choices":[{"Condition":"{%% $n < %d %%}","Assign":{"n":"{%% $n + 1 %%}"},"Next":%q}],"Default":%q}`, c.IntN(3), name(c.IntN(i)), name(i+1))
+		case roll < 6 && i < pivot:
+			state = joinState(c, i, query, name)
 		default:
 			state = sagaTask(c, i, query, pivot, name, &fails)
 		}
@@ -125,6 +129,68 @@ func exportable(c *rand.Rand) string {
 		states = append(states, `"First": {"Type":"Pass","Assign":{"n":0},"Next":"S0"}`)
 	}
 	return `{"Saga":{},` + head + `,"States":{` + strings.Join(states, ",\n") + `}}`
+}
+
+// joinState makes a Parallel, a Map or an inner Saga of steps that are all undone.
+func joinState(c *rand.Rand, i int, query bool, name func(int) string) string {
+	steps := 0
+	flow := func() string {
+		var states []string
+		k := 1 + c.IntN(2)
+		at := func(j int) string { return fmt.Sprintf("S%d_%d", i, steps+j) }
+		for j := range k {
+			text := `{"Type":"Task","Resource":"` + functionARN + at(j) + `","Compensate":{"Resource":"` + functionARN + "undo" + at(j) + `"`
+			if query {
+				text += `,"Arguments":{"input":"{% {'n': $states.input.n} %}","result":"{% $exists($states.result) ? $states.result : null %}"}},"Arguments":{"n":"{% $states.input.n %}"},"Output":"{% $states.input %}",`
+			} else {
+				text += `},"ResultPath":null,`
+			}
+			if j+1 < k {
+				text += `"Next":"` + at(j+1) + `"}`
+			} else {
+				text += `"End":true}`
+			}
+			states = append(states, fmt.Sprintf("%q: %s", at(j), text))
+		}
+		first := at(0)
+		steps += k
+		return `"StartAt":"` + first + `","States":{` + strings.Join(states, ",\n") + `}`
+	}
+	given := `"ResultPath":null,`
+	if query {
+		given = []string{`"Output":"{% $states.input %}",`, `"Output":"{% $merge([$states.input, {'last': $states.result}]) %}",`}[c.IntN(2)]
+	}
+	text, caught := "", c.IntN(3) == 0
+	switch c.IntN(3) {
+	case 0:
+		text = `{"Type":"Parallel","Branches":[{` + flow() + `},{` + flow() + `}],`
+	case 1:
+		text = `{"Type":"Map","ItemsPath":"$.items","ItemSelector":{"n.$":"$$.Map.Item.Value"},`
+		if query {
+			text = `{"Type":"Map","Items":"{% $states.input.items %}","ItemSelector":{"n":"{% $n * 10 + $states.context.Map.Item.Value %}"},`
+		}
+		text += `"ItemProcessor":{` + flow() + `},`
+	default:
+		text = `{"Type":"Saga",` + flow() + `,`
+		if c.IntN(2) == 0 {
+			text += `"Retry":[{"ErrorEquals":["Soft","Lambda.Unknown"],"MaxAttempts":2}],`
+		}
+	}
+	if query {
+		text += `"Arguments":{"n":"{% $n %}"},`
+		if strings.Contains(text, `"Type":"Map"`) {
+			text = strings.Replace(text, `"Arguments":{"n":"{% $n %}"},`, "", 1)
+			text = strings.Replace(text, `"Arguments":{"n":"{% $n %}"},`, "", 1)
+		}
+	}
+	if caught && !strings.Contains(given, "merge") {
+		more := `"ResultPath":null`
+		if query {
+			more = `"Output":"{% $states.input %}"`
+		}
+		text += `"Catch":[{"ErrorEquals":["States.ALL"],` + more + `,"Next":"` + name(i+1) + `"}],`
+	}
+	return text + given + `"Next":"` + name(i+1) + `"}`
 }
 
 // sagaTask makes a step.
@@ -186,6 +252,7 @@ type twin struct {
 	undone  []string
 	struck  int
 	status  string
+	joins   bool // siblings are cut off, or not: what was done beside what failed is not compared
 }
 
 func newTwin(t *testing.T, seed uint64, text string, strict bool) *twin {
@@ -219,7 +286,7 @@ func (w *twin) Now() int64 { return w.now }
 func (w *twin) run() string {
 	defer w.engine.Close()
 	ctx := context.Background()
-	input := value.Checked(fmt.Sprintf(`{"n":0,"kind":%d}`, w.seed%10))
+	input := value.Checked(fmt.Sprintf(`{"n":0,"kind":%d,"items":[1,2,3]}`, w.seed%10))
 	s, err := w.engine.Start(ctx, engine.StartRequest{Machine: engine.Machine{Account: "123456789012", Region: "us-east-1", Name: "Twin"}, Name: "twin", Input: input})
 	if err != nil {
 		w.t.Fatal(err)
@@ -256,6 +323,9 @@ func (w *twin) left(h *machine.Head) string {
 	}
 	slices.Sort(standing)
 	w.status = h.Status.String()
+	if w.joins {
+		return fmt.Sprintf("%s, standing %v", w.status, standing)
+	}
 	text := fmt.Sprintf("%s, done %v, undone %v, standing %v", w.status, w.done, w.undone, standing)
 	if h.Error != nil {
 		text += ", error " + *h.Error
