@@ -96,7 +96,7 @@ verify-scale: ## what a proof takes: of sagas of 250 … 5,000 states, and of ne
 fuzz: ## every fuzz target, one after the other (TIME=1m, NAMES="FuzzCheck FuzzText"); the reference of FuzzReference comes by npm
 	rig/fuzz.sh $(or $(TIME),1m) $(NAMES)
 
-crash: build ## kill -9 under a load of order sagas, then hold all against what was said and done (CYCLES=200, SEED=1, MUTANT=call-before-commit)
+crash: build ## kill -9 under a load of order sagas, then hold all against what was said and done (CYCLES=200, SEED=1, MUTANT=call-before-commit); SAGA=1: sagas of the extension, their holds resolved by an operator (MUTANT=saga/unknown-step-not-owed)
 	go build -o bin/rig-crash ./rig/crash
-	bin/rig-crash -backstep bin/backstep -cycles $(or $(CYCLES),200) -seed $(or $(SEED),1) \
+	bin/rig-crash -backstep bin/backstep -cycles $(or $(CYCLES),200) -seed $(or $(SEED),1) $(if $(SAGA),-saga) \
 		$(if $(MUTANT),-mutant $(or $(wildcard $(MUTANT)),rig/crash/testdata/mutants/$(MUTANT).txt))

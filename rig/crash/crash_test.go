@@ -22,11 +22,12 @@ func needGo(t *testing.T) {
 }
 
 // runShort is a run of a few cycles against a binary.
-func runShort(t *testing.T, binary string, cycles int, settle time.Duration) (ok bool, report string) {
+func runShort(t *testing.T, binary string, saga bool, cycles int, settle time.Duration) (ok bool, report string) {
 	t.Helper()
 	var out strings.Builder
 	ok, err := run(t.Context(), config{
-		backstep: binary, dir: t.TempDir(), cycles: cycles, clients: 16, seed: 1, ready: 20 * time.Second, settle: settle, progress: io.Discard,
+		backstep: binary, dir: t.TempDir(), saga: saga, cycles: cycles, clients: 16, seed: 1, ready: 20 * time.Second, settle: settle,
+		progress: io.Discard,
 	}, &out)
 	if err != nil {
 		t.Fatal(err)
@@ -40,17 +41,29 @@ func TestCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ok, report := runShort(t, binary, 10, time.Minute)
-	t.Log("\n" + report)
-	if !ok {
-		t.Fail()
+	for _, saga := range []bool{false, true} {
+		cycles := 10
+		if saga {
+			cycles = 5
+		}
+		ok, report := runShort(t, binary, saga, cycles, 2*time.Minute)
+		t.Log("\n" + report)
+		if !ok {
+			t.Fail()
+		}
 	}
 }
 
-// TestPlantedBugs: a server that promises too early does not get by.
+// TestPlantedBugs: a server that promises too early does not get by, nor one that
+// undoes sagas wrongly.
 func TestPlantedBugs(t *testing.T) {
 	needGo(t)
-	mutants, err := mutant.Load("testdata/mutants")
+	findPlanted(t, "testdata/mutants", false)
+	findPlanted(t, "testdata/mutants/saga", true)
+}
+
+func findPlanted(t *testing.T, dir string, saga bool) {
+	mutants, err := mutant.Load(dir)
 	if err != nil || len(mutants) == 0 {
 		t.Fatal("no planted bugs: ", err)
 	}
@@ -61,7 +74,7 @@ func TestPlantedBugs(t *testing.T) {
 				t.Fatal(err)
 			}
 			invariant, _, _ := strings.Cut(m.Breaks, ",")
-			ok, report := runShort(t, binary, 4, 8*time.Second)
+			ok, report := runShort(t, binary, saga, 4, 8*time.Second)
 			if ok || !strings.Contains(report, "\n"+invariant+" ") {
 				t.Errorf("the bug is not found by %s:\n%s", invariant, report)
 			}

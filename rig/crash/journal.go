@@ -49,6 +49,7 @@ const (
 	complete verb = "complete"
 	describe verb = "describe"
 	history  verb = "history"
+	resolve  verb = "resolve" // a hold: Name is its number, Status the verb
 )
 
 // Outcomes that are no error's code.
@@ -175,6 +176,15 @@ func (j *journal) history(execution string, page int32) {
 	j.make(c, func(ctx context.Context) error {
 		events, err := readHistory(ctx, j.service, execution, page)
 		c.Events, c.Digest = len(events), digestOf(events)
+		return err
+	})
+}
+
+// resolve resolves a hold.
+func (j *journal) resolve(in api.ResolveHoldInput, state string) {
+	c := &call{Verb: resolve, Execution: in.ExecutionArn, Name: *in.HoldId, Status: string(in.Verb), State: state}
+	j.make(c, func(ctx context.Context) error {
+		_, err := j.service.ResolveHold(ctx, &in)
 		return err
 	})
 }

@@ -14,6 +14,7 @@ import (
 type load struct {
 	journal *journal
 	seed    uint64
+	draw    func(*chance) (name, definition string) // of a state machine
 	over    atomic.Bool
 	clients sync.WaitGroup
 
@@ -51,7 +52,8 @@ func (l *load) one(chance *chance, name string) {
 	case is < 3:
 		l.journal.createActivity("activity-" + name)
 	case is < 4:
-		l.journal.createMachine("Machine-"+name, sagaAmong(chance).definition())
+		_, definition := l.draw(chance)
+		l.journal.createMachine("Machine-"+name, definition)
 	case is < 62 || recent == nil:
 		l.order(chance, name)
 	case is < 66:
@@ -70,10 +72,10 @@ func (l *load) one(chance *chance, name string) {
 // order starts a new order. Where no answer comes the client may ask again, as
 // a client should, or leave it at that.
 func (l *load) order(chance *chance, name string) {
-	saga := sagaAmong(chance)
+	machine, _ := l.draw(chance)
 	in := input(name, 1+chance.below(100_000))
 	for {
-		c := l.journal.start(saga.name, name, in, nil)
+		c := l.journal.start(machine, name, in, nil)
 		switch {
 		case c.Outcome == acknowledged:
 			l.remember(c)
@@ -89,6 +91,18 @@ func (l *load) order(chance *chance, name string) {
 func sagaAmong(chance *chance) saga {
 	way := ways[chance.below(len(ways))]
 	return way[chance.below(len(way))]
+}
+
+// drawSaga draws a plain saga's machine, drawShopSaga one in the saga extension.
+func drawSaga(chance *chance) (name, definition string) {
+	s := sagaAmong(chance)
+	return s.name, s.definition()
+}
+
+func drawShopSaga(chance *chance) (name, definition string) {
+	all := startedSagas()
+	name = all[chance.below(len(all))]
+	return name, shopDefinition(name)
 }
 
 // input is the input of an order's saga.

@@ -14,6 +14,12 @@
 // sagas ask), load.go and journal.go (those who ask for sagas), book.go and
 // chance.go (what both need); then check.go (what is held against what),
 // history.go (the rules of histories), money.go (keys and money), report.go.
+//
+// With -saga the sagas are those of the extension: orders.go (the state machines),
+// shop.go (whom they ask), operator.go (who sees to their holds), and sagacheck.go:
+// each step was undone exactly as its saga log says, the last one first (I7), each
+// effect took place once and stands or not as the saga ended (I8), and each hold
+// was seen and resolved (I9).
 package main
 
 import (
@@ -43,7 +49,8 @@ func main() {
 	flag.IntVar(&c.clients, "clients", 16, "callers at once")
 	flag.Uint64Var(&c.seed, "seed", 1, "of faults and load")
 	flag.DurationVar(&c.ready, "ready", 3*time.Second, "how long the server may take until it takes starts")
-	flag.DurationVar(&c.settle, "settle", time.Minute, "how long all may take to end after the last fault")
+	flag.DurationVar(&c.settle, "settle", 2*time.Minute, "how long all may take to end after the last fault")
+	flag.BoolVar(&c.saga, "saga", false, "order sagas in the saga extension, with holds that an operator resolves")
 	keep := flag.Bool("keep", false, "keep the folder")
 	planted := flag.String("mutant", "", "build the server with the bug that this file plants; run where its sources are")
 	flag.Parse()
@@ -120,23 +127,31 @@ func run(ctx context.Context, c config, out io.Writer) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	a, err := r.runAndAudit(ctx)
+	report, err := r.runAndAudit(ctx)
 	if err != nil {
 		r.abandon()
 		fmt.Fprintln(out, "FAIL:", err)
 		return false, ctx.Err()
 	}
 	r.close(ctx)
-	return r.report(out, a), nil
+	return report(out), nil
 }
 
-func (r *rig) runAndAudit(ctx context.Context) (*audit, error) {
+// runAndAudit gives the report of what was found.
+func (r *rig) runAndAudit(ctx context.Context) (func(io.Writer) bool, error) {
 	if err := r.run(ctx); err != nil {
 		return nil, err
+	}
+	if r.config.saga {
+		a, err := openSagaAudit(r)
+		if err != nil {
+			return nil, err
+		}
+		return func(w io.Writer) bool { return r.reportSagas(w, a) }, a.run(ctx)
 	}
 	a, err := openAudit(r)
 	if err != nil {
 		return nil, err
 	}
-	return a, a.run(ctx)
+	return func(w io.Writer) bool { return r.report(w, a) }, a.run(ctx)
 }

@@ -160,7 +160,7 @@ func (p *participants) perform(e entry) entry {
 	p.calls.Add(1)
 	p.chance.sleep(0, 8*time.Millisecond)
 	if !p.calm.Load() {
-		e.Mode = p.misbehave()
+		e.Mode = misbehaveBy(p.chance)
 	}
 	if e.Mode == unavailable || e.Mode == cut {
 		e.Answer = undecided
@@ -178,8 +178,9 @@ func (p *participants) perform(e entry) entry {
 	return e
 }
 
-func (p *participants) misbehave() mode {
-	drawn := p.chance.below(100)
+// misbehaveBy draws how a participant does one request.
+func misbehaveBy(c *chance) mode {
+	drawn := c.below(100)
 	for _, m := range misbehaviour {
 		if drawn -= m.percent; drawn < 0 {
 			return m.mode

@@ -21,6 +21,7 @@ type config struct {
 	cycles   int           // kills that count
 	clients  int           // callers at once
 	seed     uint64        // of faults and loads
+	saga     bool          // the sagas are those in the extension
 	ready    time.Duration // how long a server may take until it takes starts
 	settle   time.Duration // how long all may take to end after the last fault
 	progress io.Writer
@@ -38,6 +39,8 @@ type rig struct {
 	chance       *chance
 	server       *server
 	participants *participants
+	shop         *shop     // in the place of the participants where the sagas are in the extension, else nil
+	operator     *operator // likewise
 	journal      *journal
 	client       *client.Client
 	load         *load
@@ -62,11 +65,16 @@ func newRig(c config) (*rig, error) {
 	if r.participants, err = newParticipants(r.ledgerFile(), newChance(c.seed, 3), tokens); err != nil {
 		return nil, err
 	}
-	url, err := r.participants.listen()
+	if c.saga {
+		if r.shop, err = newShop(r.ledgerFile(), newChance(c.seed, 4)); err != nil {
+			return nil, err
+		}
+	}
+	url, functions, err := r.listen()
 	if err != nil {
 		return nil, err
 	}
-	if r.server, err = newServer(c.backstep, c.dir, url); err != nil {
+	if r.server, err = newServer(c.backstep, c.dir, url, functions); err != nil {
 		return nil, err
 	}
 	if r.client, err = client.New(client.Config{Endpoint: r.server.endpoint(), Region: region, Attempts: 1}); err != nil {
@@ -76,8 +84,50 @@ func newRig(c config) (*rig, error) {
 		return nil, err
 	}
 	tokens.journal = r.journal
-	r.load = &load{journal: r.journal, seed: c.seed}
+	r.load = &load{journal: r.journal, seed: c.seed, draw: drawSaga}
+	if c.saga {
+		r.load.draw = drawShopSaga
+		r.operator = &operator{journal: r.journal, shop: r.shop, chance: newChance(c.seed, 5), seen: map[string]bool{}}
+	}
 	return r, nil
+}
+
+// listen opens whom the sagas ask, and tells where and what for.
+func (r *rig) listen() (url string, functions []string, err error) {
+	if r.shop != nil {
+		url, err = r.shop.listen()
+		return url, shopFunctions(), err
+	}
+	for _, o := range operations {
+		functions = append(functions, o.name)
+	}
+	url, err = r.participants.listen()
+	return url, functions, err
+}
+
+// machines are the names and definitions of the state machines under test.
+func (r *rig) machines() [][2]string {
+	var all [][2]string
+	if r.config.saga {
+		for _, name := range sagaNames() {
+			all = append(all, [2]string{name, shopDefinition(name)})
+		}
+		return all
+	}
+	for _, way := range ways {
+		for _, s := range way {
+			all = append(all, [2]string{s.name, s.definition()})
+		}
+	}
+	return all
+}
+
+// calls are how many of the sagas' calls are under way, and were made in all.
+func (r *rig) calls() (flying, made int64) {
+	if r.shop != nil {
+		return r.shop.flying.Load(), r.shop.calls.Load()
+	}
+	return r.participants.flying.Load(), r.participants.calls.Load()
 }
 
 func (r *rig) ledgerFile() string  { return filepath.Join(r.config.dir, "ledger.jsonl") }
@@ -98,6 +148,9 @@ func (r *rig) run(ctx context.Context) error {
 		}
 	})
 	r.load.run(r.config.clients)
+	if r.operator != nil {
+		r.operator.run()
+	}
 	for r.counted < r.config.cycles && ctx.Err() == nil {
 		if err := r.cycle(ctx); err != nil {
 			return err
@@ -105,7 +158,13 @@ func (r *rig) run(ctx context.Context) error {
 	}
 	r.load.end()
 	r.participants.calm.Store(true)
+	if r.shop != nil {
+		r.shop.calm.Store(true)
+	}
 	r.settle(ctx)
+	if r.operator != nil {
+		r.operator.end()
+	}
 	rest()
 	r.worked.Wait()
 	r.participants.tokens.end()
@@ -121,11 +180,9 @@ func (r *rig) open(ctx context.Context) error {
 		return err
 	}
 	r.journal.createActivity(activityName)
-	for _, way := range ways {
-		for _, s := range way {
-			if err := r.journal.createMachine(s.name, s.definition()); err != nil {
-				return err
-			}
+	for _, m := range r.machines() {
+		if err := r.journal.createMachine(m[0], m[1]); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -143,7 +200,8 @@ func (r *rig) cycle(ctx context.Context) error {
 		r.stood++
 		r.server.pause(time.Second)
 	}
-	requests, calls := r.journal.flying.Load(), r.participants.flying.Load()
+	requests := r.journal.flying.Load()
+	calls, made := r.calls()
 	if err := r.server.kill(); err != nil {
 		return err
 	}
@@ -158,7 +216,7 @@ func (r *rig) cycle(ctx context.Context) error {
 		r.uncounted++
 	}
 	if r.counted%10 == 0 {
-		fmt.Fprintf(r.config.progress, "%d cycles, %d changes acknowledged, %d task calls\n", r.counted, r.journal.written.Load(), r.participants.calls.Load())
+		fmt.Fprintf(r.config.progress, "%d cycles, %d changes acknowledged, %d task calls\n", r.counted, r.journal.written.Load(), made)
 	}
 	return r.restart(ctx)
 }
@@ -247,16 +305,24 @@ func (r *rig) settle(ctx context.Context) {
 
 func (r *rig) stillRunning(ctx context.Context) ([]string, error) {
 	var running []string
-	for _, way := range ways {
-		for _, s := range way {
-			arn := machineArn(s.name)
-			for e, err := range client.Executions(ctx, r.client, api.ListExecutionsInput{
-				StateMachineArn: &arn, StatusFilter: api.ExecutionStatusRunning, MaxResults: 1000,
-			}) {
+	for _, m := range r.machines() {
+		arn := machineArn(m[0])
+		for e, err := range client.Executions(ctx, r.client, api.ListExecutionsInput{
+			StateMachineArn: &arn, StatusFilter: api.ExecutionStatusRunning, MaxResults: 1000,
+		}) {
+			if err != nil {
+				return nil, err
+			}
+			running = append(running, e.ExecutionArn)
+		}
+	}
+	if r.config.saga { // one that has ended may be being undone
+		for _, status := range []api.SagaStatus{api.SagaStatusAborting, api.SagaStatusOnHold} {
+			for s, err := range client.Sagas(ctx, r.client, api.ListSagasInput{StatusFilter: status, MaxResults: 1000}) {
 				if err != nil {
 					return nil, err
 				}
-				running = append(running, e.ExecutionArn)
+				running = append(running, s.ExecutionArn)
 			}
 		}
 	}
@@ -281,6 +347,9 @@ func (r *rig) close(ctx context.Context) {
 // abandon ends the server without a word, after a run that failed.
 func (r *rig) abandon() {
 	r.load.over.Store(true)
+	if r.operator != nil {
+		r.operator.over.Store(true)
+	}
 	r.participants.tokens.over.Store(true)
 	if r.server.cmd != nil && r.server.cmd.Process != nil {
 		r.server.cmd.Process.Kill()

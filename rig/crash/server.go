@@ -27,11 +27,11 @@ type server struct {
 
 // newServer writes the configuration: every function is a URL of the
 // participants.
-func newServer(program, dir, participants string) (*server, error) {
+func newServer(program, dir, participants string, functions []string) (*server, error) {
 	text := strings.Builder{}
 	text.WriteString("functions:\n")
-	for _, o := range operations {
-		fmt.Fprintf(&text, "  %s: {url: %q, concurrency: 256}\n", o.name, participants+"/"+o.name)
+	for _, name := range functions {
+		fmt.Fprintf(&text, "  %s: {url: %q, concurrency: 256}\n", name, participants+"/"+name)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "backstep.yaml"), []byte(text.String()), 0o600); err != nil {
 		return nil, err
