@@ -49,11 +49,16 @@ func main() {
 	flag.IntVar(&c.clients, "clients", 16, "callers at once")
 	flag.Uint64Var(&c.seed, "seed", 1, "of faults and load")
 	flag.DurationVar(&c.ready, "ready", 3*time.Second, "how long the server may take until it takes starts")
-	flag.DurationVar(&c.settle, "settle", 2*time.Minute, "how long all may take to end after the last fault")
+	flag.DurationVar(&c.settle, "settle", 0, "how long all may take to end after the last fault; 0: two minutes, and six for sagas, which past their pivot wait up to five between two tries")
 	flag.BoolVar(&c.saga, "saga", false, "order sagas in the saga extension, with holds that an operator resolves")
 	keep := flag.Bool("keep", false, "keep the folder")
 	planted := flag.String("mutant", "", "build the server with the bug that this file plants; run where its sources are")
 	flag.Parse()
+	if c.settle == 0 {
+		if c.settle = 2 * time.Minute; c.saga {
+			c.settle *= 3
+		}
+	}
 	ok, err := prepare(&c, *planted, *keep)
 	switch {
 	case err != nil:
