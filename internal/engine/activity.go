@@ -218,7 +218,9 @@ func (e *Engine) takeQueued(k store.QueuedKey, worker string) (PolledTask, error
 		},
 		after: func(r *resident) {
 			if j := r.x.Jobs[job]; j != nil && j.Taken {
-				q, missing = r.x.Request(e.env(), r.program, job)
+				if missing = e.atHand(r, j); missing == nil {
+					q, missing = r.x.Request(e.env(), r.program, job)
+				}
 			}
 		},
 	})

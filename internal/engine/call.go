@@ -175,12 +175,11 @@ func (e *Engine) call(er *errand) {
 
 // task is what a call's handler is given; nil where the job is over.
 func (e *Engine) task(k store.JobKey) (*integration.Task, integration.Handler, error) {
-	s, r, err := e.awake(k.ID)
+	s, r, j, err := e.awakeFor(k)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer s.release(r)
-	j := r.x.Jobs[machine.JobID(k.Number)]
 	if j == nil || j.Kind != machine.Call || j.Submitted {
 		return nil, nil, nil
 	}

@@ -48,16 +48,11 @@ func (e *Engine) tellLock(er *errand, kind machine.MessageKind) {
 
 // claimOf reads a job that claims a lock, or claims it no more.
 func (e *Engine) claimOf(k store.JobKey) (start machine.Start, key string, claim machine.Claim, err error) {
-	s, r, err := e.awake(k.ID)
+	s, r, _, err := e.awakeFor(k)
 	if err != nil {
 		return start, "", claim, err
 	}
 	defer s.release(r)
-	if j := r.x.Jobs[machine.JobID(k.Number)]; j != nil && r.x.Payloads[j.Request].IsZero() {
-		if err := e.readPayloads(e.ctx, r.id, r.x); err != nil {
-			return start, "", claim, err
-		}
-	}
 	key, claim, _ = r.x.ClaimOf(machine.JobID(k.Number))
 	return r.x.Start, key, claim, nil
 }

@@ -37,7 +37,7 @@ func failedStart(job machine.JobID, cause string) machine.Message {
 
 // mapRun reads the job that starts a map run; nil where it is over.
 func (e *Engine) mapRun(k store.JobKey) (*machine.Start, machine.Message, error) {
-	s, r, err := e.awake(k.ID)
+	s, r, _, err := e.awakeFor(k)
 	if err != nil {
 		return nil, machine.Message{}, err
 	}
@@ -107,17 +107,11 @@ type birth struct {
 
 // item reads the job that starts a child; nil where it is over.
 func (e *Engine) item(k store.JobKey) (*birth, error) {
-	s, r, err := e.awake(k.ID)
+	s, r, j, err := e.awakeFor(k)
 	if err != nil {
 		return nil, err
 	}
 	defer s.release(r)
-	j := r.x.Jobs[machine.JobID(k.Number)]
-	if j != nil && r.x.Payloads[j.Request].IsZero() { // it is done again
-		if err := e.readPayloads(e.ctx, r.id, r.x); err != nil {
-			return nil, err
-		}
-	}
 	start, input := r.x.Child(r.program, machine.JobID(k.Number))
 	if start == nil {
 		return nil, nil

@@ -66,12 +66,11 @@ type plan struct {
 
 // nested reads the job of a nested start; nil where it is over.
 func (e *Engine) nested(k store.JobKey) (*plan, error) {
-	s, r, err := e.awake(k.ID)
+	s, r, j, err := e.awakeFor(k)
 	if err != nil {
 		return nil, err
 	}
 	defer s.release(r)
-	j := r.x.Jobs[machine.JobID(k.Number)]
 	if j == nil || j.Kind != machine.Child || j.Submitted {
 		return nil, nil
 	}

@@ -64,12 +64,11 @@ type pending struct {
 
 // pending reads what a job waits for, or is to stop; nil where it is over.
 func (e *Engine) pending(k store.JobKey) (*pending, error) {
-	s, r, err := e.awake(k.ID)
+	s, r, j, err := e.awakeFor(k)
 	if err != nil {
 		return nil, err
 	}
 	defer s.release(r)
-	j := r.x.Jobs[machine.JobID(k.Number)]
 	if j == nil || !j.Polled() && !forsaken(j) {
 		return nil, nil
 	}

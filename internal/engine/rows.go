@@ -55,6 +55,32 @@ func readRow(row *store.Execution) (machine.Start, machine.Head, error) {
 	return *start, *head, nil
 }
 
+// awakeFor is awake for what a job asks for: the job, nil where it is over, with
+// its request at hand.
+func (e *Engine) awakeFor(k store.JobKey) (*shard, *resident, *machine.Job, error) {
+	s, r, err := e.awake(k.ID)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	j := r.x.Jobs[machine.JobID(k.Number)]
+	if err := e.atHand(r, j); err != nil {
+		s.release(r)
+		return nil, nil, nil, err
+	}
+	return s, r, j, nil
+}
+
+// atHand reads what a job asks for again, where it was asked for before and let go
+// meanwhile.
+func (e *Engine) atHand(r *resident, j *machine.Job) error {
+	if j == nil || !gone(r.x, j.Request) && !gone(r.x, j.Answer) {
+		return nil
+	}
+	return e.readPayloads(e.ctx, r.id, r.x)
+}
+
+func gone(x *machine.Execution, ref machine.Ref) bool { return ref != 0 && x.Payloads[ref].IsZero() }
+
 // readPayloads puts what the execution's next turn may look at into it.
 func (e *Engine) readPayloads(ctx context.Context, id store.ID, x *machine.Execution) error {
 	refs := x.Needs()

@@ -44,12 +44,11 @@ func (e *Engine) unwind(er *errand) {
 // unwinding reads whom a job has undone, absent where it is over, and when it
 // was made.
 func (e *Engine) unwinding(k store.JobKey) (start machine.Start, asked value.Value, made int64, err error) {
-	s, r, err := e.awake(k.ID)
+	s, r, j, err := e.awakeFor(k)
 	if err != nil {
 		return start, asked, 0, err
 	}
 	defer s.release(r)
-	j := r.x.Jobs[machine.JobID(k.Number)]
 	if j == nil || j.Kind != machine.Unwind {
 		return start, asked, 0, nil
 	}
