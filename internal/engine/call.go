@@ -184,6 +184,9 @@ func (e *Engine) task(k store.JobKey) (*integration.Task, integration.Handler, e
 		return nil, nil, nil
 	}
 	task, handler, err := asked(e.cfg.Registry, e.env(), r.program, r.x, j)
+	if err != nil {
+		e.cfg.Log.Error("what a job asks for can't be read", "execution", r.x.Start.ExecutionARN(), "job", j.ID, "error", err)
+	}
 	if j.Landing { // what it is part of is being undone, and it was not sent yet
 		handler = unsent{}
 	}
