@@ -131,10 +131,13 @@ func (b *bare) spoilt(v *value.Builder) value.Value {
 	} else {
 		out.Set("InputPath", value.NewString("$.nothing"))
 	}
-	if kind == "Choice" {
-		next := v.Get("Choices").At(0).Get("Next")
-		out.Set("Choices", value.NewArray([]value.Value{value.NewObject(value.Member{Name: "Variable", Value: value.NewString("$")},
-			value.Member{Name: "IsPresent", Value: value.NewBool(true)}, value.Member{Name: "Next", Value: next})}))
+	if kind == "Choice" { // it fails before it decides, and what it leads to stays reachable
+		var rules []value.Value
+		for _, rule := range v.Get("Choices").Items() {
+			rules = append(rules, value.NewObject(value.Member{Name: "Variable", Value: value.NewString("$")},
+				value.Member{Name: "IsPresent", Value: value.NewBool(true)}, value.Member{Name: "Next", Value: rule.Get("Next")}))
+		}
+		out.Set("Choices", value.NewArray(rules))
 	}
 	return out.Object()
 }
