@@ -1,78 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"golang.org/x/tools/txtar"
-
-	"github.com/backstep/backstep/internal/cli"
 )
-
-var updateVerify = flag.Bool("update-verify", false, "rewrite the expectations of testdata/verify.txtar")
-
-// verify runs a command line of verify, and gives what it prints, its errors
-// behind "2> ", and its exit code where it is not 0.
-func verify(t *testing.T, line string) string {
-	t.Helper()
-	line, file, redirected := strings.Cut(line, " < ")
-	stdin := &bytes.Buffer{}
-	if redirected {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stdin.Write(text)
-	}
-	var stdout, stderr bytes.Buffer
-	code := cli.Run(t.Context(), strings.Fields(line), cli.Tools{Stdin: stdin, Stdout: &stdout, Stderr: &stderr, Version: "v1.2.3", Prover: prover{}})
-	out := stdout.String()
-	for line := range strings.Lines(stderr.String()) {
-		out += "2> " + line
-	}
-	if code != cli.ExitYes {
-		out += fmt.Sprintf("exit %d\n", code)
-	}
-	return out
-}
-
-// TestVerify runs testdata/verify.txtar: a section whose name begins with "$ " is
-// a command line and what comes of it, any other one a file.
-func TestVerify(t *testing.T) {
-	archive, err := txtar.ParseFile("testdata/verify.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	path, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Chdir(t.TempDir())
-	for i, f := range archive.Files {
-		line, command := strings.CutPrefix(f.Name, "$ ")
-		if !command {
-			if err := os.WriteFile(f.Name, f.Data, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		got := verify(t, line)
-		if got != string(f.Data) && !*updateVerify {
-			t.Errorf("%s\n--- got\n%s--- want\n%s", f.Name, got, f.Data)
-		}
-		archive.Files[i].Data = []byte(got)
-	}
-	if *updateVerify {
-		if err := os.WriteFile(path+"/testdata/verify.txtar", txtar.Format(archive), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // sarifLog is what code scanning reads of SARIF.
 type sarifLog struct {
@@ -133,7 +69,7 @@ func TestSARIF(t *testing.T) {
 			}
 		}
 	}
-	out, _, _ := strings.Cut(verify(t, "verify --sarif order.asl.json accepted.asl.json sideBySide.asl.json"), "exit 1\n")
+	out, _, _ := strings.Cut(commanded(t, "verify --sarif order.asl.json accepted.asl.json sideBySide.asl.json"), "exit 1\n")
 	var log sarifLog
 	if err := json.Unmarshal([]byte(out), &log); err != nil {
 		t.Fatalf("%v\n%s", err, out)
