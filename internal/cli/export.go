@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"strings"
 )
 
 // Export writes a saga for another place.
@@ -56,6 +57,9 @@ func (v *Export) Run(s *session) error {
 	text, err := s.readDefinition(v.File)
 	if err != nil {
 		return &UsageError{fmt.Errorf("%s: %w", v.File, bare(err))}
+	}
+	if v.Hold != "" && !strings.HasPrefix(v.Hold, "https://") && !strings.HasPrefix(v.Hold, "http://") && !strings.HasPrefix(v.Hold, "arn:") {
+		return usagef("--hold is an SQS queue's URL, or the ARN of an SNS topic or a Lambda function, not %q", v.Hold)
 	}
 	e, err := s.Export(text, v.Hold)
 	if err != nil {
