@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/jsonata"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -67,7 +67,7 @@ func expression(text string) (string, bool) {
 
 // expression is a JSONata expression that looks elsewhere.
 func (p places) expression(text string) (string, error) {
-	tokens := lex(text)
+	tokens := jsonata.Tokens(text)
 	var out strings.Builder
 	for i := 0; i < len(tokens); i++ {
 		t := tokens[i]
@@ -155,67 +155,6 @@ func after(tokens []string, i int) string {
 		return tokens[at]
 	}
 	return ""
-}
-
-// lex cuts an expression into names, variables, texts, spaces and signs. Put
-// together again they are the expression.
-func lex(text string) []string {
-	var all []string
-	r := []rune(text)
-	for i := 0; i < len(r); {
-		j := i + 1
-		switch c := r[i]; {
-		case c == '"' || c == '\'' || c == '`':
-			j = closing(r, i, c)
-		case c == '/' && j < len(r) && r[j] == '*':
-			for j++; j < len(r) && !(r[j] == '/' && r[j-1] == '*'); j++ {
-			}
-			j = min(j+1, len(r))
-		case c == '/' && !endsOperand(all):
-			j = closing(r, i, '/')
-		case c == '$' || isName(c):
-			for j < len(r) && (isName(r[j]) || unicode.IsDigit(r[j])) {
-				j++
-			}
-		case unicode.IsSpace(c):
-			for j < len(r) && unicode.IsSpace(r[j]) {
-				j++
-			}
-		case c == ':' && j < len(r) && r[j] == '=':
-			j++
-		}
-		all = append(all, string(r[i:j]))
-		i = j
-	}
-	return all
-}
-
-// closing is the place behind the mark that closes what one at i opens.
-func closing(r []rune, i int, mark rune) int {
-	for j := i + 1; j < len(r); j++ {
-		switch r[j] {
-		case '\\':
-			j++
-		case mark:
-			return j + 1
-		}
-	}
-	return len(r)
-}
-
-func isName(c rune) bool { return c == '_' || unicode.IsLetter(c) }
-
-// endsOperand reports whether a "/" behind these tokens divides.
-func endsOperand(tokens []string) bool {
-	for i := len(tokens) - 1; i >= 0; i-- {
-		t := tokens[i]
-		if strings.TrimSpace(t) == "" || strings.HasPrefix(t, "/*") {
-			continue
-		}
-		last := []rune(t)[len([]rune(t))-1]
-		return t != "and" && t != "or" && t != "in" && (isName(last) || unicode.IsDigit(last) || strings.ContainsRune(")]}\"'`$", last))
-	}
-	return false
 }
 
 // query is a JSONPath template in JSONata that looks elsewhere: paths of names
