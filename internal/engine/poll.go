@@ -97,8 +97,12 @@ func (e *Engine) poll(er *errand) {
 	switch {
 	case !heard:
 	case errors.As(err, &failed):
+		effect := machine.EffectUnknown // that a service tells nothing of a job does not say that the job does nothing
+		if failed.Effect == integration.EffectDone {
+			effect = machine.EffectDone
+		}
 		e.deliver(er, machine.Message{
-			Kind: machine.JobFailed, Job: p.job.ID, Effect: machine.Effect(failed.Effect),
+			Kind: machine.JobFailed, Job: p.job.ID, Effect: effect,
 			Failure: &machine.Failure{Error: &failed.Name, Cause: &failed.Cause},
 		})
 	case err == nil && over:

@@ -136,7 +136,7 @@ func TooLarge(t Task) *Error {
 		name = t.Resource
 	}
 	cause := "The state/task '" + name + "' returned a result with a size exceeding the maximum number of bytes service limit."
-	return NewError("States.DataLimitExceeded", cause, EffectUnknown)
+	return NewError("States.DataLimitExceeded", cause, EffectDone)
 }
 
 // cut is s, or its first max characters, as valid UTF-8.
@@ -159,11 +159,13 @@ func cut(s string, max int) string {
 type Effect uint8
 
 // A failed call certainly had no effect (it was never sent, or the participant
-// refused it), or nobody knows.
+// refused it), certainly had it, or nobody knows.
 const (
 	EffectUnknown Effect = iota
 	EffectNone
 	// EffectNamed: the participant itself named the error. Whether that means
 	// that nothing happened is for the definition's KnownFailed to say.
 	EffectNamed
+	// EffectDone: the call was answered well, and only its answer can't be taken.
+	EffectDone
 )

@@ -82,7 +82,7 @@ func TestTooLargeNamesTheTask(t *testing.T) {
 		"The state/task 'lambda' returned": {Service: "lambda", Action: "invoke", Resource: "arn:aws:states:::lambda:invoke"},
 		"The state/task 'arn:f' returned":  {Service: "lambda", Resource: "arn:f"},
 	} {
-		if e := TooLarge(task); !strings.HasPrefix(e.Cause, want) || e.Name != "States.DataLimitExceeded" || e.Effect != EffectUnknown {
+		if e := TooLarge(task); !strings.HasPrefix(e.Cause, want) || e.Name != "States.DataLimitExceeded" || e.Effect != EffectDone {
 			t.Errorf("got %+v, want %s", e, want)
 		}
 	}

@@ -14,7 +14,9 @@ type Poller interface {
 	Handler
 	// Poll asks how a job stands. Over: it has ended well, and output is the
 	// task's result. An *[Error] says that it failed, or that it can't be followed
-	// any more; after any other error nobody knows, and it is asked for again.
+	// any more; after any other error nobody knows, and it is asked for again. Its
+	// Effect is that of the job, never that of the question: [EffectDone] where it
+	// has ended well, else [EffectUnknown].
 	Poll(ctx context.Context, s Submission) (output value.Text, over bool, err error)
 	// Stop asks the service to end a job that nobody waits for any more. It may be
 	// asked more than once, also of one that has ended. An *[Error] is final;

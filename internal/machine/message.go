@@ -55,10 +55,12 @@ type Failure struct{ Error, Cause *string }
 // Effect is what is known of a failed call's effect on the outside.
 type Effect uint8
 
-// A failed call may have had its effect, certainly had none, or was named by
-// the participant itself.
+// A failed call may have had its effect, certainly had none, was named by the
+// participant itself, or was answered well, by what can't be taken. Their order is
+// that of package integration.
 const (
 	EffectUnknown Effect = iota
 	EffectNone
 	EffectNamed
+	EffectDone
 )

@@ -20,6 +20,7 @@ import (
 //	stop [ERROR [CAUSE]]     gone ARN                    request STATE
 //	told                     stale KIND                  redrive [TOKEN]
 //	refuse STATE [ERROR …]   lose STATE [ERROR …]: the call had no effect, or it is not known
+//	spoil STATE [ERROR …]: it had its effect, and its answer can't be taken
 //
 // Of sagas: a STATE may be followed by ":" and an operation, and
 //
@@ -94,8 +95,8 @@ func (s *script) taskVerb(verb, rest string) []Message {
 	switch verb {
 	case "succeed":
 		m = Message{Kind: JobSucceeded, Output: s.text(rest)}
-	case "fail", "refuse", "lose":
-		effect := map[string]Effect{"fail": EffectNamed, "refuse": EffectNone, "lose": EffectUnknown}[verb]
+	case "fail", "refuse", "lose", "spoil":
+		effect := map[string]Effect{"fail": EffectNamed, "refuse": EffectNone, "lose": EffectUnknown, "spoil": EffectDone}[verb]
 		m = Message{Kind: JobFailed, Failure: failure(rest), Effect: effect}
 	case "submit":
 		m = Message{Kind: Submitted, Output: s.text(rest)}

@@ -187,12 +187,15 @@ func (t *turn) taskMessage(j *Job, m Message) bool {
 		j.Answer = 0 // it is over: there is nothing to be stopped
 		t.taskSucceeded(f, j, m.Output)
 	case JobFailed:
-		at := failed
-		if r.Pattern != asl.RequestResponse && !j.Submitted && m.Effect != EffectNamed {
+		at, effect := failed, m.Effect
+		if r.Pattern != asl.RequestResponse && !j.Submitted && effect != EffectNamed {
 			at = unsubmitted
+			if effect == EffectDone { // it was taken, which is not its end
+				effect = EffectUnknown
+			}
 		}
 		j.Answer = 0
-		t.taskFailed(f, j, at, given(m.Failure), m.Effect)
+		t.taskFailed(f, j, at, given(m.Failure), effect)
 	case Submitted:
 		return t.submitted(f, j, m.Output)
 	case Taken:
@@ -325,10 +328,7 @@ func (t *turn) taskSucceeded(f *Frame, j *Job, answer value.Text) {
 		if r.Kind == asl.LambdaARN || r.Kind == asl.Activity {
 			name = r.Text
 		}
-		if j.Operation == Forward {
-			t.note(f, t.state(f), StepSucceeded, 0, nil)
-		}
-		t.taskFailed(f, j, failed, tooLarge(name), EffectUnknown)
+		t.taskFailed(f, j, failed, tooLarge(name), EffectDone)
 		return
 	}
 	ref := t.payload(answer, value.Value{})
@@ -342,7 +342,8 @@ func (t *turn) taskSucceeded(f *Frame, j *Job, answer value.Text) {
 // taskFailed ends the attempt by an error from outside.
 func (t *turn) taskFailed(f *Frame, j *Job, at moment, fl *fault, effect Effect) {
 	w, r := t.underWay(f, j)
-	if !t.harmless(j, fl, effect) {
+	done := effect == EffectDone && j.Operation != Ask
+	if !done && !t.harmless(j, fl, effect) {
 		w.Unknown = true
 	}
 	if w.Endless == 0 {
@@ -353,7 +354,22 @@ func (t *turn) taskFailed(f *Frame, j *Job, at moment, fl *fault, effect Effect)
 	t.close(f)
 	fl.fatal = fl.Error != nil && *fl.Error == errRuntime
 	fl.timeout = fl.Error != nil && *fl.Error == errTimeout
+	switch {
+	case done && j.Operation == Forward:
+		t.hadEffect(f, t.state(f))
+	case done: // nobody reads what it gave
+		fl = nil
+	}
 	t.worked(f, j, 0, fl)
+}
+
+// hadEffect notes that a frame's step has succeeded, although its state is to
+// fail: the call was answered well, by what can't be taken.
+func (t *turn) hadEffect(f *Frame, s *asl.State) {
+	t.note(f, s, StepSucceeded, 0, nil)
+	if s.Step != nil && s.Step.Pivot {
+		t.commitSaga(f)
+	}
 }
 
 // harmless reports whether a failed attempt had no effect (SAGA.md §2).

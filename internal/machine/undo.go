@@ -212,7 +212,11 @@ func recalled(d *Delta) {
 // of the frame's undos where it is owed. What is known of a step that has ended
 // already may still change.
 func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
-	if s.Step == nil || f.Outcome == StepSucceeded || t.head.OpenSagas == 0 {
+	if s.Step == nil || t.head.OpenSagas == 0 {
+		return
+	}
+	if f.Outcome == StepSucceeded {
+		t.noteAgain(f, result)
 		return
 	}
 	u := &Undo{
@@ -244,6 +248,20 @@ func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
 		u.Variables = t.named(f, s.Step.Names)
 	}
 	t.undos.put(u.Number, u)
+}
+
+// noteAgain notes what was sent of a step that had succeeded before, and a result
+// where there was none yet: its answer was too large.
+func (t *turn) noteAgain(f *Frame, result Ref) {
+	u := t.entry(f.Entry)
+	if f.Sends == u.Attempts && (result == 0 || u.Result != 0) {
+		return
+	}
+	u = t.rewrite(f.Entry)
+	u.Request, u.Attempts, u.Tries = f.Asked, f.Sends, f.try()
+	if u.Result == 0 {
+		u.Result = result
+	}
 }
 
 // named are the variables of those names that the frame can see.

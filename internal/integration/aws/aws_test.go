@@ -359,7 +359,7 @@ func TestTooLarge(t *testing.T) {
 	for _, size := range []int{integration.MaxResult, maxAnswer + 1} {
 		c.answer = strings.Repeat("x", size)
 		_, err := do(t, r, "aws-sdk:s3:getObject", `{"Bucket":"b","Key":"k"}`)
-		if got := failed(t, err); got.Name != "States.DataLimitExceeded" || !strings.Contains(got.Cause, "'aws-sdk:s3'") {
+		if got := failed(t, err); got.Name != "States.DataLimitExceeded" || got.Effect != integration.EffectDone || !strings.Contains(got.Cause, "'aws-sdk:s3'") {
 			t.Errorf("%d bytes: got %+v", size, got)
 		}
 	}

@@ -58,7 +58,7 @@ func (c *call) idsOf(ctx context.Context, list, members string, cluster, name va
 		page, _, err := lister.do(ctx, value.NewObject(
 			value.Member{Name: "ClusterId", Value: cluster}, value.Member{Name: "Marker", Value: marker}))
 		if err != nil {
-			return nil, err
+			return nil, toldNothing(err, integration.EffectNone)
 		}
 		for _, each := range page.Get(members).Items() {
 			if each.Get("Name").AsString() == name.AsString() {

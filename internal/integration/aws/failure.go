@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -39,6 +40,16 @@ func (w words) name(m *model, code string) string {
 		return w.prefix + "." + firstRaised(strings.TrimSuffix(strings.TrimSuffix(f.Name, "Fault"), "Exception")) + "Exception"
 	}
 	return w.prefix + "." + w.base
+}
+
+// toldNothing is the failure of a question beside the task's own call, of whose
+// effect it tells no more than was known before.
+func toldNothing(err error, known integration.Effect) error {
+	var failed *integration.Error
+	if !errors.As(err, &failed) {
+		return err
+	}
+	return integration.NewError(failed.Name, failed.Cause, known)
 }
 
 // refused is an error as a service told it.

@@ -175,7 +175,7 @@ func (h *optimised) ask(ctx context.Context, s *integration.Submission, operatio
 	}
 	out, _, err := c.do(ctx, by.of(s))
 	if err != nil {
-		return c, value.Value{}, err
+		return c, value.Value{}, toldNothing(err, integration.EffectUnknown)
 	}
 	return c, out.Object(), nil
 }

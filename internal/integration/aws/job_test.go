@@ -257,7 +257,7 @@ func TestPollsThatFail(t *testing.T) {
 		if errors.As(err, &failed) {
 			final = failed.Name
 		}
-		if over || err == nil || final != test.final {
+		if over || err == nil || final != test.final || failed != nil && failed.Effect != integration.EffectUnknown {
 			t.Errorf("%d %s: over %v, %v", test.status, test.answer, over, err)
 		}
 	}
@@ -267,7 +267,12 @@ func TestPollsThatFail(t *testing.T) {
 		t.Error(err)
 	}
 	c.status, c.answer = 200, `{"jobs":[{"status":"SUCCEEDED","statusReason":"`+strings.Repeat("x", integration.MaxResult)+`"}]}`
-	if _, over, err := p.Poll(t.Context(), s); over || failed(t, err).Name != "States.DataLimitExceeded" {
+	if _, over, err := p.Poll(t.Context(), s); over || failed(t, err).Name != "States.DataLimitExceeded" || failed(t, err).Effect != integration.EffectDone {
+		t.Error(over, err)
+	}
+	c.answer = strings.Repeat("x", maxAnswer+1) // which may be about a job that goes on
+	var final *integration.Error
+	if _, over, err := p.Poll(t.Context(), s); over || err == nil || errors.As(err, &final) {
 		t.Error(over, err)
 	}
 	s.Answer = value.Checked(`{}`)
@@ -276,7 +281,6 @@ func TestPollsThatFail(t *testing.T) {
 		t.Error(err)
 	}
 	c.status = 500
-	var final *integration.Error
 	if err := p.Stop(t.Context(), s); err == nil || errors.As(err, &final) {
 		t.Error(err)
 	}

@@ -206,15 +206,17 @@ func (c *cluster) ask(ctx context.Context, q inquiry) (told answer, err error) {
 		return told, kubernetesWords.clientError("Unable to execute HTTP request: "+failed.Error(), failed.Effect())
 	}
 	told = answer{status: a.Status, reason: a.Reason}
+	well := a.Status >= 200 && a.Status <= 299
 	switch {
-	case a.Cut:
+	case a.Cut && well:
 		return told, integration.TooLarge(c.task)
+	case a.Cut: // its status is enough
 	case !utf8.Valid(a.Body):
 		return told, kubernetesWords.clientError("Unable to read the response: it is no text", integration.EffectUnknown)
 	case len(a.Body) > 0:
 		told.text, told.body = string(a.Body), apiBody(string(a.Body))
 	}
-	if a.Status < 200 || a.Status > 299 {
+	if !well {
 		err = integration.NewError("EKS."+strconv.Itoa(a.Status), told.object().Text().String(), a.Effect())
 	}
 	return told, err

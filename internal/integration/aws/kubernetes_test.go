@@ -115,7 +115,12 @@ func TestClusterCalls(t *testing.T) {
 	}
 	s.answers["GET /long"] = strings.Repeat("x", integration.MaxResult+1)
 	_, err = do(t, r, "eks:call", s.with(`"Method":"GET","Path":"/long"`))
-	if got := failed(t, err); got.Name != "States.DataLimitExceeded" {
+	if got := failed(t, err); got.Name != "States.DataLimitExceeded" || got.Effect != integration.EffectDone {
+		t.Errorf("%+v", got)
+	}
+	s.answers["GET /refused"] = "422 " + strings.Repeat("x", integration.MaxResult+1)
+	_, err = do(t, r, "eks:call", s.with(`"Method":"GET","Path":"/refused"`))
+	if got := failed(t, err); got.Name != "EKS.422" || got.Effect != integration.EffectNone {
 		t.Errorf("%+v", got)
 	}
 	s.answers["GET /bytes"] = "\xff"

@@ -114,6 +114,9 @@ func (k *kubernetes) about(ctx context.Context, s *integration.Submission, metho
 		q.query = url.Values{"propagationPolicy": {"Background"}}
 	}
 	told, err := c.ask(ctx, q)
+	if err != nil {
+		err = toldNothing(err, integration.EffectUnknown)
+	}
 	return c, told, err
 }
 

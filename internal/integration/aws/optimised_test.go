@@ -182,6 +182,10 @@ func TestModifyByName(t *testing.T) {
 	if _, err := do(t, r, fleet, `{"ClusterId":"j-1","InstanceFleetName":"a","InstanceFleet":{}}`); failed(t, err).Name != "EMR.InvalidRequestException" {
 		t.Error(err)
 	}
+	c.status, c.answer = 200, strings.Repeat("x", maxAnswer+1) // of a list: nothing was modified
+	if _, err := do(t, r, fleet, `{"ClusterId":"j-1","InstanceFleetName":"a","InstanceFleet":{}}`); failed(t, err).Name != "States.DataLimitExceeded" || failed(t, err).Effect != integration.EffectNone {
+		t.Error(err)
+	}
 }
 
 // TestEveryActionIsThere: what the table of optimised integrations calls is in
@@ -224,9 +228,15 @@ func TestGateway(t *testing.T) {
 	}
 	c.status, c.answer = 200, strings.Repeat("x", integration.MaxResult)
 	_, err = do(t, r, "apigateway:invoke", `{"ApiEndpoint":"`+api+`","Method":"GET"}`)
-	if got := failed(t, err); got.Name != "States.DataLimitExceeded" {
+	if got := failed(t, err); got.Name != "States.DataLimitExceeded" || got.Effect != integration.EffectDone {
 		t.Errorf("got %+v", got)
 	}
+	c.status, c.answer = 500, strings.Repeat("x", integration.MaxResult+1)
+	_, err = do(t, r, "apigateway:invoke", `{"ApiEndpoint":"`+api+`","Method":"GET"}`)
+	if got := failed(t, err); got.Name != "ApiGateway.500" || got.Effect != integration.EffectUnknown {
+		t.Errorf("got %+v", got)
+	}
+	c.status = 200
 	c.answer = "\xff"
 	_, err = do(t, r, "apigateway:invoke", `{"ApiEndpoint":"`+api+`","Method":"GET"}`)
 	if got := failed(t, err); got.Name != "ApiGateway.SdkClientException" {

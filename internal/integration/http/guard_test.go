@@ -314,11 +314,11 @@ func TestServicesThatMisbehave(t *testing.T) {
 		{"resets in its body", "http", func(c net.Conn) { io.WriteString(c, head+"Content-Length: 9\r\n\r\nx"); c.(*net.TCPConn).SetLinger(0) }, "States.Http.Socket", integration.EffectUnknown},
 		{"half closes", "http", func(c net.Conn) { c.(*net.TCPConn).CloseWrite(); untilClosed(c) }, "States.Http.Socket", integration.EffectUnknown},
 		{"continues for ever", "http", func(c net.Conn) { trickle(c, "HTTP/1.1 100 Continue\r\n\r\n") }, "States.Http.Socket", integration.EffectUnknown},
-		{"endless body", "http", func(c net.Conn) { io.WriteString(c, head+"\r\n"); trickle(c, strings.Repeat("x", 64<<10)) }, "States.DataLimitExceeded", integration.EffectUnknown},
+		{"endless body", "http", func(c net.Conn) { io.WriteString(c, head+"\r\n"); trickle(c, strings.Repeat("x", 64<<10)) }, "States.DataLimitExceeded", integration.EffectDone},
 		{"endless chunks", "http", func(c net.Conn) {
 			io.WriteString(c, head+"Transfer-Encoding: chunked\r\n\r\n")
 			trickle(c, "10000\r\n"+strings.Repeat("x", 64<<10)+"\r\n")
-		}, "States.DataLimitExceeded", integration.EffectUnknown},
+		}, "States.DataLimitExceeded", integration.EffectDone},
 		{"endless headers", "http", func(c net.Conn) { io.WriteString(c, head); trickle(c, "X-More: "+strings.Repeat("x", 8<<10)+"\r\n") }, "States.Http.Socket", integration.EffectUnknown},
 		{"compressed without being asked", "http", func(c net.Conn) {
 			io.WriteString(c, head+"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00")

@@ -77,7 +77,8 @@ func TestAnswers(t *testing.T) {
 		{name: "302", status: 302, fails: "States.Http.StatusCode.302", effect: integration.EffectUnknown},
 		{name: "as large as may be", status: 200, kind: "text/plain", body: strings.Repeat("x", 262144), want: "xxx"},
 		{name: "too large", status: 200, kind: "text/plain", body: strings.Repeat("x", 262145), fails: "States.DataLimitExceeded",
-			cause: "The state/task 'http' returned a result with a size exceeding the maximum number of bytes service limit.", effect: integration.EffectUnknown},
+			cause: "The state/task 'http' returned a result with a size exceeding the maximum number of bytes service limit.", effect: integration.EffectDone},
+		{name: "an error too large to read", status: 500, kind: "text/plain", body: strings.Repeat("x", 262145), fails: "States.Http.StatusCode.500", cause: strings.Repeat("x", 32768), effect: integration.EffectUnknown},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

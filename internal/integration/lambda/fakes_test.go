@@ -64,8 +64,8 @@ func TestAgainstFakeLambda(t *testing.T) {
 		{task: invoke(`{"FunctionName":"echo","InvocationType":"Event"}`), want: `{"ExecutedVersion":"$LATEST","Payload":"",`},
 		{task: direct(arn+"echo", `{"b":1,"a":2}`), want: `{"b": 1, "a": 2}`},
 		{task: direct(arn+"raise", `{}`), fails: "Exception", cause: `{"errorMessage": "Some exception was raised.", "errorType": "Exception", "requestId": "`, effect: integration.EffectNamed},
-		{task: invoke(`{"FunctionName":"large","Payload":1}`), fails: "States.DataLimitExceeded", cause: "The state/task 'lambda' returned a result"},
-		{task: direct(arn+"large", `1`), fails: "States.DataLimitExceeded", cause: "The state/task '" + arn + "large' returned a result"},
+		{task: invoke(`{"FunctionName":"large","Payload":1}`), fails: "States.DataLimitExceeded", cause: "The state/task 'lambda' returned a result", effect: integration.EffectDone},
+		{task: direct(arn+"large", `1`), fails: "States.DataLimitExceeded", cause: "The state/task '" + arn + "large' returned a result", effect: integration.EffectDone},
 		{task: invoke(`{"FunctionName":"no_such"}`), fails: "Lambda.ResourceNotFoundException", cause: "Function not found: " + arn + "no_such (Service: AWSLambda; Status Code: 404; Error Code: ResourceNotFoundException; Request ID: ", effect: integration.EffectNone},
 	}
 	for _, test := range tests {

@@ -66,7 +66,7 @@ func TestURLAnswers(t *testing.T) {
 		{name: "503", status: 503, fails: "Lambda.ServiceException", effect: integration.EffectUnknown},
 		{name: "507", status: 507, fails: "Lambda.AWSLambdaException", effect: integration.EffectUnknown},
 		{name: "redirect", status: 302, header: map[string]string{"Location": "http://127.0.0.1:1/"}, fails: "Lambda.AWSLambdaException", effect: integration.EffectUnknown},
-		{name: "too large", status: 200, body: `"` + strings.Repeat("x", 262143) + `"`, fails: "States.DataLimitExceeded", effect: integration.EffectUnknown},
+		{name: "too large", status: 200, body: `"` + strings.Repeat("x", 262143) + `"`, fails: "States.DataLimitExceeded", effect: integration.EffectDone},
 		{name: "an error too large to read", status: 200, header: map[string]string{"X-Amz-Function-Error": "Unhandled"}, body: strings.Repeat("x", 300000),
 			fails: "Lambda.Unknown", cause: "did not return an error type", effect: integration.EffectUnknown},
 	}
@@ -213,7 +213,11 @@ func TestURLMisbehaves(t *testing.T) {
 					t.Errorf("got %v after %v", err, time.Since(began))
 				}
 			default:
-				if failed := failure(t, err); failed.Name != test.fails || failed.Effect != integration.EffectUnknown {
+				effect := integration.EffectUnknown
+				if test.fails == "States.DataLimitExceeded" {
+					effect = integration.EffectDone
+				}
+				if failed := failure(t, err); failed.Name != test.fails || failed.Effect != effect {
 					t.Errorf("got %+v", failed)
 				}
 			}
