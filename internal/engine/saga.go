@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -89,25 +90,12 @@ func (e *Engine) rowsBefore(id store.ID, number uint32) ([]*machine.Undo, error)
 }
 
 // sagaLog reads all rows of an execution's saga log, by number.
-func (e *Engine) sagaLog(ctx context.Context, id store.ID) ([]*machine.Undo, error) {
-	var all []*machine.Undo
-	for from := uint32(0); ; {
-		page, err := e.cfg.Store.Undos(ctx, id, from, e.cfg.Limits.Page)
-		if err != nil {
-			return nil, fmt.Errorf("saga log of execution %s: %w", id, err)
-		}
-		for i := range page {
-			row, err := machine.Decode[machine.Undo](page[i].Body)
-			if err != nil {
-				return nil, fmt.Errorf("row %d of the saga log of execution %s: %w", page[i].Number, id, err)
-			}
-			all = append(all, row)
-		}
-		if len(page) < e.cfg.Limits.Page {
-			return all, nil
-		}
-		from = page[len(page)-1].Number + 1
-	}
+func (e *Engine) sagaLog(ctx context.Context, id store.ID) (all []*machine.Undo, err error) {
+	err = e.walkLog(ctx, id, 0, math.MaxUint32, e.cfg.Limits.Page, func(row *machine.Undo) bool {
+		all = append(all, row)
+		return true
+	})
+	return all, err
 }
 
 // saga keeps the lists of executions by where their sagas stand.

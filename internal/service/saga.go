@@ -3,7 +3,6 @@ package service
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"slices"
 	"strconv"
@@ -19,7 +18,7 @@ import (
 type sagas struct {
 	*engine.Saga
 	id  store.ID
-	log map[uint32]*machine.Undo // by number
+	log map[uint32]*machine.Undo // by number: all of it, or what a page of it needs
 }
 
 // logsAtOnce is how many operations may have a saga log in memory at one time; others
@@ -42,11 +41,15 @@ func (s *Service) sagasOf(ctx context.Context, id store.ID) (*sagas, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readSagas(id, read), nil
+}
+
+func readSagas(id store.ID, read *engine.Saga) *sagas {
 	x := &sagas{Saga: read, id: id, log: make(map[uint32]*machine.Undo, len(read.Log))}
 	for _, u := range read.Log {
 		x.log[u.Number] = u
 	}
-	return x, nil
+	return x
 }
 
 // named is sagasOf the execution that an ARN names.
@@ -258,90 +261,6 @@ func timestamp(at int64) *api.Timestamp {
 	return &t
 }
 
-// The bounds of one answer of DescribeSaga: the bytes of texts in its log, and
-// how many holds it has; and those of a hold.
-const (
-	logBytes  = 8 << 20
-	logHolds  = 100
-	mostOwed  = 100
-	mostLocks = 20
-	shownText = 4096 // bytes of a request or response in lists
-)
-
-// DescribeSaga answers where an execution's sagas stand.
-func (s *Service) DescribeSaga(ctx context.Context, in *api.DescribeSagaInput) (*api.DescribeSagaOutput, error) {
-	p := s.page("DescribeSaga", in.MaxResults, in.ExecutionArn, string(in.IncludedData))
-	place, err := p.after(in.NextToken)
-	if err != nil {
-		return nil, err
-	}
-	after, err := rowPlaced(place)
-	if err != nil {
-		return nil, err
-	}
-	done, err := s.placeForLog(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	x, err := s.named(ctx, in.ExecutionArn)
-	if err != nil {
-		return nil, err
-	}
-	out := &api.DescribeSagaOutput{
-		ExecutionArn: x.Start.ExecutionARN(), StateMachineArn: x.Start.MachineARN(), Status: statusOf(x.Head.Status),
-		SagaStatus: api.SagaStatus(x.Head.SagaStatus()), Version: x.Head.LastEvent, StartDate: api.Timestamp(x.Start.At),
-		StopDate: timestamp(x.Head.Stop), Sagas: x.list(), CurrentSteps: []api.SagaStep{}, Holds: []api.Hold{}, Log: []api.SagaLogEntry{},
-	}
-	data := in.IncludedData != api.IncludedDataMetadataOnly
-	rows := x.rows()
-	for i := range rows {
-		if r := &rows[i]; r.EndDate == nil {
-			out.CurrentSteps = append(out.CurrentSteps, api.SagaStep{StepId: r.StepId, StateName: r.StateName})
-		}
-	}
-	held := x.held()
-	out.HoldCount = int32(len(held))
-	for _, f := range held[:min(len(held), logHolds)] {
-		h, err := s.hold(ctx, x, f, shown{data: data, most: shownText})
-		if err != nil {
-			return nil, err
-		}
-		out.Holds = append(out.Holds, h)
-	}
-	rows = slices.DeleteFunc(rows, func(r logRow) bool { return !after.before(&r) })
-	page, err := s.logPage(ctx, x, rows[:min(len(rows), p.size)], data)
-	if err != nil {
-		return nil, err
-	}
-	out.Log = append(out.Log, page...)
-	if n := len(page); n < len(rows) {
-		out.NextToken = p.next(rowPlace(&rows[n-1]))
-	}
-	return out, nil
-}
-
-// logPage is as many of the rows as fit into one answer, at least one of them.
-func (s *Service) logPage(ctx context.Context, x *sagas, rows []logRow, data bool) ([]api.SagaLogEntry, error) {
-	size := 0
-	page := make([]api.SagaLogEntry, 0, len(rows))
-	for i := range rows {
-		r := &rows[i]
-		if data {
-			texts, err := s.texts(ctx, x.id, r.input, r.result)
-			if err != nil {
-				return nil, err
-			}
-			r.Input, r.Result = texts[0], texts[1]
-			if size += lengthOf(texts[0]) + lengthOf(texts[1]); size > logBytes && i > 0 {
-				break
-			}
-		}
-		page = append(page, r.SagaLogEntry)
-	}
-	return page, nil
-}
-
 // texts are payloads of an execution, nil for the number 0.
 func (s *Service) texts(ctx context.Context, id store.ID, refs ...machine.Ref) ([]*string, error) {
 	var numbers []uint32
@@ -371,26 +290,6 @@ func lengthOf(text *string) int {
 		return 0
 	}
 	return len(*text)
-}
-
-// rowPlace is a row's place in a token, rowPlaced reads it.
-func rowPlace(r *logRow) string {
-	return string(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, r.number), uint32(r.call)))
-}
-
-func rowPlaced(place string) (logRow, error) {
-	switch len(place) {
-	case 0:
-		return logRow{call: -1}, nil
-	case 8:
-		return logRow{number: binary.BigEndian.Uint32([]byte(place)), call: int(binary.BigEndian.Uint32([]byte(place[4:])))}, nil
-	}
-	return logRow{}, api.InvalidToken("Invalid token")
-}
-
-// before reports whether a place is before that of a row.
-func (r *logRow) before(other *logRow) bool {
-	return r.number < other.number || r.number == other.number && r.call < other.call
 }
 
 // list are the sagas of an execution, each with its own status.
