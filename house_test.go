@@ -40,6 +40,7 @@ var rooms = []room{
 	{path: "internal/machine", ours: []string{"internal/asl", "internal/value", "internal/jsonpath", "internal/jsonata"}, pure: true},
 	{path: "internal/prove", ours: []string{"internal/asl", "internal/machine", "internal/value"}, pure: true},
 	{path: "internal/lower", ours: []string{"internal/asl", "internal/jsonata", "internal/value"}, pure: true},
+	{path: "internal/lift", ours: []string{"internal/asl", "internal/jsonata", "internal/value"}, pure: true},
 	{path: "internal/store"},
 	{path: "internal/store/storetest", ours: []string{"internal/store"}},
 	{path: "internal/store/embedded", ours: []string{"internal/store"}, others: []string{"github.com/cockroachdb/pebble/v2"}},

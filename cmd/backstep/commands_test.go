@@ -79,7 +79,7 @@ func commanded(t *testing.T, line string) string {
 func runCommand(t *testing.T, line string, stdin []byte) (out, errs []byte, code int) {
 	var stdout, stderr bytes.Buffer
 	code = cli.Run(t.Context(), strings.Fields(line), cli.Tools{
-		Stdin: bytes.NewReader(stdin), Stdout: &stdout, Stderr: &stderr, Version: "v1.2.3", Prover: prover{}, Sweep: sweepSaga, Export: exportSaga})
+		Stdin: bytes.NewReader(stdin), Stdout: &stdout, Stderr: &stderr, Version: "v1.2.3", Prover: prover{}, Sweep: sweepSaga, Export: exportSaga, Import: importSaga})
 	return stdout.Bytes(), stderr.Bytes(), code
 }
 
@@ -88,3 +88,5 @@ func TestSweep(t *testing.T) { runCommands(t, "testdata/sweep.txtar") }
 func TestVerify(t *testing.T) { runCommands(t, "testdata/verify.txtar") }
 
 func TestExport(t *testing.T) { runCommands(t, "testdata/export.txtar") }
+
+func TestImport(t *testing.T) { runCommands(t, "testdata/import.txtar") }

@@ -57,6 +57,8 @@ type Tools struct {
 	Sweep Sweeper
 	// Export writes a saga in plain ASL.
 	Export Exporter
+	// Import writes a saga that is wired by hand in the extension.
+	Import Importer
 }
 
 // Finding is something wrong with a definition.
@@ -90,6 +92,7 @@ type verbs struct {
 	Verify     Verify     `cmd:"" help:"Prove that every failure path of a saga undoes what was done."`
 	Sweep      Sweep      `cmd:"" help:"Let a saga meet every fault at every point, and judge what is left."`
 	Export     Export     `cmd:"" help:"Write a saga in plain ASL, for AWS."`
+	Import     Import     `cmd:"" help:"Write a saga that is wired by hand in the saga extension."`
 	TestState  TestState  `cmd:"" help:"Try one state out without a server."`
 	Deploy     Deploy     `cmd:"" help:"Create a state machine, or give it another definition."`
 	Start      Start      `cmd:"" help:"Start an execution."`

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -90,27 +91,27 @@ func (v *Export) Run(s *session) error {
 
 // write writes the definition, and its sidecar beside it.
 func (v *Export) write(e *Exported) error {
+	if err := writeNew(v.Output, e.Definition, v.Force); err != nil {
+		return err
+	}
+	return writeNew(sidecarOf(v.Output), e.Sidecar, v.Force)
+}
+
+// writeNew writes a file, which must not be there already unless force says so.
+func writeNew(file, text string, force bool) error {
 	how := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-	if !v.Force {
+	if !force {
 		how |= os.O_EXCL
 	}
-	for _, f := range [][2]string{{v.Output, e.Definition}, {sidecarOf(v.Output), e.Sidecar}} {
-		file, err := os.OpenFile(f[0], how, 0o644)
-		if os.IsExist(err) {
-			return fmt.Errorf("%s is there already; --force replaces it", f[0])
-		}
-		if err != nil {
-			return err
-		}
-		_, err = file.WriteString(f[1])
-		if closed := file.Close(); err == nil {
-			err = closed
-		}
-		if err != nil {
-			return err
-		}
+	f, err := os.OpenFile(file, how, 0o644)
+	if os.IsExist(err) {
+		return fmt.Errorf("%s is there already; --force replaces it", file)
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
 
 // tell prints notices as compilers do, on standard error.

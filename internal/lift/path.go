@@ -1,0 +1,335 @@
+package lift
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/value"
+)
+
+// stepsOf are the steps of a path behind its root. From the first one on that may
+// find many values, the rest stands as it was written.
+func stepsOf(rest string) (all []step) {
+	for rest != "" {
+		end := 0
+		switch {
+		case strings.HasPrefix(rest, "['"):
+			end = strings.Index(rest, "']") + 2
+			if end < 4 || strings.ContainsAny(rest[2:end-2], `\',`) {
+				return append(all, step{name: rest, kind: asWritten})
+			}
+			all = append(all, named(rest[2:end-2]))
+		case rest[0] == '[':
+			end = strings.IndexByte(rest, ']') + 1
+			n, err := strconv.Atoi(rest[1:max(end-1, 1)])
+			if err != nil || n < 0 {
+				return append(all, step{name: rest, kind: asWritten})
+			}
+			all = append(all, step{number: n, kind: byNumber})
+		default:
+			for end = 1; end < len(rest) && rest[end] != '.' && rest[end] != '['; end++ {
+			}
+			name := rest[1:end]
+			if rest[0] != '.' || name == "" || strings.ContainsAny(name, "*()?@ ") {
+				return append(all, step{name: rest, kind: asWritten})
+			}
+			all = append(all, named(name))
+		}
+		rest = rest[end:]
+	}
+	return all
+}
+
+// path is what a path finds.
+func (r *reading) path(text string) *source {
+	text = strings.TrimRight(text, " \t\r\n")
+	end := strings.IndexAny(text, ".[")
+	if end < 0 {
+		end = len(text)
+	}
+	steps := stepsOf(text[end:])
+	found := r.data
+	switch head := text[:end]; {
+	case head == "$$":
+		return r.contextAt(steps)
+	case len(head) > 1:
+		found = r.variable(head[1:])
+	}
+	for _, t := range steps {
+		if t.kind == asWritten && strings.Contains(t.name, "$") {
+			return lose("a path with a path in it")
+		}
+		if found = found.within(t); found.isLost() {
+			return found
+		}
+	}
+	return found
+}
+
+// expression is what a member ending in ".$" holds.
+func (r *reading) expression(text string) *source {
+	if !strings.HasPrefix(text, "States.") {
+		return r.path(text)
+	}
+	if !r.own && (strings.Contains(text, "States.UUID") || strings.Contains(text, "States.MathRandom")) {
+		return lose("something that chance makes")
+	}
+	var parts []part
+	from := 0
+	for i := 0; i < len(text); {
+		switch text[i] {
+		case '\'':
+			i = pastQuote(text, i)
+		case '$':
+			end := pastPath(text, i)
+			found := r.path(text[i:end])
+			if found.isLost() {
+				return found
+			}
+			parts = append(parts, part{text: text[from:i]}, part{of: found})
+			i, from = end, end
+		default:
+			i++
+		}
+	}
+	return formulaOf(asl.JSONPath, append(parts, part{text: text[from:]})...)
+}
+
+// pastQuote is the place behind a text in single quotes that begins at i.
+func pastQuote(text string, i int) int {
+	for i++; i < len(text) && text[i] != '\''; i++ {
+		if text[i] == '\\' {
+			i++
+		}
+	}
+	return min(i+1, len(text))
+}
+
+// pastPath is the place behind a path that begins at i, within a call.
+func pastPath(text string, i int) int {
+	for open := 0; i < len(text); i++ {
+		switch text[i] {
+		case '[', '(':
+			open++
+		case ']', ')':
+			if open == 0 {
+				return i
+			}
+			open--
+		case '\'':
+			i = pastQuote(text, i) - 1
+		case ',', ' ', '\t':
+			if open == 0 {
+				return i
+			}
+		}
+	}
+	return i
+}
+
+// payload is what a template makes.
+func (r *reading) payload(v value.Value) *source {
+	switch v.Kind() {
+	case value.Array:
+		items := make([]*source, v.Len())
+		for i, item := range v.Items() {
+			items[i] = r.payload(item)
+		}
+		if slices.ContainsFunc(items, func(i *source) bool { return i.kind != constant }) {
+			return listOf(items)
+		}
+	case value.Object:
+		o := objectOf()
+		moves := false
+		for name, m := range v.Members() {
+			of := (*source)(nil)
+			if plain, isPath := strings.CutSuffix(name, ".$"); isPath {
+				name, of, moves = plain, r.expression(m.AsString()), true
+			} else {
+				of = r.payload(m)
+			}
+			moves = moves || of.kind != constant
+			o.members = append(o.members, member{name, of})
+		}
+		if moves {
+			return o
+		}
+	}
+	return always(v)
+}
+
+// roots are the paths to where places begin, in a body.
+var roots = map[root]string{input: "$.input", result: "$.result", failure: "$$.Saga", context: "$$"}
+
+// pathTo is the path of a place, as a body has it.
+func pathTo(s *source) string {
+	var b strings.Builder
+	b.WriteString(roots[s.root])
+	if s.root == variable {
+		b.WriteString("$" + s.name)
+	}
+	for _, t := range s.steps {
+		switch {
+		case t.kind == asWritten:
+			b.WriteString(t.name)
+		case t.kind == byNumber:
+			b.WriteString("[" + strconv.Itoa(t.number) + "]")
+		case isName(t.name):
+			b.WriteString("." + t.name)
+		default:
+			b.WriteString("['" + t.name + "']")
+		}
+	}
+	return b.String()
+}
+
+// isName reports whether a name needs no quotes in a path.
+func isName(name string) bool {
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if !(c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' && i > 0) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// writePayload is a source as a member of a template: its name, and its value.
+func writePayload(name string, s *source) (string, value.Value, bool) {
+	switch {
+	case s.kind == constant:
+		return name, s.constant, !hasPaths(s.constant)
+	case s.kind == object && s.base == nil:
+		v, ok := writeObject(s)
+		return name, v, ok
+	case s.kind == list:
+		if v, ok := writeItems(s); ok {
+			return name, v, true
+		}
+	}
+	text, ok := argument(s)
+	return name + ".$", value.NewString(text), ok
+}
+
+func writeObject(s *source) (value.Value, bool) {
+	b := value.NewBuilder(len(s.members))
+	for _, m := range s.members {
+		name, v, ok := writePayload(m.name, m.of)
+		if !ok {
+			return v, false
+		}
+		b.Set(name, v)
+	}
+	return b.Object(), true
+}
+
+// writeItems is an array each of whose items needs no path of its own.
+func writeItems(s *source) (value.Value, bool) {
+	items := make([]value.Value, len(s.items))
+	for i, item := range s.items {
+		name, v, ok := writePayload("", item)
+		if !ok || name != "" {
+			return v, false
+		}
+		items[i] = v
+	}
+	return value.NewArray(items), true
+}
+
+// hasPaths reports whether a constant would be read as a template.
+func hasPaths(v value.Value) bool {
+	for name, m := range v.Members() {
+		if strings.HasSuffix(name, ".$") || hasPaths(m) {
+			return true
+		}
+	}
+	return v.Kind() == value.Array && slices.ContainsFunc(v.Items(), hasPaths)
+}
+
+// argument is a source as a call takes it, or as a member ending in ".$" holds it.
+func argument(s *source) (string, bool) {
+	switch s.kind {
+	case place:
+		return pathTo(s), true
+	case constant:
+		return literal(s.constant)
+	case list:
+		return call("States.Array", s.items)
+	case formula:
+		if s.language != asl.JSONPath {
+			return "", false
+		}
+		var b strings.Builder
+		for _, p := range s.parts {
+			b.WriteString(p.text)
+			if p.of != nil {
+				text, ok := argument(p.of)
+				if !ok {
+					return "", false
+				}
+				b.WriteString(text)
+			}
+		}
+		return b.String(), true
+	case object:
+		return together(s)
+	}
+	return "", false
+}
+
+// literal is a constant as a call takes it.
+func literal(v value.Value) (string, bool) {
+	switch v.Kind() {
+	case value.String:
+		text := v.AsString()
+		return "'" + text + "'", !strings.ContainsAny(text, `\'{}`)
+	case value.Number, value.Bool, value.Null:
+		return v.Text().String(), true
+	case value.Object:
+		return together(spread(always(v)))
+	}
+	items := make([]*source, v.Len())
+	for i, item := range v.Items() {
+		items[i] = always(item)
+	}
+	return call("States.Array", items)
+}
+
+func call(function string, of []*source) (string, bool) {
+	args := make([]string, len(of))
+	for i, item := range of {
+		text, ok := argument(item)
+		if !ok {
+			return "", false
+		}
+		args[i] = text
+	}
+	return function + "(" + strings.Join(args, ", ") + ")", true
+}
+
+// together is a call that puts an object together. What lies below must be the
+// whole of what stands there: a place that may be missing is none.
+func together(s *source) (string, bool) {
+	format, args := `\{`, ""
+	for i, m := range s.members {
+		text, ok := argument(m.of)
+		if !ok || strings.ContainsAny(m.name, `\'{}"`) || m.of.kind == object && m.of.base != nil {
+			return "", false
+		}
+		if i > 0 {
+			format += ","
+		}
+		format += `"` + m.name + `":{}`
+		args += ", States.JsonToString(" + text + ")"
+	}
+	over := "States.StringToJson(States.Format('" + format + `\}'` + args + "))"
+	switch {
+	case s.base == nil:
+		return over, true
+	case s.base.kind != place || s.base.root == variable && len(s.base.steps) > 0:
+		return "", false
+	}
+	return "States.JsonMerge(" + pathTo(s.base) + ", " + over + ", false)", true
+}

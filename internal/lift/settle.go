@@ -1,0 +1,156 @@
+package lift
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/backstep/backstep/internal/asl"
+)
+
+// turn is an edge by which a saga begins to go back.
+type turn struct {
+	from  *asl.State
+	catch int // which of its catchers; -1: an edge of a Choice
+	to    *asl.State
+}
+
+// turns are all of them, in the order of the text.
+func (l *lifting) turns() []turn {
+	var all []turn
+	for _, s := range l.program.Order {
+		for i := range s.Catch {
+			if l.goesBack(s, i) {
+				all = append(all, turn{s, i, s.Catch[i].Next})
+			}
+		}
+		for _, to := range nexts(s) {
+			if s.Type == asl.Choice && l.turnsBack(s, to) {
+				all = append(all, turn{s, -1, to})
+			}
+		}
+	}
+	return all
+}
+
+// rest is what a way back does, and what of that is left once pairs are converted.
+type rest struct {
+	undone []*pair      // that fall away
+	byHand []*asl.State // compensations that stay
+	work   []*asl.State // that is no compensation
+	ends   bool         // it may end well
+}
+
+// restOf looks through a way back.
+func (l *lifting) restOf(to *asl.State) rest {
+	var r rest
+	seen := reach([]*asl.State{to}, func(s *asl.State) []*asl.State {
+		if l.undoes[s].active() {
+			return nexts(s)
+		}
+		return ways(s)
+	})
+	for _, s := range l.program.Order {
+		switch p := l.undoes[s]; {
+		case !seen[s]:
+		case p.active():
+			r.undone = append(r.undone, p)
+			r.ends = r.ends || s.Next == nil
+		case p != nil:
+			r.byHand = append(r.byHand, s)
+			r.ends = r.ends || endsWell(s)
+		default:
+			if s.Type == asl.Task || s.Type == asl.Parallel || s.Type == asl.Map {
+				r.work = append(r.work, s)
+			}
+			r.ends = r.ends || endsWell(s)
+		}
+	}
+	return r
+}
+
+// settle finds which pairs are converted: one that can't be may hold others back,
+// which would be undone in another order.
+func (l *lifting) settle() {
+	for _, p := range l.pairs {
+		if p.left == "" {
+			l.convert(p)
+		}
+	}
+	for l.holdBack() {
+	}
+}
+
+// holdBack leaves pairs that can't be converted beside others, and reports whether
+// there was one.
+func (l *lifting) holdBack() bool {
+	found := false
+	leave := func(p *pair, format string, args ...any) {
+		if p.left == "" {
+			p.left, found = fmt.Sprintf(format, args...), true
+		}
+	}
+	for _, p := range l.pairs {
+		for _, other := range l.pairs {
+			if other.left != "" && other.undo.Flow == p.undo.Flow && l.forward[other.step] && other.step != p.step && l.mayPrecede(other.step, p.step) {
+				leave(p, "%s comes before it and stays wired by hand; it would be undone before %s", other.step.Name, p.step.Name)
+			}
+		}
+	}
+	for _, t := range l.turns() {
+		r := l.restOf(t.to)
+		for _, p := range r.undone {
+			if w := l.workBefore(p, r); w != nil {
+				leave(p, "%s runs before %s on a way back, and is no compensation; let it run behind the compensations", w.Name, p.undo.Name)
+			}
+			switch {
+			case len(r.byHand) == 0:
+			case r.ends || len(r.work) > 0:
+				leave(p, "%s, which stays wired by hand, shares a way back with it that does more than fail in the end", r.byHand[0].Name)
+			case p.readsError:
+				leave(p, "%s reads the error, and %s, which stays wired by hand, ends by another one", p.undo.Name, r.byHand[0].Name)
+			}
+		}
+	}
+	if !found {
+		l.tail = nil
+		for _, f := range l.flows() {
+			if why := l.findTail(f); why != "" {
+				for _, p := range l.pairs {
+					if p.step.Flow == f {
+						leave(p, "%s", why)
+					}
+				}
+			}
+		}
+	}
+	return found
+}
+
+// workBefore is a state that does something else before a compensation runs.
+func (l *lifting) workBefore(p *pair, r rest) *asl.State {
+	for _, w := range r.work {
+		if reach(ways(w), ways)[p.undo] {
+			return w
+		}
+	}
+	return nil
+}
+
+// past is the state that comes next once the converted compensations are gone; nil
+// is the end.
+func (l *lifting) past(s *asl.State) *asl.State {
+	for seen := map[*asl.State]bool{}; s != nil && l.undoes[s].active(); s = s.Next {
+		if seen[s] {
+			return nil
+		}
+		seen[s] = true
+	}
+	return s
+}
+
+// mayOwe reports whether a converted step may have been done where a turn begins.
+func (l *lifting) mayOwe(t turn) bool {
+	return slices.ContainsFunc(l.pairs, func(p *pair) bool {
+		return p.active() && (p.step == t.from || l.mayPrecede(p.step, t.from))
+	})
+}

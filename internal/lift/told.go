@@ -1,0 +1,164 @@
+package lift
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/backstep/backstep/internal/asl"
+)
+
+// change notes what is no more as it was.
+func (l *lifting) change(s *asl.State, format string, args ...any) {
+	l.changes = note(l.changes, s, format, args...)
+}
+
+// leave notes what stays as it was.
+func (l *lifting) leave(s *asl.State, format string, args ...any) {
+	l.left = note(l.left, s, format, args...)
+}
+
+func note(all []Notice, s *asl.State, format string, args ...any) []Notice {
+	n := Notice{Message: fmt.Sprintf(format, args...)}
+	if s != nil {
+		n.State, n.Place = s.Name, s.Place
+	}
+	if slices.Contains(all, n) {
+		return all
+	}
+	return append(all, n)
+}
+
+// tell tells what the import changes, in the order of the text.
+func (l *lifting) tell() {
+	if l.tail == nil {
+		l.change(nil, `The whole machine is a saga: "Saga": {}`)
+	} else {
+		l.tail.name = l.name("Saga")
+		l.change(nil, "What is undone stands in a state of its own, %s, whose Catch leads to %s once everything is undone", l.tail.name, l.tail.entry.Name)
+	}
+	for _, s := range l.program.Order {
+		if p := l.steps[s]; p.active() && p.step == s {
+			l.tellStep(p)
+		}
+		for _, t := range l.turns() {
+			if t.from == s && !l.stays(t) {
+				l.tellTurn(t)
+			}
+		}
+		l.tellKept(s)
+		switch {
+		case !slices.Contains(l.pivots, s):
+		case l.steps[s].active():
+			l.leave(s, "it is undone by %s, and so no pivot", l.steps[s].undo.Name)
+		case s.Flow.Owner != nil:
+			l.leave(s, "no pivot may stand beneath %s; put it behind", s.Flow.Owner.Name)
+		default:
+			l.change(s, "It is the pivot: once it is done, the saga only goes forward")
+		}
+	}
+	l.tellGone()
+}
+
+func (l *lifting) tellStep(p *pair) {
+	l.change(p.step, "What %s did is its Compensate now; that state is gone", p.undo.Name)
+	for _, n := range p.notes {
+		l.change(p.step, "%s: %s", p.undo.Name, lowered(n))
+	}
+	if p.whatever {
+		l.change(p.step, `It was undone whatever it failed by, and still is: "KnownFailed": [] says that its errors do not tell that nothing was done`)
+	} else if slices.ContainsFunc(l.turns(), func(t turn) bool { return t.from == p.step && slices.Contains(l.restOf(t.to).undone, p) }) {
+		l.change(p.step, "Where an error of its own says that nothing was done it is not undone any more; it was before")
+	}
+}
+
+// lowered begins a sentence within another one.
+func lowered(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+
+// tellTurn tells of a way back that falls away.
+func (l *lifting) tellTurn(t turn) {
+	r := l.restOf(t.to)
+	if t.catch >= 0 {
+		l.change(t.from, "Its Catch of %s, which led to %s, is gone: the saga undoes what was done", strings.Join(t.from.Catch[t.catch].ErrorEquals, ", "), t.to.Name)
+	} else {
+		l.change(t.from, "Where it led to %s it ends with a failure: the saga undoes what was done", t.to.Name)
+	}
+	var before []string
+	for _, p := range l.pairs {
+		if p.active() && p.step != t.from && l.mayPrecede(p.step, t.from) && !slices.Contains(r.undone, p) {
+			before = append(before, p.step.Name)
+		}
+	}
+	if len(before) > 0 {
+		l.change(t.from, "That way left %s done, which is undone now", listed(before))
+	}
+	if l.tail != nil {
+		return
+	}
+	for s := range l.inOrder(t.to) {
+		switch {
+		case s.Type == asl.Fail:
+			if t.catch >= 0 {
+				l.change(nil, "The execution fails by the error of what failed, no more by that of %s", s.Name)
+			}
+		case endsWell(s):
+			l.change(nil, "The execution is FAILED then; it hid the failure before, and ended well at %s", s.Name)
+		}
+	}
+}
+
+// inOrder are the states of a way back, in the order of the text.
+func (l *lifting) inOrder(to *asl.State) func(func(*asl.State) bool) {
+	seen := reach([]*asl.State{to}, nexts)
+	return func(yield func(*asl.State) bool) {
+		for _, s := range l.program.Order {
+			if seen[s] && !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// tellKept tells what a Catch or a Retry that stays does beside what it did.
+func (l *lifting) tellKept(s *asl.State) {
+	stays := slices.ContainsFunc(s.Catch, func(c asl.Catcher) bool { return l.forward[s] && l.forward[c.Next] })
+	joins := s.Type == asl.Parallel || s.Type == asl.Map
+	within := slices.ContainsFunc(l.pairs, func(p *pair) bool { return p.active() && beneath(p.step, s) })
+	switch {
+	case joins && within && (stays || len(s.Retry) > 0):
+		l.change(s, "What it did is undone before its Retry or Catch is followed")
+	case joins && within:
+		l.change(s, "When a part of it fails, what the others did is undone")
+	case stays && l.steps[s].active():
+		l.change(s, "Where its Catch goes on, and nobody knows whether it was done, it is undone first")
+	}
+}
+
+// beneath reports whether a state stands within another one.
+func beneath(s, around *asl.State) bool {
+	for f := s.Flow; f.Owner != nil; f = f.Owner.Flow {
+		if f.Owner == around {
+			return true
+		}
+	}
+	return false
+}
+
+// tellGone tells of states that nothing leads to any more.
+func (l *lifting) tellGone() {
+	var gone []string
+	for _, f := range l.flows() {
+		entered := l.entered(f)
+		for _, s := range f.States {
+			if !entered[s] && !l.undoes[s].active() {
+				gone = append(gone, s.Name)
+			}
+		}
+	}
+	switch {
+	case len(gone) == 1:
+		l.change(nil, "%s is gone: nothing leads there any more", gone[0])
+	case len(gone) > 1:
+		l.change(nil, "%s are gone: nothing leads there any more", listed(gone))
+	}
+}
