@@ -66,7 +66,7 @@ func liftOptions(s *prove.Sidecar) lift.Options {
 		o.Compensates = append(o.Compensates, lift.Pair(c))
 	}
 	for _, r := range s.Refusals {
-		o.Refusals = append(o.Refusals, lift.Refusal{Choice: r.Choice, Next: r.Next})
+		o.Refusals = append(o.Refusals, lift.Refusal(r))
 	}
 	for state, names := range s.KnownFailed {
 		o.KnownFailed = append(o.KnownFailed, lift.Names{State: state, Errors: slices.Clone(names)})

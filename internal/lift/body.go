@@ -11,16 +11,17 @@ func (l *lifting) convert(p *pair) {
 	if p.left = l.unfit(p); p.left != "" {
 		return
 	}
-	done, failed := l.forSteps(p.step, p.undo)
+	done, failed, surely := l.forSteps(p.step, p.undo)
+	p.itself = surely
 	if done == nil && failed == nil {
 		p.left = "nothing leads from it to " + p.undo.Name
 		return
 	}
-	b := &bodyWriter{l: l, p: p, raw: l.texts[p.undo.Name], out: value.NewBuilder(8)}
+	b := &bodyWriter{l: l, p: p, surely: surely, raw: l.texts[p.undo.Name], out: value.NewBuilder(8)}
 	b.write(done, failed)
 	if p.left == "" {
 		p.body = b.out.Object()
-		p.whatever = failed != nil && !b.needsResult && l.known[p.step.Name] == nil
+		p.whatever = surely && !b.needsResult && l.known[p.step.Name] == nil
 	}
 }
 
@@ -63,6 +64,7 @@ type bodyWriter struct {
 	p           *pair
 	raw         value.Value
 	out         *value.Builder
+	surely      bool // it runs where the step has failed, too
 	needsResult bool // it reads the result, and can't do without
 }
 
@@ -188,10 +190,12 @@ func (b *bodyWriter) either(done, failed *source) *source {
 		return listOf(items)
 	case done.isLost():
 		return done
-	case b.p.step.Language == asl.JSONata && failed.doubt() == "":
+	case b.surely && b.p.step.Language == asl.JSONata && failed.doubt() == "":
 		return formulaOf(asl.JSONata, part{text: "$exists($states.result) ? "}, part{of: done}, part{text: " : "}, part{of: failed})
 	case done.reads(result):
 		b.needsResult = true
+		return done
+	case !b.surely:
 		return done
 	}
 	return lose("something else when " + b.p.step.Name + " has failed than when a later state has")

@@ -1,8 +1,6 @@
 package lift
 
 import (
-	"slices"
-
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -267,7 +265,8 @@ func (l *lifting) follow(step *asl.State, from []way) map[*asl.State]view {
 
 // forSteps tells what is known at a compensation, seen from the step that it
 // undoes: where the step has ended well, and where it has failed.
-func (l *lifting) forSteps(step, undo *asl.State) (done, failed *view) {
+// Surely tells that its failure leads there whatever any Choice decides.
+func (l *lifting) forSteps(step, undo *asl.State) (done, failed *view, surely bool) {
 	start := view{data: at(input)}
 	pick := func(from []way) *view {
 		if v, ok := l.follow(step, from)[undo]; ok {
@@ -275,5 +274,20 @@ func (l *lifting) forSteps(step, undo *asl.State) (done, failed *view) {
 		}
 		return nil
 	}
-	return pick(l.onward(step, start, at(result))), pick(slices.Clone(l.failing(step, start)))
+	var back []way
+	for i, w := range l.failing(step, start) {
+		if l.goesBack(step, i) {
+			back = append(back, w)
+			surely = surely || reach([]*asl.State{w.to}, straight)[undo]
+		}
+	}
+	return pick(l.onward(step, start, at(result))), pick(back), surely
+}
+
+// straight is the only state that a state leads to, where it does not fail.
+func straight(s *asl.State) []*asl.State {
+	if s.Next == nil {
+		return nil
+	}
+	return []*asl.State{s.Next}
 }

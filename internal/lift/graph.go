@@ -63,6 +63,10 @@ func (l *lifting) orient() {
 	}
 	l.after = reach(from, ways)
 	l.handlers()
+	l.first = map[*asl.State]bool{}
+	for s := range l.forward {
+		l.first[s] = !slices.ContainsFunc(l.pairs, func(p *pair) bool { return p.step != s && l.mayPrecede(p.step, s) })
+	}
 }
 
 // leadsBack reports whether a state can't end well by itself.
@@ -134,14 +138,16 @@ func (l *lifting) handlers() {
 }
 
 // goesBack reports whether a catcher begins the way back: it leads to compensations,
-// to what follows them, or to nothing but a Fail.
+// to what follows them, or to nothing but a Fail. What follows them may end the way
+// forward as well: before any step it is the way back all the same.
 func (l *lifting) goesBack(s *asl.State, i int) bool {
-	return l.forward[s] && !l.forward[s.Catch[i].Next]
+	to := s.Catch[i].Next
+	return l.forward[s] && (!l.forward[to] || l.after[to] && l.first[s] && len(l.restOf(to).work) > 0)
 }
 
 // turnsBack reports whether a Choice begins the way back by an edge.
 func (l *lifting) turnsBack(s, to *asl.State) bool {
-	return l.forward[s] && (!l.forward[to] || l.refused[[2]*asl.State{s, to}]) && to.Type != asl.Fail
+	return l.forward[s] && (!l.forward[to] || l.refused[[2]*asl.State{s, to}])
 }
 
 // reach are states and all that they lead to.

@@ -49,8 +49,8 @@ type Names struct {
 }
 
 // Refusal says that a step answered well, and that its answer was no: where the
-// Choice goes to Next, the saga goes back.
-type Refusal struct{ Choice, Next string }
+// Choice goes to Next, the step had no effect, and the saga goes back.
+type Refusal struct{ Choice, Next, Step string }
 
 // Imported is a saga in the extension.
 type Imported struct {
@@ -109,12 +109,14 @@ type lifting struct {
 	known     map[string][]string    // errors of a Task that mean that it had no effect
 	pivots    []*asl.State
 	refused   map[[2]*asl.State]bool // edges of Choices by which an answer said no
+	refuses   map[string]string      // steps → the Choices that read a no of theirs
 	pairs     []*pair
 	undoes    map[*asl.State]*pair // by the compensation
 	steps     map[*asl.State]*pair // by the step
 	good      map[*asl.State]bool  // it can end well without a compensation
 	forward   map[*asl.State]bool  // entered although nothing went back
 	after     map[*asl.State]bool  // reached from a compensation on
+	first     map[*asl.State]bool  // no step may have been done before it
 	tail      *tail                // what the way back does beside undoing; nil: nothing
 	made      []*made              // states that the import adds
 	changes   []Notice
@@ -126,8 +128,9 @@ type pair struct {
 	step, undo *asl.State
 	left       string // why it stays as it is; "": it is converted
 	body       value.Value
-	whatever   bool // its error says nothing of its effect
-	readsError bool
+	whatever   bool     // its error says nothing of its effect
+	readsError bool     // the compensation reads the error
+	itself     bool     // the step's own failure leads to it
 	notes      []string // what changes with it
 }
 
@@ -136,7 +139,7 @@ func (p *pair) active() bool { return p != nil && p.left == "" }
 // newLifting is an import that has not begun.
 func newLifting(d *asl.Definition, p *asl.Program, o Options) *lifting {
 	l := &lifting{program: p, texts: map[string]value.Value{}, variables: map[string]bool{}, taken: map[string]bool{}, known: map[string][]string{},
-		refused: map[[2]*asl.State]bool{}, undoes: map[*asl.State]*pair{}, steps: map[*asl.State]*pair{}}
+		refused: map[[2]*asl.State]bool{}, refuses: map[string]string{}, undoes: map[*asl.State]*pair{}, steps: map[*asl.State]*pair{}}
 	l.index(d.Value())
 	for _, s := range p.Order {
 		l.taken[s.Name] = true
@@ -160,6 +163,7 @@ func newLifting(d *asl.Definition, p *asl.Program, o Options) *lifting {
 	}
 	for _, r := range o.Refusals {
 		l.refused[[2]*asl.State{p.States[r.Choice], p.States[r.Next]}] = true
+		l.refuses[r.Step] = r.Choice
 	}
 	l.pairUp(o.Compensates)
 	l.orient()
@@ -216,6 +220,8 @@ func (l *lifting) pairUp(pairs []Pair) {
 			switch {
 			case len(c.Steps) > 1:
 				p.left = undo.Name + " undoes " + listed(c.Steps) + " at once; give each a compensation of its own"
+			case l.refuses[name] != "":
+				p.left = "its answer may say no, which " + l.refuses[name] + " reads; to a saga what answered well is done: let it fail by an error of its own, and import again"
 			case len(of[name]) > 1:
 				p.left = listed(of[name]) + " undo it; lead all ways back to one of them"
 			}

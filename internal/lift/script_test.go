@@ -91,7 +91,7 @@ func optionsOf(s *prove.Sidecar) lift.Options {
 		o.Compensates = append(o.Compensates, lift.Pair{State: c.State, Steps: c.Steps})
 	}
 	for _, r := range s.Refusals {
-		o.Refusals = append(o.Refusals, lift.Refusal{Choice: r.Choice, Next: r.Next})
+		o.Refusals = append(o.Refusals, lift.Refusal(r))
 	}
 	for state, errors := range s.KnownFailed {
 		o.KnownFailed = append(o.KnownFailed, lift.Names{State: state, Errors: errors})
@@ -155,8 +155,10 @@ func unpaired(s *prove.Sidecar, state string) bool {
 
 // remaining is what a sidecar still has to say of an imported definition.
 func remaining(s *prove.Sidecar, p *asl.Program) *prove.Sidecar {
-	gone := func(name string) bool { return p.States[name] == nil }
-	return &prove.Sidecar{NoEffect: slices.DeleteFunc(slices.Clone(s.NoEffect), gone), Irrevocable: slices.DeleteFunc(slices.Clone(s.Irrevocable), gone)}
+	if rest := s.Remaining(p); rest != nil {
+		return rest
+	}
+	return &prove.Sidecar{}
 }
 
 // rules are the findings of a proof, counted by rule.

@@ -12,6 +12,8 @@ import (
 // tail is what all ways back lead to once everything is undone: a scope of its own
 // comes before it, whose Catch leads there.
 type tail struct {
+	start *asl.State          // of the scope
+	lead  map[*asl.State]bool // what only prepares it
 	entry *asl.State
 	on    *asl.State // where the scope goes when it ends well; nil: the end
 	apart map[*asl.State]bool
@@ -55,7 +57,10 @@ func (l *lifting) findTail(f *asl.Flow) string {
 			return fmt.Sprintf("the ways back end in different states, %s and %s, that are no compensations; let all of them end with one", entry.Name, l.past(t.to).Name)
 		}
 	}
-	x := &tail{entry: entry, apart: reach([]*asl.State{entry}, ways)}
+	x := &tail{entry: entry, apart: reach([]*asl.State{entry}, ways), start: f.Start, lead: map[*asl.State]bool{}}
+	for s := f.Start; s.Type == asl.Pass && s.Next != nil && !x.apart[s] && l.onlyFrom(x.lead, s); s = s.Next {
+		x.lead[s], x.apart[s], x.start = true, true, s.Next
+	}
 	if why := l.divide(x); why != "" {
 		return why
 	}
@@ -72,10 +77,7 @@ func (l *lifting) divide(x *tail) string {
 	var inner []string
 	ends := false
 	for _, s := range l.program.Flow.States {
-		if x.apart[s] {
-			continue
-		}
-		if l.undoes[s].active() || !l.forward[s] {
+		if x.apart[s] || l.undoes[s] != nil || !l.forward[s] {
 			continue
 		}
 		inner = append(inner, s.Name)
@@ -95,7 +97,7 @@ func (l *lifting) divide(x *tail) string {
 			}
 		}
 	}
-	if x.apart[l.program.Flow.Start] || len(inner) == 0 {
+	if x.apart[x.start] {
 		return x.entry.Name + " ends the ways back, and leads to the start again"
 	}
 	if x.on != nil && ends {
@@ -122,7 +124,7 @@ func (l *lifting) assignedIn(name string, states []string) bool {
 // fitTail finds a catcher by which the tail reads what it has read before, or tells
 // why there is none.
 func (l *lifting) fitTail(x *tail, turns []turn) string {
-	start := []way{{l.program.Flow.Start, view{data: at(input)}}}
+	start := []way{{x.start, view{data: at(input)}}}
 	known := l.follow(nil, start)
 	var before *view
 	for _, t := range turns {
@@ -148,7 +150,7 @@ func (l *lifting) fitTail(x *tail, turns []turn) string {
 	x.catch = l.commonCatch(turns)
 	after := l.caughtBy(x.catch)
 	for name := range l.variables {
-		if after.vars[name] == nil {
+		if after.vars[name] == nil && !l.keeps(x, name) {
 			after.vars[name] = lose("the variable $" + name + ", which is assigned within the saga")
 		}
 	}
@@ -160,6 +162,9 @@ func (l *lifting) fitTail(x *tail, turns []turn) string {
 		was, is := l.readings(s, a[s]), l.readings(s, b[s])
 		for i := range was {
 			if why := was[i].doubt(); why != "" {
+				return fmt.Sprintf("%s runs on the way back and reads %s; let it need no more than the saga's input and the error", s.Name, why)
+			}
+			if why := is[i].doubt(); why != "" {
 				return fmt.Sprintf("%s runs on the way back and reads %s; let it need no more than the saga's input and the error", s.Name, why)
 			}
 			if !sameSource(was[i], is[i]) {
@@ -201,10 +206,29 @@ func (l *lifting) commonCatch(turns []turn) value.Value {
 		}
 		common = both.Object()
 	}
-	if common.IsAbsent() {
-		return value.NewObject()
+	switch {
+	case !common.IsAbsent():
+		return common
+	case turns[0].from.Language == asl.JSONata:
+		return value.NewObject(value.Member{Name: "Output", Value: value.NewString("{% $states.input %}")})
 	}
-	return common
+	return value.NewObject(value.Member{Name: "ResultPath", Value: value.NewNull()})
+}
+
+// onlyFrom reports whether nothing but some states leads to a state.
+func (l *lifting) onlyFrom(some map[*asl.State]bool, s *asl.State) bool {
+	return !slices.ContainsFunc(s.Flow.States, func(from *asl.State) bool { return !some[from] && slices.Contains(ways(from), s) })
+}
+
+// keeps reports whether a variable is assigned before the scope alone.
+func (l *lifting) keeps(x *tail, name string) bool {
+	sets := func(a *asl.Assignment) bool {
+		return a != nil && slices.ContainsFunc(a.Variables, func(v asl.Variable) bool { return v.Name == name })
+	}
+	return !slices.ContainsFunc(l.program.Flow.States, func(s *asl.State) bool {
+		return !x.lead[s] && (sets(s.Assign) || slices.ContainsFunc(s.Catch, func(c asl.Catcher) bool { return sets(c.Assign) }) ||
+			s.Choice != nil && slices.ContainsFunc(s.Choice.Rules, func(r asl.Rule) bool { return sets(r.Assign) }))
+	})
 }
 
 // caughtBy is what is known behind a catcher of the scope.

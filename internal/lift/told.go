@@ -35,13 +35,14 @@ func (l *lifting) tell() {
 		l.change(nil, `The whole machine is a saga: "Saga": {}`)
 	} else {
 		l.tail.name = l.name("Saga")
-		l.change(nil, "What is undone stands in a state of its own, %s, whose Catch leads to %s once everything is undone", l.tail.name, l.tail.entry.Name)
+		l.change(nil, "What is undone stands in a state of its own, %s, whose Catch leads to %s once everything is undone, whatever failed", l.tail.name, l.tail.entry.Name)
 	}
+	turns := l.turns()
 	for _, s := range l.program.Order {
 		if p := l.steps[s]; p.active() && p.step == s {
 			l.tellStep(p)
 		}
-		for _, t := range l.turns() {
+		for _, t := range turns {
 			if t.from == s && !l.stays(t) {
 				l.tellTurn(t)
 			}
@@ -67,7 +68,7 @@ func (l *lifting) tellStep(p *pair) {
 	}
 	if p.whatever {
 		l.change(p.step, `It was undone whatever it failed by, and still is: "KnownFailed": [] says that its errors do not tell that nothing was done`)
-	} else if slices.ContainsFunc(l.turns(), func(t turn) bool { return t.from == p.step && slices.Contains(l.restOf(t.to).undone, p) }) {
+	} else if p.itself {
 		l.change(p.step, "Where an error of its own says that nothing was done it is not undone any more; it was before")
 	}
 }
@@ -78,9 +79,10 @@ func lowered(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 // tellTurn tells of a way back that falls away.
 func (l *lifting) tellTurn(t turn) {
 	r := l.restOf(t.to)
-	if t.catch >= 0 {
+	switch {
+	case t.catch >= 0:
 		l.change(t.from, "Its Catch of %s, which led to %s, is gone: the saga undoes what was done", strings.Join(t.from.Catch[t.catch].ErrorEquals, ", "), t.to.Name)
-	} else {
+	case t.to.Type != asl.Fail:
 		l.change(t.from, "Where it led to %s it ends with a failure: the saga undoes what was done", t.to.Name)
 	}
 	var before []string
@@ -121,7 +123,10 @@ func (l *lifting) inOrder(to *asl.State) func(func(*asl.State) bool) {
 
 // tellKept tells what a Catch or a Retry that stays does beside what it did.
 func (l *lifting) tellKept(s *asl.State) {
-	stays := slices.ContainsFunc(s.Catch, func(c asl.Catcher) bool { return l.forward[s] && l.forward[c.Next] })
+	stays := false
+	for i := range s.Catch {
+		stays = stays || l.forward[s] && !l.goesBack(s, i)
+	}
 	joins := s.Type == asl.Parallel || s.Type == asl.Map
 	within := slices.ContainsFunc(l.pairs, func(p *pair) bool { return p.active() && beneath(p.step, s) })
 	switch {
@@ -130,7 +135,7 @@ func (l *lifting) tellKept(s *asl.State) {
 	case joins && within:
 		l.change(s, "When a part of it fails, what the others did is undone")
 	case stays && l.steps[s].active():
-		l.change(s, "Where its Catch goes on, and nobody knows whether it was done, it is undone first")
+		l.change(s, "Where its Catch goes on, and nobody knows whether it was done, it is undone first, and not later")
 	}
 }
 

@@ -28,7 +28,7 @@ func (l *lifting) machine(tree value.Value) value.Value {
 				out.Set("Saga", value.NewObject())
 				out.Set(name, v)
 			} else {
-				out.Set(name, value.NewString(l.tail.name))
+				out.Set(name, value.NewString(l.scopeOr(l.program.Flow.Start)))
 			}
 		case "States":
 			out.Set(name, flow)
@@ -51,14 +51,12 @@ func (l *lifting) block(raw value.Value, f *asl.Flow) value.Value {
 	}
 	all, inner := value.NewBuilder(len(texts)), value.NewBuilder(len(texts))
 	split := l.tail != nil && f.Owner == nil
-	if split {
-		all.Set(l.tail.name, value.NewNull()) // its place
-	}
 	for name := range raw.Get("States").Members() {
 		s := l.program.States[name]
 		switch {
 		case !entered[s]:
 		case split && !l.tail.apart[s]:
+			all.Set(l.tail.name, value.NewNull()) // its place
 			inner.Set(name, texts[s])
 		default:
 			all.Set(name, texts[s])
@@ -74,13 +72,13 @@ func (l *lifting) block(raw value.Value, f *asl.Flow) value.Value {
 		}
 	}
 	if split {
-		all.Set(l.tail.name, l.scope(raw, inner.Object()))
+		all.Set(l.tail.name, l.scope(inner.Object()))
 	}
 	return all.Object()
 }
 
 // scope is the Saga state before a tail.
-func (l *lifting) scope(raw, states value.Value) value.Value {
+func (l *lifting) scope(states value.Value) value.Value {
 	t := l.tail
 	catch := value.NewBuilder(4)
 	catch.Set("ErrorEquals", value.NewArray([]value.Value{value.NewString("States.ALL")}))
@@ -90,7 +88,7 @@ func (l *lifting) scope(raw, states value.Value) value.Value {
 	catch.Set("Next", value.NewString(t.entry.Name))
 	out := value.NewBuilder(6)
 	out.Set("Type", value.NewString(string(asl.Saga)))
-	out.Set("StartAt", raw.Get("StartAt"))
+	out.Set("StartAt", value.NewString(t.start.Name))
 	out.Set("States", states)
 	out.Set("Catch", value.NewArray([]value.Value{catch.Object()}))
 	if t.on != nil {
@@ -164,7 +162,19 @@ func (l *lifting) next(s *asl.State, out *value.Builder) {
 		out.Set("End", value.NewBool(true))
 		return
 	}
+	if l.tail != nil && l.tail.lead[s] {
+		out.Set("Next", value.NewString(l.scopeOr(to)))
+		return
+	}
 	out.Set("Next", value.NewString(to.Name))
+}
+
+// scopeOr is the name of a state, or of the scope that begins with it.
+func (l *lifting) scopeOr(s *asl.State) string {
+	if s == l.tail.start {
+		return l.tail.name
+	}
+	return s.Name
 }
 
 // catchers are those that stay. One that begins the way back falls away, unless
