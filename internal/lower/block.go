@@ -1,6 +1,9 @@
 package lower
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -23,29 +26,39 @@ type block struct {
 	outer  *block
 	role   role
 	scope  *asl.SagaFields
+	alone  bool // it is all of an execution, or of an outermost scope: nobody around undoes it
+	ahead  bool // its scope goes forward, and hands what it did to who is around
 	depth  int
 	states *value.Builder
 	start  string
 	owings []owing
 	entry  map[string]string // of a state: what is entered in its place
 	after  map[*asl.State]bool
+	saves  []*asl.State      // that take a save point
+	names  []string          // variables that its own states assign, sorted
+	back   map[string]string // of a state: what is entered when a save point goes back to it
+	once   map[string]string // states that are written once, by what they are for
 
 	owed, fault, input, vars, retries, result, failed string // the block's variables
+	maybe, final, confirm, at                         string
 	recovery, done                                    string // states that are written where something leads to them
 	recovers, ends                                    bool
 }
 
 // block begins a block of a flow.
 func (l *lowering) block(outer *block, f *asl.Flow, scope *asl.SagaFields) *block {
-	b := &block{lowering: l, outer: outer, scope: scope, depth: 1, states: value.NewBuilder(8), entry: map[string]string{}, after: map[*asl.State]bool{}}
+	b := &block{lowering: l, outer: outer, scope: scope, depth: 1, states: value.NewBuilder(8),
+		entry: map[string]string{}, after: map[*asl.State]bool{}, back: map[string]string{}, once: map[string]string{}}
 	if outer != nil {
 		b.depth = outer.depth + 1
 	}
 	if scope != nil {
 		b.role = whole
+		b.alone = outer == nil || outer.role == plain
 	}
 	for field, wanted := range map[*string]string{&b.owed: "sagaOwed", &b.fault: "sagaFault", &b.input: "sagaInput", &b.vars: "sagaVariables",
-		&b.retries: "sagaRetries", &b.result: "sagaResult", &b.failed: "sagaUndoFailed"} {
+		&b.retries: "sagaRetries", &b.result: "sagaResult", &b.failed: "sagaUndoFailed",
+		&b.maybe: "sagaMaybe", &b.final: "sagaFinal", &b.confirm: "sagaConfirm", &b.at: "sagaConfirmed"} {
 		*field = l.variable(wanted, b.depth)
 	}
 	return b
@@ -59,9 +72,13 @@ func (b *block) flowObject() value.Value {
 // add adds a state.
 func (b *block) add(name string, state *value.Builder) { b.states.Set(name, state.Object()) }
 
+// reserve keeps the place of a state, before those that it leads to.
+func (b *block) reserve(name string) { b.states.Set(name, value.NewNull()) }
+
 // write writes the states of a flow, and what a scope does by itself.
 func (b *block) write(raw value.Value) {
 	f := b.flow(raw)
+	b.names = assignedIn(f)
 	if b.role == whole {
 		b.behindPivot(f)
 	}
@@ -69,13 +86,21 @@ func (b *block) write(raw value.Value) {
 		b.owings = b.owingsOf(f)
 		b.recovery = b.name(map[role]string{whole: "Undo What Is Owed", strand: "Tell What Is Owed"}[b.role])
 	}
-	if b.role == strand || b.role == whole && b.outer != nil {
+	switch {
+	case b.role == whole && b.alone && b.scope.Confirms:
+		b.done = b.name("Begin Confirm")
+	case b.role == strand || b.role == whole && b.outer != nil && !b.distributed():
 		b.done = b.name("Hand Over")
 	}
 	for _, s := range f.States {
 		b.entry[s.Name] = s.Name
-		if owes(s) && s.Language == asl.JSONPath && b.records(s) {
+		if b.noted(s) {
 			b.entry[s.Name] = b.name("Before " + s.Name)
+		}
+		b.back[s.Name] = b.entry[s.Name]
+		if b.saving(s) {
+			b.saves = append(b.saves, s)
+			b.entry[s.Name] = b.name("Save Point " + s.Name)
 		}
 	}
 	b.start = b.entry[f.Start.Name]
@@ -88,15 +113,54 @@ func (b *block) write(raw value.Value) {
 	b.finish()
 }
 
+// assignedIn are the variables that the states of a flow assign, sorted.
+func assignedIn(f *asl.Flow) []string {
+	names := map[string]bool{}
+	for _, s := range f.States {
+		for _, a := range assignments(s) {
+			for _, v := range a.Variables {
+				names[v.Name] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// assignments are all that a state may assign.
+func assignments(s *asl.State) []*asl.Assignment {
+	all := []*asl.Assignment{s.Assign}
+	for i := range s.Catch {
+		all = append(all, s.Catch[i].Assign)
+	}
+	if s.Choice != nil {
+		for i := range s.Choice.Rules {
+			all = append(all, s.Choice.Rules[i].Assign)
+		}
+	}
+	return slices.DeleteFunc(all, func(a *asl.Assignment) bool { return a == nil })
+}
+
 // flow is the flow whose text this is.
 func (b *block) flow(raw value.Value) *asl.Flow {
 	return b.program.States[raw.Get("StartAt").AsString()].Flow
 }
 
 // records reports whether a step of this block is entered into what is owed.
+// Behind the pivot nothing is undone any more, but it may have to be confirmed.
 func (b *block) records(s *asl.State) bool {
-	return owes(s) && (b.role == whole || b.role == strand) && !b.after[s]
+	return owes(s) && (b.role == whole || b.role == strand) && (!b.after[s] || s.Step.Confirm != nil)
 }
+
+// noted reports whether it is noted what a state is entered with.
+func (b *block) noted(s *asl.State) bool {
+	return b.records(s) && s.Language == asl.JSONPath || b.asksFirst(s)
+}
+
+// onlyForward reports whether a state is beneath what can't go back.
+func (b *block) onlyForward(s *asl.State) bool { return b.role == bound || b.after[s] || b.ahead }
+
+// distributed reports whether the block is an execution of its own.
+func (b *block) distributed() bool { return b.alone && b.outer != nil && b.outer.role != plain }
 
 // begin has nothing be owed.
 func (b *block) begin() {
@@ -104,6 +168,9 @@ func (b *block) begin() {
 	assign := object(b.owed, value.NewObject())
 	if b.scopeContinues() {
 		assign = merged(assign, object(b.failed, false))
+	}
+	if len(b.saves) > 0 {
+		assign = merged(assign, object(b.final, false))
 	}
 	b.add(first, b.made(asl.Pass, "Nothing is owed yet.", "Assign", assign, "Next", b.start))
 	b.start = first
@@ -118,10 +185,17 @@ func (b *block) finish() {
 		b.add(b.recovery, b.made(asl.Pass, "The branch fails: who is around undoes what it did.",
 			"Output", object("Failed", query("$merge([$"+b.fault+", {'At': $millis()}])"), "Owed", query("$"+b.owed)), "End", true))
 	}
-	if b.ends {
+	if b.ends && b.role == whole && b.alone && b.scope.Confirms {
+		b.confirmAll()
+	} else if b.ends {
 		b.add(b.done, b.made(asl.Pass, "What was done is owed by who is around.",
-			"Output", object("Output", query("$states.input"), "Owed", query("$"+b.owed)), "End", true))
+			"Output", b.handed(), "End", true))
 	}
+}
+
+// handed is what a flow tells who is around of its good end.
+func (b *block) handed() value.Value {
+	return object("Output", query("$states.input"), "Owed", query("$"+b.owed))
 }
 
 // fails is where a failure leads to.
@@ -145,6 +219,8 @@ func (b *block) onward(out *value.Builder, s *asl.State) {
 
 // state writes a state.
 func (b *block) state(s *asl.State, raw value.Value) {
+	b.reserve(b.entry[s.Name])
+	b.reserve(s.Name)
 	inScope := b.role == whole || b.role == strand
 	switch s.Type {
 	case asl.Task:
@@ -156,9 +232,19 @@ func (b *block) state(s *asl.State, raw value.Value) {
 	case asl.Fail:
 		b.fail(s, raw)
 	case asl.Parallel, asl.Map, asl.Saga:
-		if inScope && !b.after[s] || s.Type == asl.Saga {
+		if b.onlyForward(s) {
+			b.confirmsAhead(s)
+		}
+		switch {
+		case s.Type == asl.Map && s.Map.Distributed && s.Scope != nil:
+			b.run(s, raw)
+		case b.onlyForward(s) && b.taken(s):
 			b.join(s, raw)
-		} else {
+		case b.onlyForward(s):
+			b.throughout(s, raw)
+		case inScope || s.Type == asl.Saga:
+			b.join(s, raw)
+		default:
 			b.nested(s, raw)
 		}
 	default:
@@ -195,13 +281,13 @@ func (b *block) choice(s *asl.State, raw value.Value) {
 	}
 	if s.Choice.Default == nil && b.role != plain {
 		switch {
-		case b.role == bound || b.after[s]:
+		case b.onlyForward(s):
 			b.refuse(s, "a Choice without Default behind the pivot may fail there (SAGA010); give it a Default")
 		default:
 			none := b.name(s.Name + " Matches Nothing")
 			out.Set("Default", value.NewString(none))
-			b.add(none, b.made(asl.Pass, "", "Assign", object(b.fault, object("Error", "States.Runtime",
-				"Cause", "No rule of "+s.Name+" matches.")), "Next", b.fails()))
+			b.add(none, b.made(asl.Pass, "", "Assign", b.atOnce(s, object(b.fault, object("Error", "States.Runtime",
+				"Cause", "No rule of "+s.Name+" matches."))), "Next", b.fails()))
 		}
 	}
 	b.add(s.Name, out)
@@ -228,7 +314,7 @@ func (b *block) fail(s *asl.State, raw value.Value) {
 	case b.role == plain:
 		b.add(s.Name, without(raw))
 		return
-	case b.role == bound || b.after[s]:
+	case b.onlyForward(s):
 		b.refuse(s, "a Fail state behind the pivot waits for a person for ever (SAGA010); decide before the pivot")
 		return
 	}
@@ -246,25 +332,14 @@ func (b *block) fail(s *asl.State, raw value.Value) {
 	out := value.NewBuilder(6)
 	out.Set("Type", value.NewString("Pass"))
 	copyTo(out, raw, "Comment", "QueryLanguage")
-	out.Set("Assign", object(b.fault, fault.Object()))
+	out.Set("Assign", b.atOnce(s, object(b.fault, fault.Object())))
 	out.Set("Next", value.NewString(b.fails()))
 	b.add(s.Name, out)
 }
 
-// nested writes a Parallel or Map that is in no scope, or behind the pivot.
+// nested writes a Parallel or Map that is in no scope.
 func (b *block) nested(s *asl.State, raw value.Value) {
-	inner := plain
-	if b.role != plain {
-		inner = bound
-		if len(s.Retry) > 0 || len(s.Catch) > 0 {
-			b.refuse(s, "a Retry or Catch of a %s behind the pivot can't be exported", s.Type)
-		}
-	}
-	out := b.withFlows(s, without(raw, "Next", "End", "Catch"), raw, func() *block {
-		n := b.block(b, nil, nil)
-		n.role = inner
-		return n
-	})
+	out := b.withFlows(s, without(raw, "Next", "End", "Catch"), raw, func() *block { return b.block(b, nil, nil) })
 	if c := raw.Get("Catch"); !c.IsAbsent() {
 		out.Set("Catch", b.retargeted(s, c))
 	}

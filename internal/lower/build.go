@@ -55,6 +55,9 @@ func quoted(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(s) + "'"
 }
 
+// listed is a list as an expression holds it.
+func listed(items []string) string { return "[" + strings.Join(items, ", ") + "]" }
+
 func copyTo(out *value.Builder, v value.Value, names ...string) {
 	for _, name := range names {
 		if v.Has(name) {

@@ -14,9 +14,12 @@ var afterwards = []string{"Next", "End", "Retry", "Catch", "ResultSelector", "Re
 // join writes a Parallel, Map or Saga of a scope as a Parallel of one branch, that
 // leaves nothing behind when it fails: so its Retry and Catch stay what they are.
 func (b *block) join(s *asl.State, raw value.Value) {
-	if b.role == bound || b.after[s] {
-		b.refuse(s, "an inner scope behind the pivot can't be exported; let its states stand behind the pivot themselves")
-		return
+	if s.Type == asl.Saga {
+		b.around(s)
+	}
+	if s.Type == asl.Saga && b.role == plain && s.Saga.Confirms && (raw.Has("ResultSelector") || raw.Has("Assign") ||
+		raw.Has("Output") && (s.Output.Query == nil || s.Output.Query.Text != "$states.input")) {
+		b.refuse(s, "its Output, Assign or ResultSelector may fail after its steps are confirmed; make the result in a Pass behind it")
 	}
 	out := value.NewBuilder(10)
 	out.Set("Type", value.NewString("Parallel"))
@@ -47,16 +50,13 @@ func (b *block) caughtJoin(s *asl.State, raw value.Value, out *value.Builder) {
 		retry = append([]value.Value{object("ErrorEquals", []string{badly}, "MaxAttempts", 0)}, retry...)
 	}
 	if b.role != plain {
-		all := func() value.Value { return b.catchAll(s, b.fails(), value.Value{}) }
 		if continues && len(catch) > 0 {
 			if names(s, badly) {
 				b.refuse(s, "a Catch of %s can't be exported", badly)
 			}
-			catch = append([]value.Value{all().With("ErrorEquals", asValue([]string{badly}))}, catch...)
+			catch = append([]value.Value{object("ErrorEquals", []string{badly}, "Assign", b.told(s), "Next", b.fails())}, catch...)
 		}
-		if !names(s, "States.ALL") {
-			catch = append(catch, all())
-		}
+		catch = append(catch, b.everything(s)...)
 	} else if continues && names(s, "States.ALL") {
 		b.refuse(s, "a Catch of States.ALL around a scope with OnCompensationFailure Continue can't be exported: it would take %s", badly)
 	}
@@ -106,7 +106,7 @@ func (b *block) joined(s *asl.State, raw value.Value, out *value.Builder) {
 
 // group is the Assign by which what a join did is put on top of what is owed.
 func (b *block) group(s *asl.State) value.Value {
-	if b.role == plain || len(b.owingsOf(&asl.Flow{States: []*asl.State{s}})) == 0 {
+	if b.role == plain || b.role == bound || len(b.owingsOf(&asl.Flow{States: []*asl.State{s}})) == 0 {
 		return value.Value{}
 	}
 	e := object("Step", s.Name, "Owed", query("$states.result[0].Owed"), "Then", query("$"+b.owed))
@@ -119,31 +119,9 @@ func (b *block) group(s *asl.State) value.Value {
 // resultOf makes a join's result by its author's Output and Assign, in a state of
 // its own: where they fail, what the join did is owed already.
 func (b *block) resultOf(s *asl.State, raw value.Value, out *value.Builder, entered value.Value) {
-	if b.role != plain && (names(s, "States.ALL") || names(s, "States.TaskFailed") || names(s, "States.QueryEvaluationError")) {
-		b.refuse(s, "its Output or Assign may fail where its Catch takes that; make the result in a Pass behind it")
-	}
-	later := b.name(s.Name + " Result")
-	is := b.name(s.Name + " Is Done")
-	at := places{result: "$" + b.result}
-	state := b.made(asl.Parallel, "", "Branches", list(object("StartAt", is, "States", object(is, b.made(asl.Pass, "", "End", true).Object()))))
-	for _, field := range []string{"Output", "Assign"} {
-		moved, err := at.rewritten(raw.Get(field))
-		if err != nil {
-			b.refuse(s, "its %s can't be exported: %v", field, err)
-		}
-		state.Set(field, moved)
-	}
-	if !raw.Has("Output") {
-		state.Set("Output", value.NewString(query("$"+b.result)))
-	}
-	if b.role != plain {
-		state.Set("Catch", list(b.catchAll(s, b.fails(), value.Value{})))
-	}
-	b.onward(state, s)
-	b.add(later, state)
 	out.Set("Assign", merged(entered, object(b.result, query("$states.result[0].Output"))))
 	out.Set("Output", value.NewString(query("$states.input")))
-	out.Set("Next", value.NewString(later))
+	out.Set("Next", value.NewString(b.resultState(s, raw)))
 }
 
 // branches writes a Parallel or Map whose branches or items all end well, and
@@ -233,7 +211,7 @@ func (b *block) undoBlock(o owing, within []owing, stack string) value.Value {
 		output = object("UndoFailed", query("$"+n.failed))
 	}
 	n.add(n.start, n.made(asl.Pass, "", "Assign", assign, "Next", way))
-	n.dispatch(within, way, done)
+	n.dispatch(within, o.saves, way, done)
 	n.add(done, n.made(asl.Pass, "", "Output", output, "End", true))
 	return n.flowObject()
 }

@@ -10,9 +10,12 @@
 // nothing: that is what package prove is for.
 //
 // Read lower.go (the face), outcome.go (which errors leave an effect open),
-// rewrite.go (expressions in another place), build.go (states as JSON), block.go (a States
-// block being written), step.go (Tasks), undo.go (the way back), join.go
-// (Parallel, Map, Saga), pivot.go (what only goes forward).
+// rewrite.go (expressions in another place), build.go (states as JSON), block.go
+// (a States block being written), step.go (Tasks), unclear.go (steps that somebody
+// is asked about), result.go (what their authors make of results), undo.go and
+// way.go (the way back), save.go (save points), hold.go (people who are asked),
+// join.go (Parallel, Map, Saga), pivot.go and ahead.go (what only goes forward),
+// confirm.go (TCC).
 package lower
 
 import (
@@ -37,7 +40,7 @@ const DefaultHold = "https://sqs.us-east-1.amazonaws.com/123456789012/saga-holds
 
 // Exported is a saga in plain ASL.
 type Exported struct {
-	Definition string // JSON, indented, with a line break at its end
+	Definition string // JSON with a line break at its end, indented where it is not too long for that
 	Sidecar    Sidecar
 	Warnings   []Notice
 }
@@ -96,9 +99,10 @@ func Export(d *asl.Definition, p *asl.Program, o Options) (*Exported, error) {
 	l.machineIsQuery = tree.Get("QueryLanguage").AsString() == "JSONata"
 	for _, s := range p.Order {
 		l.taken[s.Name] = true
-		l.assigned(s.Assign)
-		for i := range s.Catch {
-			l.assigned(s.Catch[i].Assign)
+		for _, a := range assignments(s) {
+			for _, v := range a.Variables {
+				l.names[v.Name] = true // the export has others
+			}
 		}
 	}
 	if l.hold == "" {
@@ -112,16 +116,14 @@ func Export(d *asl.Definition, p *asl.Program, o Options) (*Exported, error) {
 		return nil, &Refusal{l.refused}
 	}
 	l.warnAll()
-	return &Exported{Definition: indented(text), Sidecar: l.side, Warnings: l.warnings}, nil
-}
-
-// assigned notes the variables of an Assign: the export has others.
-func (l *lowering) assigned(a *asl.Assignment) {
-	if a != nil {
-		for _, v := range a.Variables {
-			l.names[v.Name] = true
-		}
+	definition := indented(text)
+	if len(definition) > asl.MaxBytes {
+		definition = text.Text().String() + "\n"
 	}
+	if len(definition) > asl.MaxBytes {
+		return nil, &Refusal{[]Notice{{Message: fmt.Sprintf("the export is %d bytes long, and AWS takes %d; divide the saga into nested executions", len(definition), asl.MaxBytes)}}}
+	}
+	return &Exported{Definition: definition, Sidecar: l.side, Warnings: l.warnings}, nil
 }
 
 // lowering is one export.
@@ -135,6 +137,7 @@ type lowering struct {
 	refused        []Notice
 	side           Sidecar
 	spoilt         []string // states whose expressions fail without a Catch
+	repeated       []string // steps that may be done twice
 	held           bool     // somebody may be asked
 	undoes         bool     // there is something to undo
 	texts          map[string]value.Value
@@ -186,66 +189,44 @@ func (l *lowering) warnAll() {
 		runtime += " (an expression that fails in " + strings.Join(l.spoilt, ", ") + ")"
 	}
 	l.warn("SAGA001", nil, "%s", runtime)
+	if len(l.repeated) > 0 {
+		l.warn("SAGA015", nil, "no idempotency key is sent by plain ASL: a Retry may have a step done twice, unless its request carries an id of your own (%s)", strings.Join(l.repeated, ", "))
+	}
 	if l.held && l.hold == DefaultHold {
 		l.warn("", nil, "who is asked where software can't go on is not named: --hold QUEUE-URL, TOPIC-ARN or FUNCTION-ARN; %s stands for it", DefaultHold)
 	}
 }
 
-// admit refuses what has no counterpart in plain ASL, wherever it stands.
+// admit refuses what has no counterpart in plain ASL, wherever it stands, and tells
+// of what becomes less.
 func (l *lowering) admit() {
 	for _, s := range l.program.Order {
 		if s.Type == asl.Map && s.Map.Distributed && s.Scope != nil {
-			l.refuse(s, "a distributed Map in a scope is a saga of each child (SAGA019), which plain ASL can't undo; use an inline Map")
+			l.admitRun(s)
 		}
-		if s.Type == asl.Saga {
-			l.admitScope(s, s.Saga)
+		if s.Step == nil || s.Type != asl.Task {
+			continue
 		}
-		if s.Step != nil && s.Type == asl.Task {
-			l.admitStep(s)
+		if s.Step.Lock != nil {
+			l.refuse(s, "SemanticLock has no counterpart in plain ASL; take the lock in a service of your own")
 		}
-	}
-	if l.program.Saga != nil {
-		l.admitScope(l.program.Flow.Start, l.program.Saga)
-	}
-}
-
-func (l *lowering) admitScope(s *asl.State, saga *asl.SagaFields) {
-	switch {
-	case saga.Recovery == asl.ToSavePoint:
-		l.refuse(s, "Recovery ToSavePoint can't be exported; use an inner Saga state with Retry")
-	case saga.Recovery == asl.Forward:
-		l.refuse(s, "Recovery Forward can't be exported; give each of its steps a Retry")
-	case saga.Confirms:
-		l.refuse(s, "Confirm can't be exported; put what it does behind a Pivot")
-	}
-}
-
-func (l *lowering) admitStep(s *asl.State) {
-	step := s.Step
-	if step.Lock != nil {
-		l.refuse(s, "SemanticLock has no counterpart in plain ASL; take the lock in a service of your own")
-	}
-	if step.CompensateWithin > 0 {
-		l.refuse(s, "CompensateWithin can't be exported; let the undo itself refuse what is too late")
-	}
-	if step.Pivot && s.Scope.Outer != nil {
-		l.refuse(s, "a Pivot in an inner scope can't be exported; put it into the outermost scope")
-	}
-	for _, b := range step.Compensate {
-		if b.Resource.Kind == asl.CompensateChildren {
+		if owes(s) && len(s.Retry) > 0 {
+			l.repeated = append(l.repeated, s.Name)
+		}
+		if slices.ContainsFunc(s.Step.Compensate, func(b *asl.Body) bool { return b.Resource.Kind == asl.CompensateChildren }) {
 			l.warn("SAGA019", s, "compensateExecution is Backstep's own: what the nested execution did is not undone by the export")
 			l.accept("SAGA019", s.Name, "", "plain ASL can't undo a nested execution")
 			l.accept("SAGA001", s.Name, "", "plain ASL can't undo a nested execution")
 		}
 	}
-	if len(step.Compensate) > 1 {
-		l.refuse(s, "alternatives of a Compensate can't be exported; let one service choose among them")
-	}
-	if step.Query != nil {
-		l.refuse(s, "Query can't be exported; leave it out, and what is not known is undone")
-	}
-	if step.HoldUnknown {
-		l.refuse(s, "OnUnknown Hold can't be exported; leave it out, and what is not known is undone")
+}
+
+// admitRun tells what becomes of the children of a distributed Map.
+func (l *lowering) admitRun(s *asl.State) {
+	const stays = "plain ASL can't undo an execution that has ended"
+	l.warn("SAGA019", s, "an item that fails is undone by itself; what the items did that went well stays when the Map, or what comes after it, fails")
+	for _, rule := range []string{"SAGA001", "SAGA014", "SAGA019"} {
+		l.accept(rule, s.Name, "", stays)
 	}
 }
 

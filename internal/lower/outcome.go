@@ -27,9 +27,8 @@ var harmless = []string{"States.Permissions", "Lambda.TooManyRequestsException",
 	"States.Http.StatusCode.400", "States.Http.StatusCode.401", "States.Http.StatusCode.403", "States.Http.StatusCode.404",
 	"States.Http.StatusCode.409", "States.Http.StatusCode.422", "States.Http.StatusCode.429"}
 
-// named reports whether the participant itself names the errors of a Task.
-func named(s *asl.State) bool {
-	r := &s.Task.Resource
+// named reports whether the participant itself names the errors of a call.
+func named(r *asl.Resource) bool {
 	return r.Service == "lambda" || r.Kind == asl.LambdaARN || r.Kind == asl.Activity || r.Pattern == asl.WaitForTaskToken
 }
 
@@ -45,7 +44,7 @@ func fateByName(s *asl.State, known []string, name string) fate {
 		return failedFate
 	case known != nil && isWild(name) && len(known) > 0, known == nil && isWild(name):
 		return openFate
-	case known != nil, !named(s):
+	case known != nil, !named(&s.Task.Resource):
 		return unknownFate
 	case slices.ContainsFunc(interpreters, func(p string) bool { return strings.HasPrefix(name, p) }):
 		return unknownFate
@@ -75,23 +74,42 @@ func retriesUnknown(retry []asl.Retrier, s *asl.State, known []string) bool {
 	})
 }
 
-// doubt is an expression that is true where the effect is unknown: by the error's
-// name, and by how often the state was tried before.
-func doubt(s *asl.State, known []string, retry []asl.Retrier, err, retries string) string {
+// retriesOpen reports the same of a call that has no known failures of its own.
+func retriesOpen(retry []asl.Retrier, r *asl.Resource) bool {
+	call := &asl.State{Task: &asl.TaskFields{Resource: *r}}
+	return retriesUnknown(retry, call, nil)
+}
+
+// doubt is an expression that is true where the effect of a call is unknown: by
+// the error's name.
+func doubt(r *asl.Resource, known []string, err string) string {
 	var names []string
-	for _, name := range harmless {
-		if prefix, _, _ := strings.Cut(name, "."); name == "States.Permissions" || prefix == "Lambda" && named(s) || strings.HasPrefix(name, "States.Http.") && s.Task.Resource.Service == "http" {
-			names = append(names, quoted(name))
-		}
-	}
-	for _, name := range known {
+	for _, name := range append(harmlessOf(r), known...) {
 		names = append(names, quoted(name))
 	}
-	text := "$not(" + err + " in [" + strings.Join(names, ", ") + "])"
-	if known == nil && named(s) {
+	text := "$not(" + err + " in " + listed(names) + ")"
+	if known == nil && named(r) {
 		text = "$contains($string(" + err + "), /^(States|Lambda|Runtime|Sandbox)\\./) and " + text
 	}
-	if retriesUnknown(retry, s, known) {
+	return text
+}
+
+// harmlessOf are the harmless errors of a call.
+func harmlessOf(r *asl.Resource) []string {
+	var names []string
+	for _, name := range harmless {
+		if prefix, _, _ := strings.Cut(name, "."); name == "States.Permissions" || prefix == "Lambda" && named(r) || strings.HasPrefix(name, "States.Http.") && r.Service == "http" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// doubtOf is the same of a step: by how often it was tried before, too.
+func doubtOf(s *asl.State, err, retries string) string {
+	known := s.Step.KnownFailed
+	text := doubt(&s.Task.Resource, known, err)
+	if retriesUnknown(s.Retry, s, known) {
 		text = retries + " > 0 or (" + text + ")"
 	}
 	return text

@@ -8,18 +8,50 @@ import (
 )
 
 // behindPivot marks the states of a scope that are entered after its pivot alone.
-// One that is entered before it, too, would have to go both ways.
+// One that is entered before it, too, would have to go both ways. A scope that
+// only goes forward is behind a pivot from its start.
 func (b *block) behindPivot(f *asl.Flow) {
+	if b.scope.Recovery == asl.Forward {
+		b.ahead = !b.alone
+		for _, s := range f.States {
+			b.after[s] = b.alone
+		}
+		return
+	}
 	before := map[*asl.State]bool{}
 	spread(f.Start, before, true)
 	for _, s := range f.States {
-		if s.Step != nil && s.Step.Pivot && before[s] && s.Next != nil {
+		if pivots(s) && before[s] && s.Next != nil {
 			spread(s.Next, b.after, false)
 		}
 	}
 	for _, s := range f.States {
 		if b.after[s] && before[s] {
 			b.refuse(s, "it can be entered before the pivot and after it, which plain ASL can't tell apart; write it twice")
+		}
+	}
+}
+
+// pivots reports whether a state that ends well has been a pivot, by itself or by
+// what stands in its scope.
+func pivots(s *asl.State) bool {
+	if s.Type == asl.Saga {
+		return slices.ContainsFunc(s.Saga.Flow.States, pivots)
+	}
+	return s.Step != nil && s.Step.Pivot
+}
+
+// around refuses an inner scope that may end well without its pivot.
+func (b *block) around(s *asl.State) {
+	if !pivots(s) {
+		return
+	}
+	f := s.Saga.Flow
+	before := map[*asl.State]bool{}
+	spread(f.Start, before, true)
+	for _, inner := range f.States {
+		if before[inner] && !pivots(inner) && (inner.Type == asl.Succeed || inner.Next == nil && inner.Type != asl.Choice && inner.Type != asl.Fail) {
+			b.refuse(s, "it may end well without its pivot (at %s), which plain ASL can't tell apart from behind it; put the pivot on every way", inner.Name)
 		}
 	}
 }
@@ -40,54 +72,21 @@ func spread(s *asl.State, seen map[*asl.State]bool, stops bool) {
 		}
 		spread(s.Choice.Default, seen, stops)
 	}
-	if !(stops && s.Step != nil && s.Step.Pivot) {
+	if !(stops && pivots(s)) {
 		spread(s.Next, seen, stops)
 	}
 }
 
-// pivot writes the pivot: where it is not known whether it was done, a person is
-// asked before anything is undone.
-func (b *block) pivot(s *asl.State, raw value.Value, out *value.Builder) {
-	b.side.Pivot = append(b.side.Pivot, s.Name)
-	known := s.Step.KnownFailed
-	for i := range s.Catch {
-		if fateOf(s, known, s.Catch[i].ErrorEquals) != failedFate {
-			b.refuse(s, "a Catch of the pivot that may take an error of unknown outcome can't be exported; name its business errors")
-		}
-	}
-	unclear := b.name("Was " + s.Name + " Done?")
-	hold := b.name("Hold " + s.Name)
-	catch := b.userCatch(s, raw)
-	b.add(unclear, b.made(asl.Choice, "A pivot of which nobody knows is neither undone nor passed over.", "Choices",
-		list(object("Condition", query(doubt(s, known, s.Retry, "$"+b.fault+".Error", "$"+b.retries)), "Next", hold)), "Default", b.fails()))
-	b.askForward(hold, s, "It is not known whether "+s.Name+" was done. Any answer has it tried again, with the same request.", s.Name)
-	out.Set("Catch", asValue(append(catch, b.caughtAgain(s, []string{"States.ALL"}, unclear))))
-}
-
-// caughtAgain is a catcher that goes on with what the state was entered with.
-func (b *block) caughtAgain(s *asl.State, errors []string, next string) value.Value {
-	if s.Language == asl.JSONata {
-		return object("ErrorEquals", errors, "Assign", merged(b.told(s), object(b.retries, query("$states.context.State.RetryCount"))),
-			"Output", query("$states.input"), "Next", next)
-	}
-	return object("ErrorEquals", errors, "Assign", merged(b.told(s), object(b.retries+".$", "$$.State.RetryCount")), "ResultPath", value.NewNull(), "Next", next)
-}
-
-// askForward writes a callback about a step that can't go on by itself.
-func (b *block) askForward(name string, s *asl.State, comment, next string) {
-	message := object("Execution", query("$states.context.Execution.Id"), "Operation", "forward", "Step", s.Name,
-		"Error", query("$"+b.fault+".Error"), "Cause", query("$"+b.fault+".Cause"), "Input", query("$states.input"), "Token", query("$states.context.Task.Token"))
-	b.ask(name, comment, message, b.result, next)
-}
-
-// endless writes a Task behind the pivot: it is tried until it succeeds, and waits
-// for a person where another try does not help.
+// endless writes a Task that only goes forward: it is tried until it succeeds, and
+// waits for a person where another try does not help.
 func (b *block) endless(s *asl.State, raw value.Value, out *value.Builder) {
-	var retry, catch []value.Value
-	hopeless := append([]string{"States.QueryEvaluationError", "States.DataLimitExceeded"}, s.Step.KnownFailed...)
-	caught := names(s, "States.ALL")
+	b.confirmsAhead(s)
+	caught := names(s, allErrors)
 	if len(s.Catch) > 0 && !caught {
 		b.refuse(s, "a Catch behind the pivot that does not take States.ALL can't be exported")
+	}
+	if s.Step.HoldUnknown || caught && (len(s.Step.Compensate) > 0 || s.Step.Query != nil) {
+		b.refuse(s, "behind the pivot an OnUnknown Hold, and a Compensate or Query beside a Catch, can't be exported")
 	}
 	if caught {
 		if c := raw.Get("Catch"); !c.IsAbsent() {
@@ -95,21 +94,43 @@ func (b *block) endless(s *asl.State, raw value.Value, out *value.Builder) {
 		}
 		return
 	}
-	retry = append(retry, object("ErrorEquals", hopeless, "MaxAttempts", 0))
-	for i, r := range raw.Get("Retry").Items() {
-		if slices.Contains(s.Retry[i].ErrorEquals, "States.ALL") {
-			break
+	out.Set("Retry", list(endlessRetry(raw.Get("Retry"), s.Retry, s.Step.KnownFailed)...))
+	out.Set("Catch", list(b.caughtAgain(s, append([]string{failedExp, tooLarge}, s.Step.KnownFailed...), b.askAhead(s, raw))))
+}
+
+// endlessRetry is a Retry that goes on without end. For known failures it ends as
+// its author has it.
+func endlessRetry(raw value.Value, retry []asl.Retrier, known []string) []value.Value {
+	const ever = 99999999
+	all := []value.Value{object("ErrorEquals", []string{failedExp, tooLarge}, "MaxAttempts", 0)}
+	known = slices.Clone(known)
+	for i, r := range raw.Items() {
+		var ends, others []string
+		for _, name := range retry[i].ErrorEquals {
+			switch {
+			case isWild(name):
+				ends, others = known, append(others, name)
+			case slices.Contains(known, name):
+				ends = append(ends, name)
+			default:
+				others = append(others, name)
+			}
 		}
-		r = r.With("MaxAttempts", value.NewInt(99999999))
+		if len(ends) > 0 {
+			all = append(all, r.With("ErrorEquals", asValue(ends)))
+			known = slices.DeleteFunc(known, func(name string) bool { return slices.Contains(ends, name) })
+		}
+		if slices.Contains(others, allErrors) || len(others) == 0 {
+			continue
+		}
+		r = r.With("ErrorEquals", asValue(others)).With("MaxAttempts", value.NewInt(ever))
 		if !r.Has("MaxDelaySeconds") {
-			r = r.With("MaxDelaySeconds", value.NewInt(max(300, s.Retry[i].IntervalSeconds+1)))
+			r = r.With("MaxDelaySeconds", value.NewInt(max(300, retry[i].IntervalSeconds+1)))
 		}
-		retry = append(retry, r)
+		all = append(all, r)
 	}
-	retry = append(retry, object("ErrorEquals", []string{"States.ALL"}, "IntervalSeconds", 1, "MaxAttempts", 99999999, "BackoffRate", 2, "MaxDelaySeconds", 300, "JitterStrategy", "FULL"))
-	hold := b.name("Hold " + s.Name)
-	catch = append(catch, b.caughtAgain(s, hopeless, hold))
-	b.askForward(hold, s, "What is behind the pivot can't go on by itself. Any answer has it tried again.", s.Name)
-	out.Set("Retry", list(retry...))
-	out.Set("Catch", list(catch...))
+	if len(known) > 0 {
+		all = append(all, object("ErrorEquals", known, "MaxAttempts", 0))
+	}
+	return append(all, object("ErrorEquals", []string{allErrors}, "IntervalSeconds", 1, "MaxAttempts", ever, "BackoffRate", 2, "MaxDelaySeconds", 300, "JitterStrategy", "FULL"))
 }

@@ -14,7 +14,8 @@ import (
 // state than it was written for. "": it stays as it is.
 type places struct {
 	input, result, saga, fault string
-	vars                       string // the object that holds the variables of names
+	failure                    string // the error that a Catch takes
+	vars                       string // the object that holds the variables of names; "": they are what they were
 	names                      []string
 }
 
@@ -80,7 +81,7 @@ func (p places) expression(text string) (string, error) {
 			}
 			out.WriteString(moved)
 			i += used
-		case isVariable && slices.Contains(p.names, name):
+		case isVariable && p.vars != "" && slices.Contains(p.names, name):
 			if next := after(tokens[i+1:], 0); next == ":=" || slices.Contains(tokens, "function") || slices.Contains(tokens, "λ") {
 				return "", fmt.Errorf("the expression %q may hide the variable $%s", text, name)
 			}
@@ -116,7 +117,7 @@ func (p places) states(rest []string) (moved string, used int, err error) {
 	case "context":
 		return p.context(rest, member)
 	case "errorOutput":
-		return keep("")
+		return keep(p.failure)
 	}
 	return "", 0, fmt.Errorf("$states.%s is not known", rest[member])
 }
@@ -224,7 +225,9 @@ func (p places) path(text string) (string, error) {
 		if !slices.Contains(p.names, name) {
 			return "", unknown
 		}
-		root, rest = p.vars+"."+name, rest[end:]
+		if root, rest = "$"+name, rest[end:]; p.vars != "" {
+			root = p.vars + "." + name
+		}
 	default:
 		return "", unknown
 	}

@@ -124,3 +124,15 @@ func strict(t *testing.T, text string) {
 		t.Errorf("AWS would refuse it: %s\n%s", wrong, text)
 	}
 }
+
+// TestTooLong: AWS takes no definition that is longer.
+func TestTooLong(t *testing.T) {
+	const states = `"Saga": {}, "StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:a", "Compensate": {"Resource": "arn:aws:lambda:us-east-1:123456789012:function:b"}, "End": true}}`
+	for more, wanted := range map[int]bool{5000: true, 1000: false} { // the first one is too long for its indentation alone
+		d, p := compiled(t, `{"Comment": "`+strings.Repeat("x", asl.MaxBytes-more)+`", `+states+`}`)
+		_, err := lower.Export(d, p, lower.Options{})
+		if (err == nil) != wanted {
+			t.Errorf("%d bytes below the limit: %v", more, err)
+		}
+	}
+}

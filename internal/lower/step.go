@@ -2,6 +2,7 @@ package lower
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
@@ -17,23 +18,34 @@ func (b *block) task(s *asl.State, raw value.Value) {
 	if s.Step != nil && s.Step.KnownFailed != nil {
 		b.side.KnownFailed = append(b.side.KnownFailed, Names{s.Name, s.Step.KnownFailed})
 	}
-	switch {
-	case b.role == plain:
+	if b.role == plain {
 		if c := raw.Get("Catch"); !c.IsAbsent() {
 			out.Set("Catch", b.retargeted(s, c))
 		}
-	case b.role == bound || b.after[s]:
+		b.onward(out, s)
+		b.add(s.Name, out)
+		return
+	}
+	if b.saving(s) {
+		b.savePoint(s)
+	}
+	n := needsOf(s, raw, "Compensate", "Confirm")
+	if b.noted(s) {
+		b.before(s, n)
+	}
+	if b.records(s) {
+		b.undoes = true
+		b.recorded(s, raw, out, n)
+	}
+	switch {
+	case b.onlyForward(s):
 		b.endless(s, raw, out)
-	case s.Step.Pivot:
-		b.pivot(s, raw, out)
+	case b.unclear(s):
+		b.concluded(s, raw, out)
 	case b.records(s):
-		b.step(s, raw, out)
+		b.catchStep(s, raw, out, n)
 	default:
-		all := b.userCatch(s, raw)
-		if !names(s, "States.ALL") {
-			all = append(all, b.catchAll(s, b.fails(), value.Value{}))
-		}
-		out.Set("Catch", list(all...))
+		out.Set("Catch", list(append(b.userCatch(s, raw), b.everything(s)...)...))
 	}
 	if out.Get("Next").IsAbsent() {
 		b.onward(out, s)
@@ -57,44 +69,76 @@ func (b *block) told(s *asl.State) value.Value {
 	return object(b.fault, object("Error.$", "$.Error", "Cause.$", "$.Cause"))
 }
 
-// catchAll takes every error to the way back.
-func (b *block) catchAll(s *asl.State, next string, assign value.Value) value.Value {
-	return object("ErrorEquals", []string{"States.ALL"}, "Assign", merged(b.told(s), assign), "Next", next)
+// The names of errors that stand for others, and of the one that they don't
+// stand for on AWS.
+const (
+	allErrors = "States.ALL"
+	tooLarge  = "States.DataLimitExceeded"
+	failedExp = "States.QueryEvaluationError"
+)
+
+// everything takes every error that the author of a state has not taken, to the
+// way back.
+func (b *block) everything(s *asl.State) []value.Value {
+	if names(s, allErrors) {
+		return nil
+	}
+	next := b.fails()
+	all := object("ErrorEquals", []string{allErrors}, "Assign", b.told(s), "Next", next)
+	if names(s, tooLarge) {
+		return []value.Value{all}
+	}
+	return []value.Value{all.With("ErrorEquals", asValue([]string{tooLarge})), all}
 }
 
-// step writes a Task that is owed once it is done, or may be.
-func (b *block) step(s *asl.State, raw value.Value, out *value.Builder) {
-	b.undoes = true
-	n := needsOf(s, raw, "Compensate")
+// recorded has a Task enter itself into what is owed as it ends.
+func (b *block) recorded(s *asl.State, raw value.Value, out *value.Builder, n needs) {
 	entered := b.entryObject(s, n)
-	if s.Language == asl.JSONPath {
-		b.before(s, n)
-		if n.result && raw.Has("ResultSelector") {
-			b.selectLater(s, raw, out, entered)
-			b.catchStep(s, raw, out, n)
-			return
-		}
+	if s.Language == asl.JSONata || !n.result || !raw.Has("ResultSelector") {
+		out.Set("Assign", merged(raw.Get("Assign"), entered))
+	} else {
+		b.selectLater(s, raw, out, entered)
 	}
-	out.Set("Assign", merged(raw.Get("Assign"), entered))
-	b.catchStep(s, raw, out, n)
+	if s.Language == asl.JSONPath && s.Step.CompensateWithin > 0 {
+		stamp := b.name(s.Name + " Ended")
+		note := b.made(asl.Pass, "From now on counts the time within which it can be undone.", "Assign",
+			object(b.owed, query("$merge([$"+b.owed+", {'Ended': $millis()}])")))
+		if next := out.Get("Next"); !next.IsAbsent() {
+			note.Set("Next", next)
+		} else {
+			b.onward(note, s)
+		}
+		b.add(stamp, note)
+		out.Set("Next", value.NewString(stamp))
+	}
 }
 
 // before keeps what a JSONPath Task is entered with: its own fields can't say it
-// any more when it ends.
+// any more when it ends. It is no try again of one that somebody was asked about.
 func (b *block) before(s *asl.State, n needs) {
-	assign := value.NewBuilder(2)
+	assign := value.NewBuilder(3)
+	if b.asksFirst(s) {
+		assign.Set(b.maybe, value.NewBool(false))
+	}
+	if s.Language == asl.JSONata || !b.records(s) {
+		n = needs{}
+	}
 	if n.input {
 		assign.Set(b.input, value.NewString(query("$states.input")))
 	}
 	if n.vars {
 		assign.Set(b.vars, value.NewString(query(variables(s.Step.Names))))
 	}
-	note := b.made(asl.Pass, "What "+s.Name+" is entered with, for its undo.")
+	comment := "What " + s.Name + " is entered with."
+	if assign.Get(b.input).IsAbsent() && assign.Get(b.vars).IsAbsent() {
+		comment = s.Name + " was not tried yet."
+	}
+	note := b.made(asl.Pass, comment)
 	if assign.Len() > 0 {
 		note.Set("Assign", assign.Object())
 	}
 	note.Set("Next", value.NewString(s.Name))
-	b.add(b.entry[s.Name], note)
+	b.add(b.back[s.Name], note)
 }
 
 // variables is an object of variables, without those that are not set.
@@ -133,12 +177,15 @@ func (b *block) entryObject(s *asl.State, n needs) value.Value {
 		}
 		e.Set("Saga", saga)
 	}
+	set(s.Step.CompensateWithin > 0 && s.Language == asl.JSONata, "Ended", "$millis()", "")
+	set(s.Step.Confirm != nil, "At", "$states.context.State.EnteredTime", "$$.State.EnteredTime")
 	set(true, "Then", "$"+b.owed, "$"+b.owed)
 	return object(b.owed, e.Object())
 }
 
-// entryText is the same of a step that may be done, as an expression.
-func (b *block) entryText(s *asl.State, n needs) string {
+// entryText is the same of a step whose outcome is told by what comes after it, as
+// an expression; result is what it gave, "" where nobody knows.
+func (b *block) entryText(s *asl.State, n needs, outcome, result string) string {
 	text := "{'Step': " + quoted(s.Name)
 	input, vars := "$states.input", variables(s.Step.Names)
 	if s.Language == asl.JSONPath {
@@ -150,8 +197,17 @@ func (b *block) entryText(s *asl.State, n needs) string {
 	if n.vars {
 		text += ", 'Vars': " + vars
 	}
+	if n.result && result != "" {
+		text += ", 'Result': " + result
+	}
 	if n.saga {
-		text += ", 'Saga': {'StepId': $uuid(), 'Outcome': 'UNKNOWN'}"
+		text += ", 'Saga': {'StepId': $uuid(), 'Outcome': '" + outcome + "'}"
+	}
+	if s.Step.CompensateWithin > 0 {
+		text += ", 'Ended': $millis()"
+	}
+	if s.Step.Confirm != nil && outcome == "SUCCEEDED" {
+		text += ", 'At': $states.context.State.EnteredTime"
 	}
 	return text + ", 'Then': $" + b.owed + "}"
 }
@@ -175,60 +231,52 @@ func (b *block) catchStep(s *asl.State, raw value.Value, out *value.Builder, n n
 		}
 		all = append(all, b.weighed(s, c, f, undo, n))
 	}
-	if names(s, "States.ALL") {
-		out.Set("Catch", list(all...))
-		return
-	}
-	last := object("ErrorEquals", []string{"States.ALL"}, "Next", b.fails())
-	wildcard := fateOf(s, s.Step.KnownFailed, []string{"States.ALL"})
-	if known := s.Step.KnownFailed; len(known) > 0 && fateOf(s, known, known) == failedFate {
-		all = append(all, object("ErrorEquals", known, "Assign", b.told(s), "Next", b.fails()))
+	rest := b.everything(s)
+	wildcard := fateOf(s, s.Step.KnownFailed, []string{allErrors})
+	if known := s.Step.KnownFailed; len(rest) > 0 && len(known) > 0 && fateOf(s, known, known) == failedFate {
+		all = append(all, object("ErrorEquals", slices.Concat(known, harmlessOf(&s.Task.Resource)), "Assign", b.told(s), "Next", b.fails()))
 		wildcard = unknownFate
 	}
-	all = append(all, b.weighed(s, last, wildcard, b.fails(), n))
+	for i, c := range rest {
+		f := wildcard
+		if i+1 < len(rest) {
+			f = unknownFate // the result was too large: it was done
+		}
+		all = append(all, b.weighed(s, c, f, b.fails(), n))
+	}
 	out.Set("Catch", list(all...))
 }
 
 // weighed is a catcher that enters the step into what is owed where it may have
 // been done.
 func (b *block) weighed(s *asl.State, c value.Value, f fate, next string, n needs) value.Value {
-	text := b.entryText(s, n)
-	marked := "$merge([" + text + ", {'Doubt': true}])"
+	marked := "$merge([" + b.entryText(s, n, "UNKNOWN", "") + ", {'Doubt': true}])"
 	clean := "$" + b.owed
 	weigh := func(err, retries string) string {
 		if f == unknownFate {
 			return query(marked)
 		}
-		return query(doubt(s, s.Step.KnownFailed, s.Retry, err, retries) + " ? " + marked + " : $merge([" + clean + ", {'Doubt': false}])")
+		return query(doubtOf(s, err, retries) + " ? " + marked + " : $merge([" + clean + ", {'Doubt': false}])")
 	}
 	if s.Language == asl.JSONata {
 		assign := merged(c.Get("Assign"), b.told(s), object(b.owed, weigh("$states.errorOutput.Error", "$states.context.State.RetryCount")))
 		return c.With("Assign", assign).With("Next", value.NewString(next))
 	}
-	weighs := b.name(s.Name + " Failed")
-	b.add(weighs, b.made(asl.Pass, "A failure that leaves open whether "+s.Name+" was done counts as done.",
-		"Assign", object(b.owed, weigh("$"+b.fault+".Error", "$"+b.retries)), "Next", next))
+	weighs := b.weighing(s, next, weigh("$"+b.fault+".Error", "$"+b.retries))
 	assign := merged(c.Get("Assign"), b.told(s), object(b.retries+".$", "$$.State.RetryCount"))
 	return c.With("Assign", assign).With("Next", value.NewString(weighs))
 }
 
-// selectLater lets a JSONPath Task end with its raw result, which its undo is to
-// see, and makes its author's result of it in a state of its own.
-func (b *block) selectLater(s *asl.State, raw value.Value, out *value.Builder, entered value.Value) {
-	later := b.name(s.Name + " Result")
-	result := value.NewBuilder(8)
-	result.Set("Type", value.NewString("Pass"))
-	copyTo(result, raw, "QueryLanguage")
-	result.Set("InputPath", value.NewString("$"+b.result))
-	if sel := raw.Get("ResultSelector"); !sel.IsAbsent() {
-		result.Set("Parameters", sel)
+// weighing is the state in which a JSONPath Task's failure is weighed: one for all
+// that weigh alike.
+func (b *block) weighing(s *asl.State, next, weigh string) string {
+	key := next + " " + weigh
+	if name, there := b.once[key]; there {
+		return name
 	}
-	copyTo(result, raw, "ResultPath", "OutputPath", "Assign")
-	b.onward(result, s)
-	b.add(later, result)
-	cut := without(out.Object(), "ResultSelector", "ResultPath", "OutputPath", "Assign")
-	*out = *cut
-	out.Set("ResultPath", value.NewNull())
-	out.Set("Assign", merged(entered, object(b.result+".$", "$")))
-	out.Set("Next", value.NewString(later))
+	name := b.name(s.Name + " Failed")
+	b.add(name, b.made(asl.Pass, "A failure that leaves open whether "+s.Name+" was done counts as done.",
+		"Assign", object(b.owed, weigh), "Next", next))
+	b.once[key] = name
+	return name
 }

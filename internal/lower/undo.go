@@ -1,8 +1,6 @@
 package lower
 
 import (
-	"strings"
-
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -12,6 +10,7 @@ import (
 type owing struct {
 	state  *asl.State
 	within [][]owing
+	saves  bool // a Saga state that may hand over save points
 }
 
 // owingsOf is all that a flow may owe, the last in the text first.
@@ -19,7 +18,7 @@ func (b *block) owingsOf(f *asl.Flow) []owing {
 	var all []owing
 	for i := len(f.States) - 1; i >= 0; i-- {
 		s := f.States[i]
-		if b.after[s] {
+		if b.after[s] || s.Type == asl.Map && s.Map.Distributed {
 			continue
 		}
 		o := owing{state: s}
@@ -29,6 +28,7 @@ func (b *block) owingsOf(f *asl.Flow) []owing {
 			some = some || len(within) > 0
 			o.within = append(o.within, within)
 		}
+		o.saves = s.Type == asl.Saga && s.Saga.Recovery == asl.ToSavePoint
 		if some {
 			all = append(all, o)
 		}
@@ -51,7 +51,7 @@ func flowsOf(s *asl.State) []*asl.Flow {
 // wayBack writes how a scope undoes what it owes and fails.
 func (b *block) wayBack() {
 	failed := b.name("Saga Aborted")
-	b.dispatch(b.owings, b.recovery, failed)
+	b.dispatch(b.owings, len(b.saves) > 0, b.recovery, failed)
 	b.abort(failed)
 }
 
@@ -68,83 +68,31 @@ func (b *block) abort(name string) {
 }
 
 // dispatch writes the Choice that undoes what is on top until nothing is left.
-func (b *block) dispatch(all []owing, name, done string) {
-	if len(all) == 0 {
+// saves tells that there may be save points among it.
+func (b *block) dispatch(all []owing, saves bool, name, done string) {
+	if len(all) == 0 && !saves {
 		b.add(name, b.made(asl.Pass, "Nothing can be owed here.", "Next", done))
 		return
 	}
 	var rules []value.Value
+	if saves {
+		rules = b.backToSavePoint(name)
+	}
 	w := &way{block: b, next: name, again: name}
 	for _, o := range all {
+		is := "$" + b.owed + ".Step = " + quoted(o.state.Name)
 		undo := ""
 		if len(o.within) > 0 {
 			undo = b.undoJoin(o, "$"+b.owed, name)
 		} else {
 			undo = w.undo(o.state)
+			rules = append(rules, w.asksBefore(o.state, is, undo)...)
 		}
-		rules = append(rules, object("Condition", query("$"+b.owed+".Step = "+quoted(o.state.Name)), "Next", undo))
+		rules = append(rules, object("Condition", query(is), "Next", undo))
 	}
 	b.side.Decides = append(b.side.Decides, name)
 	b.add(name, b.made(asl.Choice, "Undo what was done last, then what was done before it.", "Choices", list(rules...), "Default", done))
 	w.finish()
-}
-
-// way is a way back: the undo states of one Choice, and whom they ask.
-type way struct {
-	*block
-	next       string // what comes after an undo that is done
-	again      string // … and after one that is to be tried again
-	hold, note string
-}
-
-// undo writes the undo of a step that is on top of what is owed, and gives its
-// name.
-func (w *way) undo(s *asl.State) string {
-	name := w.name("Undo " + s.Name)
-	raw := w.rawOf(s).Get("Compensate")
-	if raw.Kind() == value.Array {
-		raw = raw.At(0)
-	}
-	body := s.Step.Compensate[0]
-	out := w.made(asl.Task, "Takes back what "+s.Name+" did, or finds nothing to take back.", "Resource", raw.Get("Resource"))
-	at := of("$"+w.owed, "$"+w.faultVariable(), s.Step)
-	request, err := at.request(s, raw)
-	if err != nil {
-		w.refuse(s, "its Compensate can't be exported: %v", err)
-		return name
-	}
-	out.Set("Arguments", request)
-	if body.TimeoutSeconds.Literal != nil && !raw.Has("TimeoutSeconds") {
-		out.Set("TimeoutSeconds", value.NewInt(int64(*body.TimeoutSeconds.Literal)))
-	}
-	for _, field := range []string{"TimeoutSeconds", "HeartbeatSeconds", "Credentials"} {
-		moved, err := at.rewritten(raw.Get(field))
-		if s.Language == asl.JSONPath && field == "Credentials" && raw.Get(field).Has("RoleArn.$") || raw.Has(field+"Path") || err != nil {
-			w.refuse(s, "the %s of its Compensate can't be exported", field)
-		}
-		out.Set(field, moved)
-	}
-	retry := list(object("ErrorEquals", []string{"States.ALL"}, "IntervalSeconds", 1, "MaxAttempts", 9, "BackoffRate", 2, "MaxDelaySeconds", 60, "JitterStrategy", "FULL"))
-	if raw.Has("Retry") {
-		retry = raw.Get("Retry")
-	}
-	wrong := object("ErrorEquals", []string{"States.QueryEvaluationError"}, "MaxAttempts", 0)
-	out.Set("Retry", list(append([]value.Value{wrong}, retry.Items()...)...))
-	trouble := object(w.result, object("Error", query("$states.errorOutput.Error"), "Cause", query("$states.errorOutput.Cause")))
-	var catch []value.Value
-	if w.scopeContinues() {
-		catch = append(catch, object("ErrorEquals", []string{"States.QueryEvaluationError"}, "Assign", trouble, "Output", query("$states.input"), "Next", w.holds()))
-		catch = append(catch, object("ErrorEquals", []string{"States.ALL"}, "Assign", trouble, "Output", query("$states.input"), "Next", w.notes()))
-	} else {
-		catch = append(catch, object("ErrorEquals", []string{"States.ALL"}, "Assign", trouble, "Output", query("$states.input"), "Next", w.holds()))
-	}
-	out.Set("Catch", list(catch...))
-	out.Set("Assign", object(w.owed, query("$"+w.owed+".Then")))
-	out.Set("Output", value.NewString(query("$states.input")))
-	out.Set("Next", value.NewString(w.next))
-	w.add(name, out)
-	w.pair(name, s.Name)
-	return name
 }
 
 // request is what a body sends, in JSONata.
@@ -181,69 +129,4 @@ func (b *block) scopeContinues() bool {
 		b = b.outer
 	}
 	return b.scope != nil && b.scope.Continue
-}
-
-func (w *way) holds() string {
-	if w.hold == "" {
-		w.hold = w.name("Hold for a Person")
-	}
-	return w.hold
-}
-
-func (w *way) notes() string {
-	if w.note == "" {
-		w.note = w.name("Leave It Undone")
-	}
-	return w.note
-}
-
-// finish writes whom the way asks.
-func (w *way) finish() {
-	drop := object(w.owed, query("$"+w.owed+".Then"))
-	if w.note != "" {
-		w.add(w.note, w.made(asl.Pass, "An undo has failed for good: the others are done all the same.",
-			"Assign", merged(drop, object(w.failed, true)), "Next", w.next))
-	}
-	if w.hold == "" {
-		return
-	}
-	answered, byHand := w.name("What Was Decided?"), w.name("Undone by Hand")
-	entry := object("Execution", query("$states.context.Execution.Id"), "Operation", "compensate", "Step", query("$"+w.owed+".Step"),
-		"Error", query("$"+w.result+".Error"), "Cause", query("$"+w.result+".Cause"), "Owed", query("$"+w.owed), "Token", query("$states.context.Task.Token"))
-	w.ask(w.hold, "An undo fails for good. The answer {\"Verb\": \"retry\"} has it tried again, {\"Verb\": \"done\"} says that it was done by hand.", entry, w.result, answered)
-	w.add(answered, w.made(asl.Choice, "", "Choices", list(object("Condition", query("$"+w.result+".Verb = 'done'"), "Next", byHand)), "Default", w.again))
-	w.add(byHand, w.made(asl.Pass, "", "Assign", drop, "Next", w.next))
-}
-
-// ask writes a callback: somebody is asked, again every day until there is an
-// answer.
-func (b *block) ask(name, comment string, message value.Value, answer, next string) {
-	b.held = true
-	resource, request := "arn:aws:states:::sqs:sendMessage.waitForTaskToken", object("QueueUrl", b.hold, "MessageBody", message)
-	switch {
-	case strings.Contains(b.hold, ":sns:"):
-		resource, request = "arn:aws:states:::sns:publish.waitForTaskToken", object("TopicArn", b.hold, "Message", message)
-	case strings.Contains(b.hold, ":function:"):
-		resource, request = "arn:aws:states:::lambda:invoke.waitForTaskToken", object("FunctionName", b.hold, "Payload", message)
-	}
-	b.add(name, b.made(asl.Task, comment, "Resource", resource, "Arguments", request, "TimeoutSeconds", 86400,
-		"Retry", list(object("ErrorEquals", []string{"States.ALL"}, "IntervalSeconds", 60, "MaxAttempts", 99999999, "BackoffRate", 1)),
-		"Assign", object(answer, query("$states.result")), "Output", query("$states.input"), "Next", next))
-	b.side.NoEffect = append(b.side.NoEffect, name)
-}
-
-// undoFirst writes the undo of a step alone, before a Catch of its own goes on.
-func (b *block) undoFirst(s *asl.State, next string) string {
-	w := &way{block: b, next: next}
-	w.again = w.undo(s)
-	if b.role == strand && b.scopeContinues() {
-		b.refuse(s, "a Catch in a branch under OnCompensationFailure Continue can't be exported")
-	}
-	if w.note != "" {
-		b.add(w.note, b.made(asl.Pass, "The undo has failed for good: the scope is undone.", "Assign",
-			object(b.owed, query("$"+b.owed+".Then"), b.failed, true), "Next", b.fails()))
-		w.note = ""
-	}
-	w.finish()
-	return w.again
 }

@@ -245,6 +245,8 @@ func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
 		f.Undo = u.Prev
 	case !onTop && o != StepFailed && s.Step.Compensate != nil:
 		u.Prev, f.Undo = f.Undo, f.Entry
+	}
+	if u.Variables == nil && (f.Undo == f.Entry || o == StepUnknown) { // for its undo, or for its Query
 		u.Variables = t.named(f, s.Step.Names)
 	}
 	t.undos.put(u.Number, u)
