@@ -325,7 +325,8 @@ type EvaluationFailedEventDetails struct {
 }
 
 // SagaEventDetails is what happened to a saga, or to what it waits for; AWS has nothing of that kind. SagaAborting tells the error for which the saga
-// is undone; SagaHeld the hold, the state and the operation that can't go on, with the error; SagaResolved the hold, the verb, who decided and why;
+// is undone; SagaHeld the hold, the state and the operation that can't go on, with the error; SagaResolved the hold, the verb, who decided and why, of a
+// quarantined execution with what could not be decided as Cause;
 // SagaEnded the status, and the error if there was one; LateTaskResult an answer that came too late to count: an output, or an error.
 type SagaEventDetails struct {
 	SagaId    *string       `json:"sagaId,omitzero"`

@@ -44,9 +44,9 @@ func (StepOutcome) Values() []string { return []string{"SUCCEEDED", "FAILED"} }
 // locks that it holds until then, the first twenty. Runbook is what the definition has to say to who finds it. Verbs are those that ResolveHold takes
 // now.
 //
-// An execution that can't be decided at all is a hold, too: HoldId and Operation are quarantined, Cause says why, Since is when it last moved, and of
-// the verbs only retry fits: it is read and decided anew, its calls made again under the same keys, and what can't be decided then is quarantined
-// again.
+// An execution that can't be decided at all is a hold, too: HoldId and Operation are quarantined, Cause says why, Since is when it last moved, Owed is
+// of all its open sagas, and two of the verbs fit. By retry it is read and decided anew, its calls made again under the same keys, and what can't be
+// decided then is quarantined again. By abandon it ends as it stands, FAILED by Saga.Abandoned, as far as it can be read; its log lists what is owed.
 type Hold struct {
 	ExecutionArn    string        `json:"executionArn"`
 	StateMachineArn string        `json:"stateMachineArn"`

@@ -109,7 +109,7 @@ func (s *session) printHold(h *api.Hold) {
 	name := executionName(h.ExecutionArn)
 	if h.Operation == api.SagaOperationQuarantined {
 		fields(s.Stdout, "quarantined", name, "since", when(h.Since), "because", clip(text(h.Cause), 400))
-		fmt.Fprintf(s.Stdout, "\n  The server itself could not decide. Nothing is lost: keep the data, and report the\n  cause. With a server that knows better\n  backstep hold resolve %s %s --reason TEXT --retry\n", name, h.HoldId)
+		fmt.Fprintf(s.Stdout, "\n  The server itself could not decide. Nothing is lost: keep the data, and report the\n  cause. With a server that knows better\n  backstep hold resolve %[1]s %[2]s --reason TEXT --retry\n  lets it go on. To end it as it stands, with what is owed in its log:\n  backstep hold resolve %[1]s %[2]s --reason TEXT --abandon\n", name, h.HoldId)
 		return
 	}
 	fields(s.Stdout,

@@ -143,7 +143,7 @@ func (w *writer) lists(r *resident, d *machine.Delta) {
 		}
 	}
 	for _, id := range d.Closed {
-		if was := r.x.Jobs[id]; was != nil && was.Kind == machine.Activity && !was.Taken {
+		if was := r.x.Jobs[id]; was != nil && was.Kind == machine.Activity && !was.Taken && knows(r, was) {
 			w.b.DropQueue = append(w.b.DropQueue, queuedKey(r, was))
 		}
 	}

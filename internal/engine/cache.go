@@ -55,6 +55,7 @@ type resident struct {
 	program  *asl.Program
 	epoch    uint64      // of the lease under which x was read
 	held     string      // why it is quarantined, or ""
+	unread   bool        // … because a row of it can't be read, which x is without
 	volatile atomic.Bool // express: kept in memory alone
 	ended    func()      // of a volatile one: hears of its end, when all who wait for that were told
 	waiters  []*waiter

@@ -9,19 +9,23 @@ import (
 	"github.com/backstep/backstep/internal/value"
 )
 
-// readExecution makes an execution of its rows. held says why it is
-// quarantined, "" where it is not. The record of an express start is no
-// execution: ErrNotFound.
+// readExecution makes an execution of its rows. held says why it is quarantined, ""
+// where it is not. A frame or a job that can't be read is left out, and is an error
+// beside the execution, and why it is quarantined; without its head there is none. The
+// record of an express start is no execution: ErrNotFound.
 func readExecution(l *store.Loaded) (x *machine.Execution, held string, err error) {
 	start, head, err := readRow(&l.Execution)
 	if err != nil {
 		return nil, "", err
 	}
-	frames := make([]*machine.Frame, len(l.Frames))
+	frames := make([]*machine.Frame, 0, len(l.Frames))
 	for i := range l.Frames {
-		if frames[i], err = machine.Decode[machine.Frame](l.Frames[i].Body); err != nil {
-			return nil, "", fmt.Errorf("frame %d: %w", l.Frames[i].Number, err)
+		f, bad := machine.Decode[machine.Frame](l.Frames[i].Body)
+		if bad != nil {
+			err = fmt.Errorf("frame %d: %w", l.Frames[i].Number, bad)
+			continue
 		}
+		frames = append(frames, f)
 	}
 	jobs := make([]*machine.Job, 0, len(l.Jobs))
 	for i := range l.Jobs {
@@ -33,13 +37,17 @@ func readExecution(l *store.Loaded) (x *machine.Execution, held string, err erro
 		case expressMark:
 			return nil, "", ErrNotFound // it lives in memory alone, and has ended there
 		}
-		j, err := machine.Decode[machine.Job](row.Body)
-		if err != nil {
-			return nil, "", fmt.Errorf("job %d: %w", row.Number, err)
+		j, bad := machine.Decode[machine.Job](row.Body)
+		if bad != nil {
+			err = fmt.Errorf("job %d: %w", row.Number, bad)
+			continue
 		}
 		jobs = append(jobs, j)
 	}
-	return machine.Restore(start, head, frames, jobs), held, nil
+	if err != nil && held == "" {
+		held = "it can not be read: " + err.Error()
+	}
+	return machine.Restore(start, head, frames, jobs), held, err
 }
 
 func readRow(row *store.Execution) (machine.Start, machine.Head, error) {

@@ -185,7 +185,7 @@ func (e *Engine) Holding(ctx context.Context, id store.ID) (*Saga, error) {
 		return nil, fmt.Errorf("load execution %s: %w", id, err)
 	}
 	x, held, err := readExecution(&loaded)
-	if err != nil {
+	if x == nil {
 		return nil, err
 	}
 	program, err := e.cfg.Programs(ctx, x.Start.Definition)

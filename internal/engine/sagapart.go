@@ -96,6 +96,20 @@ func (e *Engine) rowsOf(ctx context.Context, id store.ID, numbers []uint32) (row
 // until it is enough. Expected is how many rows are likely to be looked at before one
 // that ends it.
 func (e *Engine) walkLog(ctx context.Context, id store.ID, from, to uint32, expected int, show func(*machine.Undo) bool) error {
+	var bad error
+	err := e.walkRows(ctx, id, from, to, expected, func(row *store.Undo) bool {
+		u, err := machine.Decode[machine.Undo](row.Body)
+		if err != nil {
+			bad = fmt.Errorf("row %d of the saga log of execution %s: %w", row.Number, id, err)
+			return false
+		}
+		return show(u)
+	})
+	return cmp.Or(err, bad)
+}
+
+// walkRows is walkLog of rows as they are stored.
+func (e *Engine) walkRows(ctx context.Context, id store.ID, from, to uint32, expected int, show func(*store.Undo) bool) error {
 	for at := from; at <= to; {
 		limit := min(expected+1, e.cfg.Limits.Page)
 		page, err := e.cfg.Store.Undos(ctx, id, at, limit)
@@ -103,14 +117,7 @@ func (e *Engine) walkLog(ctx context.Context, id store.ID, from, to uint32, expe
 			return fmt.Errorf("saga log of execution %s: %w", id, err)
 		}
 		for i := range page {
-			if page[i].Number > to {
-				return nil
-			}
-			row, err := machine.Decode[machine.Undo](page[i].Body)
-			if err != nil {
-				return fmt.Errorf("row %d of the saga log of execution %s: %w", page[i].Number, id, err)
-			}
-			if !show(row) {
+			if page[i].Number > to || !show(&page[i]) {
 				return nil
 			}
 		}

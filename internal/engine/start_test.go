@@ -330,7 +330,7 @@ func TestQuarantine(t *testing.T) {
 		t.Errorf("%d commits while nothing can happen", n)
 	}
 	for range 2 { // the second time it is not quarantined any more
-		if err := r.engine.Reconsider(bad); err != nil {
+		if err := r.engine.Reconsider(bad, machine.Resolution{Verb: machine.Retry, Operator: "me", Reason: "it is mended"}); err != nil {
 			t.Fatal(err)
 		}
 		if rows := r.indexed(IndexQuarantined, ""); len(rows) != 0 {

@@ -117,9 +117,12 @@ func (e *Engine) load(r *resident) error {
 	if errors.Is(err, ErrNotFound) {
 		return ErrNotFound
 	}
-	if err != nil {
+	unread := err != nil
+	if unread {
 		e.cfg.Log.Error("an execution can't be read", "execution", r.id, "error", err)
-		return fmt.Errorf("%w: %w", ErrQuarantined, err)
+		if x == nil {
+			return fmt.Errorf("%w: %w", ErrQuarantined, err)
+		}
 	}
 	if err := e.readPayloads(e.ctx, r.id, x); err != nil {
 		return err
@@ -135,7 +138,7 @@ func (e *Engine) load(r *resident) error {
 	case err != nil:
 		return fmt.Errorf("execution %s: %w", r.id, err)
 	}
-	r.x, r.program, r.held, r.recount = x, program, held, 0
+	r.x, r.program, r.held, r.unread, r.recount = x, program, held, unread, 0
 	return nil
 }
 
@@ -277,78 +280,6 @@ func (e *Engine) settle(s *shard, r *resident, m machine.Message, d machine.Delt
 	r.tell()
 	if r.volatile.Load() && r.x.Head.Status.Ended() && len(r.x.Jobs) == 0 {
 		r.ended()
-	}
-	return nil
-}
-
-// quarantine holds an execution that can't be decided, with its reason, so that
-// it is not tried again and again. Nothing else of it changes. One that is in
-// memory alone fails.
-func (e *Engine) quarantine(s *shard, r *resident, why error) error {
-	var broken *brokenError
-	if !errors.As(why, &broken) {
-		return why
-	}
-	e.metrics.Quarantined.Add(1)
-	e.cfg.Log.Error("an execution is quarantined", "execution", r.x.Start.ExecutionARN(), "reason", broken.what, "stack", string(broken.stack))
-	held := fmt.Errorf("%w: %s", ErrQuarantined, broken.what)
-	if r.x.Head.Status == 0 {
-		return held
-	}
-	r.held = broken.what
-	for id := range r.x.Jobs {
-		k := store.JobKey{ID: r.id, Number: uint32(id)}
-		e.alarms.clear(k)
-		e.dispatcher.abandon(k)
-	}
-	if r.volatile.Load() {
-		name := "States.Runtime"
-		r.x = machine.New(r.x.Start)
-		r.x.Head = machine.Head{Status: machine.Failed, Stop: e.now(), Error: &name, Cause: &broken.what}
-		if r.x.Start.Map != nil {
-			e.tellOfBroken(r.x.Ending(e.cfg.Quotas))
-		}
-		r.tell()
-		r.ended()
-		return held
-	}
-	b := heldBatch(r)
-	e.notice(b, r, e.now())
-	b.Fence = &store.Fence{Shard: s.number, Epoch: r.epoch}
-	if err := e.cfg.Store.Commit(e.ctx, b); err != nil {
-		r.x = nil
-		s.readAgain()
-		return fmt.Errorf("quarantine execution %s: %w", r.id, err)
-	}
-	r.x = nil
-	return held
-}
-
-// Reconsider lets an execution that is quarantined go on as if its node had died:
-// for a program that may know better by now. Its calls are made again, under the
-// same keys, and what can't be decided then is quarantined anew. One that is not
-// quarantined stays as it is; one whose rows can't be read, or whose definition is
-// refused, is ErrQuarantined still.
-func (e *Engine) Reconsider(id store.ID) error {
-	s := e.shardOf(id)
-	if s == nil {
-		return ErrNotFound
-	}
-	r := s.hold(id)
-	defer s.release(r)
-	err := e.awaken(s, r)
-	if !errors.Is(err, ErrQuarantined) || r.x == nil || r.program == nil {
-		return err
-	}
-	b := heldBatch(r)
-	err = e.cfg.Store.Commit(e.ctx, &store.Batch{
-		DropJobs: b.Jobs, DropIndex: []store.IndexKey{b.Index[0].IndexKey}, Fence: &store.Fence{Shard: s.number, Epoch: r.epoch},
-	})
-	r.x = nil
-	s.readAgain()
-	s.look()
-	if err != nil {
-		return fmt.Errorf("reconsider execution %s: %w", id, err)
 	}
 	return nil
 }

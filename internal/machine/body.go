@@ -301,16 +301,21 @@ func (t *turn) goesOnWithout(f *Frame) bool {
 
 // record adds what was called to the step's row.
 func (t *turn) record(f *Frame, result Ref, fl *fault) *Undo {
-	b := f.Body
-	u := t.rewrite(b.Row)
-	call := bodyCall{Operation: b.Operation, Alternative: b.Alternative, Edition: b.Edition, Resource: b.Resource,
-		Started: b.Started, Ended: t.head.Now, Attempts: b.Sends, Unknown: b.Unknown,
-		Request: b.Plan.request, Result: result}
-	if fl != nil {
-		call.Error, call.Cause = fl.Error, fl.Cause
-	}
+	u := t.rewrite(f.Body.Row)
+	call := f.Body.ended(t.head.Now, fl)
+	call.Result = result
 	u.Calls = append(u.Calls, call)
 	return u
+}
+
+// ended is what was called by now.
+func (b *body) ended(at int64, fl *fault) bodyCall {
+	c := bodyCall{Operation: b.Operation, Alternative: b.Alternative, Edition: b.Edition, Resource: b.Resource,
+		Started: b.Started, Ended: at, Attempts: b.Sends, Unknown: b.Unknown, Request: b.Plan.request}
+	if fl != nil {
+		c.Error, c.Cause = fl.Error, fl.Cause
+	}
+	return c
 }
 
 // settleStep ends what a step owed, and goes on with what is next.

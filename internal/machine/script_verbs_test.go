@@ -27,6 +27,8 @@ import (
 //	resolve HOLD VERB [OUTCOME] [JSON or RESOURCE]   compensate   log
 //	resolve sSAGA abandon    grant STATE             grant ENTRY JOB KEY
 //	late JOB OUTPUT          late JOB fail [ERROR [CAUSE]]
+//	quarantined retry, quarantined abandon: what a person decides of an execution
+//	that can't be decided; "… without N" lacks that frame, "… blind" the program
 //
 // Of a map run (the setting "run"): start's INPUT is that of the machine that
 // starts it, and
@@ -77,6 +79,8 @@ func (s *script) look(verb, rest string) (text string, ok bool) {
 		text = s.request(s.job(rest))
 	case "log":
 		text = s.sagaLog()
+	case "quarantined":
+		text = s.tell(s.quarantined(strings.Fields(rest)))
 	case "change":
 		var c *Changes
 		if c, text = s.changes(rest); text == "" {
@@ -249,6 +253,47 @@ func (s *script) runVerb(verb, rest string) []Message {
 		return []Message{{Kind: Updated, Update: s.limits(rest)}}
 	}
 	return nil
+}
+
+// quarantined is what a person decides of the execution where it can't be decided.
+func (s *script) quarantined(words []string) []Event {
+	s.env.Seed[0]++
+	p := s.p
+	for i, word := range words[1:] {
+		switch word {
+		case "without":
+			frame, _ := strconv.Atoi(words[i+2])
+			delete(s.rows, fmt.Sprintf("f%09d", frame))
+			s.x = s.restored()
+		case "blind":
+			p = nil
+		}
+	}
+	s.x.LendLog(s.log())
+	before := snapshot(s.x)
+	r := &Resolution{Verb: Retry, Operator: "alice", Reason: "because it is so"}
+	d := Delta{}
+	if words[0] == "abandon" {
+		r.Verb = Abandon
+		d = s.x.EndQuarantined(s.env, p, r, "an invariant is broken")
+	} else {
+		d = s.x.Reconsidered(s.env, r, "an invariant is broken")
+	}
+	if snapshot(s.x) != before {
+		s.t.Error("the execution was changed")
+	}
+	if d.IsEmpty() {
+		return nil
+	}
+	s.store(d)
+	s.x.Apply(d)
+	for _, ref := range s.x.Needs() {
+		s.x.Payloads[ref] = s.texts[ref]
+	}
+	if back := s.restored(); snapshot(back) != snapshot(s.x) {
+		s.t.Errorf("read back:\n%s\nin memory:\n%s", snapshot(back), snapshot(s.x))
+	}
+	return d.Events
 }
 
 // failure is an error with its cause, as words: what is not there was not given.

@@ -75,7 +75,9 @@ func (s *script) eventLine(e *Event) string {
 		out += " $" + b.Name + "=" + s.ref(b.Value)
 	}
 	if t := e.Saga; t != nil {
-		out += fmt.Sprintf(" saga %d", t.Saga-firstSaga+1)
+		if t.Saga != 0 {
+			out += fmt.Sprintf(" saga %d", t.Ordinal())
+		}
 		if t.Hold != 0 {
 			out += fmt.Sprintf(" hold %d", t.Hold)
 		}

@@ -18,9 +18,6 @@ import (
 	"github.com/backstep/backstep/internal/value"
 )
 
-// quarantinedID is what stands for the number of a hold of which there is none.
-const quarantinedID = string(api.SagaOperationQuarantined)
-
 // shown is how much of a hold is told.
 type shown struct {
 	data bool // request and response, too
@@ -225,15 +222,6 @@ func (how shown) cut(text *string, truncated *bool) *string {
 	return &part
 }
 
-// quarantine is an execution that can't be decided any more, as a hold.
-func (x *sagas) quarantine() api.Hold {
-	return api.Hold{
-		ExecutionArn: x.Start.ExecutionARN(), StateMachineArn: x.Start.MachineARN(), HoldId: quarantinedID,
-		Operation: api.SagaOperationQuarantined, Since: api.Timestamp(x.Head.Now), Cause: optional(x.Quarantined),
-		Owed: []api.SagaStep{}, Verbs: []api.HoldVerb{api.HoldVerbRetry},
-	}
-}
-
 // inbox is what waits for a person, of a machine or of all, by an error or by
 // any. An execution's saga log, which may be long, is let go of once its holds have
 // been seen.
@@ -311,7 +299,7 @@ func (b *inbox) look(ctx context.Context, from *place, most int) (seen int, err 
 		return 0, err
 	}
 	defer done()
-	x, err := b.s.sagasOf(ctx, from.row.ID)
+	x, err := b.s.unsound(ctx, from.row.ID)
 	if errors.Is(err, engine.ErrNotFound) {
 		from.whole = true
 		return 0, nil
@@ -465,9 +453,13 @@ func (s *Service) DescribeHold(ctx context.Context, in *api.DescribeHoldInput) (
 		return nil, err
 	}
 	defer done()
-	x, err := s.named(ctx, in.ExecutionArn)
+	id, err := s.find(ctx, in.ExecutionArn)
 	if err != nil {
 		return nil, err
+	}
+	x, err := s.unsound(ctx, id)
+	if err != nil {
+		return nil, sagaRefusal(in.ExecutionArn, err)
 	}
 	if in.HoldId == quarantinedID && x.Quarantined != "" {
 		return &api.DescribeHoldOutput{Hold: x.quarantine()}, nil

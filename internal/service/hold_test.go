@@ -427,7 +427,7 @@ func TestQuarantinedIsAHold(t *testing.T) {
 		t.Errorf("counted were %v, %v", onHold, err)
 	}
 	bad := list.Holds[1]
-	if bad.HoldId != "quarantined" || bad.Operation != api.SagaOperationQuarantined || *bad.Cause != "a test" || !slices.Equal(bad.Verbs, []api.HoldVerb{api.HoldVerbRetry}) || bad.StateMachineArn != other {
+	if bad.HoldId != "quarantined" || bad.Operation != api.SagaOperationQuarantined || *bad.Cause != "a test" || !slices.Equal(bad.Verbs, []api.HoldVerb{api.HoldVerbRetry, api.HoldVerbAbandon}) || bad.StateMachineArn != other {
 		t.Errorf("held: %+v", bad)
 	}
 	if one, err := h.service.DescribeHold(t.Context(), &api.DescribeHoldInput{ExecutionArn: bad.ExecutionArn, HoldId: "quarantined"}); err != nil || *one.Cause != "a test" {
@@ -445,7 +445,7 @@ func TestQuarantinedIsAHold(t *testing.T) {
 		_, err := h.service.ResolveHold(t.Context(), &api.ResolveHoldInput{ExecutionArn: bad.ExecutionArn, HoldId: ptr("quarantined"), Verb: v, Operator: "me", Reason: "why"})
 		return err
 	}
-	refused(t, verb(api.HoldVerbDone), api.CodeValidation, "only the verb retry")
+	refused(t, verb(api.HoldVerbDone), api.CodeValidation, "only the verbs retry and abandon")
 	_, err = h.service.CompensateExecution(t.Context(), &api.CompensateExecutionInput{ExecutionArn: bad.ExecutionArn})
 	refused(t, err, api.CodeValidation, "quarantined")
 	_, err = h.service.PreviewAbort(t.Context(), &api.PreviewAbortInput{ExecutionArn: bad.ExecutionArn})
@@ -457,6 +457,7 @@ func TestQuarantinedIsAHold(t *testing.T) {
 		t.Errorf("%d are quarantined, %v", quarantined, err)
 	}
 	refused(t, verb(api.HoldVerbRetry), api.CodeHoldDoesNotExist, "quarantined")
+	decided(t, h.service, bad.ExecutionArn, api.HoldVerbRetry)
 	if _, err := h.service.StopExecution(t.Context(), &api.StopExecutionInput{ExecutionArn: bad.ExecutionArn}); err != nil {
 		t.Errorf("it goes on, and is not stopped: %v", err)
 	}
@@ -538,22 +539,5 @@ func TestSagaLogsAtOnce(t *testing.T) {
 	}
 	if n := c.most.Load(); n != 16 {
 		t.Errorf("%d logs were read at once", n)
-	}
-}
-
-// quarantine marks the execution of a machine as the engine does.
-func quarantine(t *testing.T, h *house, machine string) {
-	t.Helper()
-	rows, err := h.store.Index(t.Context(), store.IndexQuery{Tenant: engine.Tenant(account, region), Index: engine.IndexMachine, Value: machine, Limit: 1})
-	if err != nil || len(rows) != 1 {
-		t.Fatal(rows, err)
-	}
-	k := store.IndexKey{Tenant: rows[0].Tenant, Index: engine.IndexQuarantined, Start: rows[0].Start, ID: rows[0].ID}
-	err = h.store.Commit(t.Context(), &store.Batch{
-		Jobs:  []store.Job{{JobKey: store.JobKey{ID: k.ID, Number: 1<<32 - 1}, Due: store.Never, Body: []byte("a test")}},
-		Index: []store.Index{{IndexKey: k, Body: []byte("a test")}},
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -185,30 +186,35 @@ func (s *Service) ResolveHold(ctx context.Context, in *api.ResolveHoldInput) (*a
 		return nil, err
 	}
 	defer done()
-	x, err := s.named(ctx, in.ExecutionArn)
+	id, err := s.find(ctx, in.ExecutionArn)
 	if err != nil {
 		return nil, err
 	}
-	if x.Quarantined != "" && textOf(in.HoldId) == quarantinedID && r.Verb == machine.Retry {
-		err = s.reconsider(x, in)
-	} else if r, err = s.addressed(ctx, x, in, r); err == nil {
-		err = s.settle(ctx, x, r)
+	if textOf(in.HoldId) == quarantinedID && in.SagaId == nil {
+		err = s.release(ctx, id, in, r)
+	} else {
+		err = s.decide(ctx, id, in, r)
 	}
 	if err != nil {
 		return nil, err
 	}
-	_, head, err := s.Engine.Execution(ctx, x.id)
+	_, head, err := s.Engine.Execution(ctx, id)
 	if err != nil {
 		return nil, sagaRefusal(in.ExecutionArn, err)
 	}
 	return &api.ResolveHoldOutput{SagaStatus: api.SagaStatus(head.SagaStatus()), Version: head.LastEvent}, nil
 }
 
-// reconsider lets an execution that is quarantined go on. That is no word to the
-// machine, which knows of no quarantine: who decided so stands in the log.
-func (s *Service) reconsider(x *sagas, in *api.ResolveHoldInput) error {
-	s.Log.Warn("a quarantined execution is tried again", "execution", in.ExecutionArn, "because", x.Quarantined, "operator", in.Operator, "reason", in.Reason)
-	return sagaRefusal(in.ExecutionArn, s.Engine.Reconsider(x.id))
+// decide does what is decided of a hold, or of a saga.
+func (s *Service) decide(ctx context.Context, id store.ID, in *api.ResolveHoldInput, r machine.Resolution) error {
+	x, err := s.sagasOf(ctx, id)
+	if err != nil {
+		return sagaRefusal(in.ExecutionArn, err)
+	}
+	if r, err = s.addressed(ctx, x, in, r); err != nil {
+		return err
+	}
+	return s.settle(ctx, x, r)
 }
 
 // addressed finds what a resolution is about: a hold, or a saga to be abandoned.

@@ -73,10 +73,6 @@ func sagaRefusal(arn string, err error) error {
 	return refuse(err)
 }
 
-func quarantined() *api.Error {
-	return api.Validation("The execution is quarantined: it can not be decided, and only the verb retry of its hold fits")
-}
-
 // live are the frames in which something goes on, or waits. Those that an
 // execution keeps beyond its end are for a redrive.
 func (x *sagas) live() []*machine.Frame {
@@ -400,6 +396,9 @@ func (t *teller) sagaEvent(e *machine.Event, h *api.HistoryEvent) {
 			d.Operation = api.SagaOperation(told.Word)
 		case machine.SagaResolved:
 			d.Verb, d.Operator, d.Reason = api.HoldVerb(told.Word), optional(e.Worker), optional(told.Reason)
+			if d.SagaId == nil { // of an execution that could not be decided
+				d.HoldId, d.Operation = optional(quarantinedID), api.SagaOperationQuarantined
+			}
 		case machine.SagaEnded:
 			d.Status = api.SagaStatus(told.Word)
 		}
