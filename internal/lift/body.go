@@ -36,8 +36,10 @@ func (l *lifting) unfit(p *pair) string {
 		return undo.Name + " runs when all goes well, too: it is no compensation alone"
 	case step.Language != undo.Language:
 		return "it and " + undo.Name + " are written in two query languages; write both in one"
-	case step.Flow != undo.Flow:
-		return undo.Name + " stands in another flow: what it is told of the step can't be followed there"
+	case mapAround(step, undo) != nil:
+		return "it stands in the Map " + mapAround(step, undo).Name + ", and " + undo.Name + " outside: which item that is for can't be followed; undo an item within the Map"
+	case mapAround(undo, step) != nil:
+		return undo.Name + " runs for each item of " + mapAround(undo, step).Name + ", and it itself does not; give it a compensation of its own"
 	case distributed(step):
 		return "it stands in a distributed Map, whose children are sagas of their own: give it its Compensate by hand"
 	case undo.Task.Resource.Pattern != asl.RequestResponse || undo.Task.Resource.Kind == asl.Activity:
@@ -46,6 +48,17 @@ func (l *lifting) unfit(p *pair) string {
 		}
 	}
 	return ""
+}
+
+// mapAround is a Map around a state, but not around another one; nil: there is none.
+func mapAround(s, other *asl.State) *asl.State {
+	common := commonFlow(s, other)
+	for f := s.Flow; f != common; f = f.Owner.Flow {
+		if f.Owner.Type == asl.Map {
+			return f.Owner
+		}
+	}
+	return nil
 }
 
 // distributed reports whether a state stands in the processor of a distributed Map.

@@ -46,20 +46,14 @@ func endsWell(s *asl.State) bool {
 // orient finds what goes forward, and what follows compensations.
 func (l *lifting) orient() {
 	l.findGood()
-	for _, f := range l.flows() {
-		l.usedForward(f)
-	}
-	l.forward, l.after = map[*asl.State]bool{}, map[*asl.State]bool{}
+	l.usedForward()
+	l.forward = map[*asl.State]bool{}
+	l.goForward(l.program.Flow.Start)
 	var from []*asl.State
-	for _, f := range l.flows() {
-		from = append(from, f.Start)
-	}
-	for s := range reach(from, func(s *asl.State) []*asl.State { return slices.DeleteFunc(l.onwards(s), l.leadsBack) }) {
-		l.forward[s] = true
-	}
-	from = nil
-	for undo := range l.undoes {
-		from = append(from, ways(undo)...)
+	for _, s := range l.program.Order {
+		if l.undoing(s) {
+			from = append(from, ways(s)...)
+		}
 	}
 	l.after = reach(from, ways)
 	l.handlers()
@@ -69,16 +63,65 @@ func (l *lifting) orient() {
 	}
 }
 
+// goForward marks what is entered from a state on although nothing goes back, the
+// flows within those states too.
+func (l *lifting) goForward(from *asl.State) {
+	for s := range reach([]*asl.State{from}, func(s *asl.State) []*asl.State { return slices.DeleteFunc(l.onwards(s), l.leadsBack) }) {
+		if !l.forward[s] {
+			l.forward[s] = true
+			for _, f := range within(s) {
+				l.goForward(f.Start)
+			}
+		}
+	}
+}
+
 // leadsBack reports whether a state can't end well by itself.
 func (l *lifting) leadsBack(s *asl.State) bool { return !l.good[s] }
+
+// within are the flows of a state.
+func within(s *asl.State) []*asl.Flow {
+	switch {
+	case s.Parallel != nil:
+		return s.Parallel.Branches
+	case s.Map != nil:
+		return []*asl.Flow{s.Map.Processor}
+	}
+	return nil
+}
+
+// tasks are the Tasks within a state, itself too.
+func tasks(s *asl.State) []*asl.State {
+	if s.Type == asl.Task {
+		return []*asl.State{s}
+	}
+	var all []*asl.State
+	for _, f := range within(s) {
+		for _, inner := range f.States {
+			all = append(all, tasks(inner)...)
+		}
+	}
+	return all
+}
+
+// undoing reports whether a state is a compensation, or does nothing but run some.
+func (l *lifting) undoing(s *asl.State) bool {
+	of := tasks(s)
+	return len(of) > 0 && !slices.ContainsFunc(of, func(s *asl.State) bool { return l.undoes[s] == nil })
+}
+
+// gone reports whether all compensations that a state is, or runs, are converted:
+// nothing is left for it to do.
+func (l *lifting) gone(s *asl.State) bool {
+	of := tasks(s)
+	return len(of) > 0 && !slices.ContainsFunc(of, func(s *asl.State) bool { return !l.undoes[s].active() })
+}
 
 // flows are the machine, and all flows within it.
 func (l *lifting) flows() []*asl.Flow {
 	all := []*asl.Flow{l.program.Flow}
 	for _, s := range l.program.Order {
-		if !slices.Contains(all, s.Flow) {
-			all = append(all, s.Flow)
-		}
+		all = append(all, within(s)...)
 	}
 	return all
 }
@@ -89,8 +132,9 @@ func (l *lifting) findGood() {
 	l.good = map[*asl.State]bool{}
 	for changed := true; changed; {
 		changed = false
-		for _, s := range l.program.Order {
-			if !l.good[s] && l.undoes[s] == nil && (endsWell(s) || slices.ContainsFunc(l.onwards(s), func(to *asl.State) bool { return l.good[to] })) {
+		for i := len(l.program.Order) - 1; i >= 0; i-- {
+			s := l.program.Order[i]
+			if !l.good[s] && !l.undoing(s) && (endsWell(s) || slices.ContainsFunc(l.onwards(s), func(to *asl.State) bool { return l.good[to] })) {
 				l.good[s], changed = true, true
 			}
 		}
@@ -98,22 +142,33 @@ func (l *lifting) findGood() {
 }
 
 // usedForward leaves the compensations that also run when all goes well: without
-// them the flow could not end.
-func (l *lifting) usedForward(f *asl.Flow) {
-	if l.good[f.Start] {
-		return
-	}
-	for s := range reach([]*asl.State{f.Start}, l.onwards) {
-		if p := l.undoes[s]; p != nil {
-			for _, other := range l.pairs {
-				if other.undo == s {
-					other.left = s.Name + " runs when all goes well, too: it is no compensation alone"
+// them a flow could not end.
+func (l *lifting) usedForward() {
+	for _, f := range l.flows() {
+		if l.good[f.Start] || !l.mayRun(f) {
+			continue
+		}
+		for s := range reach([]*asl.State{f.Start}, l.onwards) {
+			for _, undo := range tasks(s) {
+				for _, p := range l.pairs {
+					if p.undo == undo && l.undoing(s) {
+						p.left = undo.Name + " runs when all goes well, too: it is no compensation alone"
+						delete(l.undoes, undo)
+					}
 				}
 			}
-			delete(l.undoes, s)
 		}
+		l.findGood()
 	}
-	l.findGood()
+}
+
+// mayRun reports whether a flow is begun although nothing goes back.
+func (l *lifting) mayRun(f *asl.Flow) bool {
+	if f.Owner == nil {
+		return true
+	}
+	around := f.Owner.Flow
+	return l.good[f.Owner] && l.mayRun(around) && reach([]*asl.State{around.Start}, func(s *asl.State) []*asl.State { return slices.DeleteFunc(l.onwards(s), l.leadsBack) })[f.Owner]
 }
 
 // handlers are states behind Catches that go on, or end well, without a
@@ -128,9 +183,7 @@ func (l *lifting) handlers() {
 			for i := range s.Catch {
 				if to := s.Catch[i].Next; !l.forward[to] && l.good[to] && !l.after[to] {
 					changed = true
-					for at := range reach([]*asl.State{to}, func(s *asl.State) []*asl.State { return slices.DeleteFunc(l.onwards(s), l.leadsBack) }) {
-						l.forward[at] = true
-					}
+					l.goForward(to)
 				}
 			}
 		}
@@ -165,13 +218,46 @@ func reach(from []*asl.State, by func(*asl.State) []*asl.State) map[*asl.State]b
 }
 
 // mayPrecede reports whether a step may have been done when another one is entered,
-// by ways forward.
+// by ways forward. Branches run side by side.
 func (l *lifting) mayPrecede(first, second *asl.State) bool {
-	from := l.onwards(first)
-	return reach(from, func(s *asl.State) []*asl.State {
+	f := commonFlow(first, second)
+	a, b := lifted(first, f), lifted(second, f)
+	if a == b {
+		return first != second
+	}
+	return reach(l.onwards(a), func(s *asl.State) []*asl.State {
 		if !l.forward[s] {
 			return nil
 		}
 		return ways(s)
-	})[second]
+	})[b]
+}
+
+// commonFlow is the innermost flow in which, or beneath which, two states stand.
+func commonFlow(a, b *asl.State) *asl.Flow {
+	around := map[*asl.Flow]bool{}
+	for f := a.Flow; f != nil; f = outer(f) {
+		around[f] = true
+	}
+	f := b.Flow
+	for !around[f] {
+		f = outer(f)
+	}
+	return f
+}
+
+// outer is the flow around a flow; nil: it is the machine.
+func outer(f *asl.Flow) *asl.Flow {
+	if f.Owner == nil {
+		return nil
+	}
+	return f.Owner.Flow
+}
+
+// lifted is the state of a flow that is, or has within it, another one.
+func lifted(s *asl.State, f *asl.Flow) *asl.State {
+	for s.Flow != f {
+		s = s.Flow.Owner
+	}
+	return s
 }

@@ -44,25 +44,25 @@ type rest struct {
 func (l *lifting) restOf(to *asl.State) rest {
 	var r rest
 	seen := reach([]*asl.State{to}, func(s *asl.State) []*asl.State {
-		if l.undoes[s].active() {
+		if l.gone(s) {
 			return nexts(s)
 		}
 		return ways(s)
 	})
 	for _, s := range l.program.Order {
-		switch p := l.undoes[s]; {
-		case !seen[s]:
-		case p.active():
-			r.undone = append(r.undone, p)
-			r.ends = r.ends || s.Next == nil
-		case p != nil:
-			r.byHand = append(r.byHand, s)
-			r.ends = r.ends || endsWell(s)
-		default:
-			if s.Type == asl.Task || s.Type == asl.Parallel || s.Type == asl.Map {
-				r.work = append(r.work, s)
+		if !seen[s] {
+			continue
+		}
+		r.ends = r.ends || endsWell(s)
+		for _, undo := range tasks(s) {
+			if p := l.undoes[undo]; p.active() {
+				r.undone = append(r.undone, p)
+			} else if p != nil {
+				r.byHand = append(r.byHand, undo)
 			}
-			r.ends = r.ends || endsWell(s)
+		}
+		if !l.undoing(s) && len(tasks(s)) > 0 {
+			r.work = append(r.work, s)
 		}
 	}
 	return r
@@ -91,8 +91,15 @@ func (l *lifting) holdBack() bool {
 	}
 	for _, p := range l.pairs {
 		for _, other := range l.pairs {
-			if other.left != "" && other.undo.Flow == p.undo.Flow && l.forward[other.step] && other.step != p.step && l.mayPrecede(other.step, p.step) {
+			if other.left != "" && l.forward[other.step] && other.step != p.step && l.mayPrecede(other.step, p.step) {
 				leave(p, "%s comes before it and stays wired by hand; it would be undone before %s", other.step.Name, p.step.Name)
+			}
+		}
+	}
+	for _, p := range l.pairs {
+		for f := p.undo.Flow; f.Owner != nil && !l.forward[f.Owner]; f = f.Owner.Flow {
+			if !l.gone(f.Owner) {
+				leave(p, "%s, which runs %s, does more than undo; let its branches hold compensations alone", f.Owner.Name, p.undo.Name)
 			}
 		}
 	}
@@ -103,6 +110,10 @@ func (l *lifting) holdBack() bool {
 				leave(p, "%s runs before %s on a way back, and is no compensation; let it run behind the compensations", w.Name, p.undo.Name)
 			}
 			switch {
+			case t.from.Flow.Owner != nil && r.ends:
+				leave(p, "within %s a way back ends well once it is undone, and %s goes on; let it end with a Fail", t.from.Flow.Owner.Name, t.from.Flow.Owner.Name)
+			case t.from.Flow.Owner != nil && p.readsError && l.stays(t):
+				leave(p, "%s reads the error, and %s sees the one that its way back ends by", p.undo.Name, t.from.Flow.Owner.Name)
 			case len(r.byHand) == 0:
 			case r.ends || len(r.work) > 0:
 				leave(p, "%s, which stays wired by hand, shares a way back with it that does more than fail in the end", r.byHand[0].Name)
@@ -116,9 +127,7 @@ func (l *lifting) holdBack() bool {
 		for _, f := range l.flows() {
 			if why := l.findTail(f); why != "" {
 				for _, p := range l.pairs {
-					if p.step.Flow == f {
-						leave(p, "%s", why)
-					}
+					leave(p, "%s", why)
 				}
 			}
 		}
@@ -129,7 +138,7 @@ func (l *lifting) holdBack() bool {
 // workBefore is a state that does something else before a compensation runs.
 func (l *lifting) workBefore(p *pair, r rest) *asl.State {
 	for _, w := range r.work {
-		if reach(ways(w), ways)[p.undo] {
+		if w.Flow == commonFlow(w, p.undo) && reach(ways(w), ways)[lifted(p.undo, w.Flow)] {
 			return w
 		}
 	}
@@ -139,7 +148,7 @@ func (l *lifting) workBefore(p *pair, r rest) *asl.State {
 // past is the state that comes next once the converted compensations are gone; nil
 // is the end.
 func (l *lifting) past(s *asl.State) *asl.State {
-	for seen := map[*asl.State]bool{}; s != nil && l.undoes[s].active(); s = s.Next {
+	for seen := map[*asl.State]bool{}; s != nil && l.gone(s); s = s.Next {
 		if seen[s] {
 			return nil
 		}

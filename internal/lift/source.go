@@ -45,6 +45,7 @@ const (
 	variable
 	failure // the error by which the saga goes back: Error and Cause
 	context
+	outside // what a Parallel around the step was entered with
 )
 
 // step leads from a value into it. The text of one that is neither a name nor a

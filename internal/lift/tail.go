@@ -77,7 +77,7 @@ func (l *lifting) divide(x *tail) string {
 	var inner []string
 	ends := false
 	for _, s := range l.program.Flow.States {
-		if x.apart[s] || l.undoes[s] != nil || !l.forward[s] {
+		if x.apart[s] || l.undoing(s) || !l.forward[s] {
 			continue
 		}
 		inner = append(inner, s.Name)

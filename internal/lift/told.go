@@ -155,7 +155,7 @@ func (l *lifting) tellGone() {
 	for _, f := range l.flows() {
 		entered := l.entered(f)
 		for _, s := range f.States {
-			if !entered[s] && !l.undoes[s].active() {
+			if !entered[s] && !l.undoes[s].active() && (f.Owner == nil || l.forward[f.Owner]) {
 				gone = append(gone, s.Name)
 			}
 		}

@@ -195,10 +195,30 @@ func (l *lifting) catchers(s *asl.State, raw value.Value) value.Value {
 }
 
 // stays reports whether a way back is followed as before: it has compensations that
-// are not converted, or work where nothing is owed.
+// are not converted, or work where nothing is owed. In a branch or item it stays
+// where it ends well, or where somebody around looks at the error it ends by.
 func (l *lifting) stays(t turn) bool {
 	r := l.restOf(t.to)
-	return len(r.byHand) > 0 || len(r.work) > 0 && (l.tail == nil || t.from.Flow.Owner != nil)
+	if t.from.Flow.Owner == nil {
+		return len(r.byHand) > 0 || len(r.work) > 0 && l.tail == nil
+	}
+	return len(r.byHand)+len(r.work) > 0 || r.ends || l.watched(t.from)
+}
+
+// watched reports whether a state around another one tries again, or catches to go
+// on, by the name of an error.
+func (l *lifting) watched(s *asl.State) bool {
+	for owner := s.Flow.Owner; owner != nil; owner = owner.Flow.Owner {
+		for i := range owner.Catch {
+			if !l.goesBack(owner, i) || l.stays(turn{owner, i, owner.Catch[i].Next}) {
+				return true
+			}
+		}
+		if len(owner.Retry) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // raise is a catcher that ends its flow by the very error that it takes.
