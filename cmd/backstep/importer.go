@@ -14,7 +14,7 @@ import (
 
 // importSaga lets the command line write a saga that is wired by hand in the
 // extension.
-func importSaga(in cli.ProofInput) (*cli.Imported, error) {
+func importSaga(in cli.ProofInput, ignoreAnswers []string) (*cli.Imported, error) {
 	program, at, err := read(in.Definition)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,14 @@ func importSaga(in cli.ProofInput) (*cli.Imported, error) {
 			out.Proposed = append(out.Proposed, c.State+" undoes "+strings.Join(c.Steps, " and "))
 		}
 	}
-	i, err := lift.Import(definition, program, liftOptions(side))
+	o := liftOptions(side)
+	for _, name := range ignoreAnswers {
+		if program.States[name] == nil {
+			return nil, fmt.Errorf("--ignore-answers: the definition has no state %q", name)
+		}
+	}
+	o.IgnoreAnswers = ignoreAnswers
+	i, err := lift.Import(definition, program, o)
 	if err != nil {
 		out.Refused, out.Before = err.Error(), nil
 		return out, nil

@@ -11,10 +11,11 @@ import (
 
 // Import writes a saga that is wired by hand in the extension.
 type Import struct {
-	File    string `arg:"" help:"A definition in JSON or YAML; - is standard input."`
-	Output  string `short:"o" help:"The file to write, with what is left of the sidecar beside it; by itself the definition is printed." placeholder:"FILE"`
-	Force   bool   `help:"Replace files that are there."`
-	Sidecar string `help:"The sidecar that names the pairs, instead of NAME.saga.json beside the definition." placeholder:"FILE"`
+	File    string   `arg:"" help:"A definition in JSON or YAML; - is standard input."`
+	Output  string   `short:"o" help:"The file to write, with what is left of the sidecar beside it; by itself the definition is printed." placeholder:"FILE"`
+	Force   bool     `help:"Replace files that are there."`
+	Ignore  []string `name:"ignore-answers" help:"States whose answer does not matter to the compensations of others." placeholder:"STATE"`
+	Sidecar string   `help:"The sidecar that names the pairs, instead of NAME.saga.json beside the definition." placeholder:"FILE"`
 }
 
 // Help is the long help of import.
@@ -22,7 +23,8 @@ func (Import) Help() string {
 	return `The reverse of export: a saga whose compensations are states behind Catch edges
 becomes one of the extension. Each compensation whose data can be followed back to
 what its step was given and answered becomes that step's Compensate, and the way
-back falls away. What is not certain stays as it is. Standard error tells what was
+back falls away. What is not certain stays as it is, such as a compensation that
+reads what another state answers: --ignore-answers says that this does not matter. Standard error tells what was
 changed, what was left and why, and what verify finds before and after.
 
 The pairs come from the sidecar, NAME.saga.json; without one they are proposed by
@@ -62,7 +64,7 @@ type ImportNotice struct {
 
 // Importer writes a saga in the extension. Its error is of a definition or sidecar
 // that can't be used.
-type Importer func(in ProofInput) (*Imported, error)
+type Importer func(in ProofInput, ignoreAnswers []string) (*Imported, error)
 
 // Run imports.
 func (v *Import) Run(s *session) error {
@@ -70,7 +72,7 @@ func (v *Import) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	i, err := s.Import(in)
+	i, err := s.Import(in, v.Ignore)
 	if err != nil {
 		return &UsageError{fmt.Errorf("%s: %w", v.File, err)}
 	}

@@ -154,7 +154,7 @@ func (b *bodyWriter) leave(why string) {
 func (b *bodyWriter) tells(s *source) bool {
 	why := s.doubt()
 	if why != "" {
-		b.leave("it reads " + why + "; let what it needs come from the step's input or result on every way, and import again")
+		b.leave("it reads " + why + "; let what it needs come from the step's input or result on every way, or say whose answers do not matter, and import again")
 	}
 	return why == ""
 }

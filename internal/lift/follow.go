@@ -252,7 +252,11 @@ func (l *lifting) follow(step *asl.State, from []way) map[*asl.State]view {
 			continue
 		}
 		known[w.to] = v
-		waiting = append(waiting, l.onward(w.to, v, lose("what "+w.to.Name+" answers"))...)
+		if l.silent[w.to] && w.to.Choice == nil {
+			waiting = append(waiting, way{w.to.Next, v})
+		} else {
+			waiting = append(waiting, l.onward(w.to, v, lose("what "+w.to.Name+" answers"))...)
+		}
 		waiting = append(waiting, l.failing(w.to, v)...)
 	}
 	return known
@@ -339,7 +343,12 @@ func (l *lifting) endOf(step *asl.State, ahead []way) *source {
 	for _, w := range ahead {
 		meets(w)
 	}
-	for s, v := range l.follow(step, ahead) {
+	known := l.follow(step, ahead)
+	for _, s := range l.program.Order {
+		v, ok := known[s]
+		if !ok {
+			continue
+		}
 		if s.Type == asl.Succeed {
 			meets(way{nil, l.passed(s, v, l.texts[s.Name])})
 		}

@@ -34,6 +34,11 @@ type Options struct {
 	Pivot       []string
 	KnownFailed []Names
 	Refusals    []Refusal
+
+	// IgnoreAnswers are states whose answer does not matter to the compensations of
+	// others, by the word of a person: to them they count as if they left all data
+	// alone.
+	IgnoreAnswers []string
 }
 
 // Pair is a compensation and the steps that it undoes.
@@ -110,6 +115,7 @@ type lifting struct {
 	pivots    []*asl.State
 	refused   map[[2]*asl.State]bool // edges of Choices by which an answer said no
 	refuses   map[string]string      // steps → the Choices that read a no of theirs
+	silent    map[*asl.State]bool    // states whose answer does not matter to others
 	pairs     []*pair
 	undoes    map[*asl.State]*pair // by the compensation
 	steps     map[*asl.State]*pair // by the step
@@ -139,7 +145,7 @@ func (p *pair) active() bool { return p != nil && p.left == "" }
 // newLifting is an import that has not begun.
 func newLifting(d *asl.Definition, p *asl.Program, o Options) *lifting {
 	l := &lifting{program: p, texts: map[string]value.Value{}, variables: map[string]bool{}, taken: map[string]bool{}, known: map[string][]string{},
-		refused: map[[2]*asl.State]bool{}, refuses: map[string]string{}, undoes: map[*asl.State]*pair{}, steps: map[*asl.State]*pair{}}
+		refused: map[[2]*asl.State]bool{}, refuses: map[string]string{}, silent: map[*asl.State]bool{}, undoes: map[*asl.State]*pair{}, steps: map[*asl.State]*pair{}}
 	l.index(d.Value())
 	for _, s := range p.Order {
 		l.taken[s.Name] = true
@@ -164,6 +170,9 @@ func newLifting(d *asl.Definition, p *asl.Program, o Options) *lifting {
 	for _, r := range o.Refusals {
 		l.refused[[2]*asl.State{p.States[r.Choice], p.States[r.Next]}] = true
 		l.refuses[r.Step] = r.Choice
+	}
+	for _, name := range o.IgnoreAnswers {
+		l.silent[p.States[name]] = true
 	}
 	l.pairUp(o.Compensates)
 	l.orient()

@@ -32,7 +32,7 @@ func note(all []Notice, s *asl.State, format string, args ...any) []Notice {
 // tell tells what the import changes, in the order of the text.
 func (l *lifting) tell() {
 	if l.tail == nil {
-		l.change(nil, `The whole machine is a saga: "Saga": {}`)
+		l.change(nil, `The whole machine is a saga: whatever fails in it, what was done is undone ("Saga": {})`)
 	} else {
 		l.tail.name = l.name("Saga")
 		l.change(nil, "What is undone stands in a state of its own, %s, whose Catch leads to %s once everything is undone, whatever failed", l.tail.name, l.tail.entry.Name)
@@ -48,6 +48,10 @@ func (l *lifting) tell() {
 			}
 		}
 		l.tellKept(s)
+		l.tellLast(s)
+		if l.silent[s] {
+			l.change(s, "What it answers is not handed on to the compensations of others, as you have said")
+		}
 		switch {
 		case !slices.Contains(l.pivots, s):
 		case l.steps[s].active():
@@ -136,6 +140,28 @@ func (l *lifting) tellKept(s *asl.State) {
 		l.change(s, "When a part of it fails, what the others did is undone")
 	case stays && l.steps[s].active():
 		l.change(s, "Where its Catch goes on, and nobody knows whether it was done, it is undone first, and not later")
+	}
+}
+
+// tellLast tells of a Task that no step comes after: its failure undoes them now.
+func (l *lifting) tellLast(s *asl.State) {
+	if s.Type != asl.Task || !l.forward[s] || l.steps[s].active() || l.tail != nil && l.tail.apart[s] {
+		return
+	}
+	for i := range s.Catch {
+		if slices.Contains(s.Catch[i].ErrorEquals, "States.ALL") {
+			return // it led back, or goes on as before
+		}
+	}
+	before := false
+	for _, p := range l.pairs {
+		before = before || p.active() && l.mayPrecede(p.step, s)
+		if l.mayPrecede(s, p.step) {
+			return
+		}
+	}
+	if before && !slices.ContainsFunc(l.pivots, func(pivot *asl.State) bool { return pivot == s || l.mayPrecede(pivot, s) }) {
+		l.change(s, "Whatever it fails by, all that was done is undone now; where that is not meant let it catch States.ALL and go on, or name the last step as Pivot in the sidecar")
 	}
 }
 
