@@ -118,8 +118,8 @@ type SagaStep struct {
 }
 
 // SagaLogEntry is a row of the saga log: what became of a step's work, of its undo, of its Confirm, each over all its tries. An undo that has
-// alternatives has a row for each that was tried. Input is what the work's state was given, or the request of the other calls. A row whose call is
-// under way has no EndDate.
+// alternatives has a row for each that was tried. Input is what the work's state was given, or the request of the other calls. IdempotencyKey is
+// the one under which it was sent last: another one once a person has edited the request. A row whose call is under way has no EndDate.
 type SagaLogEntry struct {
 	SagaId         string         `json:"sagaId,omitzero"`
 	StepId         string         `json:"stepId"`

@@ -15,7 +15,7 @@ const (
 	frameFormat  = 4
 	jobFormat    = 3
 	eventsFormat = 2
-	undoFormat   = 1
+	undoFormat   = 2
 
 	withoutMap     = 1 // the format of a start that has nothing to do with a map run
 	untestedMap    = 2 // … and of one that has, unless it runs a test case
@@ -27,6 +27,7 @@ const (
 	sagalessJob    = 2 // … and of one that is no call of a body, nor anything that only a saga has
 	sagalessFrame  = 3 // … and of one in no saga
 	sagalessEvents = 1 // the format of events none of which only a saga has
+	uneditedUndo   = 1 // the format of a row of the saga log whose step was sent under its first key
 	plainFrame     = 2 // the format of a frame whose step no service has taken as a job, whose items are from nowhere in particular, and that has lost none
 )
 

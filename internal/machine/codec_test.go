@@ -52,7 +52,7 @@ var (
 		Operation: Compensate, Alternative: 13, Edition: 14, Resource: "s", Landing: true,
 	}
 	fullUndo = Undo{
-		Number: 1, Kind: undoSaga, Prev: 2, State: "s", Saga: 3, Outcome: StepUnknown, Settled: NotOwed, Started: 4, Ended: -5, Attempts: 6, Tries: 20,
+		Number: 1, Kind: undoSaga, Prev: 2, State: "s", Saga: 3, Outcome: StepUnknown, Settled: NotOwed, Started: 4, Ended: -5, Attempts: 6, Tries: 20, Edition: 24,
 		Error: textPointer("e"), Cause: textPointer(""), Asked: true, EnteredEvent: 7, Input: 8, Request: 19, Result: 9, Variables: []binding{{"a", 10}},
 		Heads: []uint32{11, 12}, AtOnce: 13, Lock: 23, Status: SagaAbandoned, Committed: true,
 		Calls: []bodyCall{{Operation: Confirm, Alternative: 21, Edition: 22, Resource: "r", Started: 14, Ended: 15, Attempts: 16, Unknown: true, Request: 17, Result: 18,
@@ -96,6 +96,8 @@ func records() []record {
 	sagalessFrame, sagalessJob, sagalessHead := sagaless()
 	unfoundHead, foundHead := fullHead, sagalessHead
 	unfoundHead.Search, unfoundHead.Definition, foundHead.Search = nil, [32]byte{}, fullHead.Search
+	uneditedUndo := fullUndo
+	uneditedUndo.Edition = 0
 	ordinaryFrame, ordinaryJob := sagalessFrame, sagalessJob
 	ordinaryFrame.Submissions, ordinaryJob.Answer, ordinaryJob.Earlier, ordinaryJob.Invocation = 0, 0, 0, 0
 	return []record{
@@ -104,6 +106,7 @@ func records() []record {
 		frame(fullFrame), frame(sagalessFrame), frame(ordinaryFrame),
 		{"undo", appendUndo(nil, &fullUndo), func(b []byte) (any, error) { return decodeUndo(b) }, &fullUndo},
 		{"events", appendEvents(nil, fullEvents), func(b []byte) (any, error) { return decodeEvents(b) }, fullEvents},
+		{"undo", appendUndo(nil, &uneditedUndo), func(b []byte) (any, error) { return decodeUndo(b) }, &uneditedUndo},
 	}
 }
 

@@ -21,6 +21,9 @@ func (b *body) Key(id ID) string {
 	return id.Step(b.Row) + keyOf(b.Operation, b.Alternative, b.Edition)
 }
 
+// Key is the idempotency key of the row's step as it was sent last.
+func (u *Undo) Key(id ID) string { return id.Step(u.Number) + keyOf(Forward, 0, u.Edition) }
+
 // Request is what the body sends, 0 where that could not be evaluated.
 func (b *body) Request() Ref { return b.Plan.request }
 

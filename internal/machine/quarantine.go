@@ -114,7 +114,7 @@ func (t *turn) standsStill(f *Frame, open map[uint32]bool, fl *fault) {
 	case f.Phase == Working || f.Phase == Retrying || f.Phase == Joining:
 		u := &Undo{
 			Number: f.Entry, State: f.State, Saga: saga, Outcome: StepFailed, Started: f.Entered, Ended: t.head.Now, EnteredEvent: f.EnteredEvent,
-			Input: f.Input, Request: f.Asked, Attempts: f.Sends, Tries: f.try(), Error: fl.Error, Cause: fl.Cause,
+			Input: f.Input, Request: f.Asked, Attempts: f.Sends, Tries: f.try(), Edition: f.Edition, Error: fl.Error, Cause: fl.Cause,
 		}
 		if f.Unknown || t.sent(f) {
 			u.Outcome = StepUnknown

@@ -252,6 +252,9 @@ func (s *script) sagaLog() string {
 			fmt.Fprintf(&b, "%d group %s of %v", u.Number, u.State, u.Heads)
 		default:
 			fmt.Fprintf(&b, "%d %s %s attempts %d", u.Number, u.State, u.Outcome, u.Attempts)
+			if u.Edition != 0 {
+				fmt.Fprintf(&b, " as %s", u.Key(s.x.Start.ID))
+			}
 			if u.Lock != 0 {
 				fmt.Fprintf(&b, " locks %s", s.ref(u.Lock))
 			}

@@ -26,6 +26,7 @@ type Undo struct {
 	Ended    int64  // UTC ms, 0 of a saga that is open
 	Attempts uint32 // sends
 	Tries    uint32 // the number of the last attempt, over redrives
+	Edition  uint32 // of a step: how often a person had given another request when it was sent last
 	Error    *string
 	Cause    *string
 
@@ -240,6 +241,7 @@ func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
 	}
 	u.Outcome, u.Request, u.Result, u.Ended = o, f.Asked, result, t.head.Now
 	u.Attempts, u.Tries = f.Sends, f.try()
+	u.Edition = f.Edition
 	switch onTop := f.Undo == f.Entry; {
 	case onTop && o == StepFailed:
 		f.Undo = u.Prev
@@ -253,17 +255,18 @@ func (t *turn) note(f *Frame, s *asl.State, o Outcome, result Ref, fl *fault) {
 }
 
 // noteAgain notes what was sent of a step that had succeeded before, and a result
-// where there was none yet: its answer was too large.
+// where there was none yet, as its answer was too large, or where a person has sent
+// another request.
 func (t *turn) noteAgain(f *Frame, result Ref) {
 	u := t.entry(f.Entry)
 	if f.Sends == u.Attempts && (result == 0 || u.Result != 0) {
 		return
 	}
 	u = t.rewrite(f.Entry)
-	u.Request, u.Attempts, u.Tries = f.Asked, f.Sends, f.try()
-	if u.Result == 0 {
+	if result != 0 && (u.Result == 0 || u.Edition != f.Edition) {
 		u.Result = result
 	}
+	u.Request, u.Attempts, u.Tries, u.Edition = f.Asked, f.Sends, f.try(), f.Edition
 }
 
 // named are the variables of those names that the frame can see.

@@ -4,7 +4,11 @@ import "encoding/binary"
 
 // appendUndo adds a row of the saga log as a record to b.
 func appendUndo(b []byte, u *Undo) []byte {
-	b = append(b, undoFormat, byte(u.Kind), byte(u.Outcome), byte(u.Settled), byte(u.Status))
+	format := byte(undoFormat)
+	if u.Edition == 0 {
+		format = uneditedUndo
+	}
+	b = append(b, format, byte(u.Kind), byte(u.Outcome), byte(u.Settled), byte(u.Status))
 	for _, n := range [...]uint64{uint64(u.Number), uint64(u.Prev), uint64(u.Saga), uint64(u.Attempts), uint64(u.Tries), uint64(u.EnteredEvent),
 		uint64(u.Input), uint64(u.Request), uint64(u.Result), uint64(u.AtOnce), uint64(u.Lock)} {
 		b = binary.AppendUvarint(b, n)
@@ -37,13 +41,16 @@ func appendUndo(b []byte, u *Undo) []byte {
 		b = appendMaybe(b, c.Error)
 		b = appendMaybe(b, c.Cause)
 	}
-	return b
+	if format == uneditedUndo {
+		return b
+	}
+	return binary.AppendUvarint(b, uint64(u.Edition))
 }
 
 // decodeUndo reads what appendUndo wrote.
 func decodeUndo(b []byte) (*Undo, error) {
 	r := reader{b: b}
-	r.begin("undo", undoFormat)
+	format := r.begin("undo", undoFormat)
 	u := &Undo{
 		Kind: undoKind(r.upTo(uint8(undoSaga))), Outcome: Outcome(r.upTo(uint8(StepUnknown))),
 		Settled: Settled(r.upTo(uint8(NotOwed))), Status: SagaStatus(r.upTo(uint8(SagaAbandoned))),
@@ -60,6 +67,9 @@ func decodeUndo(b []byte) (*Undo, error) {
 			Operation: Operation(r.upTo(uint8(Ask))), Alternative: r.number(), Edition: r.uint32(), Resource: r.text(), Started: r.int64(), Ended: r.int64(), Attempts: r.uint32(),
 			Unknown: r.flag(), Request: Ref(r.uint32()), Result: Ref(r.uint32()), Error: r.maybe(), Cause: r.maybe(),
 		})
+	}
+	if format > uneditedUndo {
+		u.Edition = r.uint32()
 	}
 	return u, r.end()
 }

@@ -164,11 +164,36 @@ func holdVerbs(t *testing.T, h *house, svc api.Service) {
 		if step := map[string]string{"edit": "other", "alternate": "refund"}[c.name]; step != "" && h.steps.key(step) != s.Log[2].StepId+":compensate~2" {
 			t.Errorf("%s: the key is %s", c.name, h.steps.key(step))
 		}
+		if i := slices.IndexFunc(s.Log, func(r api.SagaLogEntry) bool { return r.StateName == "Pay" }); c.name == "edited forward" &&
+			(h.steps.key("cash") != s.Log[i].StepId+"~2" || *s.Log[i].IdempotencyKey != h.steps.key("cash")) {
+			t.Errorf("the key is %s, and the log tells %s", h.steps.key("cash"), *s.Log[i].IdempotencyKey)
+		}
 		if c.name == "done forward" && *end.Output != `{"paid":"cash"}` {
 			t.Errorf("the output is %s", *end.Output)
 		}
 	}
 	backed(t, h, svc)
+}
+
+// A step that a person has sent again, and that is under way, is told with the key
+// under which it was sent.
+func TestTheKeyThatWasSentLast(t *testing.T) {
+	h := newHouse(t)
+	svc := h.service
+	x := start(t, svc, create(t, svc, "M", `{"Saga":{},"StartAt":"Pay","States":{"Pay":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke.waitForTaskToken",
+		"Parameters":{"FunctionName":"f","Payload":{"step":"pay"}},"OnUnknown":"Hold","TimeoutSeconds":1,"Compensate":`+once("refund")+`,"End":true}}}`), "x", `{}`)
+	<-h.tokens
+	s := standing(t, svc, x, api.SagaStatusOnHold)
+	first := *s.Log[0].IdempotencyKey
+	in := api.ResolveHoldInput{ExecutionArn: x, HoldId: ptr("1"), Verb: api.HoldVerbEdit, Request: ptr(`{"FunctionName":"f","Payload":{"step":"cash"}}`), Operator: "me", Reason: "why"}
+	if _, err := svc.ResolveHold(t.Context(), &in); err != nil {
+		t.Fatal(err)
+	}
+	<-h.tokens
+	s = standing(t, svc, x, api.SagaStatusStarted)
+	if key := h.steps.key("cash"); first+"~2" != key || *s.Log[0].IdempotencyKey != key || s.Log[0].Attempts != 2 || len(s.Log) != 1 {
+		t.Errorf("after %s %s was sent, and the log tells %+v", first, key, s.Log)
+	}
 }
 
 // backed gives a step up that can't go forward: it is held again, because nobody

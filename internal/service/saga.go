@@ -151,11 +151,21 @@ type logRow struct {
 // in which they came.
 func (x *sagas) rows() []logRow {
 	var rows []logRow
+	sent := map[uint32]*machine.Frame{} // the steps that may have been sent again since their rows were written
+	for _, f := range x.live() {
+		if f.Outcome != 0 && f.Recovery == nil {
+			sent[f.Entry] = f
+		}
+	}
 	for _, u := range x.Log {
 		if !u.IsStep() {
 			continue
 		}
-		rows = append(rows, x.workRow(u))
+		r := x.workRow(u)
+		if f := sent[u.Number]; f != nil {
+			r.Attempts, r.IdempotencyKey = int32(f.Sends), optional(f.Key(machine.ID(x.id)))
+		}
+		rows = append(rows, r)
 		for i := range u.Calls {
 			rows = append(rows, x.callRow(u, i))
 		}
@@ -193,7 +203,7 @@ func (x *sagas) row(number uint32, state string, ordinal uint32, op machine.Oper
 func (x *sagas) workRow(u *machine.Undo) logRow {
 	r := x.row(u.Number, u.State, u.Ordinal(), machine.Forward, u.Started)
 	r.Status, r.EndDate, r.Attempts = api.SagaStepStatus(u.Outcome.String()), timestamp(u.Ended), int32(u.Attempts)
-	r.Error, r.Cause, r.IdempotencyKey = u.Error, u.Cause, optional(r.StepId)
+	r.Error, r.Cause, r.IdempotencyKey = u.Error, u.Cause, optional(u.Key(machine.ID(x.id)))
 	r.input, r.result = u.Input, u.Result
 	return r
 }
