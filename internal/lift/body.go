@@ -1,6 +1,8 @@
 package lift
 
 import (
+	"strings"
+
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -154,7 +156,10 @@ func (b *bodyWriter) leave(why string) {
 func (b *bodyWriter) tells(s *source) bool {
 	why := s.doubt()
 	if why != "" {
-		b.leave("it reads " + why + "; let what it needs come from the step's input or result on every way, or say whose answers do not matter, and import again")
+		if !strings.Contains(why, ";") {
+			why += "; let what it needs come from the step's input or result on every way, or say whose answers do not matter, and import again"
+		}
+		b.leave("it reads " + why)
 	}
 	return why == ""
 }

@@ -31,8 +31,10 @@ func (r *reading) contextAt(steps []step) *source {
 		return lose("the context object as a whole")
 	}
 	switch steps[0].name {
-	case "Execution", "StateMachine", "Map":
+	case "Execution", "StateMachine":
 		return at(context, steps...)
+	case "Map":
+		return lose("what the context object tells of the Map's item, which no undo sees; put it into the step's input")
 	case "Task":
 		if r.own {
 			return at(context, steps...)

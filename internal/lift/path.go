@@ -312,24 +312,45 @@ func call(function string, of []*source) (string, bool) {
 // together is a call that puts an object together. What lies below must be the
 // whole of what stands there: a place that may be missing is none.
 func together(s *source) (string, bool) {
-	format, args := `\{`, ""
-	for i, m := range s.members {
-		text, ok := argument(m.of)
-		if !ok || strings.ContainsAny(m.name, `\'{}"`) || m.of.kind == object && m.of.base != nil {
-			return "", false
-		}
-		if i > 0 {
-			format += ","
-		}
-		format += `"` + m.name + `":{}`
-		args += ", States.JsonToString(" + text + ")"
-	}
-	over := "States.StringToJson(States.Format('" + format + `\}'` + args + "))"
+	format, args, ok := pattern(s)
+	over := "States.StringToJson(States.Format('" + format + "'" + args + "))"
 	switch {
+	case !ok:
+		return "", false
 	case s.base == nil:
 		return over, true
 	case s.base.kind != place || s.base.root == variable && len(s.base.steps) > 0:
 		return "", false
 	}
 	return "States.JsonMerge(" + pathTo(s.base) + ", " + over + ", false)", true
+}
+
+// pattern is the text of an object's members for States.Format, and the arguments
+// that go into it.
+func pattern(s *source) (format, args string, ok bool) {
+	for i, m := range s.members {
+		if i > 0 {
+			format += ","
+		}
+		format += `"` + m.name + `":`
+		of := m.of
+		if of.kind == constant && of.constant.Kind() == value.Object {
+			of = spread(of)
+		}
+		if of.kind == object && of.base == nil {
+			inner, more, ok := pattern(of)
+			if !ok {
+				return "", "", false
+			}
+			format, args = format+inner, args+more
+			continue
+		}
+		text, ok := argument(of)
+		if !ok || strings.ContainsAny(m.name, `\'{}"`) || of.kind == object {
+			return "", "", false
+		}
+		format += "{}"
+		args += ", States.JsonToString(" + text + ")"
+	}
+	return `\{` + format + `\}`, args, true
 }
