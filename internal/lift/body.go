@@ -1,6 +1,7 @@
 package lift
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -34,8 +35,10 @@ func (l *lifting) unfit(p *pair) string {
 	switch {
 	case !l.forward[step]:
 		return "it is only entered on the way back itself"
-	case l.forward[undo]:
-		return undo.Name + " runs when all goes well, too: it is no compensation alone"
+	case slices.ContainsFunc(l.pivots, func(pivot *asl.State) bool {
+		return pivot.Flow.Owner == nil && l.steps[pivot] == nil && l.mayPrecede(pivot, step)
+	}):
+		return "it comes behind the pivot, where nothing is undone: name another pivot, or none"
 	case step.Language != undo.Language:
 		return "it and " + undo.Name + " are written in two query languages; write both in one"
 	case mapAround(step, undo) != nil:

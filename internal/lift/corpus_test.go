@@ -2,6 +2,7 @@ package lift_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -128,4 +129,58 @@ func proven(t *testing.T, p *asl.Program, s *prove.Sidecar) *prove.Report {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// TestAnyPairs imports the published definitions with pairs drawn by chance: whatever
+// is said to undo what, the import ends, and what it writes is valid.
+func TestAnyPairs(t *testing.T) {
+	files, err := filepath.Glob(shared(t, "corpus/real") + "/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	imported, converted := 0, 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, _ := asl.Parse(text)
+		if d == nil {
+			continue
+		}
+		p, err := asl.Compile(d, asl.Rules{Distributed: true, Foreign: true, Serves: asl.OnAWS})
+		if err != nil || p.HasSagas() {
+			continue
+		}
+		var tasks []string
+		for _, s := range p.Order {
+			if s.Type == asl.Task {
+				tasks = append(tasks, s.Name)
+			}
+		}
+		c := rand.New(rand.NewPCG(uint64(len(text)), 66))
+		for range 20 {
+			c.Shuffle(len(tasks), func(i, j int) { tasks[i], tasks[j] = tasks[j], tasks[i] })
+			o := lift.Options{}
+			for i := 0; i+1 < len(tasks) && i < 2*(1+c.IntN(3)); i += 2 {
+				o.Compensates = append(o.Compensates, lift.Pair{State: tasks[i], Steps: []string{tasks[i+1]}})
+			}
+			if c.IntN(2) == 0 {
+				o.IgnoreAnswers = tasks
+			}
+			i, err := lift.Import(d, p, o)
+			if err != nil {
+				continue
+			}
+			imported++
+			if i.Definition != "" {
+				converted++
+				compiled(t, i.Definition)
+			}
+		}
+	}
+	t.Logf("%d imported, %d with a pair that was converted", imported, converted)
+	if converted < 100 {
+		t.Error("too little was converted")
+	}
 }

@@ -12,8 +12,9 @@
 // nothing: that is what package prove is for.
 //
 // Read lift.go (the face), graph.go (what goes forward, and what back), source.go
-// (what a value is made of), path.go and query.go (the same of expressions, and
-// how they are written), follow.go (data on its way through states), body.go (a
+// (what a value is made of), path.go and query.go (the same of expressions),
+// payload.go (JSONPath written again), follow.go (data on its way through states), branch.go
+// (the same out of branches and into them), body.go (a
 // compensation becomes a Compensate), settle.go (which ones), tail.go (what the
 // way back does beside undoing), write.go (the definition), told.go (what changed).
 package lift

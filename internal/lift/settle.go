@@ -106,7 +106,9 @@ func (l *lifting) holdBack() bool {
 	for _, t := range l.turns() {
 		r := l.restOf(t.to)
 		for _, p := range r.undone {
-			if w := l.workBefore(p, r); w != nil {
+			if w := l.workBefore(p, r); w != nil && l.forward[w] {
+				leave(p, "a way back leads forward again, to %s; let a Saga state with a Retry try it anew", w.Name)
+			} else if w != nil {
 				leave(p, "%s runs before %s on a way back, and is no compensation; let it run behind the compensations", w.Name, p.undo.Name)
 			}
 			switch {

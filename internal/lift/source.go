@@ -82,11 +82,18 @@ func variableOf(name string) *source     { return &source{kind: place, root: var
 func named(name string) step             { return step{name: name} }
 func objectOf(members ...member) *source { return &source{kind: object, members: members} }
 func listOf(items []*source) *source     { return &source{kind: list, items: items} }
-func missing(name string) *source        { return lose(name + " is not there") }
 func (s *source) isLost() bool           { return s.kind == lost }
 func sameSource(a, b *source) bool       { return a.key() == b.key() }
 func formulaOf(l asl.Language, parts ...part) *source {
 	return &source{kind: formula, language: l, parts: parts}
+}
+
+// missing is what a step leads to where there is nothing.
+func missing(t step) *source {
+	if t.kind == byNumber {
+		return lose("an item that is not there")
+	}
+	return lose("a member " + t.name + " that is not there")
 }
 
 // errorOutput is the error by which the saga goes back, as a catcher has it.
@@ -104,7 +111,7 @@ func (s *source) within(t step) *source {
 		case t.kind == byNumber && s.constant.Kind() == value.Array && t.number < s.constant.Len():
 			return always(s.constant.At(t.number))
 		}
-		return missing(t.name)
+		return missing(t)
 	case place:
 		if n := len(s.steps); n > 0 && s.steps[n-1].kind == asWritten {
 			return lose("a path of many values")
@@ -122,7 +129,7 @@ func (s *source) within(t step) *source {
 			}
 		}
 		if s.base == nil {
-			return missing(t.name)
+			return missing(t)
 		}
 		return s.base.within(t)
 	case list:

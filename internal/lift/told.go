@@ -32,7 +32,7 @@ func note(all []Notice, s *asl.State, format string, args ...any) []Notice {
 // tell tells what the import changes, in the order of the text.
 func (l *lifting) tell() {
 	if l.tail == nil {
-		l.change(nil, `The whole machine is a saga: whatever fails in it, what was done is undone ("Saga": {})`)
+		l.change(nil, `The whole machine is a saga: whatever fails in it or stops it, what was done is undone ("Saga": {})`)
 	} else {
 		l.tail.name = l.name("Saga")
 		l.change(nil, "What is undone stands in a state of its own, %s, whose Catch leads to %s once everything is undone, whatever failed", l.tail.name, l.tail.entry.Name)
@@ -59,7 +59,7 @@ func (l *lifting) tell() {
 		case s.Flow.Owner != nil:
 			l.leave(s, "no pivot may stand beneath %s; put it behind", s.Flow.Owner.Name)
 		default:
-			l.change(s, "It is the pivot: once it is done, the saga only goes forward")
+			l.change(s, "It is the pivot: once it is done, the saga only goes forward, and what comes after it is tried until it succeeds")
 		}
 	}
 	l.tellGone()
@@ -98,11 +98,11 @@ func (l *lifting) tellTurn(t turn) {
 	if len(before) > 0 {
 		l.change(t.from, "That way left %s done, which is undone now", listed(before))
 	}
-	if l.tail != nil {
-		return
-	}
 	for s := range l.inOrder(t.to) {
-		switch {
+		switch decided := l.decides(s); {
+		case len(decided) > 0:
+			l.change(s, "It decided whether to run %s; the saga knows itself what was done, and undoes that", listed(decided))
+		case l.tail != nil:
 		case s.Type == asl.Fail:
 			if t.catch >= 0 {
 				l.change(nil, "The execution fails by the error of what failed, no more by that of %s", s.Name)
@@ -111,6 +111,25 @@ func (l *lifting) tellTurn(t turn) {
 			l.change(nil, "The execution is FAILED then; it hid the failure before, and ended well at %s", s.Name)
 		}
 	}
+}
+
+// decides are the compensations whose run a Choice of a way back decided, and which
+// are converted.
+func (l *lifting) decides(s *asl.State) []string {
+	var all []string
+	if s.Type == asl.Choice && !l.forward[s] {
+		for _, to := range nexts(s) {
+			for _, undo := range tasks(to) {
+				if l.undoes[undo].active() && !slices.Contains(all, undo.Name) {
+					all = append(all, undo.Name)
+				}
+			}
+		}
+	}
+	if len(all) == 1 && !slices.ContainsFunc(nexts(s), func(to *asl.State) bool { return to.Name != all[0] }) {
+		return nil // there was nothing to decide
+	}
+	return all
 }
 
 // inOrder are the states of a way back, in the order of the text.

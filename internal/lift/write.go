@@ -3,6 +3,7 @@ package lift
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -274,14 +275,15 @@ func (l *lifting) add(f *asl.Flow, wanted string, text value.Value) string {
 	return name
 }
 
-// name is a name that no state has yet.
+// name is a name that no state has yet, the one asked for if it is free.
 func (l *lifting) name(wanted string) string {
-	cut := []rune(wanted)
-	name := string(cut[:min(len(cut), asl.MaxNameLength)])
-	for l.taken[name] {
-		name = string(cut[:min(len(cut), asl.MaxNameLength-2)]) + " 2"
-		wanted += " 2"
-		cut = []rune(wanted)
+	cut := func(n int) string {
+		r := []rune(wanted)
+		return string(r[:min(len(r), n)])
+	}
+	name := cut(asl.MaxNameLength)
+	for i := 2; l.taken[name]; i++ {
+		name = fmt.Sprintf("%s %d", cut(asl.MaxNameLength-5), i)
 	}
 	l.taken[name] = true
 	return name
