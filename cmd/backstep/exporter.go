@@ -38,6 +38,12 @@ func sidecar(s *lower.Sidecar) *prove.Sidecar {
 	for _, c := range s.Compensates {
 		p.Compensates = append(p.Compensates, prove.Compensation{State: c.State, Steps: c.Steps})
 	}
+	for _, f := range s.Settles {
+		p.Settles = append(p.Settles, prove.Settling(f))
+	}
+	for _, t := range s.Tells {
+		p.Tells = append(p.Tells, prove.Telling(t))
+	}
 	for _, k := range s.KnownFailed {
 		if p.KnownFailed == nil {
 			p.KnownFailed = map[string][]string{}

@@ -47,7 +47,7 @@ func sweepSaga(ctx context.Context, in cli.SweepInput) (*cli.Swept, error) {
 	if err = errors.Join(unread, err); err != nil {
 		return nil, err
 	}
-	told := &cli.Swept{Worlds: r.Worlds, Paths: r.Paths, Points: r.Points, Reached: r.Reached, Unmet: r.Unmet, Pairs: r.Pairs, Proposed: r.Proposed, Cut: r.Cut}
+	told := &cli.Swept{Worlds: r.Worlds, Paths: r.Paths, Points: r.Points, Reached: r.Reached, Unmet: r.Unmet, Pairs: r.Pairs, Proposed: r.Proposed, ByData: r.ByData, Cut: r.Cut}
 	told.Findings, told.Accepted = toldSwept(r.Findings), toldSwept(r.Accepted)
 	return told, nil
 }

@@ -70,6 +70,7 @@ type Swept struct {
 	Unmet    []string       `json:"neverCalled,omitempty"`
 	Pairs    []string       `json:"pairs,omitempty"`
 	Proposed bool           `json:"proposed,omitempty"` // the pairs, by names
+	ByData   []string       `json:"byData,omitempty"`   // Choices that can't be swept without data
 	Cut      bool           `json:"cut,omitempty"`      // the budget was spent before the end
 	Findings []SweepFinding `json:"findings"`
 	Accepted []SweepFinding `json:"accepted,omitempty"` // that the sidecar takes on
@@ -342,6 +343,9 @@ func (v *Sweep) tell(s *session, r *swept) {
 	}
 	if r.Proposed && len(r.Pairs) > 0 {
 		fmt.Fprintf(s.Stdout, "  not confirmed: %s, by their names (verify --propose)\n", strings.Join(r.Pairs, "; "))
+	}
+	if len(r.ByData) > 0 {
+		fmt.Fprintf(s.Stdout, "  decided by data: %s; sweep it with --input, or what is found of items may be no fault of theirs\n", strings.Join(r.ByData, ", "))
 	}
 	if r.Cut {
 		fmt.Fprintf(s.Stdout, "  cut off: %s were not enough for all\n", v.Budget)

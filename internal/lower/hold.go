@@ -49,6 +49,7 @@ func (b *block) askForward(s *asl.State, n needs, caught, done string) string {
 	hold, decided, again := b.name("Hold "+s.Name), b.name(fmt.Sprintf("What Was Decided about %s?", s.Name)), b.name(fmt.Sprintf("Try %s Again", s.Name))
 	verbs := []string{"retry", "done"}
 	rules := []value.Value{object("Condition", query(b.said("done", "SUCCEEDED")), "Next", done), object("Condition", query(b.said("done", "FAILED")), "Next", caught)}
+	b.settled(decided, s, done, caught)
 	if b.alone {
 		verbs = append(verbs, "back")
 		rules = append(rules, object("Condition", query(b.said("back", "")), "Next", b.goBack(s, n)))

@@ -130,11 +130,22 @@ func (j *block) branches(s *asl.State, raw value.Value) {
 	work, well, outputs := j.name(s.Name+" Itself"), j.name(fmt.Sprintf("Did %s Go Well?", s.Name)), j.name(s.Name+" Went Well")
 	failed, each := j.name(s.Name+" Failed"), j.name("Output of "+s.Name)
 	j.start = work
+	var strands []*block
 	out := j.withFlows(s, without(raw, afterwards...), raw, func() *block {
 		n := j.block(j, nil, nil)
 		n.role = strand
+		strands = append(strands, n)
 		return n
 	})
+	told := Telling{Choice: well, Next: outputs}
+	for _, n := range strands {
+		if n.recovers {
+			told.States = append(told.States, n.recovery)
+		}
+	}
+	if len(told.States) > 0 {
+		j.side.Tells = append(j.side.Tells, told)
+	}
 	out.Set("Next", value.NewString(well))
 	j.add(work, out)
 	undo := failed

@@ -53,6 +53,8 @@ type Sidecar struct {
 	NoEffect    []string
 	KnownFailed []Names
 	Decides     []string // Choices that begin the way back
+	Settles     []Settling
+	Tells       []Telling
 	Accepted    []Acceptance
 }
 
@@ -66,6 +68,19 @@ type Pair struct {
 type Names struct {
 	State  string
 	Errors []string
+}
+
+// Settling says that a step was done where the Choice goes to Next, or was not.
+type Settling struct {
+	Choice, Next, Step string
+	Done               bool
+}
+
+// Telling says that a Choice goes to Next unless one of the states was entered
+// before it.
+type Telling struct {
+	Choice, Next string
+	States       []string
 }
 
 // Acceptance is a rule that plain ASL can't keep, and why.
@@ -225,7 +240,8 @@ func (l *lowering) admit() {
 func (l *lowering) admitRun(s *asl.State) {
 	const stays = "plain ASL can't undo an execution that has ended"
 	l.warn("SAGA019", s, "an item that fails is undone by itself; what the items did that went well stays when the Map, or what comes after it, fails")
-	for _, rule := range []string{"SAGA001", "SAGA014", "SAGA019"} {
+	l.accept("SAGA001", "", "error", stays)
+	for _, rule := range []string{"SAGA014", "SAGA019"} {
 		l.accept(rule, s.Name, "", stays)
 	}
 }

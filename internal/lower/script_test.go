@@ -94,6 +94,12 @@ func exported(t *testing.T, text, hold string) string {
 	for _, k := range e.Sidecar.KnownFailed {
 		fmt.Fprintf(&b, "known failed %s %s\n", k.State, k.Errors)
 	}
+	for _, x := range e.Sidecar.Settles {
+		fmt.Fprintf(&b, "%s goes to %s: %s done: %v\n", x.Choice, x.Next, x.Step, x.Done)
+	}
+	for _, x := range e.Sidecar.Tells {
+		fmt.Fprintf(&b, "%s goes to %s unless told by %s\n", x.Choice, x.Next, strings.Join(x.States, ", "))
+	}
 	for _, a := range e.Sidecar.Accepted {
 		fmt.Fprintf(&b, "accepted %s %s %s: %s\n", a.Rule, a.State, a.Severity, a.Because)
 	}

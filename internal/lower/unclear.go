@@ -195,8 +195,16 @@ func (b *block) askQuery(s *asl.State, done, failed, unknown string) string {
 	out.Set("Next", value.NewString(told))
 	b.add(name, out)
 	b.side.NoEffect = append(b.side.NoEffect, name)
+	b.settled(told, s, done, failed)
 	outcome := "$" + b.result + ".Outcome = "
 	b.add(told, b.made(asl.Choice, "", "Choices", list(object("Condition", query(outcome+"'SUCCEEDED'"), "Next", done),
 		object("Condition", query(outcome+"'FAILED'"), "Next", failed)), "Default", unknown))
 	return name
+}
+
+// settled notes for the sidecar that a Choice knows what became of a step.
+func (b *block) settled(choice string, s *asl.State, done, failed string) {
+	if b.records(s) {
+		b.side.Settles = append(b.side.Settles, Settling{choice, done, s.Name, true}, Settling{choice, failed, s.Name, false})
+	}
 }

@@ -51,6 +51,9 @@ func flowsOf(s *asl.State) []*asl.Flow {
 // wayBack writes how a scope undoes what it owes and fails.
 func (b *block) wayBack() {
 	failed := b.name("Saga Aborted")
+	if len(b.after) > 0 {
+		b.accept("SAGA010", failed, "", "behind the pivot only an expression of the export's own could fail, and none can")
+	}
 	b.dispatch(b.owings, len(b.saves) > 0, b.recovery, failed)
 	b.abort(failed)
 }

@@ -20,6 +20,7 @@ type fact struct {
 	isStep  bool // a step of a pair, or a Task with an effect that no state undoes
 	isUndo  bool // a compensation
 	isPivot bool
+	tells   bool // a Choice hears of it
 }
 
 // learn notes what is known of every state.

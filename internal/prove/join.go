@@ -276,9 +276,9 @@ func (k *walker) comesTo(s *asl.State, m mark) []result {
 	}
 	switch s.Type {
 	case asl.Parallel:
-		return append(all, k.parallel(s, m)...)
+		return k.hearing(append(all, k.parallel(s, m)...), s, m)
 	case asl.Map:
-		return append(all, k.mapping(s, m)...)
+		return k.hearing(append(all, k.mapping(s, m)...), s, m)
 	}
 	w := k.flow(s.Saga.Flow, m|entryMark(s.Saga))
 	for i := range w.ends {
@@ -339,6 +339,53 @@ func (k *walker) parallel(s *asl.State, m mark) []result {
 		all = append(all, k.beside(r, anywhere, m, bySibling, 0)...)
 	}
 	return all
+}
+
+// hearing adds, to what a Parallel or Map may come to that ends well, that a branch or
+// item without the tracked step tells of something.
+func (k *walker) hearing(all []result, s *asl.State, m mark) []result {
+	if len(k.p.hears) == 0 {
+		return all
+	}
+	tracked := -1
+	if s.Type == asl.Parallel {
+		tracked = k.branch(s)
+	}
+	must, others := false, []part(nil)
+	for i, f := range flowsOf(s) {
+		if i == tracked {
+			continue
+		}
+		w := k.p.generic.flow(f, m.flags())
+		silent := false
+		for e := range w.ends {
+			switch end := &w.ends[e]; {
+			case !end.ok:
+			case end.mark&heard != 0:
+				others = append(others, part{w: w, at: -int32(e) - 1, item: 2})
+			default:
+				silent = true
+			}
+		}
+		must = must || !silent && s.Type == asl.Parallel
+	}
+	var more []result
+	for i := range all {
+		r := &all[i]
+		if !r.ok || len(others) == 0 || r.mark&heard != 0 {
+			continue
+		}
+		loud := *r
+		loud.mark |= heard
+		if s.Type == asl.Parallel {
+			others[0].item = 0
+		}
+		loud.inside = &inside{parts: append(slices.Clone(r.inside.parts), others[0])}
+		if more = append(more, loud); must {
+			*r = loud
+		}
+	}
+	return append(all, more...)
 }
 
 // branch is the branch of a Parallel that holds the tracked step, or else its

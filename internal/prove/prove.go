@@ -108,6 +108,8 @@ type prover struct {
 	nestedBy     func(string) *asl.Program
 	facts        map[*asl.State]*fact
 	refusals     map[refusal]*asl.State
+	settles      map[refusal][]Settling
+	hears        map[*asl.State]*asl.State // Choice → where it goes unless it was told
 	graphs       map[*asl.Flow]*graph
 	faults       map[fault]*fault
 	pairs        []*track // of plain ASL
@@ -158,7 +160,7 @@ func Prove(in Input) (*Report, error) {
 func newProver(in Input) *prover {
 	p := &prover{
 		program: in.Program, side: in.Sidecar, nestedBy: in.Nested, most: cmp.Or(in.Edges, DefaultEdges),
-		refusals: map[refusal]*asl.State{}, graphs: map[*asl.Flow]*graph{}, faults: map[fault]*fault{}, found: map[findingKey]int{}, trusted: map[*asl.State]bool{}, needed: map[*asl.State]bool{},
+		refusals: map[refusal]*asl.State{}, settles: map[refusal][]Settling{}, hears: map[*asl.State]*asl.State{}, graphs: map[*asl.Flow]*graph{}, faults: map[fault]*fault{}, found: map[findingKey]int{}, trusted: map[*asl.State]bool{}, needed: map[*asl.State]bool{},
 		report: &Report{States: len(in.Program.Order)},
 	}
 	if p.side == nil {

@@ -16,7 +16,8 @@ func TestSidecarIsRefused(t *testing.T) {
 		"A": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:a", "Next": "C"},
 		"C": {"Type": "Choice", "Choices": [{"Variable": "$.x", "IsPresent": true, "Next": "U"}], "Default": "P"},
 		"U": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:u", "End": true},
-		"P": {"Type": "Parallel", "Branches": [{"StartAt": "B", "States": {"B": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:b", "End": true}}}], "End": true}}}`)
+		"P": {"Type": "Parallel", "Branches": [{"StartAt": "B", "States": {"B": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:b", "End": true}}},
+			{"StartAt": "D", "States": {"D": {"Type": "Pass", "End": true}}}], "End": true}}}`)
 	for _, c := range []struct{ sidecar, want string }{
 		{``, "a value should stand"},
 		{`{"Compensates": {"U": "A"}`, "should stand here"},
@@ -39,6 +40,14 @@ func TestSidecarIsRefused(t *testing.T) {
 		{`{"Compensates": {"U": "U"}}`, `Compensates: "U" can't undo itself`},
 		{`{"Compensates": {"U": "A", "A": "B"}}`, `Compensates: "A" is a step and undoes another one, too`},
 		{`{"Pivot": "B"}`, `Pivot: "B" stands beneath "P", whose other branches or items may still go back; put the pivot after it`},
+		{`{"Tells": [{"Choice": "C", "States": ["A"]}]}`, "Tells[0]: Choice, Next and States are required"},
+		{`{"Tells": [{"Choice": "C", "Next": "B", "States": "D"}]}`, `Tells: "C" is no Choice that leads to "B"`},
+		{`{"Tells": [{"Choice": "C", "Next": "U", "States": ["X"]}]}`, `Tells: the definition has no state "X"`},
+		{`{"Tells": [{"Choice": "C", "Next": "U", "States": ["D"], "Why": 1}]}`, `Tells[0] has no member "Why"`},
+		{`{"Settles": [{"Choice": "C", "Next": "U", "Step": "A"}]}`, "Settles[0]: Outcome is required"},
+		{`{"Settles": [{"Choice": "C", "Next": "U", "Step": "A", "Outcome": "UNKNOWN"}]}`, `Settles[0]: Outcome is "SUCCEEDED" or "FAILED"`},
+		{`{"Settles": [{"Choice": "C", "Next": "B", "Step": "A", "Outcome": "FAILED"}]}`, `Settles: "C" is no Choice that leads to "B"`},
+		{`{"Settles": [{"Choice": "C", "Next": "U", "Step": "C", "Outcome": "FAILED"}]}`, `Settles: "C" is a Choice, not a Task`},
 		{`{"Pivot": "X"}`, `Pivot: the definition has no state "X"`},
 		{`{"Irrevocable": ["C"]}`, `Irrevocable: "C" is a Choice, not a Task`},
 		{`{"Compensates": {"U": "A"}, "NoEffect": ["U"]}`, `NoEffect: "U" undoes a step, and so has an effect`},
@@ -79,6 +88,14 @@ func TestSidecarTextIsRead(t *testing.T) {
   },
   "Refusals": [
     {"Choice":"Free?","Next":"Sorry","Step":"Hold"}
+  ],
+  "Settles": [
+    {"Choice":"Free?","Next":"Sorry","Step":"Hold","Outcome":"FAILED"},
+    {"Choice":"Free?","Next":"Good","Step":"Hold","Outcome":"SUCCEEDED"}
+  ],
+  "Tells": [
+    {"Choice":"Well?","Next":"Good","States":["Told","Told 2"]},
+    {"Choice":"Done?","Next":"Good","States":"Told"}
   ],
   "Nested": {
     "arn:aws:states:us-east-1:123456789012:stateMachine:Child": "child.asl.json"

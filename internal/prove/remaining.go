@@ -38,6 +38,16 @@ func (s *Sidecar) Remaining(p *asl.Program) *Sidecar {
 			rest.Refusals = append(rest.Refusals, f)
 		}
 	}
+	for _, f := range s.Settles {
+		if there(f.Choice, f.Next, f.Step) && slices.Contains(choices(p.States[f.Choice]), p.States[f.Next]) {
+			rest.Settles = append(rest.Settles, f)
+		}
+	}
+	for _, t := range s.Tells {
+		if there(append(t.States, t.Choice, t.Next)...) && slices.Contains(choices(p.States[t.Choice]), p.States[t.Next]) {
+			rest.Tells = append(rest.Tells, t)
+		}
+	}
 	for _, a := range s.Accepted {
 		if a.State == "" || there(a.State) {
 			rest.Accepted = append(rest.Accepted, a)
@@ -62,5 +72,5 @@ func only(names []string, is func(...string) bool) []string {
 
 // says counts what a sidecar says, beside its comment.
 func (s *Sidecar) says() int {
-	return len(s.Compensates) + len(s.Pivot) + len(s.Irrevocable) + len(s.NoEffect) + len(s.KnownFailed) + len(s.Refusals) + len(s.Decides) + len(s.Nested) + len(s.Accepted)
+	return len(s.Compensates) + len(s.Pivot) + len(s.Irrevocable) + len(s.NoEffect) + len(s.KnownFailed) + len(s.Refusals) + len(s.Decides) + len(s.Settles) + len(s.Tells) + len(s.Nested) + len(s.Accepted)
 }

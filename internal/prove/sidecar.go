@@ -22,6 +22,8 @@ type Sidecar struct {
 	KnownFailed map[string][]string // Task → names of errors that mean that it had no effect
 	Refusals    []Refusal           // plain ASL: answers that say no
 	Decides     []string            // Choices that begin the way back, and let a compensation run whenever its step may have been done
+	Settles     []Settling          // Choices that hear what became of a step
+	Tells       []Telling           // Choices that hear from branches and items whether one of them failed
 	Nested      map[string]string   // ARN or name of a nested state machine → its file
 	Accepted    []Acceptance        // findings that somebody takes on
 }
@@ -35,6 +37,20 @@ type Compensation struct {
 // Refusal says that a step answered well, and that its answer was no: where the
 // Choice goes to Next, the step had no effect.
 type Refusal struct{ Choice, Next, Step string }
+
+// Settling says that it is known what a step did, where the Choice goes to Next:
+// that it was done, or that it was not.
+type Settling struct {
+	Choice, Next, Step string
+	Done               bool // Outcome is SUCCEEDED, not FAILED
+}
+
+// Telling says that a Choice knows what has happened before it: it goes to Next if
+// none of the states was entered since it was last made, and elsewhere if one was.
+type Telling struct {
+	Choice, Next string
+	States       []string
+}
 
 // Acceptance takes the findings of a rule on, those of one state alone where it
 // names one, and of one severity where it says so.
@@ -108,6 +124,10 @@ func (r *reader) sidecar(v value.Value) *Sidecar {
 			s.Refusals = r.refusals(m)
 		case "Decides":
 			s.Decides = r.texts(m, name)
+		case "Settles":
+			s.Settles = r.settles(m)
+		case "Tells":
+			s.Tells = r.tells(m)
 		case "Nested":
 			s.Nested = map[string]string{}
 			r.each(m, name, func(arn string, m value.Value) { s.Nested[arn] = r.text(m, name+"."+arn) })
@@ -127,6 +147,45 @@ func (r *reader) refusals(v value.Value) []Refusal {
 		f := Refusal{}
 		r.fields(item, at, map[string]*string{"Choice": &f.Choice, "Next": &f.Next, "Step": &f.Step}, nil)
 		all = append(all, f)
+	})
+	return all
+}
+
+func (r *reader) settles(v value.Value) []Settling {
+	var all []Settling
+	r.list(v, "Settles", func(at string, item value.Value) {
+		f, outcome := Settling{}, ""
+		r.fields(item, at, map[string]*string{"Choice": &f.Choice, "Next": &f.Next, "Step": &f.Step, "Outcome": &outcome}, nil)
+		if r.err == nil && outcome != "SUCCEEDED" && outcome != "FAILED" {
+			r.fail("%s: Outcome is \"SUCCEEDED\" or \"FAILED\"", at)
+		}
+		f.Done = outcome == "SUCCEEDED"
+		all = append(all, f)
+	})
+	return all
+}
+
+func (r *reader) tells(v value.Value) []Telling {
+	var all []Telling
+	r.list(v, "Tells", func(at string, item value.Value) {
+		t := Telling{}
+		r.object(item, at, func(name string, m value.Value) bool {
+			switch name {
+			case "Choice":
+				t.Choice = r.text(m, at+".Choice")
+			case "Next":
+				t.Next = r.text(m, at+".Next")
+			case "States":
+				t.States = r.oneOrMore(m, at+".States")
+			default:
+				return false
+			}
+			return true
+		})
+		if t.Choice == "" || t.Next == "" || len(t.States) == 0 {
+			r.fail("%s: Choice, Next and States are required", at)
+		}
+		all = append(all, t)
 	})
 	return all
 }
@@ -164,7 +223,7 @@ func (r *reader) fields(v value.Value, at string, required, optional map[string]
 		*field = r.text(m, at+"."+name)
 		return true
 	})
-	for _, name := range []string{"Choice", "Next", "Step", "Rule", "Because"} {
+	for _, name := range []string{"Choice", "Next", "Step", "Outcome", "Rule", "Because"} {
 		if field := required[name]; field != nil && *field == "" {
 			r.fail("%s: %s is required", at, name)
 		}
@@ -263,6 +322,24 @@ func (s *Sidecar) Text() string {
 			all = append(all, object("Choice", f.Choice, "Next", f.Next, "Step", f.Step))
 		}
 		add("Refusals", value.NewArray(all))
+	}
+	if len(s.Settles) > 0 {
+		var all []value.Value
+		for _, f := range s.Settles {
+			all = append(all, object("Choice", f.Choice, "Next", f.Next, "Step", f.Step, "Outcome", map[bool]string{true: "SUCCEEDED", false: "FAILED"}[f.Done]))
+		}
+		add("Settles", value.NewArray(all))
+	}
+	if len(s.Tells) > 0 {
+		var all []value.Value
+		for _, t := range s.Tells {
+			b := value.NewBuilder(3)
+			b.Set("Choice", value.NewString(t.Choice))
+			b.Set("Next", value.NewString(t.Next))
+			b.Set("States", oneOrMore(t.States))
+			all = append(all, b.Object())
+		}
+		add("Tells", value.NewArray(all))
 	}
 	if len(s.Nested) > 0 {
 		nested := value.NewBuilder(len(s.Nested))
@@ -385,6 +462,16 @@ func (s *Sidecar) check(p *asl.Program) error {
 			c.fail("Decides: %q is a %s, not a Choice", name, state.Type)
 		}
 	}
+	for _, f := range s.Settles {
+		c.leads(f.Choice, f.Next, "Settles")
+		c.task(f.Step, "Settles")
+	}
+	for _, t := range s.Tells {
+		c.leads(t.Choice, t.Next, "Tells")
+		for _, name := range t.States {
+			c.state(name, "Tells")
+		}
+	}
 	for _, a := range s.Accepted {
 		if a.State != "" {
 			c.state(a.State, "Accepted")
@@ -438,17 +525,23 @@ func (c *sidecarCheck) pivot(name string) {
 		return
 	}
 	for f := s.Flow; f.Owner != nil; f = f.Owner.Flow {
+		if o := f.Owner; o.Type == asl.Parallel && len(o.Parallel.Branches) == 1 {
+			continue
+		}
 		c.fail("Pivot: %q stands beneath %q, whose other branches or items may still go back; put the pivot after it", name, f.Owner.Name)
 	}
 }
 
 func (c *sidecarCheck) refusal(f Refusal) {
-	choice, next, _ := c.state(f.Choice, "Refusals"), c.state(f.Next, "Refusals"), c.task(f.Step, "Refusals")
-	if choice == nil || next == nil {
-		return
-	}
-	if choice.Type != asl.Choice || !slices.Contains(choices(choice), next) {
-		c.fail("Refusals: %q is no Choice that leads to %q", f.Choice, f.Next)
+	c.leads(f.Choice, f.Next, "Refusals")
+	c.task(f.Step, "Refusals")
+}
+
+// leads checks that a Choice leads to a state.
+func (c *sidecarCheck) leads(choice, next, at string) {
+	from, to := c.state(choice, at), c.state(next, at)
+	if from != nil && to != nil && (from.Type != asl.Choice || !slices.Contains(choices(from), to)) {
+		c.fail("%s: %q is no Choice that leads to %q", at, choice, next)
 	}
 }
 

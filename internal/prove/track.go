@@ -82,6 +82,16 @@ func (p *prover) plan() {
 	for _, f := range p.side.Refusals {
 		p.refusals[refusal{p.program.States[f.Choice], p.program.States[f.Next]}] = p.program.States[f.Step]
 	}
+	for _, f := range p.side.Settles {
+		edge := refusal{p.program.States[f.Choice], p.program.States[f.Next]}
+		p.settles[edge] = append(p.settles[edge], f)
+	}
+	for _, t := range p.side.Tells {
+		p.hears[p.program.States[t.Choice]] = p.program.States[t.Next]
+		for _, name := range t.States {
+			p.facts[p.program.States[name]].tells = true
+		}
+	}
 	forward := p.reachable([]*asl.State{p.program.Flow.Start}, p.forwards)
 	for s := range forward {
 		p.facts[s].forward = true

@@ -50,7 +50,7 @@ func (p *prover) neverBegunBy(t *track, undo *asl.State) {
 	without := func(s *asl.State, _ *exit) bool { return s != step }
 	before := g.reach(without, p.at(flow.Start))
 	after := g.reach(func(*asl.State, *exit) bool { return true }, p.at(step))
-	back := func(s *asl.State, e *exit) bool { return e.hop.turn == onward && s != step && !p.guards(s, undo) }
+	back := func(s *asl.State, e *exit) bool { return e.hop.turn == onward && s != step && !p.guards(s, goal) }
 	var failures []arc
 	var from []*asl.State
 	var begins []int32
@@ -87,7 +87,7 @@ func (p *prover) neverBegunBy(t *track, undo *asl.State) {
 }
 
 // guards reports whether a state is a Choice that decides whether a compensation
-// runs.
+// runs, or what it stands within.
 func (p *prover) guards(s, undo *asl.State) bool {
 	return s.Type == asl.Choice && !p.facts[s].forward &&
 		slices.ContainsFunc(choices(s), func(next *asl.State) bool { return p.passed(next) == undo })

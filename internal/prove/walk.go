@@ -22,11 +22,12 @@ type mark uint8
 
 const (
 	statusBits mark = 0b000_0111
-	bySibling  mark = 0b000_1000 // the step is in a branch that a sibling's failure ended
-	byItem     mark = 0b001_0000 // the step is in an item of a Map that another item's failure ended
-	rollback   mark = 0b010_0000 // a compensation has run that runs after failures alone
-	past       mark = 0b100_0000 // the pivot is done
-	marks           = 128
+	bySibling  mark = 0b000_1000  // the step is in a branch that a sibling's failure ended
+	byItem     mark = 0b001_0000  // the step is in an item of a Map that another item's failure ended
+	rollback   mark = 0b010_0000  // a compensation has run that runs after failures alone
+	past       mark = 0b100_0000  // the pivot is done
+	heard      mark = 0b1000_0000 // a state was entered of which a Choice will hear
+	marks           = 256
 )
 
 func (m mark) status() status { return status(m & statusBits) }
@@ -39,7 +40,7 @@ func (m mark) to(s status) mark { return m&^(statusBits|bySibling|byItem) | mark
 func (m mark) owes() bool { return m.status() == done || m.status() == uncertain }
 
 // flags is the mark without what it says of a step.
-func (m mark) flags() mark { return m & (rollback | past) }
+func (m mark) flags() mark { return m & (rollback | past | heard) }
 
 // turn tells how a state is left.
 type turn uint8
@@ -191,7 +192,7 @@ func (k *walker) flow(f *asl.Flow, m mark) *walk {
 // walksOf are the walks of a flow on which no step is tracked.
 func (p *prover) walksOf(f *asl.Flow) []*walk {
 	var all []*walk
-	for _, m := range []mark{0, past, rollback, past | rollback} {
+	for _, m := range []mark{0, past, rollback, past | rollback, heard, heard | past, heard | rollback, heard | past | rollback} {
 		if w := p.generic.walks[walkKey{flow: f, mark: m}]; w != nil {
 			all = append(all, w)
 		}
@@ -280,7 +281,7 @@ func (x *expansion) expand(i int32) {
 		}
 	case f.composite:
 		for _, e := range x.p.generic.joined(n.state, n.mark.flags()) {
-			x.add(i, e, n.mark&^(rollback|past)|e.mark)
+			x.add(i, e, n.mark&^(rollback|past|heard)|e.mark)
 		}
 	case x.t != nil && n.state == x.t.step:
 		for _, e := range x.p.ownExits(n.state) {
@@ -288,7 +289,7 @@ func (x *expansion) expand(i int32) {
 		}
 	default:
 		for _, e := range x.p.exits(n.state) {
-			if !x.guarded(n, e) {
+			if !x.guarded(n, e) && !x.p.hearsOtherwise(n, e) {
 				x.add(i, e, x.left(i, n, e))
 			}
 		}
@@ -369,6 +370,20 @@ func (x *expansion) stepLeft(i int32, n node, e exit) mark {
 func (x *expansion) left(i int32, n node, e exit) mark {
 	m := n.mark
 	f := n.fact
+	if x.p.hears[n.state] != nil {
+		m &^= heard
+	}
+	if x.t != nil && e.hop.next != nil && m.owes() {
+		for _, f := range x.p.settles[refusal{n.state, e.hop.next}] {
+			switch {
+			case f.Step != x.t.step.Name:
+			case f.Done:
+				return m.to(done)
+			default:
+				return m.to(tried)
+			}
+		}
+	}
 	if e.hop.turn == refusing && x.t != nil && e.hop.next != nil && x.p.refusals[refusal{n.state, e.hop.next}] == x.t.step && m.owes() {
 		return m.to(tried)
 	}
@@ -408,7 +423,17 @@ func worked(f *fact, m mark) mark {
 	if f.isPivot {
 		m |= past
 	}
+	if f.tells {
+		m |= heard
+	}
 	return m
+}
+
+// hearsOtherwise reports whether a Choice does not take an exit, for what has
+// happened before it.
+func (p *prover) hearsOtherwise(n node, e exit) bool {
+	next := p.hears[n.state]
+	return next != nil && e.to != nil && (e.to == next) != (n.mark&heard == 0)
 }
 
 // guarded reports whether a Choice on the way of compensations does not take an

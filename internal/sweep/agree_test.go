@@ -66,6 +66,9 @@ func accounted(p *asl.Program, s *Finding, proof *prove.Report) bool {
 		case f.Rule == "SAGA012": // the request of its compensation could not be made
 			return f.State == s.Step || f.Step == s.Step && !slices.Contains(s.Calls, f.State)
 		}
+		if at := p.States[f.State]; at != nil && at.Type == asl.Succeed && f.Step != "" {
+			return true // it is told where all ends well
+		}
 		if !paired && f.State == s.Step {
 			return true // what nothing undoes is told once, whatever fails after it
 		}

@@ -26,6 +26,7 @@ type durable struct {
 	ended   map[store.ID]machine.Status // of the children of a distributed Map
 	left    map[eventKey]string         // Choices that were left by an event
 	entered map[string]int              // of each Choice
+	told    map[string]bool             // Choices that will hear of a state that was entered
 	holds   map[string]int              // by state
 	express int                         // Express children heard of
 }
@@ -45,6 +46,7 @@ type happened struct {
 	kind  machine.EventType
 	prev  int64
 	state string
+	index int // of an item
 }
 
 // choosing is a Choice that was made.
@@ -58,7 +60,7 @@ type choosing struct {
 
 func newDurable(w *world) durable {
 	return durable{w: w, frames: map[frameKey]*machine.Frame{}, within: map[frameKey]uint32{}, items: map[store.ID]int{},
-		events: map[eventKey]happened{}, came: map[eventKey]bool{}, ended: map[store.ID]machine.Status{}, left: map[eventKey]string{}, entered: map[string]int{}, holds: map[string]int{}}
+		events: map[eventKey]happened{}, came: map[eventKey]bool{}, ended: map[store.ID]machine.Status{}, left: map[eventKey]string{}, entered: map[string]int{}, told: map[string]bool{}, holds: map[string]int{}}
 }
 
 // enter takes note of a commit that was made.
@@ -108,9 +110,10 @@ func (d *durable) execution(row *store.Execution) {
 func (d *durable) event(id store.ID, e *machine.Event) {
 	if choice, is := d.left[eventKey{id, e.Prev}]; is {
 		delete(d.left, eventKey{id, e.Prev})
-		d.chose(choice, e.State)
+		d.chose(choice, e.State, d.itemOf(id, e.Prev))
 	}
-	d.events[eventKey{id, e.ID}] = happened{e.Type, e.Prev, e.State}
+	d.events[eventKey{id, e.ID}] = happened{e.Type, e.Prev, e.State, e.Index}
+	d.remark(e)
 	switch e.Type {
 	case machine.ParallelStateSucceeded, machine.MapStateSucceeded:
 		d.over(id, e, true)
@@ -128,6 +131,15 @@ func (d *durable) event(id store.ID, e *machine.Event) {
 		d.ends(id, machine.Aborted, e)
 	case machine.SagaHeld:
 		d.w.attend(id, e)
+	}
+}
+
+// remark notes that a state was entered of which a Choice will hear.
+func (d *durable) remark(e *machine.Event) {
+	for i := range d.w.saga.tells {
+		if t := &d.w.saga.tells[i]; e.Type == machine.PassStateEntered && slices.Contains(t.States, e.State) {
+			d.told[t.Choice] = true
+		}
 	}
 }
 
@@ -168,13 +180,15 @@ func (d *durable) ends(id store.ID, s machine.Status, e *machine.Event) {
 	}
 }
 
-// chose notes where a Choice went.
-func (d *durable) chose(choice, next string) {
+// chose notes where a Choice went, of an item or of none.
+func (d *durable) chose(choice, next string, item int) {
 	d.entered[choice]++
 	for way, target := range d.w.saga.targets[choice] {
 		if target == next {
-			d.chosen = append(d.chosen, choosing{choice, d.entered[choice], way, len(d.w.met), d.w.wanted(choice, way)})
+			d.chosen = append(d.chosen, choosing{choice, d.entered[choice], way, len(d.w.met), d.w.wanted(choice, way, item)})
+			delete(d.told, choice)
 			d.w.refused(choice, next)
+			d.w.settled(choice, next)
 			return
 		}
 	}
@@ -223,6 +237,30 @@ func (d *durable) lineageOf(id store.ID, entry uint32) (line lineage, item int) 
 		return line, item + 1
 	}
 	return nil, 0
+}
+
+// itemOf is the item that an event is of, counted as lineageOf does; 0: of none.
+func (d *durable) itemOf(id store.ID, at int64) int {
+	item, count, over := 0, 1, 0
+	for at != 0 {
+		h := d.events[eventKey{id, at}]
+		switch {
+		case h.kind == machine.MapStateExited:
+			over++
+		case h.kind == machine.MapStateEntered && over > 0:
+			over--
+		case h.kind == machine.MapIterationStarted && over == 0:
+			item, count = item+h.index*count, count*d.w.saga.mostItems()
+		}
+		at = h.prev
+	}
+	if child := d.items[id]; child > 0 {
+		return item + (child-1)*count + 1
+	}
+	if count == 1 {
+		return 0
+	}
+	return item + 1
 }
 
 // before reports whether a step was done before another of the same sequence:

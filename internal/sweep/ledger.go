@@ -5,6 +5,7 @@ import (
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/prove"
 	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -313,17 +314,30 @@ func (w *world) undo(c *call, all []*effect) {
 // nothing left to undo, under another key than that which undid it. A state that
 // does not know that it did so tries again.
 func (w *world) undoneAgain(c *call) {
+	var all []*effect
 	for _, e := range w.order {
-		if slices.Contains(w.saga.roles[c.state].Undoes, e.state) && e.undone > 0 && e.undoneBy != c.key && (e.undoHeard || e.undoneAt != c.state) {
-			w.problem(problem{kind: undoneTwice, step: e.state, point: c.point})
-			return
+		if !slices.Contains(w.saga.roles[c.state].Undoes, e.state) || e.undone == 0 || c.item > 0 && e.item > 0 && c.item != e.item {
+			continue
 		}
+		if e.undoneBy == c.key || !e.undoHeard && e.undoneAt == c.state {
+			return // it is sent again
+		}
+		all = append(all, e)
+	}
+	if len(all) > 0 {
+		w.problem(problem{kind: undoneTwice, step: all[0].state, point: c.point})
 	}
 }
 
 // wanted is the way that a Choice on the way back has to take, where it decides
-// whether a compensation runs; -1: any.
-func (w *world) wanted(choice string, way int) int {
+// whether a compensation runs, of an item or of none; -1: any.
+func (w *world) wanted(choice string, way, item int) int {
+	if i := slices.IndexFunc(w.saga.tells, func(t prove.Telling) bool { return t.Choice == choice }); i >= 0 {
+		return w.heard(&w.saga.tells[i])
+	}
+	if w.mistaken(choice, way) {
+		return slices.IndexFunc(w.ways(choice), func(i int) bool { return !w.mistaken(choice, i) })
+	}
 	steps := w.saga.guarded(choice)
 	if steps == nil || !w.rollbackBegan(choice) {
 		return -1
@@ -336,7 +350,7 @@ func (w *world) wanted(choice string, way int) int {
 		}
 		for _, e := range w.order {
 			switch {
-			case !slices.Contains(undone, e.state) || e.undone > 0:
+			case !slices.Contains(undone, e.state) || e.undone > 0 || item > 0 && e.item > 0 && e.item != item:
 			case (e.done > 0 || e.maybe && !e.fenced) && !e.undoWaits:
 				return i
 			default:
@@ -348,6 +362,51 @@ func (w *world) wanted(choice string, way int) int {
 		return begun
 	}
 	return rest
+}
+
+// settled takes note that it is known now that a step was done.
+func (w *world) settled(choice, next string) {
+	for _, f := range w.saga.settles {
+		if f.Choice != choice || f.Next != next || !f.Done {
+			continue
+		}
+		for _, e := range slices.Backward(w.order) {
+			if e.state == f.Step {
+				e.well = e.well || e.stands()
+				break
+			}
+		}
+	}
+}
+
+// mistaken reports whether a Choice takes a step for done that was not, or the
+// reverse, though it is known to hear what became of it.
+func (w *world) mistaken(choice string, way int) bool {
+	for _, f := range w.saga.settles {
+		if f.Choice != choice || f.Next != w.saga.targets[choice][way] {
+			continue
+		}
+		for _, e := range slices.Backward(w.order) {
+			if e.state == f.Step {
+				return e.stands() != f.Done
+			}
+		}
+	}
+	return false
+}
+
+// ways are all ways of a Choice.
+func (w *world) ways(choice string) []int {
+	all := make([]int, len(w.saga.targets[choice]))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// heard is the way of a Choice that hears what has happened before it.
+func (w *world) heard(t *prove.Telling) int {
+	return slices.IndexFunc(w.saga.targets[t.Choice], func(name string) bool { return (name == t.Next) != w.told[t.Choice] })
 }
 
 // rollbackBegan reports whether a Choice is one of the way back.

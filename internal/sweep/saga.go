@@ -26,7 +26,9 @@ type saga struct {
 	targets  map[string][]string
 	roles    map[string]prove.Role
 	refuses  []prove.Refusal
-	decides  []string              // Choices that begin the way back
+	decides  []string // Choices that begin the way back
+	settles  []prove.Settling
+	tells    []prove.Telling
 	plain    bool                  // steps of plain ASL are paired in it, or it is plain ASL altogether
 	input    value.Text            // with data
 	answers  map[string]value.Text // with data
@@ -51,7 +53,7 @@ func newSaga(in Input) (*saga, error) {
 	if s.roles, err = prove.Cast(prove.Input{Program: written, Sidecar: side, Nested: in.Nested}); err != nil {
 		return nil, err
 	}
-	s.refuses, s.decides = side.Refusals, side.Decides
+	s.refuses, s.decides, s.settles, s.tells = side.Refusals, side.Decides, side.Settles, side.Tells
 	s.plain = !written.HasSagas() || slices.ContainsFunc(slices.Collect(maps.Values(s.roles)), func(r prove.Role) bool { return r.Undone })
 	b := &bare{choices: s.choice, places: s.place}
 	text := b.machine(tree)
@@ -191,6 +193,21 @@ func (s *saga) guarded(choice string) [][]string {
 		return nil
 	}
 	return steps
+}
+
+// byData are the Choices within items of a Map that begin a way back. Each item has
+// its own, which a sweep without data can't tell apart.
+func (s *saga) byData() []string {
+	var all []string
+	for _, name := range s.decides {
+		for f := s.written.States[name].Flow; f.Owner != nil && !s.data; f = f.Owner.Flow {
+			if f.Owner.Type == asl.Map && !f.Owner.Map.Distributed {
+				all = append(all, name)
+				break
+			}
+		}
+	}
+	return all
 }
 
 // undoneBy are the steps that a state compensates on the way back, by itself or by

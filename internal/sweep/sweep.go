@@ -70,6 +70,7 @@ type Report struct {
 	Reached  int      // at which it did
 	Unmet    []string // Tasks, and bodies of steps, that no world came to
 	Cut      bool     // the time was over before all was tried
+	ByData   []string // Choices of items that decide on a way back: without its data they may decide wrongly
 	Findings []Finding
 	Accepted []Finding // that the sidecar takes on
 }
@@ -107,6 +108,7 @@ func Sweep(ctx context.Context, in Input) (*Report, error) {
 		defer cancel()
 	}
 	w := &sweeper{ctx: ctx, in: in, saga: s, report: &Report{States: len(s.named)}, found: map[string]int{}, seen: map[string]bool{}}
+	w.report.ByData = s.byData()
 	w.report.Proposed = in.Sidecar == nil && s.plain
 	for _, state := range s.named {
 		if undoes := s.roles[state].Undoes; len(undoes) > 0 {
@@ -166,10 +168,14 @@ type told struct {
 	words string
 }
 
+// mostLed is how often a world is made anew because a Choice on the way back did not
+// decide rightly.
+const mostLed = 8
+
 // try makes one world. A Choice on the way back that decides whether something is
 // undone decides rightly: where it did not, the world is made anew.
 func (w *sweeper) try(p plan, idle *clockwork.Runners) outcome {
-	for range 8 {
+	for range mostLed {
 		o := w.once(p, idle)
 		i := slices.IndexFunc(o.chosen, func(c choosing) bool { return c.wanted >= 0 && c.wanted != c.way })
 		if i < 0 || w.saga.data {
