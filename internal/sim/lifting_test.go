@@ -48,7 +48,7 @@ func TestImported(t *testing.T) {
 				continue
 			}
 			t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar")+"/"+name, func(t *testing.T) {
-				c := newComparison(t, sections[name+".yaml"], sections[name+".saga"], sections[f.Name])
+				c := newComparison(t, sections[name+".yaml"], sections[name+".saga"], sections[f.Name], false)
 				c.withoutFault()
 				f, u := c.withFaults()
 				ran, faults, undone = ran+1, faults+f, undone+u
@@ -71,14 +71,21 @@ type comparison struct {
 	undoes         map[string]string // the function of a step → that of its compensation
 	input, answers value.Value
 	joins          bool // branches or items run side by side
+	lax            bool // some pairs may be left, and some ways fail by their data
+	byHand         bool // some pairs are left
+	compared       int  // requests of compensations
+	waits          int  // sagas that waited for a person
 }
 
-func newComparison(t *testing.T, text, sidecar, run string) *comparison {
+func newComparison(t *testing.T, text, sidecar, run string, lax bool) *comparison {
 	d, p := compileText(t, text, false)
-	c := &comparison{t: t, wired: p, before: text, undoes: map[string]string{}}
+	c := &comparison{t: t, wired: p, before: text, lax: lax, undoes: map[string]string{}}
 	o := lift.Options{}
 	side := value.Checked(sidecar).Decode()
 	for undo, step := range side.Get("Compensates").Members() {
+		if lax && (p.States[undo] == nil || p.States[step.AsString()] == nil) {
+			continue
+		}
 		o.Compensates = append(o.Compensates, lift.Pair{State: undo, Steps: []string{step.AsString()}})
 		c.undoes[functionOf(p.States[step.AsString()])] = functionOf(p.States[undo])
 	}
@@ -92,10 +99,10 @@ func newComparison(t *testing.T, text, sidecar, run string) *comparison {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(i.Left) > 0 {
+	if len(i.Left) > 0 && !lax {
 		t.Fatalf("left: %v", i.Left)
 	}
-	c.after = i.Definition
+	c.after, c.byHand = i.Definition, len(i.Left) > 0
 	in := value.Checked(run).Decode()
 	c.input, c.answers = in.Get("input"), in.Get("answers")
 	return c
@@ -187,20 +194,26 @@ func (c *comparison) compare(failed string, a, b *story) int {
 		}
 	}
 	for _, call := range b.calls[b.failed:] {
+		if before := was[call.function]; len(before) > 0 && c.undone(call.function) {
+			c.compared++
+		}
 		if before := was[call.function]; len(before) > 0 && !slices.Contains(before, call.request) {
 			c.t.Errorf("%s fails: %s was asked %s, and is asked %s", failed, call.function, before, call.request)
 		}
-		if !slices.Contains(slices.Collect(mapValues(c.undoes)), call.function) {
+		if !c.undone(call.function) {
 			continue
 		}
 		if call.function == c.undoes[failed] {
 			itself = call.function // by "KnownFailed": [], as it was
-			if len(was[itself]) == 0 {
+			if len(was[itself]) == 0 && !c.lax {
 				c.t.Errorf("%s fails: it is undone, and was not", failed)
 			}
 		} else {
 			undone = append(undone, call.function)
 		}
+	}
+	if c.lax && (c.byHand || b.end == "") {
+		return len(undone)
 	}
 	if c.joins {
 		slices.Sort(due)
@@ -209,8 +222,11 @@ func (c *comparison) compare(failed string, a, b *story) int {
 	if !slices.Equal(due, undone) && !strings.HasPrefix(b.end, "SUCCEEDED") {
 		c.t.Errorf("%s fails: %v is undone, and %v is due\nwas %v\nis %v", failed, undone, due, a, b)
 	}
+	if c.lax { // the way back that was wired may be cut short by its data
+		return len(undone)
+	}
 	for _, call := range a.calls[a.failed:] {
-		never := slices.Contains(slices.Collect(mapValues(c.undoes)), call.function) && !begun[call.function]
+		never := c.undone(call.function) && !begun[call.function]
 		if !never && !slices.ContainsFunc(b.calls[b.failed:], func(other called) bool { return other.function == call.function }) && call.function != c.undoes[failed] {
 			c.t.Errorf("%s fails: %s was called, and is not\nwas %v\nis %v", failed, call.function, a, b)
 		}
@@ -224,14 +240,14 @@ func (c *comparison) behind(function string) bool {
 	return slices.ContainsFunc(p.Order, func(s *asl.State) bool { return s.Task != nil && s.Scope == nil && functionOf(s) == function })
 }
 
-func mapValues(m map[string]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for _, v := range m {
-			if !yield(v) {
-				return
-			}
+// undone reports whether a function undoes a step.
+func (c *comparison) undone(function string) bool {
+	for _, undo := range c.undoes {
+		if undo == function {
+			return true
 		}
 	}
+	return false
 }
 
 // stage is where a definition is played: an engine, and its participants.
@@ -321,6 +337,9 @@ func (c *comparison) play(text, failing, by string) *story {
 				}
 				s.story.end += " " + texts[0]
 			}
+			return &s.story
+		case h.OpenHolds > 0 && c.lax:
+			c.waits++
 			return &s.story
 		case h.OpenHolds > 0:
 			c.t.Errorf("%s fails: the saga waits for a person, after %v\n%s", failing, s.story.calls, text)
