@@ -224,7 +224,7 @@ func (d *drawing) join(name, next string, forward bool, depth int) string {
 		text = `{"Type":"Parallel","Branches":[{` + d.flow(ahead, depth) + `},{` + d.flow(ahead, depth) + `}],`
 		scope = true
 	case 1:
-		text = `{"Type":"Map","ItemsPath":"$.items","ItemSelector":{"n.$":"$$.Map.Item.Value","items":[4,5]},`
+		text = `{"Type":"Map","ItemsPath":"$.items","ItemSelector":{"n.$":"States.Format('{}.{}', $.n, $$.Map.Item.Value)","items":[4,5]},`
 		if d.query {
 			text = `{"Type":"Map","Items":"{% $exists($states.input.items) ? $states.input.items : [6] %}","ItemSelector":{"n":"{% ` + number(depth) + ` * 10 + $states.context.Map.Item.Value %}"},`
 		}

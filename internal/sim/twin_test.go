@@ -143,7 +143,7 @@ func (w *twin) Call(_ context.Context, task integration.Task) (output value.Text
 		n = request.Get("input").Get("n")
 	}
 	step := name[strings.LastIndexAny(name, "SJPL"):]
-	key := step + "#" + n.Text().String()
+	key := step + "#" + strings.Trim(n.Text().String(), `"`)
 	w.calls[name+key]++
 	call := w.calls[name+key]
 	told := call
