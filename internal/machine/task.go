@@ -213,16 +213,17 @@ func (t *turn) taskMessage(j *Job, m Message) bool {
 }
 
 // resent notes that a call was found under way, and is being made again. One
-// that was only waited for is not.
+// that was only waited for is not, nor a pivot's once there is a plan.
 func (t *turn) resent(f *Frame, w *effort, j *Job) bool {
 	if j.Kind == Activity || j.Submitted {
 		return false
 	}
 	w.Unknown = true
-	if j.Landing {
+	s := t.state(f)
+	if pivot := s.Step != nil && s.Step.Pivot && f.Recovery != nil && j.Operation == Forward; j.Landing || pivot {
 		t.tellTimeout(f, j)
 		t.close(f)
-		t.landed(f, t.state(f), 0, newFault(errTimeout, ""))
+		t.landed(f, s, 0, newFault(errTimeout, ""))
 		return true
 	}
 	w.Sends++
