@@ -1,6 +1,9 @@
 package lift
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -239,27 +242,58 @@ func (l *lifting) failing(s *asl.State, v view) []way {
 // at the step, which begins anew there.
 func (l *lifting) follow(step *asl.State, from []way) map[*asl.State]view {
 	known := map[*asl.State]view{}
-	for waiting := from; len(waiting) > 0; {
-		w := waiting[0]
-		waiting = waiting[1:]
-		if w.to == nil || w.to == step {
-			continue
+	waiting := map[int]*asl.State{} // by rank: what comes first is followed first, and mostly once
+	arrive := func(ways []way) {
+		for _, w := range ways {
+			if w.to == nil || w.to == step {
+				continue
+			}
+			v, seen := known[w.to]
+			changed := !seen
+			if seen {
+				v, changed = v.meets(w.view)
+			} else {
+				v = w.view
+			}
+			if changed {
+				known[w.to], waiting[l.rank[w.to]] = v, w.to
+			}
 		}
-		v, seen := known[w.to]
-		if !seen {
-			v = w.view
-		} else if met, changed := v.meets(w.view); changed {
-			v = met
+	}
+	for arrive(from); len(waiting) > 0; {
+		first := slices.Min(slices.Collect(maps.Keys(waiting)))
+		s := waiting[first]
+		delete(waiting, first)
+		v := known[s]
+		if l.silent[s] && s.Choice == nil {
+			arrive([]way{{s.Next, v}})
 		} else {
-			continue
+			arrive(l.onward(s, v, lose("what "+s.Name+" answers")))
 		}
-		known[w.to] = v
-		if l.silent[w.to] && w.to.Choice == nil {
-			waiting = append(waiting, way{w.to.Next, v})
-		} else {
-			waiting = append(waiting, l.onward(w.to, v, lose("what "+w.to.Name+" answers"))...)
-		}
-		waiting = append(waiting, l.failing(w.to, v)...)
+		arrive(l.failing(s, v))
 	}
 	return known
+}
+
+// ranks are the places of states in an order in which each comes before those that
+// it leads to, but for loops.
+func ranks(p *asl.Program) map[*asl.State]int {
+	rank := map[*asl.State]int{}
+	next := 0
+	var visit func(*asl.State)
+	visit = func(s *asl.State) {
+		if _, seen := rank[s]; seen {
+			return
+		}
+		rank[s] = 0
+		for _, to := range ways(s) {
+			visit(to)
+		}
+		rank[s] = next
+		next--
+	}
+	for _, s := range p.Order {
+		visit(s)
+	}
+	return rank
 }

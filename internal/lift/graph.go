@@ -225,12 +225,17 @@ func (l *lifting) mayPrecede(first, second *asl.State) bool {
 	if a == b {
 		return first != second
 	}
-	return reach(l.onwards(a), func(s *asl.State) []*asl.State {
-		if !l.forward[s] {
-			return nil
-		}
-		return ways(s)
-	})[b]
+	behind, known := l.behind[a]
+	if !known {
+		behind = reach(l.onwards(a), func(s *asl.State) []*asl.State {
+			if !l.forward[s] {
+				return nil
+			}
+			return ways(s)
+		})
+		l.behind[a] = behind
+	}
+	return behind[b]
 }
 
 // commonFlow is the innermost flow in which, or beneath which, two states stand.

@@ -118,14 +118,17 @@ type lifting struct {
 	refuses   map[string]string      // steps → the Choices that read a no of theirs
 	silent    map[*asl.State]bool    // states whose answer does not matter to others
 	pairs     []*pair
-	undoes    map[*asl.State]*pair // by the compensation
-	steps     map[*asl.State]*pair // by the step
-	good      map[*asl.State]bool  // it can end well without a compensation
-	forward   map[*asl.State]bool  // entered although nothing went back
-	after     map[*asl.State]bool  // reached from a compensation on
-	first     map[*asl.State]bool  // no step may have been done before it
-	tail      *tail                // what the way back does beside undoing; nil: nothing
-	made      []*made              // states that the import adds
+	undoes    map[*asl.State]*pair               // by the compensation
+	steps     map[*asl.State]*pair               // by the step
+	good      map[*asl.State]bool                // it can end well without a compensation
+	forward   map[*asl.State]bool                // entered although nothing went back
+	after     map[*asl.State]bool                // reached from a compensation on
+	first     map[*asl.State]bool                // no step may have been done before it
+	rank      map[*asl.State]int                 // an order to follow data in
+	behind    map[*asl.State]map[*asl.State]bool // what may be entered after a state, by ways forward
+	rests     map[*asl.State]rest                // of ways back, while the same pairs are converted
+	tail      *tail                              // what the way back does beside undoing; nil: nothing
+	made      []*made                            // states that the import adds
 	changes   []Notice
 	left      []Notice
 }
@@ -146,7 +149,7 @@ func (p *pair) active() bool { return p != nil && p.left == "" }
 // newLifting is an import that has not begun.
 func newLifting(d *asl.Definition, p *asl.Program, o Options) *lifting {
 	l := &lifting{program: p, texts: map[string]value.Value{}, variables: map[string]bool{}, taken: map[string]bool{}, known: map[string][]string{},
-		refused: map[[2]*asl.State]bool{}, refuses: map[string]string{}, silent: map[*asl.State]bool{}, undoes: map[*asl.State]*pair{}, steps: map[*asl.State]*pair{}}
+		refused: map[[2]*asl.State]bool{}, rank: ranks(p), behind: map[*asl.State]map[*asl.State]bool{}, rests: map[*asl.State]rest{}, refuses: map[string]string{}, silent: map[*asl.State]bool{}, undoes: map[*asl.State]*pair{}, steps: map[*asl.State]*pair{}}
 	l.index(d.Value())
 	for _, s := range p.Order {
 		l.taken[s.Name] = true

@@ -42,6 +42,9 @@ type rest struct {
 
 // restOf looks through a way back.
 func (l *lifting) restOf(to *asl.State) rest {
+	if r, known := l.rests[to]; known {
+		return r
+	}
 	var r rest
 	seen := reach([]*asl.State{to}, func(s *asl.State) []*asl.State {
 		if l.gone(s) {
@@ -65,6 +68,7 @@ func (l *lifting) restOf(to *asl.State) rest {
 			r.work = append(r.work, s)
 		}
 	}
+	l.rests[to] = r
 	return r
 }
 
@@ -76,6 +80,7 @@ func (l *lifting) settle() {
 			l.convert(p)
 		}
 	}
+	clear(l.rests)
 	for l.holdBack() {
 	}
 }
@@ -87,6 +92,7 @@ func (l *lifting) holdBack() bool {
 	leave := func(p *pair, format string, args ...any) {
 		if p.left == "" {
 			p.left, found = fmt.Sprintf(format, args...), true
+			clear(l.rests)
 		}
 	}
 	for _, p := range l.pairs {
