@@ -19,7 +19,7 @@ func (b *block) throughout(s *asl.State, raw value.Value) {
 	if len(s.Retry) > 0 || len(s.Catch) > 0 {
 		b.refuse(s, "a Retry or Catch of a %s behind the pivot can't be exported, but for a Catch of States.ALL", s.Type)
 	}
-	if b.ahead && slices.ContainsFunc(flowsOf(s), func(f *asl.Flow) bool { return len(b.owingsOf(f)) > 0 }) {
+	if b.ahead && slices.ContainsFunc(s.Within(), func(f *asl.Flow) bool { return len(b.owingsOf(f)) > 0 }) {
 		b.refuse(s, "a %s with steps to undo can't be exported in an inner scope that only goes forward; let the steps stand in the scope themselves", s.Type)
 	}
 	within := func() *block {

@@ -117,27 +117,13 @@ func (b *block) write(raw value.Value) {
 func assignedIn(f *asl.Flow) []string {
 	names := map[string]bool{}
 	for _, s := range f.States {
-		for _, a := range assignments(s) {
+		for _, a := range s.Assignments() {
 			for _, v := range a.Variables {
 				names[v.Name] = true
 			}
 		}
 	}
 	return slices.Sorted(maps.Keys(names))
-}
-
-// assignments are all that a state may assign.
-func assignments(s *asl.State) []*asl.Assignment {
-	all := []*asl.Assignment{s.Assign}
-	for i := range s.Catch {
-		all = append(all, s.Catch[i].Assign)
-	}
-	if s.Choice != nil {
-		for i := range s.Choice.Rules {
-			all = append(all, s.Choice.Rules[i].Assign)
-		}
-	}
-	return slices.DeleteFunc(all, func(a *asl.Assignment) bool { return a == nil })
 }
 
 // flow is the flow whose text this is.

@@ -1,8 +1,6 @@
 package lower
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -112,12 +110,4 @@ func (l *lowering) made(t asl.Type, comment string, pairs ...any) *value.Builder
 		out.Set(name, m)
 	}
 	return out
-}
-
-// indented is a definition as people read it, the same for the same definition.
-func indented(v value.Value) string {
-	var out bytes.Buffer
-	_ = json.Indent(&out, []byte(v.Text().String()), "", "  ") // it is JSON
-	out.WriteByte('\n')
-	return out.String()
 }

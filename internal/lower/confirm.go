@@ -15,7 +15,7 @@ func confirming(f *asl.Flow) []*asl.State {
 		if s.Type == asl.Task && s.Step != nil && s.Step.Confirm != nil {
 			all = append(all, s)
 		}
-		for _, inner := range flowsOf(s) {
+		for _, inner := range s.Within() {
 			all = append(all, confirming(inner)...)
 		}
 	}
@@ -26,7 +26,7 @@ func confirming(f *asl.Flow) []*asl.State {
 // Parallel, Map or Saga behind the pivot.
 func (b *block) confirmsAhead(s *asl.State) {
 	own := b.role == bound && s.Type == asl.Task && s.Step.Confirm != nil
-	if !b.ahead && (own || slices.ContainsFunc(flowsOf(s), func(f *asl.Flow) bool { return len(confirming(f)) > 0 })) {
+	if !b.ahead && (own || slices.ContainsFunc(s.Within(), func(f *asl.Flow) bool { return len(confirming(f)) > 0 })) {
 		b.refuse(s, "a Confirm beneath a Parallel, Map or Saga behind the pivot can't be exported; let the step do at once what it confirms")
 	}
 }

@@ -114,7 +114,7 @@ func Export(d *asl.Definition, p *asl.Program, o Options) (*Exported, error) {
 	l.machineIsQuery = tree.Get("QueryLanguage").AsString() == "JSONata"
 	for _, s := range p.Order {
 		l.taken[s.Name] = true
-		for _, a := range assignments(s) {
+		for _, a := range s.Assignments() {
 			for _, v := range a.Variables {
 				l.names[v.Name] = true // the export has others
 			}
@@ -123,15 +123,14 @@ func Export(d *asl.Definition, p *asl.Program, o Options) (*Exported, error) {
 	if l.hold == "" {
 		l.hold = DefaultHold
 	}
-	l.texts = map[string]value.Value{}
-	l.index(tree)
+	l.texts = p.Texts(tree)
 	l.admit()
 	text := l.machine(tree)
 	if len(l.refused) > 0 {
 		return nil, &Refusal{l.refused}
 	}
 	l.warnAll()
-	definition := indented(text)
+	definition := text.Text().Indented()
 	if len(definition) > asl.MaxBytes {
 		definition = text.Text().String() + "\n"
 	}
@@ -287,25 +286,4 @@ func (l *lowering) machine(tree value.Value) value.Value {
 	b.write(tree)
 	copyTo(out, b.flowObject(), "StartAt", "States")
 	return out.Object()
-}
-
-// index notes every state as it stands in the text.
-func (l *lowering) index(v value.Value) {
-	switch v.Kind() {
-	case value.Array:
-		for _, item := range v.Items() {
-			l.index(item)
-		}
-	case value.Object:
-		for name, m := range v.Members() {
-			if name == "States" && m.Kind() == value.Object {
-				for state, text := range m.Members() {
-					if l.program.States[state] != nil {
-						l.texts[state] = text
-					}
-				}
-			}
-			l.index(m)
-		}
-	}
 }

@@ -23,7 +23,7 @@ func (b *block) owingsOf(f *asl.Flow) []owing {
 		}
 		o := owing{state: s}
 		some := owes(s)
-		for _, inner := range flowsOf(s) {
+		for _, inner := range s.Within() {
 			within := b.owingsOf(inner)
 			some = some || len(within) > 0
 			o.within = append(o.within, within)
@@ -34,18 +34,6 @@ func (b *block) owingsOf(f *asl.Flow) []owing {
 		}
 	}
 	return all
-}
-
-func flowsOf(s *asl.State) []*asl.Flow {
-	switch s.Type {
-	case asl.Parallel:
-		return s.Parallel.Branches
-	case asl.Map:
-		return []*asl.Flow{s.Map.Processor}
-	case asl.Saga:
-		return []*asl.Flow{s.Saga.Flow}
-	}
-	return nil
 }
 
 // wayBack writes how a scope undoes what it owes and fails.

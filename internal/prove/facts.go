@@ -27,7 +27,7 @@ type fact struct {
 func (p *prover) learn() {
 	p.facts = make(map[*asl.State]*fact, len(p.program.Order))
 	for _, s := range p.program.Order {
-		f := &fact{state: s, composite: flowsOf(s) != nil}
+		f := &fact{state: s, composite: s.Within() != nil}
 		if s.Task != nil {
 			f.call = newCall(&s.Task.Resource, s.Parameters)
 		}
@@ -35,7 +35,7 @@ func (p *prover) learn() {
 	}
 	for _, s := range p.program.Order {
 		p.facts[s].ways = p.waysOf(s)
-		for _, flow := range flowsOf(s) {
+		for _, flow := range s.Within() {
 			number(p, flow)
 		}
 	}
@@ -59,23 +59,10 @@ func (p *prover) knownFailed(s *asl.State) []string {
 	return p.side.KnownFailed[s.Name]
 }
 
-// flowsOf are the flows within a state.
-func flowsOf(s *asl.State) []*asl.Flow {
-	switch s.Type {
-	case asl.Parallel:
-		return s.Parallel.Branches
-	case asl.Map:
-		return []*asl.Flow{s.Map.Processor}
-	case asl.Saga:
-		return []*asl.Flow{s.Saga.Flow}
-	}
-	return nil
-}
-
 // stateWithin is the state of that name within another one, nil where there is
 // none.
 func stateWithin(s *asl.State, name string) *asl.State {
-	for _, f := range flowsOf(s) {
+	for _, f := range s.Within() {
 		for _, inner := range f.States {
 			if inner.Name == name {
 				return inner
@@ -284,7 +271,7 @@ func (p *prover) forwards(s *asl.State, enter func(*asl.State)) {
 			enter(n)
 		}
 	}
-	for _, f := range flowsOf(s) {
+	for _, f := range s.Within() {
 		enter(f.Start)
 	}
 	if !ends || s.Type == asl.Fail {

@@ -155,7 +155,7 @@ func (p *prover) mayGiveUp(s *asl.State) bool {
 	if s.Step != nil && len(s.Step.Compensate) > 0 {
 		return lastError(s) != ""
 	}
-	return slices.ContainsFunc(flowsOf(s), func(f *asl.Flow) bool { return slices.ContainsFunc(f.States, p.mayGiveUp) })
+	return slices.ContainsFunc(s.Within(), func(f *asl.Flow) bool { return slices.ContainsFunc(f.States, p.mayGiveUp) })
 }
 
 // recovered is the mark after a failure within a saga has been undone.
@@ -352,7 +352,7 @@ func (k *walker) hearing(all []result, s *asl.State, m mark) []result {
 		tracked = k.branch(s)
 	}
 	must, others := false, []part(nil)
-	for i, f := range flowsOf(s) {
+	for i, f := range s.Within() {
 		if i == tracked {
 			continue
 		}

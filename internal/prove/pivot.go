@@ -75,7 +75,7 @@ func (p *prover) otherPivot(w *walk, i int32) bool {
 
 // holdsPivot reports whether a pivot stands within a Saga.
 func (p *prover) holdsPivot(s *asl.State) bool {
-	for _, f := range flowsOf(s) {
+	for _, f := range s.Within() {
 		for _, inner := range f.States {
 			if p.facts[inner].isPivot || p.holdsPivot(inner) {
 				return true

@@ -228,7 +228,7 @@ func (g *guess) reachable(from *asl.State, failures bool) []bool {
 		for _, n := range next {
 			enter(n)
 		}
-		for _, f := range flowsOf(s) {
+		for _, f := range s.Within() {
 			enter(f.Start)
 		}
 		for at := s; failures && at != nil; at = at.Flow.Owner { // whatever happens in it, it may fail
@@ -324,7 +324,7 @@ func (g *guess) ahead(s *asl.State, undos map[string]bool) outlook {
 		switch {
 		case undos[at.Name]:
 			o.undo = true
-		case g.calls[at] != nil && !o.undo && !g.calls[at].notifies() && !closes(at.Name) || flowsOf(at) != nil && !o.undo:
+		case g.calls[at] != nil && !o.undo && !g.calls[at].notifies() && !closes(at.Name) || at.Within() != nil && !o.undo:
 			o.step = true
 		}
 		next, ends := onwards(at)

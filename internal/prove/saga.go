@@ -94,7 +94,7 @@ func (p *prover) does(s *asl.State) bool {
 	if s.Task != nil {
 		return p.acts(s) && !p.isIrrevocable(s)
 	}
-	return slices.ContainsFunc(flowsOf(s), func(f *asl.Flow) bool { return slices.ContainsFunc(f.States, p.does) })
+	return slices.ContainsFunc(s.Within(), func(f *asl.Flow) bool { return slices.ContainsFunc(f.States, p.does) })
 }
 
 // outside looks at a Task that no saga covers in a program that has sagas.
@@ -443,7 +443,7 @@ func (p *prover) sagaAfterPivot() {
 func (p *prover) flows() []*asl.Flow {
 	all := []*asl.Flow{p.program.Flow}
 	for _, s := range p.program.Order {
-		all = append(all, flowsOf(s)...)
+		all = append(all, s.Within()...)
 	}
 	return all
 }

@@ -205,7 +205,7 @@ func (d *durations) own(s *asl.State) float64 {
 		}
 	case asl.Parallel, asl.Map, asl.Saga:
 		longest := 0.0
-		for _, f := range flowsOf(s) {
+		for _, f := range s.Within() {
 			longest = max(longest, d.from(f.Start))
 		}
 		return longest

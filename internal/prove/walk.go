@@ -469,7 +469,7 @@ func (x *expansion) undoes(s *asl.State) bool {
 	if x.t.undo[s] {
 		return true
 	}
-	for _, f := range flowsOf(s) {
+	for _, f := range s.Within() {
 		if !x.t.within[s] {
 			return false
 		}

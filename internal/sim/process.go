@@ -3,10 +3,10 @@ package sim
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/clockwork"
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
@@ -67,7 +67,7 @@ func (p *process) boot() *engine.Engine {
 	quotas.EntriesTurn, quotas.Events = w.plan.entries, w.plan.events
 	cfg := engine.Config{
 		Store: storetest.NewFaulty(&observed{p.session, p}, p.plan), Registry: registry,
-		Machines: w.machine, Clock: p, Entropy: w.entropy, Log: slog.New(&watchdog{p: p}),
+		Machines: w.machine, Clock: p, Entropy: w.entropy, Log: slog.New(clockwork.Watchdog{Broken: p.logged}),
 		Items: shelf{w}, Objects: shelf{w}, Exclusive: w.plan.exclusive, Spawn: p.later, Quotas: quotas,
 		Limits: engine.Limits{
 			Cached: w.plan.cached, CachedBytes: w.plan.bytes, Page: w.plan.page, CallsPerKind: w.plan.perKind,
@@ -200,24 +200,9 @@ func (w *world) machine(_ context.Context, account, region, arn string, _ engine
 	return m.engine(), nil
 }
 
-// watchdog is the engine's log: what it calls an error must not happen.
-type watchdog struct{ p *process }
-
-func (d *watchdog) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
-func (d *watchdog) WithAttrs([]slog.Attr) slog.Handler           { return d }
-func (d *watchdog) WithGroup(string) slog.Handler                { return d }
-
-// Handle takes an error as a fault of the engine.
-func (d *watchdog) Handle(_ context.Context, r slog.Record) error {
-	if d.p.dead {
-		return nil
+// logged takes an error that the engine logs for a fault of it.
+func (p *process) logged(what string) {
+	if !p.dead {
+		p.w.fail("I16", store.ID{}, what)
 	}
-	var b strings.Builder
-	b.WriteString(r.Message)
-	r.Attrs(func(a slog.Attr) bool {
-		b.WriteString("\n  " + a.String())
-		return true
-	})
-	d.p.w.fail("I16", store.ID{}, "the engine logs an error: "+b.String())
-	return nil
 }

@@ -5,10 +5,10 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/clockwork"
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/store"
@@ -41,7 +41,7 @@ func (w *world) start() {
 	w.lives++
 	e, err := engine.Open(context.Background(), engine.Config{
 		Store: &disk{p.disk, p}, Registry: registry, Programs: w.program, Clock: w, Entropy: rand.NewChaCha8(chance),
-		Log: slog.New(&watchdog{p}), Node: "sweep", Exclusive: true, Spawn: p.spawn,
+		Log: slog.New(clockwork.Watchdog{Broken: p.logged}), Node: "sweep", Exclusive: true, Spawn: p.spawn,
 		Limits: engine.Limits{Window: everlasting, Lease: everlasting, Cached: 64, Calls: 64, CallsPerKind: 64, Turns: 64},
 	})
 	if err != nil {
@@ -119,29 +119,9 @@ func (d *disk) Commit(ctx context.Context, b *store.Batch) error {
 	return err
 }
 
-// watchdog is the engine's log: what it calls an error must not happen.
-type watchdog struct{ p *process }
-
-// Enabled takes errors alone.
-func (d *watchdog) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
-
-// WithAttrs is the same log.
-func (d *watchdog) WithAttrs([]slog.Attr) slog.Handler { return d }
-
-// WithGroup is the same log.
-func (d *watchdog) WithGroup(string) slog.Handler { return d }
-
-// Handle takes an error for a fault of the engine.
-func (d *watchdog) Handle(_ context.Context, r slog.Record) error {
-	if d.p.dead {
-		return nil
+// logged takes an error that the engine logs for a fault of it.
+func (p *process) logged(what string) {
+	if !p.dead {
+		p.w.broken(what)
 	}
-	var b strings.Builder
-	b.WriteString(r.Message)
-	r.Attrs(func(a slog.Attr) bool {
-		b.WriteString(", " + a.String())
-		return true
-	})
-	d.p.w.broken("the engine logs an error: " + b.String())
-	return nil
 }

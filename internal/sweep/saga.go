@@ -107,20 +107,14 @@ func (s *saga) reach(state *asl.State) {
 		return
 	}
 	s.reach(state.Next)
-	switch state.Type {
-	case asl.Choice:
+	if state.Choice != nil {
 		for i := range state.Choice.Rules {
 			s.reach(state.Choice.Rules[i].Next)
 		}
 		s.reach(state.Choice.Default)
-	case asl.Parallel:
-		for _, branch := range state.Parallel.Branches {
-			s.reach(branch.Start)
-		}
-	case asl.Map:
-		s.reach(state.Map.Processor.Start)
-	case asl.Saga:
-		s.reach(state.Saga.Flow.Start)
+	}
+	for _, f := range state.Within() {
+		s.reach(f.Start)
 	}
 }
 
@@ -216,15 +210,8 @@ func (s *saga) undoneBy(state *asl.State) []string {
 	if r := s.roles[state.Name]; len(r.Undoes) > 0 && !r.Forward {
 		return r.Undoes[:1]
 	}
-	var flows []*asl.Flow
-	switch state.Type {
-	case asl.Parallel:
-		flows = state.Parallel.Branches
-	case asl.Map:
-		flows = []*asl.Flow{state.Map.Processor}
-	}
 	var all []string
-	for _, f := range flows {
+	for _, f := range state.Within() {
 		for _, inner := range f.States {
 			all = append(all, s.undoneBy(inner)...)
 		}
@@ -335,7 +322,7 @@ func (s *saga) isBeside(state string) bool {
 
 func (s *saga) holdsStep(f *asl.Flow) bool {
 	return slices.ContainsFunc(f.States, func(state *asl.State) bool {
-		return slices.ContainsFunc(tasksOf(state), func(task *asl.State) bool { return s.begins(task.Name) })
+		return slices.ContainsFunc(state.Tasks(), func(task *asl.State) bool { return s.begins(task.Name) })
 	})
 }
 

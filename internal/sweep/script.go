@@ -168,7 +168,7 @@ func (w *sweeper) scriptedExpiry(good *outcome) []scripted {
 // scriptedStop is a stop while a Task is under way, or one within a state.
 func (w *sweeper) scriptedStop(f *prove.Fault, state *asl.State) []scripted {
 	var all []scripted
-	for _, task := range tasksOf(state) {
+	for _, task := range state.Tasks() {
 		at := point{state: task.Name, entry: f.Entry, item: f.Item, attempt: f.Attempt}
 		all = append(all, scripted{fault: fault{kind: stop, number: -1, point: at, after: true}})
 	}
@@ -240,28 +240,6 @@ func (w *sweeper) numbered(f fault) int {
 		return -1
 	}
 	return slices.Index(w.saga.menus[menuKey{f.point.state, f.point.op}], f.trouble)
-}
-
-// tasksOf are the Tasks within a state, itself where it is one.
-func tasksOf(s *asl.State) []*asl.State {
-	var flows []*asl.Flow
-	switch s.Type {
-	case asl.Task:
-		return []*asl.State{s}
-	case asl.Parallel:
-		flows = s.Parallel.Branches
-	case asl.Map:
-		flows = []*asl.Flow{s.Map.Processor}
-	case asl.Saga:
-		flows = []*asl.Flow{s.Saga.Flow}
-	}
-	var all []*asl.State
-	for _, f := range flows {
-		for _, inner := range f.States {
-			all = append(all, tasksOf(inner)...)
-		}
-	}
-	return all
 }
 
 // beside are the rounds for which the answer of a call may wait for the threads

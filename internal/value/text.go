@@ -1,6 +1,8 @@
 package value
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"unicode/utf8"
 )
@@ -49,6 +51,15 @@ func Checked(s string) Text { return Text{s} }
 
 // String is the text.
 func (t Text) String() string { return t.s }
+
+// Indented is the text as people read it, with a line break at its end: the same
+// for the same text.
+func (t Text) Indented() string {
+	var out bytes.Buffer
+	_ = json.Indent(&out, []byte(t.s), "", "  ") // it is JSON
+	out.WriteByte('\n')
+	return out.String()
+}
 
 // Len is the text's length in bytes.
 func (t Text) Len() int { return len(t.s) }
