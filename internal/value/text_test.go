@@ -272,7 +272,7 @@ func compare(t *testing.T, s string, ours value.Value, theirs any) {
 }
 
 func TestIndented(t *testing.T) {
-	if got, want := Checked(`{"b":[1,{}],"a":"\u00e9"}`).Indented(), "{\n  \"b\": [\n    1,\n    {}\n  ],\n  \"a\": \"\\u00e9\"\n}\n"; got != want {
+	if got, want := value.Checked(`{"b":[1,{}],"a":"\u00e9"}`).Indented(), "{\n  \"b\": [\n    1,\n    {}\n  ],\n  \"a\": \"\\u00e9\"\n}\n"; got != want {
 		t.Errorf("%q, not %q", got, want)
 	}
 }
