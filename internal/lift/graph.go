@@ -195,7 +195,11 @@ func (l *lifting) handlers() {
 // forward as well: before any step it is the way back all the same.
 func (l *lifting) goesBack(s *asl.State, i int) bool {
 	to := s.Catch[i].Next
-	return l.forward[s] && (!l.forward[to] || l.after[to] && l.first[s] && len(l.restOf(to).work) > 0)
+	if !l.forward[s] || !l.forward[to] || !l.after[to] || !l.first[s] {
+		return l.forward[s] && !l.forward[to]
+	}
+	r := l.restOf(to)
+	return len(r.work) > 0 || r.ends && s.Flow.Owner != nil
 }
 
 // turnsBack reports whether a Choice begins the way back by an edge.

@@ -15,8 +15,8 @@
 // (what a value is made of), path.go and query.go (the same of expressions),
 // payload.go (JSONPath written again), follow.go (data on its way through states), branch.go
 // (the same out of branches and into them), body.go (a
-// compensation becomes a Compensate), settle.go (which ones), tail.go (what the
-// way back does beside undoing), write.go (the definition), told.go (what changed).
+// compensation becomes a Compensate), settle.go (which ones), tail.go and
+// reads.go (what the way back does beside undoing), write.go (the definition), told.go (what changed).
 package lift
 
 import (
@@ -127,7 +127,7 @@ type lifting struct {
 	rank      map[*asl.State]int                 // an order to follow data in
 	behind    map[*asl.State]map[*asl.State]bool // what may be entered after a state, by ways forward
 	rests     map[*asl.State]rest                // of ways back, while the same pairs are converted
-	tail      *tail                              // what the way back does beside undoing; nil: nothing
+	tails     map[*asl.Flow]*tail                // what the ways back of a flow do beside undoing
 	made      []*made                            // states that the import adds
 	changes   []Notice
 	left      []Notice
@@ -149,7 +149,7 @@ func (p *pair) active() bool { return p != nil && p.left == "" }
 // newLifting is an import that has not begun.
 func newLifting(d *asl.Definition, p *asl.Program, o Options) *lifting {
 	l := &lifting{program: p, texts: map[string]value.Value{}, variables: map[string]bool{}, taken: map[string]bool{}, known: map[string][]string{},
-		refused: map[[2]*asl.State]bool{}, rank: ranks(p), behind: map[*asl.State]map[*asl.State]bool{}, rests: map[*asl.State]rest{}, refuses: map[string]string{}, silent: map[*asl.State]bool{}, undoes: map[*asl.State]*pair{}, steps: map[*asl.State]*pair{}}
+		refused: map[[2]*asl.State]bool{}, rank: ranks(p), behind: map[*asl.State]map[*asl.State]bool{}, rests: map[*asl.State]rest{}, refuses: map[string]string{}, tails: map[*asl.Flow]*tail{}, silent: map[*asl.State]bool{}, undoes: map[*asl.State]*pair{}, steps: map[*asl.State]*pair{}}
 	l.index(d.Value())
 	for _, s := range p.Order {
 		l.taken[s.Name] = true

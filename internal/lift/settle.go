@@ -118,9 +118,7 @@ func (l *lifting) holdBack() bool {
 				leave(p, "%s runs before %s on a way back, and is no compensation; let it run behind the compensations", w.Name, p.undo.Name)
 			}
 			switch {
-			case t.from.Flow.Owner != nil && r.ends:
-				leave(p, "within %s a way back ends well once it is undone, and %s goes on; let it end with a Fail", t.from.Flow.Owner.Name, t.from.Flow.Owner.Name)
-			case t.from.Flow.Owner != nil && p.readsError && l.stays(t):
+			case t.from.Flow.Owner != nil && p.readsError && !r.ends && len(r.work) == 0 && l.watched(t.from):
 				leave(p, "%s reads the error, and %s sees the one that its way back ends by", p.undo.Name, t.from.Flow.Owner.Name)
 			case len(r.byHand) == 0:
 			case r.ends || len(r.work) > 0:
@@ -131,11 +129,13 @@ func (l *lifting) holdBack() bool {
 		}
 	}
 	if !found {
-		l.tail = nil
+		clear(l.tails)
 		for _, f := range l.flows() {
 			if why := l.findTail(f); why != "" {
 				for _, p := range l.pairs {
-					leave(p, "%s", why)
+					if f.Owner == nil || p.step.Flow == f || l.mayPrecede(p.step, f.Start) || beneath(p.step, f.Owner) {
+						leave(p, "%s", why)
+					}
 				}
 			}
 		}

@@ -3,7 +3,6 @@ package lift
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/value"
@@ -12,6 +11,7 @@ import (
 // tail is what all ways back lead to once everything is undone: a scope of its own
 // comes before it, whose Catch leads there.
 type tail struct {
+	flow  *asl.Flow
 	start *asl.State          // of the scope
 	lead  map[*asl.State]bool // what only prepares it
 	entry *asl.State
@@ -22,9 +22,11 @@ type tail struct {
 }
 
 // findTail looks whether the ways back of a flow do something beside undoing, and
-// where that can stand. It tells why it can't.
+// where that can stand. Of a branch or an item it is enough that they end well: what
+// is around goes on then. It tells why there is no place for it.
 func (l *lifting) findTail(f *asl.Flow) string {
 	var with, without []turn
+	var byHand *asl.State
 	needed := false
 	for _, t := range l.turns() {
 		if t.from.Flow != f {
@@ -32,34 +34,43 @@ func (l *lifting) findTail(f *asl.Flow) string {
 		}
 		switch r := l.restOf(t.to); {
 		case len(r.byHand) > 0:
-		case len(r.work) == 0:
-			without = append(without, t)
-		default:
+			byHand = r.byHand[0]
+		case len(r.work) > 0 || r.ends && f.Owner != nil:
 			with = append(with, t)
 			needed = needed || l.mayOwe(t)
+		default:
+			without = append(without, t)
 		}
 	}
 	if !needed {
 		return ""
 	}
 	entry := l.past(with[0].to)
-	work := l.restOf(with[0].to).work[0].Name
+	if entry == nil {
+		return fmt.Sprintf("a way back of %s ends well with its last compensation; let a Pass come behind it", f.Owner.Name)
+	}
+	end := entry
+	if work := l.restOf(with[0].to).work; len(work) > 0 {
+		end = work[0]
+	}
 	switch {
-	case f.Owner != nil:
-		return fmt.Sprintf("%s runs on the way back and is no compensation; within %s there is no place for it", work, f.Owner.Name)
 	case len(without) > 0:
-		return fmt.Sprintf("%s runs on some ways back and is no compensation, and %s goes back without it; let all ways back end with it, or none", work, without[0].from.Name)
-	case slices.ContainsFunc(l.pairs, func(p *pair) bool { return p.left != "" && l.forward[p.step] }):
-		return fmt.Sprintf("%s runs on the way back and is no compensation, and other steps stay wired by hand", work)
+		return fmt.Sprintf("some ways back end with %s, which is no compensation, and %s goes back without it; let all ways back end with it, or none", end.Name, without[0].from.Name)
+	case byHand != nil:
+		return fmt.Sprintf("%s ends ways back and is no compensation, and %s stays wired by hand", end.Name, byHand.Name)
 	}
 	for _, t := range with {
-		if l.past(t.to) != entry {
-			return fmt.Sprintf("the ways back end in different states, %s and %s, that are no compensations; let all of them end with one", entry.Name, l.past(t.to).Name)
+		if other := l.past(t.to); other != entry {
+			return fmt.Sprintf("the ways back end in different states, at %s and at that of %s, which are no compensations; let all of them end with one", entry.Name, t.from.Name)
 		}
 	}
-	x := &tail{entry: entry, apart: reach([]*asl.State{entry}, ways), start: f.Start, lead: map[*asl.State]bool{}}
+	x := &tail{flow: f, entry: entry, apart: reach([]*asl.State{entry}, ways), start: f.Start, lead: map[*asl.State]bool{}}
 	for s := f.Start; s.Type == asl.Pass && s.Next != nil && !x.apart[s] && l.onlyFrom(x.lead, s); s = s.Next {
-		x.lead[s], x.apart[s], x.start = true, true, s.Next
+		if x.apart[s] = true; l.hides(x, s) != "" {
+			delete(x.apart, s)
+			break
+		}
+		x.lead[s], x.start = true, s.Next
 	}
 	if why := l.divide(x); why != "" {
 		return why
@@ -67,7 +78,7 @@ func (l *lifting) findTail(f *asl.Flow) string {
 	if why := l.fitTail(x, with); why != "" {
 		return why
 	}
-	l.tail = x
+	l.tails[f] = x
 	return ""
 }
 
@@ -76,7 +87,7 @@ func (l *lifting) findTail(f *asl.Flow) string {
 func (l *lifting) divide(x *tail) string {
 	var inner []string
 	ends := false
-	for _, s := range l.program.Flow.States {
+	for _, s := range x.flow.States {
 		if x.apart[s] || l.undoing(s) || !l.forward[s] {
 			continue
 		}
@@ -103,9 +114,12 @@ func (l *lifting) divide(x *tail) string {
 	if x.on != nil && ends {
 		return fmt.Sprintf("some ways forward end without %s, which ends the ways back, too; lead the ways back elsewhere", x.on.Name)
 	}
-	for s := range x.apart {
+	for _, s := range x.flow.States {
+		if name := l.hides(x, s); name != "" && x.apart[s] {
+			return fmt.Sprintf("%s stands beside the saga and assigns the variable $%s, as states within it do; give it another name", s.Name, name)
+		}
 		for _, name := range s.Reads {
-			if l.forward[s] && l.assignedIn(name, inner) {
+			if x.apart[s] && l.forward[s] && l.assignedIn(name, inner) {
 				return fmt.Sprintf("%s comes behind the saga and reads the variable $%s, which is assigned within it", s.Name, name)
 			}
 		}
@@ -116,8 +130,7 @@ func (l *lifting) divide(x *tail) string {
 // assignedIn reports whether one of some states assigns a variable as it ends well.
 func (l *lifting) assignedIn(name string, states []string) bool {
 	return slices.ContainsFunc(states, func(of string) bool {
-		a := l.program.States[of].Assign
-		return a != nil && slices.ContainsFunc(a.Variables, func(v asl.Variable) bool { return v.Name == name })
+		return slices.Contains(sets(l.program.States[of], true), name)
 	})
 }
 
@@ -148,14 +161,14 @@ func (l *lifting) fitTail(x *tail, turns []turn) string {
 		return "no way back leads to " + x.entry.Name
 	}
 	x.catch = l.commonCatch(turns)
-	after := l.caughtBy(x.catch)
+	after := l.caughtBy(x.start, x.catch)
 	for name := range l.variables {
 		if after.vars[name] == nil && !l.keeps(x, name) {
 			after.vars[name] = lose("the variable $" + name + ", which is assigned within the saga")
 		}
 	}
 	a, b := l.follow(nil, []way{{x.entry, *before}}), l.follow(nil, []way{{x.entry, after}})
-	for _, s := range l.program.Flow.States {
+	for _, s := range x.flow.States {
 		if !x.apart[s] {
 			continue
 		}
@@ -220,21 +233,10 @@ func (l *lifting) onlyFrom(some map[*asl.State]bool, s *asl.State) bool {
 	return !slices.ContainsFunc(s.Flow.States, func(from *asl.State) bool { return !some[from] && slices.Contains(ways(from), s) })
 }
 
-// keeps reports whether a variable is assigned before the scope alone.
-func (l *lifting) keeps(x *tail, name string) bool {
-	sets := func(a *asl.Assignment) bool {
-		return a != nil && slices.ContainsFunc(a.Variables, func(v asl.Variable) bool { return v.Name == name })
-	}
-	return !slices.ContainsFunc(l.program.Flow.States, func(s *asl.State) bool {
-		return !x.lead[s] && (sets(s.Assign) || slices.ContainsFunc(s.Catch, func(c asl.Catcher) bool { return sets(c.Assign) }) ||
-			s.Choice != nil && slices.ContainsFunc(s.Choice.Rules, func(r asl.Rule) bool { return sets(r.Assign) }))
-	})
-}
-
-// caughtBy is what is known behind a catcher of the scope.
-func (l *lifting) caughtBy(raw value.Value) view {
+// caughtBy is what is known behind a catcher of the scope that begins with a state.
+func (l *lifting) caughtBy(start *asl.State, raw value.Value) view {
 	told := errorOutput()
-	r := &reading{house: l, state: l.program.Flow.Start, data: at(input), result: lose("a result"), failure: told}
+	r := &reading{house: l, state: start, data: at(input), result: lose("a result"), failure: told}
 	if r.state.Language == asl.JSONata {
 		out := told
 		if raw.Has("Output") {
@@ -244,56 +246,4 @@ func (l *lifting) caughtBy(raw value.Value) view {
 	}
 	r.data = told
 	return view{placed(raw.Get("ResultPath"), at(input), told), r.assign(raw.Get("Assign"))}
-}
-
-// readings are what the expressions of a state read, and what it hands on in the
-// end.
-func (l *lifting) readings(s *asl.State, v view) []*source {
-	if v.data == nil {
-		return nil
-	}
-	raw := l.texts[s.Name]
-	own := always(value.NewString("what " + s.Name + " answers"))
-	r := &reading{house: l, state: s, data: v.data, result: own, failure: own, vars: v.vars, own: true}
-	if s.Language == asl.JSONPath {
-		r.data = r.selected(raw.Get("InputPath"), v.data)
-	}
-	all := r.every(without(raw, "Catch", "ResultPath", "ResultSelector", "OutputPath", "InputPath").Object(), nil)
-	if !raw.Has("Parameters") && !raw.Has("Arguments") && (s.Type == asl.Task && s.Language == asl.JSONPath || s.Type == asl.Parallel || s.Type == asl.Map) {
-		all = append(all, r.data)
-	}
-	if endsWell(s) {
-		for _, w := range l.onward(s, v, own) {
-			all = append(all, w.view.data)
-		}
-		if s.Type == asl.Succeed {
-			all = append(all, l.passed(s, v, raw).data)
-		}
-	}
-	return all
-}
-
-// every is what all expressions within something read.
-func (r *reading) every(v value.Value, all []*source) []*source {
-	switch v.Kind() {
-	case value.String:
-		if text, is := expressionIn(v.AsString()); is && r.state.Language == asl.JSONata {
-			all = append(all, r.query(text))
-		}
-	case value.Array:
-		for _, item := range v.Items() {
-			all = r.every(item, all)
-		}
-	case value.Object:
-		for name, m := range v.Members() {
-			if text := m.AsString(); r.state.Language == asl.JSONPath && strings.HasPrefix(text, "$") && (name == "Variable" || strings.HasSuffix(name, "Path")) {
-				all = append(all, r.path(text))
-			} else if strings.HasSuffix(name, ".$") {
-				all = append(all, r.expression(text))
-			} else {
-				all = r.every(m, all)
-			}
-		}
-	}
-	return all
 }

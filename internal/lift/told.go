@@ -31,11 +31,14 @@ func note(all []Notice, s *asl.State, format string, args ...any) []Notice {
 
 // tell tells what the import changes, in the order of the text.
 func (l *lifting) tell() {
-	if l.tail == nil {
+	if l.tails[l.program.Flow] == nil {
 		l.change(nil, `The whole machine is a saga: whatever fails in it or stops it, what was done is undone ("Saga": {})`)
-	} else {
-		l.tail.name = l.name("Saga")
-		l.change(nil, "What is undone stands in a state of its own, %s, whose Catch leads to %s once everything is undone, whatever failed", l.tail.name, l.tail.entry.Name)
+	}
+	for _, f := range l.flows() {
+		if t := l.tails[f]; t != nil {
+			t.name = l.name("Saga")
+			l.change(f.Owner, "What is undone stands in a state of its own, %s, whose Catch leads to %s once everything is undone, whatever failed", t.name, t.entry.Name)
+		}
 	}
 	turns := l.turns()
 	for _, s := range l.program.Order {
@@ -102,7 +105,7 @@ func (l *lifting) tellTurn(t turn) {
 		switch decided := l.decides(s); {
 		case len(decided) > 0:
 			l.change(s, "It decided whether to run %s; the saga knows itself what was done, and undoes that", listed(decided))
-		case l.tail != nil:
+		case l.tails[t.from.Flow] != nil:
 		case s.Type == asl.Fail:
 			if t.catch >= 0 {
 				l.change(nil, "The execution fails by the error of what failed, no more by that of %s", s.Name)
@@ -164,7 +167,7 @@ func (l *lifting) tellKept(s *asl.State) {
 
 // tellLast tells of a Task that no step comes after: its failure undoes them now.
 func (l *lifting) tellLast(s *asl.State) {
-	if s.Type != asl.Task || !l.forward[s] || l.steps[s].active() || l.tail != nil && l.tail.apart[s] {
+	if s.Type != asl.Task || !l.forward[s] || l.steps[s].active() || !l.inScope(s) {
 		return
 	}
 	for i := range s.Catch {

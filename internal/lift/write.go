@@ -25,12 +25,10 @@ func (l *lifting) machine(tree value.Value) value.Value {
 	for name, v := range tree.Members() {
 		switch name {
 		case "StartAt":
-			if l.tail == nil {
+			if l.tails[l.program.Flow] == nil {
 				out.Set("Saga", value.NewObject())
-				out.Set(name, v)
-			} else {
-				out.Set(name, value.NewString(l.scopeOr(l.program.Flow.Start)))
 			}
+			out.Set(name, l.start(l.program.Flow))
 		case "States":
 			out.Set(name, flow)
 		default:
@@ -51,13 +49,13 @@ func (l *lifting) block(raw value.Value, f *asl.Flow) value.Value {
 		}
 	}
 	all, inner := value.NewBuilder(len(texts)), value.NewBuilder(len(texts))
-	split := l.tail != nil && f.Owner == nil
+	t := l.tails[f]
 	for name := range raw.Get("States").Members() {
 		s := l.program.States[name]
 		switch {
 		case !entered[s]:
-		case split && !l.tail.apart[s]:
-			all.Set(l.tail.name, value.NewNull()) // its place
+		case t != nil && !t.apart[s]:
+			all.Set(t.name, value.NewNull()) // its place
 			inner.Set(name, texts[s])
 		default:
 			all.Set(name, texts[s])
@@ -66,21 +64,20 @@ func (l *lifting) block(raw value.Value, f *asl.Flow) value.Value {
 	for _, m := range l.made {
 		switch {
 		case m.flow != f:
-		case split:
+		case t != nil:
 			inner.Set(m.name, m.text)
 		default:
 			all.Set(m.name, m.text)
 		}
 	}
-	if split {
-		all.Set(l.tail.name, l.scope(inner.Object()))
+	if t != nil {
+		all.Set(t.name, l.scope(t, inner.Object()))
 	}
 	return all.Object()
 }
 
 // scope is the Saga state before a tail.
-func (l *lifting) scope(states value.Value) value.Value {
-	t := l.tail
+func (l *lifting) scope(t *tail, states value.Value) value.Value {
 	catch := value.NewBuilder(4)
 	catch.Set("ErrorEquals", value.NewArray([]value.Value{value.NewString("States.ALL")}))
 	for name, v := range t.catch.Members() {
@@ -89,6 +86,9 @@ func (l *lifting) scope(states value.Value) value.Value {
 	catch.Set("Next", value.NewString(t.entry.Name))
 	out := value.NewBuilder(6)
 	out.Set("Type", value.NewString(string(asl.Saga)))
+	if language := l.texts[t.start.Name].Get("QueryLanguage"); !language.IsAbsent() {
+		out.Set("QueryLanguage", language)
+	}
 	out.Set("StartAt", value.NewString(t.start.Name))
 	out.Set("States", states)
 	out.Set("Catch", value.NewArray([]value.Value{catch.Object()}))
@@ -128,11 +128,11 @@ func (l *lifting) state(s *asl.State) value.Value {
 		case "Branches":
 			branches := make([]value.Value, v.Len())
 			for i, b := range v.Items() {
-				branches[i] = b.With("States", l.block(b, s.Parallel.Branches[i]))
+				branches[i] = b.With("StartAt", l.start(s.Parallel.Branches[i])).With("States", l.block(b, s.Parallel.Branches[i]))
 			}
 			out.Set(name, value.NewArray(branches))
 		case "ItemProcessor", "Iterator":
-			out.Set(name, v.With("States", l.block(v, s.Map.Processor)))
+			out.Set(name, v.With("StartAt", l.start(s.Map.Processor)).With("States", l.block(v, s.Map.Processor)))
 		default:
 			out.Set(name, v)
 		}
@@ -146,7 +146,7 @@ func (l *lifting) stepFields(s *asl.State, out *value.Builder) {
 	if p.active() && p.step == s {
 		out.Set("Compensate", p.body)
 	}
-	if known := l.known[s.Name]; known != nil && l.forward[s] && (l.tail == nil || !l.tail.apart[s]) {
+	if known := l.known[s.Name]; known != nil && l.forward[s] && l.inScope(s) {
 		out.Set("KnownFailed", texts(known))
 	} else if p.active() && p.whatever {
 		out.Set("KnownFailed", texts(nil))
@@ -159,23 +159,36 @@ func (l *lifting) stepFields(s *asl.State, out *value.Builder) {
 // next writes where a state leads to.
 func (l *lifting) next(s *asl.State, out *value.Builder) {
 	to := l.past(s.Next)
-	if to == nil || l.tail != nil && s.Flow.Owner == nil && !l.tail.apart[s] && l.tail.apart[to] {
+	t := l.tails[s.Flow]
+	if to == nil || t != nil && !t.apart[s] && t.apart[to] {
 		out.Set("End", value.NewBool(true))
 		return
 	}
-	if l.tail != nil && l.tail.lead[s] {
-		out.Set("Next", value.NewString(l.scopeOr(to)))
-		return
+	name := to.Name
+	if t != nil && t.lead[s] && to == t.start {
+		name = t.name
 	}
-	out.Set("Next", value.NewString(to.Name))
+	out.Set("Next", value.NewString(name))
 }
 
-// scopeOr is the name of a state, or of the scope that begins with it.
-func (l *lifting) scopeOr(s *asl.State) string {
-	if s == l.tail.start {
-		return l.tail.name
+// start is the name of what a flow begins with: of its scope, where that comes first.
+func (l *lifting) start(f *asl.Flow) value.Value {
+	if t := l.tails[f]; t != nil && f.Start == t.start {
+		return value.NewString(t.name)
 	}
-	return s.Name
+	return value.NewString(f.Start.Name)
+}
+
+// inScope reports whether a state stands in a saga.
+func (l *lifting) inScope(s *asl.State) bool {
+	for ; ; s = s.Flow.Owner {
+		if t := l.tails[s.Flow]; t != nil && !t.apart[s] {
+			return true
+		}
+		if s.Flow.Owner == nil {
+			return l.tails[s.Flow] == nil
+		}
+	}
 }
 
 // catchers are those that stay. One that begins the way back falls away, unless
@@ -200,8 +213,11 @@ func (l *lifting) catchers(s *asl.State, raw value.Value) value.Value {
 // where it ends well, or where somebody around looks at the error it ends by.
 func (l *lifting) stays(t turn) bool {
 	r := l.restOf(t.to)
-	if t.from.Flow.Owner == nil {
-		return len(r.byHand) > 0 || len(r.work) > 0 && l.tail == nil
+	switch {
+	case l.tails[t.from.Flow] != nil:
+		return len(r.byHand) > 0
+	case t.from.Flow.Owner == nil:
+		return len(r.byHand)+len(r.work) > 0
 	}
 	return len(r.byHand)+len(r.work) > 0 || r.ends || l.watched(t.from)
 }
@@ -292,8 +308,8 @@ func (l *lifting) name(wanted string) string {
 // entered are the states of a flow that something still leads to.
 func (l *lifting) entered(f *asl.Flow) map[*asl.State]bool {
 	from := []*asl.State{f.Start}
-	if l.tail != nil && f.Owner == nil {
-		from = append(from, l.tail.entry)
+	if t := l.tails[f]; t != nil {
+		from = append(from, t.entry)
 	}
 	return reach(from, func(s *asl.State) []*asl.State {
 		var all []*asl.State
