@@ -45,24 +45,22 @@ func (l *lifting) findTail(f *asl.Flow) string {
 	if !needed {
 		return ""
 	}
-	entry := l.past(with[0].to)
-	if entry == nil {
-		return fmt.Sprintf("a way back of %s ends well with its last compensation; let a Pass come behind it", f.Owner.Name)
-	}
-	end := entry
-	if work := l.restOf(with[0].to).work; len(work) > 0 {
+	end := with[0].to
+	if work := l.restOf(end).work; len(work) > 0 {
 		end = work[0]
 	}
+	entry, other := l.meeting(with)
 	switch {
 	case len(without) > 0:
 		return fmt.Sprintf("some ways back end with %s, which is no compensation, and %s goes back without it; let all ways back end with it, or none", end.Name, without[0].from.Name)
 	case byHand != nil:
 		return fmt.Sprintf("%s ends ways back and is no compensation, and %s stays wired by hand", end.Name, byHand.Name)
 	}
-	for _, t := range with {
-		if other := l.past(t.to); other != entry {
-			return fmt.Sprintf("the ways back end in different states, at %s and at that of %s, which are no compensations; let all of them end with one", entry.Name, t.from.Name)
-		}
+	if entry == nil && other == nil {
+		return fmt.Sprintf("a way back of %s ends well with its last compensation; let a Pass come behind it", with[0].from.Name)
+	}
+	if entry == nil {
+		return fmt.Sprintf("the ways back of %s and %s end with different states that are no compensations; let all of them end with one", with[0].from.Name, other.Name)
 	}
 	x := &tail{flow: f, entry: entry, apart: reach([]*asl.State{entry}, ways), start: f.Start, lead: map[*asl.State]bool{}}
 	for s := f.Start; s.Type == asl.Pass && s.Next != nil && !x.apart[s] && l.onlyFrom(x.lead, s); s = s.Next {
@@ -80,6 +78,57 @@ func (l *lifting) findTail(f *asl.Flow) string {
 	}
 	l.tails[f] = x
 	return ""
+}
+
+// meeting is the first state behind all that is undone by which all of some ways back
+// come; nil, and a state whose way back does not, where there is none.
+func (l *lifting) meeting(turns []turn) (entry, other *asl.State) {
+	var common []*asl.State
+	for i, t := range turns {
+		ends := l.endsOf(t.to)
+		if i == 0 {
+			common = ends
+			continue
+		}
+		both := slices.DeleteFunc(slices.Clone(common), func(s *asl.State) bool { return !slices.Contains(ends, s) })
+		if len(both) == 0 {
+			return nil, t.from
+		}
+		common = both
+	}
+	if len(common) == 0 {
+		return nil, nil
+	}
+	return common[0], nil
+}
+
+// endsOf are the states that a way back comes by in turn once all is undone, as far as
+// that is one way. Notes on the way, and Choices that decide what to undo, come before.
+func (l *lifting) endsOf(to *asl.State) []*asl.State {
+	before := func(s *asl.State) bool {
+		return l.gone(s) || len(tasks(s)) == 0 && slices.ContainsFunc(l.program.Order, func(undo *asl.State) bool { return l.gone(undo) && reach(nexts(s), nexts)[undo] })
+	}
+	var ends []*asl.State
+	over := reach([]*asl.State{to}, func(s *asl.State) []*asl.State {
+		if before(s) {
+			return nexts(s)
+		}
+		return nil
+	})
+	for s := range over {
+		if !before(s) {
+			ends = append(ends, s)
+		} else if endsWell(s) {
+			return nil
+		}
+	}
+	if len(ends) != 1 {
+		return nil
+	}
+	for s := ends[0]; s.Type == asl.Pass && s.Next != nil && !slices.Contains(ends, s.Next); s = s.Next {
+		ends = append(ends, s.Next)
+	}
+	return ends
 }
 
 // divide finds where a scope ends: states that its way forward shares with the tail
