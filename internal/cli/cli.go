@@ -163,6 +163,8 @@ func Run(ctx context.Context, args []string, tools Tools) (code int) {
 			code = int(e)
 		}
 	}()
+	out := &output{to: tools.Stdout}
+	tools.Stdout = out
 	var v verbs
 	parser, err := kong.New(&v,
 		kong.Name("backstep"),
@@ -185,7 +187,29 @@ func Run(ctx context.Context, args []string, tools Tools) (code int) {
 		return ExitUsage
 	}
 	s := &session{Tools: tools, Globals: v.Globals, ctx: ctx, model: parser.Model}
-	return s.exit(verb.Run(s))
+	err = verb.Run(s)
+	if out.err != nil && (err == nil || errors.Is(err, errNo) || errors.Is(err, out.err)) {
+		fmt.Fprintln(tools.Stderr, "backstep: not all of the output could be written:", oneLine(out.err))
+		return ExitUsage
+	}
+	return s.exit(err)
+}
+
+// output is standard output, which keeps the first error in writing to it: a
+// script that goes on with half of an answer would be worse than one that ends.
+type output struct {
+	to  io.Writer
+	err error
+}
+
+// Write writes on until something fails.
+func (o *output) Write(b []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.to.Write(b)
+	o.err = err
+	return n, err
 }
 
 // verbOf is the verb that args begin with, for a hint at its help, or "".

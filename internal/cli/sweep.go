@@ -149,7 +149,7 @@ func (v *Sweep) Run(s *session) error {
 	if found {
 		return errNo
 	}
-	return nil
+	return s.ctx.Err() // what was cut off by hand is no answer
 }
 
 // input reads what the flags name.
@@ -347,7 +347,10 @@ func (v *Sweep) tell(s *session, r *swept) {
 	if len(r.ByData) > 0 {
 		fmt.Fprintf(s.Stdout, "  decided by data: %s; sweep it with --input, or what is found of items may be no fault of theirs\n", strings.Join(r.ByData, ", "))
 	}
-	if r.Cut {
+	switch {
+	case r.Cut && s.ctx.Err() != nil:
+		fmt.Fprintln(s.Stdout, "  cut off: it was interrupted")
+	case r.Cut:
 		fmt.Fprintf(s.Stdout, "  cut off: %s were not enough for all\n", v.Budget)
 	}
 }
