@@ -87,8 +87,8 @@ hostile: ## what each hostile expression ends with and takes of a processor; at 
 sweep: ## proof and sweep held against each other: the published sagas, the proof's scripts, drawn sagas (DRAWN=20); the order saga and the examples by pairs; each undo taken away and exchanged
 	go test ./internal/sweep -run '^(TestCorpus|TestScripts|TestDrawn|TestOrder|TestExamples|TestMaimed)$$' -count=1 -v -timeout 6h -sweep.drawn=$(or $(DRAWN),20) | grep -v '^=== \|^ *--- PASS'
 
-equivalence: ## generated sagas as they are, and exported as AWS would run them: the same ledger under the same faults (EXECUTIONS=10000)
-	go test ./internal/sim -run '^TestEquivalence$$' -count=1 -v -timeout 1h -sim.equivalent=$(or $(EXECUTIONS),10000)
+equivalence: ## generated sagas as they are and exported, and wired by hand and imported: the same ledger, the same calls, under the same faults (EXECUTIONS=10000)
+	go test ./internal/sim -run '^(TestEquivalence|TestImportedByChance)$$' -count=1 -v -timeout 1h -sim.equivalent=$(or $(EXECUTIONS),10000)
 
 verify-scale: ## what a proof takes: of sagas of 250 … 5,000 states, and of nested Parallels
 	go test ./internal/prove -run '^TestScaleTable$$' -count=1 -v -timeout 30m -prove.scale

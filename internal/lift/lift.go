@@ -16,7 +16,8 @@
 // payload.go (JSONPath written again), follow.go (data on its way through states), branch.go
 // (the same out of branches and into them), body.go (a
 // compensation becomes a Compensate), settle.go (which ones), tail.go and
-// reads.go (what the way back does beside undoing), write.go (the definition), told.go (what changed).
+// reads.go (what the way back does beside undoing), write.go (the definition), edges.go
+// (where its states lead to), told.go (what changed).
 package lift
 
 import (
@@ -136,7 +137,8 @@ type lifting struct {
 // pair is a step and the state that undoes it.
 type pair struct {
 	step, undo *asl.State
-	left       string // why it stays as it is; "": it is converted
+	twins      []*pair // of the first one of a step: others that undo it
+	left       string  // why it stays as it is; "": it is converted
 	body       value.Value
 	whatever   bool     // its error says nothing of its effect
 	readsError bool     // the compensation reads the error
@@ -213,15 +215,8 @@ func (l *lifting) index(v value.Value) {
 	}
 }
 
-// pairUp reads the pairs. Of what undoes several steps, or is one of several that
-// undo one, nothing is certain.
+// pairUp reads the pairs. Of what undoes several steps nothing is certain.
 func (l *lifting) pairUp(pairs []Pair) {
-	of := map[string][]string{} // step → its compensations
-	for _, c := range pairs {
-		for _, step := range c.Steps {
-			of[step] = append(of[step], c.State)
-		}
-	}
 	for _, c := range pairs {
 		undo := l.program.States[c.State]
 		for _, name := range c.Steps {
@@ -235,11 +230,14 @@ func (l *lifting) pairUp(pairs []Pair) {
 				p.left = undo.Name + " undoes " + listed(c.Steps) + " at once; give each a compensation of its own"
 			case l.refuses[name] != "":
 				p.left = "its answer may say no, which " + l.refuses[name] + " reads; to a saga what answered well is done: let it fail by an error of its own, and import again"
-			case len(of[name]) > 1:
-				p.left = listed(of[name]) + " undo it; lead all ways back to one of them"
 			}
 			l.pairs = append(l.pairs, p)
-			l.undoes[undo], l.steps[step] = p, p
+			l.undoes[undo] = p
+			if first := l.steps[step]; first != nil {
+				first.twins = append(first.twins, p)
+			} else {
+				l.steps[step] = p
+			}
 		}
 	}
 }

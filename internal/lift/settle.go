@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
+	"github.com/backstep/backstep/internal/value"
 )
 
 // turn is an edge by which a saga begins to go back.
@@ -80,8 +81,31 @@ func (l *lifting) settle() {
 			l.convert(p)
 		}
 	}
+	for _, p := range l.pairs {
+		p.agree()
+	}
 	clear(l.rests)
 	for l.holdBack() {
+	}
+}
+
+// agree lets the compensations of one step be converted together: where all of them
+// ask the same, whichever way leads to them.
+func (p *pair) agree() {
+	all := append([]*pair{p}, p.twins...)
+	names := []string{p.undo.Name}
+	same := true
+	for _, twin := range p.twins {
+		names = append(names, twin.undo.Name)
+		same = same && p.left == "" && twin.left == "" && value.Equal(without(p.body, "Comment").Object(), without(twin.body, "Comment").Object())
+		p.whatever = p.whatever || twin.whatever
+		p.readsError = p.readsError || twin.readsError
+		p.itself = p.itself || twin.itself
+	}
+	for _, twin := range all {
+		if !same && twin.left == "" {
+			twin.left = listed(names) + " undo it, and not in the same way; lead all ways back to one of them"
+		}
 	}
 }
 
@@ -93,6 +117,7 @@ func (l *lifting) holdBack() bool {
 		if p.left == "" {
 			p.left, found = fmt.Sprintf(format, args...), true
 			clear(l.rests)
+			l.steps[p.step].agree()
 		}
 	}
 	for _, p := range l.pairs {

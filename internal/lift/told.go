@@ -70,6 +70,9 @@ func (l *lifting) tell() {
 
 func (l *lifting) tellStep(p *pair) {
 	l.change(p.step, "What %s did is its Compensate now; that state is gone", p.undo.Name)
+	for _, twin := range p.twins {
+		l.change(p.step, "%s did the same, and is gone, too", twin.undo.Name)
+	}
 	for _, n := range p.notes {
 		l.change(p.step, "%s: %s", p.undo.Name, lowered(n))
 	}
@@ -94,7 +97,8 @@ func (l *lifting) tellTurn(t turn) {
 	}
 	var before []string
 	for _, p := range l.pairs {
-		if p.active() && p.step != t.from && l.mayPrecede(p.step, t.from) && !slices.Contains(r.undone, p) {
+		undone := slices.ContainsFunc(r.undone, func(other *pair) bool { return other.step == p.step })
+		if p.active() && p.step != t.from && l.mayPrecede(p.step, t.from) && !undone && !slices.Contains(before, p.step.Name) {
 			before = append(before, p.step.Name)
 		}
 	}
