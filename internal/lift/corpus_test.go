@@ -159,7 +159,7 @@ func TestAnyPairs(t *testing.T) {
 			}
 		}
 		c := rand.New(rand.NewPCG(uint64(len(text)), 66))
-		for range 20 {
+		for range 60 {
 			c.Shuffle(len(tasks), func(i, j int) { tasks[i], tasks[j] = tasks[j], tasks[i] })
 			o := lift.Options{}
 			for i := 0; i+1 < len(tasks) && i < 2*(1+c.IntN(3)); i += 2 {
@@ -167,6 +167,13 @@ func TestAnyPairs(t *testing.T) {
 			}
 			if c.IntN(2) == 0 {
 				o.IgnoreAnswers = tasks
+			}
+			if len(tasks) > 0 && c.IntN(2) == 0 {
+				o.Pivot = tasks[c.IntN(len(tasks)):][:1]
+				o.KnownFailed = []lift.Names{{State: tasks[c.IntN(len(tasks))], Errors: []string{"Busy"}}}
+			}
+			if choice := p.Order[c.IntN(len(p.Order))]; choice.Choice != nil && len(tasks) > 0 {
+				o.Refusals = []lift.Refusal{{Choice: choice.Name, Next: choice.Choice.Rules[0].Next.Name, Step: tasks[0]}}
 			}
 			i, err := lift.Import(d, p, o)
 			if err != nil {

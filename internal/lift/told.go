@@ -61,6 +61,8 @@ func (l *lifting) tell() {
 			l.leave(s, "it is undone by %s, and so no pivot", l.steps[s].undo.Name)
 		case s.Flow.Owner != nil:
 			l.leave(s, "no pivot may stand beneath %s; put it behind", s.Flow.Owner.Name)
+		case !l.forward[s] || !l.inScope(s):
+			l.leave(s, "it stands outside of the saga, and so is no pivot of it")
 		default:
 			l.change(s, "It is the pivot: once it is done, the saga only goes forward, and what comes after it is tried until it succeeds")
 		}

@@ -150,7 +150,7 @@ func (l *lifting) stepFields(s *asl.State, out *value.Builder) {
 	} else if p.active() && p.whatever {
 		out.Set("KnownFailed", texts(nil))
 	}
-	if slices.Contains(l.pivots, s) && !p.active() && s.Flow.Owner == nil {
+	if slices.Contains(l.pivots, s) && !p.active() && s.Flow.Owner == nil && l.forward[s] && l.inScope(s) {
 		out.Set("Pivot", value.NewBool(true))
 	}
 }
