@@ -212,6 +212,9 @@ func (c *comparison) compare(failed string, a, b *story) int {
 			undone = append(undone, call.function)
 		}
 	}
+	if c.lax && !c.joins {
+		c.inReverse(failed, b)
+	}
 	if c.lax && (c.byHand || b.end == "") {
 		return len(undone)
 	}
@@ -232,6 +235,20 @@ func (c *comparison) compare(failed string, a, b *story) int {
 		}
 	}
 	return len(undone)
+}
+
+// inReverse holds what was undone, by itself and by hand, to the order of the steps,
+// whose functions are numbered.
+func (c *comparison) inReverse(failed string, b *story) {
+	var undone []string
+	for _, call := range b.calls[b.failed:] {
+		if c.undone(call.function) && (len(undone) == 0 || undone[len(undone)-1] != call.function) {
+			undone = append(undone, call.function)
+		}
+	}
+	if !slices.IsSortedFunc(undone, func(a, b string) int { return strings.Compare(b, a) }) {
+		c.t.Errorf("%s fails: %v is the order in which it is undone, in %v", failed, undone, b)
+	}
 }
 
 // behind reports whether a function is called where no saga is open any more.
