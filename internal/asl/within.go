@@ -34,6 +34,27 @@ func (s *State) Tasks() []*State {
 	return all
 }
 
+// In is the state of a flow in which another one stands, or it itself; nil where it
+// stands elsewhere.
+func (s *State) In(f *Flow) *State {
+	for s.Flow != f {
+		if s.Flow.Owner == nil {
+			return nil
+		}
+		s = s.Flow.Owner
+	}
+	return s
+}
+
+// CommonFlow is the innermost flow that holds the state and another one.
+func (s *State) CommonFlow(other *State) *Flow {
+	f := s.Flow
+	for other.In(f) == nil {
+		f = f.Owner.Flow
+	}
+	return f
+}
+
 // Assignments are all Assigns of a state: its own, and those of its catchers and
 // rules.
 func (s *State) Assignments() []*Assignment {

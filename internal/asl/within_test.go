@@ -30,6 +30,13 @@ func TestWithin(t *testing.T) {
 	if !slices.Equal(tasks, []string{"A", "B", "D"}) {
 		t.Errorf("the Tasks within: %v", tasks)
 	}
+	a, b := p.States["A"], p.States["B"]
+	if a.In(p.Flow) != p.States["P"] || a.In(a.Flow) != a || a.In(b.Flow) != nil {
+		t.Error("A does not stand where it stands")
+	}
+	if a.CommonFlow(b) != p.Flow || a.CommonFlow(p.States["Z"]) != a.Flow {
+		t.Error("the common flow is another one")
+	}
 	assigned := ""
 	for _, name := range []string{"A", "C", "D"} {
 		for _, a := range p.States[name].Assignments() {

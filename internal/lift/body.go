@@ -57,7 +57,7 @@ func (l *lifting) unfit(p *pair) string {
 
 // mapAround is a Map around a state, but not around another one; nil: there is none.
 func mapAround(s, other *asl.State) *asl.State {
-	common := commonFlow(s, other)
+	common := s.CommonFlow(other)
 	for f := s.Flow; f != common; f = f.Owner.Flow {
 		if f.Owner.Type == asl.Map {
 			return f.Owner

@@ -7,7 +7,7 @@ import "github.com/backstep/backstep/internal/asl"
 // its failure leads there whatever any Choice decides.
 func (l *lifting) forSteps(step, undo *asl.State) (done, failed *view, surely bool) {
 	start := view{data: at(input)}
-	common := commonFlow(step, undo)
+	common := step.CommonFlow(undo)
 	ahead := l.onward(step, start, at(result))
 	at, entered := step, start.data
 	for at.Flow != common {
@@ -124,7 +124,7 @@ func (l *lifting) begin(f *asl.Flow, v view) (view, bool) {
 // where nothing leads there.
 func (l *lifting) enter(known map[*asl.State]view, s *asl.State, f *asl.Flow) *view {
 	for s.Flow != f {
-		top := lifted(s, f)
+		top := s.In(f)
 		v, ok := known[top]
 		if !ok {
 			return nil

@@ -69,7 +69,7 @@ func (l *lifting) goForward(from *asl.State) {
 	for s := range reach([]*asl.State{from}, func(s *asl.State) []*asl.State { return slices.DeleteFunc(l.onwards(s), l.leadsBack) }) {
 		if !l.forward[s] {
 			l.forward[s] = true
-			for _, f := range within(s) {
+			for _, f := range s.Within() {
 				l.goForward(f.Start)
 			}
 		}
@@ -79,41 +79,16 @@ func (l *lifting) goForward(from *asl.State) {
 // leadsBack reports whether a state can't end well by itself.
 func (l *lifting) leadsBack(s *asl.State) bool { return !l.good[s] }
 
-// within are the flows of a state.
-func within(s *asl.State) []*asl.Flow {
-	switch {
-	case s.Parallel != nil:
-		return s.Parallel.Branches
-	case s.Map != nil:
-		return []*asl.Flow{s.Map.Processor}
-	}
-	return nil
-}
-
-// tasks are the Tasks within a state, itself too.
-func tasks(s *asl.State) []*asl.State {
-	if s.Type == asl.Task {
-		return []*asl.State{s}
-	}
-	var all []*asl.State
-	for _, f := range within(s) {
-		for _, inner := range f.States {
-			all = append(all, tasks(inner)...)
-		}
-	}
-	return all
-}
-
 // undoing reports whether a state is a compensation, or does nothing but run some.
 func (l *lifting) undoing(s *asl.State) bool {
-	of := tasks(s)
+	of := s.Tasks()
 	return len(of) > 0 && !slices.ContainsFunc(of, func(s *asl.State) bool { return l.undoes[s] == nil })
 }
 
 // gone reports whether all compensations that a state is, or runs, are converted:
 // nothing is left for it to do.
 func (l *lifting) gone(s *asl.State) bool {
-	of := tasks(s)
+	of := s.Tasks()
 	return len(of) > 0 && !slices.ContainsFunc(of, func(s *asl.State) bool { return !l.undoes[s].active() })
 }
 
@@ -121,7 +96,7 @@ func (l *lifting) gone(s *asl.State) bool {
 func (l *lifting) flows() []*asl.Flow {
 	all := []*asl.Flow{l.program.Flow}
 	for _, s := range l.program.Order {
-		all = append(all, within(s)...)
+		all = append(all, s.Within()...)
 	}
 	return all
 }
@@ -149,7 +124,7 @@ func (l *lifting) usedForward() {
 			continue
 		}
 		for s := range reach([]*asl.State{f.Start}, l.onwards) {
-			for _, undo := range tasks(s) {
+			for _, undo := range s.Tasks() {
 				for _, p := range l.pairs {
 					if p.undo == undo && l.undoing(s) {
 						p.left = undo.Name + " runs when all goes well, too: it is no compensation alone"
@@ -224,8 +199,8 @@ func reach(from []*asl.State, by func(*asl.State) []*asl.State) map[*asl.State]b
 // mayPrecede reports whether a step may have been done when another one is entered,
 // by ways forward. Branches run side by side.
 func (l *lifting) mayPrecede(first, second *asl.State) bool {
-	f := commonFlow(first, second)
-	a, b := lifted(first, f), lifted(second, f)
+	f := first.CommonFlow(second)
+	a, b := first.In(f), second.In(f)
 	if a == b {
 		return first != second
 	}
@@ -240,33 +215,4 @@ func (l *lifting) mayPrecede(first, second *asl.State) bool {
 		l.behind[a] = behind
 	}
 	return behind[b]
-}
-
-// commonFlow is the innermost flow in which, or beneath which, two states stand.
-func commonFlow(a, b *asl.State) *asl.Flow {
-	around := map[*asl.Flow]bool{}
-	for f := a.Flow; f != nil; f = outer(f) {
-		around[f] = true
-	}
-	f := b.Flow
-	for !around[f] {
-		f = outer(f)
-	}
-	return f
-}
-
-// outer is the flow around a flow; nil: it is the machine.
-func outer(f *asl.Flow) *asl.Flow {
-	if f.Owner == nil {
-		return nil
-	}
-	return f.Owner.Flow
-}
-
-// lifted is the state of a flow that is, or has within it, another one.
-func lifted(s *asl.State, f *asl.Flow) *asl.State {
-	for s.Flow != f {
-		s = s.Flow.Owner
-	}
-	return s
 }

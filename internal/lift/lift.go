@@ -13,11 +13,11 @@
 //
 // Read lift.go (the face), graph.go (what goes forward, and what back), source.go
 // (what a value is made of), path.go and query.go (the same of expressions),
-// payload.go (JSONPath written again), follow.go (data on its way through states), branch.go
-// (the same out of branches and into them), body.go (a
-// compensation becomes a Compensate), settle.go (which ones), tail.go and
-// reads.go (what the way back does beside undoing), write.go (the definition), edges.go
-// (where its states lead to), told.go (what changed).
+// payload.go (JSONPath written again), follow.go (data on its way through states),
+// branch.go (the same out of branches and into them), body.go (a compensation
+// becomes a Compensate), settle.go (which ones), tail.go and reads.go (what the way
+// back does beside undoing), write.go (the definition), edges.go (where its states
+// lead to), told.go (what changed).
 package lift
 
 import (
@@ -101,7 +101,7 @@ func Import(d *asl.Definition, p *asl.Program, o Options) (*Imported, error) {
 		}
 	}
 	if out.Converted > 0 {
-		out.Definition = indented(l.machine(d.Value()))
+		out.Definition = l.machine(d.Value()).Text().Indented()
 	}
 	out.Changes, out.Left = l.changes, l.left
 	return out, nil
@@ -150,18 +150,13 @@ func (p *pair) active() bool { return p != nil && p.left == "" }
 
 // newLifting is an import that has not begun.
 func newLifting(d *asl.Definition, p *asl.Program, o Options) *lifting {
-	l := &lifting{program: p, texts: map[string]value.Value{}, variables: map[string]bool{}, taken: map[string]bool{}, known: map[string][]string{},
+	l := &lifting{program: p, texts: p.Texts(d.Value()), variables: map[string]bool{}, taken: map[string]bool{}, known: map[string][]string{},
 		refused: map[[2]*asl.State]bool{}, rank: ranks(p), behind: map[*asl.State]map[*asl.State]bool{}, rests: map[*asl.State]rest{}, refuses: map[string]string{}, tails: map[*asl.Flow]*tail{}, silent: map[*asl.State]bool{}, undoes: map[*asl.State]*pair{}, steps: map[*asl.State]*pair{}}
-	l.index(d.Value())
 	for _, s := range p.Order {
 		l.taken[s.Name] = true
-		l.assigned(s.Assign)
-		for i := range s.Catch {
-			l.assigned(s.Catch[i].Assign)
-		}
-		if s.Choice != nil {
-			for i := range s.Choice.Rules {
-				l.assigned(s.Choice.Rules[i].Assign)
+		for _, a := range s.Assignments() {
+			for _, v := range a.Variables {
+				l.variables[v.Name] = true
 			}
 		}
 	}
@@ -183,36 +178,6 @@ func newLifting(d *asl.Definition, p *asl.Program, o Options) *lifting {
 	l.pairUp(o.Compensates)
 	l.orient()
 	return l
-}
-
-// assigned notes the variables of an Assign.
-func (l *lifting) assigned(a *asl.Assignment) {
-	if a != nil {
-		for _, v := range a.Variables {
-			l.variables[v.Name] = true
-		}
-	}
-}
-
-// index notes every state as it stands in the text.
-func (l *lifting) index(v value.Value) {
-	switch v.Kind() {
-	case value.Array:
-		for _, item := range v.Items() {
-			l.index(item)
-		}
-	case value.Object:
-		for name, m := range v.Members() {
-			if name == "States" && m.Kind() == value.Object {
-				for state, text := range m.Members() {
-					if l.program.States[state] != nil {
-						l.texts[state] = text
-					}
-				}
-			}
-			l.index(m)
-		}
-	}
 }
 
 // pairUp reads the pairs. Of what undoes several steps nothing is certain.

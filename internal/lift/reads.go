@@ -8,26 +8,15 @@ import (
 	"github.com/backstep/backstep/internal/value"
 )
 
-// sets are the variables that a state assigns, and those of its catchers where they
-// count.
+// sets are the variables that a state assigns, those of its catchers where they count.
 func sets(s *asl.State, catchers bool) []string {
 	var names []string
-	add := func(a *asl.Assignment) {
-		if a != nil {
-			for _, v := range a.Variables {
+	for _, a := range s.Assignments() {
+		ofCatcher := slices.ContainsFunc(s.Catch, func(c asl.Catcher) bool { return c.Assign == a })
+		for _, v := range a.Variables {
+			if catchers || !ofCatcher {
 				names = append(names, v.Name)
 			}
-		}
-	}
-	add(s.Assign)
-	if s.Choice != nil {
-		for i := range s.Choice.Rules {
-			add(s.Choice.Rules[i].Assign)
-		}
-	}
-	for i := range s.Catch {
-		if catchers {
-			add(s.Catch[i].Assign)
 		}
 	}
 	return names
@@ -43,10 +32,10 @@ func (l *lifting) keeps(x *tail, name string) bool {
 func (l *lifting) hides(x *tail, beside *asl.State) string {
 	outer := sets(beside, false)
 	for _, s := range l.program.Order {
-		if commonFlow(s, beside) != x.flow {
+		if s.CommonFlow(beside) != x.flow {
 			continue
 		}
-		if top := lifted(s, x.flow); x.apart[top] || l.undoing(top) || !l.forward[top] {
+		if top := s.In(x.flow); x.apart[top] || l.undoing(top) || !l.forward[top] {
 			continue
 		}
 		for _, name := range sets(s, true) {

@@ -58,14 +58,14 @@ func (l *lifting) restOf(to *asl.State) rest {
 			continue
 		}
 		r.ends = r.ends || endsWell(s)
-		for _, undo := range tasks(s) {
+		for _, undo := range s.Tasks() {
 			if p := l.undoes[undo]; p.active() {
 				r.undone = append(r.undone, p)
 			} else if p != nil {
 				r.byHand = append(r.byHand, undo)
 			}
 		}
-		if !l.undoing(s) && len(tasks(s)) > 0 {
+		if !l.undoing(s) && len(s.Tasks()) > 0 {
 			r.work = append(r.work, s)
 		}
 	}
@@ -171,7 +171,7 @@ func (l *lifting) holdBack() bool {
 // workBefore is a state that does something else before a compensation runs.
 func (l *lifting) workBefore(p *pair, r rest) *asl.State {
 	for _, w := range r.work {
-		if w.Flow == commonFlow(w, p.undo) && reach(ways(w), ways)[lifted(p.undo, w.Flow)] {
+		if w.Flow == w.CommonFlow(p.undo) && reach(ways(w), ways)[p.undo.In(w.Flow)] {
 			return w
 		}
 	}

@@ -106,7 +106,7 @@ func (l *lifting) meeting(turns []turn) (entry, other *asl.State) {
 // that is one way. Notes on the way, and Choices that decide what to undo, come before.
 func (l *lifting) endsOf(to *asl.State) []*asl.State {
 	before := func(s *asl.State) bool {
-		return l.gone(s) || len(tasks(s)) == 0 && slices.ContainsFunc(l.program.Order, func(undo *asl.State) bool { return l.gone(undo) && reach(nexts(s), nexts)[undo] })
+		return l.gone(s) || len(s.Tasks()) == 0 && slices.ContainsFunc(l.program.Order, func(undo *asl.State) bool { return l.gone(undo) && reach(nexts(s), nexts)[undo] })
 	}
 	var ends []*asl.State
 	over := reach([]*asl.State{to}, func(s *asl.State) []*asl.State {

@@ -128,7 +128,7 @@ func (l *lifting) decides(s *asl.State) []string {
 	var all []string
 	if s.Type == asl.Choice && !l.forward[s] {
 		for _, to := range nexts(s) {
-			for _, undo := range tasks(to) {
+			for _, undo := range to.Tasks() {
 				if l.undoes[undo].active() && !slices.Contains(all, undo.Name) {
 					all = append(all, undo.Name)
 				}

@@ -1,8 +1,6 @@
 package lift
 
 import (
-	"bytes"
-	"encoding/json"
 	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -207,12 +205,4 @@ func without(v value.Value, names ...string) *value.Builder {
 		}
 	}
 	return out
-}
-
-// indented is a definition as people read it, the same for the same definition.
-func indented(v value.Value) string {
-	var out bytes.Buffer
-	_ = json.Indent(&out, []byte(v.Text().String()), "", "  ") // it is JSON
-	out.WriteByte('\n')
-	return out.String()
 }

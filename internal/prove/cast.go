@@ -86,7 +86,7 @@ func (p *prover) role(s *asl.State) Role {
 	case s.Scope != nil:
 		r.StopAt = outermost(s.Scope).Flow.Start.Name
 	case len(p.pairs) > 0:
-		r.StopAt = lift(p.pairs[0].step, p.program.Flow).Name
+		r.StopAt = p.pairs[0].step.In(p.program.Flow).Name
 	}
 	if s.Step != nil && len(s.Step.Compensate) == 1 {
 		r.TakesBack = p.takesBack(s).Name

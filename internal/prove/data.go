@@ -13,7 +13,7 @@ import (
 func (p *prover) unsetData() {
 	for _, t := range p.pairs {
 		for _, undo := range t.undos {
-			if undo.Flow != p.program.Flow || lift(t.step, undo.Flow) == nil {
+			if undo.Flow != p.program.Flow || t.step.In(undo.Flow) == nil {
 				continue // in a flow of its own: what it sees is not followed
 			}
 			p.unsetVariables(t, undo)
@@ -144,7 +144,7 @@ func (p *prover) unsetVariables(t *track, undo *asl.State) {
 		if asksFor(undo, v) || !p.assignedSomewhere(v) {
 			continue
 		}
-		s := &search{p: p, step: lift(t.step, undo.Flow), undo: undo, done: func(begun) bool { return true }}
+		s := &search{p: p, step: t.step.In(undo.Flow), undo: undo, done: func(begun) bool { return true }}
 		s.next = func(at begun, e *exit, w *way) (begun, bool) { return at, !p.setsOn(at.state, e, w, v) }
 		if legs, ok := s.run(); ok {
 			if unset == nil {
@@ -230,7 +230,7 @@ func (p *prover) unsetField(t *track, undo *asl.State, field string) {
 	if field == "Error" || field == "Cause" {
 		return
 	}
-	s := &search{p: p, step: lift(t.step, undo.Flow), undo: undo, done: func(b begun) bool { return b.shut }}
+	s := &search{p: p, step: t.step.In(undo.Flow), undo: undo, done: func(b begun) bool { return b.shut }}
 	s.next = func(at begun, e *exit, w *way) (begun, bool) {
 		at.shut = p.shutOn(at, e, w, field)
 		return at, true

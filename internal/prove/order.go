@@ -38,14 +38,14 @@ func onwardOnly(_ *asl.State, e *exit) bool { return e.hop.turn == onward }
 // wrong looks for a pair b whose step comes after a's and whose compensation
 // comes after a's, too.
 func (o *order) wrong(a *track, undo *asl.State) {
-	flow := commonFlow(a.step, undo)
-	step, back := lift(a.step, flow), lift(undo, flow)
+	flow := a.step.CommonFlow(undo)
+	step, back := a.step.In(flow), undo.In(flow)
 	if step == back || o.facts[back].forward {
 		return
 	}
 	for _, b := range o.pairs {
 		for _, other := range b.undos {
-			later, after := lift(b.step, flow), lift(other, flow)
+			later, after := b.step.In(flow), other.In(flow)
 			if b == a || later == nil || after == nil || after == back || later == step || !o.leads(back, after) || !o.leads(step, later) {
 				continue
 			}
@@ -62,7 +62,7 @@ func (o *order) wrong(a *track, undo *asl.State) {
 // tell tells a path on which both are done, and a's is undone first, if there is
 // one.
 func (o *order) tell(a, b *track, undo, other *asl.State, flow *asl.Flow) bool {
-	step, back, later, after := lift(a.step, flow), lift(undo, flow), lift(b.step, flow), lift(other, flow)
+	step, back, later, after := a.step.In(flow), undo.In(flow), b.step.In(flow), other.In(flow)
 	forward := func(s *asl.State, e *exit) bool { return e.hop.turn == onward && s != back && s != after }
 	first, _, ok1 := o.route(flow.Start, forward, func(s *asl.State) bool { return s == step })
 	second, _, ok2 := o.route(step, forward, func(s *asl.State) bool { return s == later })

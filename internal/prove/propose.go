@@ -202,7 +202,7 @@ func (g *guess) score(undo, step *asl.State) int {
 // leads reports whether a state can be entered from another one, whatever fails,
 // and does not stand in a branch beside it.
 func (g *guess) leads(from, to *asl.State) bool {
-	if f := commonFlow(from, to); lift(from, f) == lift(to, f) {
+	if f := from.CommonFlow(to); from.In(f) == to.In(f) {
 		return false
 	}
 	if g.reach[from] == nil {

@@ -170,31 +170,3 @@ func (p *prover) event(e *event) *trace {
 	}
 	return t
 }
-
-// lift is the state of a flow in which another one stands, or it itself; nil
-// where it stands elsewhere.
-func lift(s *asl.State, f *asl.Flow) *asl.State {
-	for s.Flow != f {
-		if s.Flow.Owner == nil {
-			return nil
-		}
-		s = s.Flow.Owner
-	}
-	return s
-}
-
-// commonFlow is the innermost flow that holds all the states.
-func commonFlow(states ...*asl.State) *asl.Flow {
-	f := states[0].Flow
-	for f.Owner != nil {
-		inside := true
-		for _, s := range states {
-			inside = inside && lift(s, f) != nil
-		}
-		if inside {
-			return f
-		}
-		f = f.Owner.Flow
-	}
-	return f
-}

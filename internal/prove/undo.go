@@ -41,8 +41,8 @@ func (p *prover) neverBegun() {
 }
 
 func (p *prover) neverBegunBy(t *track, undo *asl.State) {
-	flow := commonFlow(t.step, undo)
-	step, goal := lift(t.step, flow), lift(undo, flow)
+	flow := t.step.CommonFlow(undo)
+	step, goal := t.step.In(flow), undo.In(flow)
 	if step == goal {
 		return
 	}
@@ -164,7 +164,7 @@ func (p *prover) undoesAll(s, other *asl.State) bool {
 // fails, and after which another one does the same once more: SAGA005.
 func (p *prover) undoneByAnother(t *track) {
 	for _, undo := range t.undos {
-		if undo.Flow != p.program.Flow || lift(t.step, undo.Flow) == nil {
+		if undo.Flow != p.program.Flow || t.step.In(undo.Flow) == nil {
 			continue // in a flow of its own: it is a step's of that flow alone
 		}
 		edges := p.edgesOf(undo)
@@ -178,7 +178,7 @@ func (p *prover) undoneByAnother(t *track) {
 			if !ok || other == undo {
 				continue
 			}
-			s := &search{p: p, step: lift(t.step, undo.Flow), undo: undo, done: func(begun) bool { return true },
+			s := &search{p: p, step: t.step.In(undo.Flow), undo: undo, done: func(begun) bool { return true },
 				next: func(at begun, _ *exit, _ *way) (begun, bool) { return at, true }}
 			begin, ok := s.run()
 			if !ok {

@@ -211,7 +211,7 @@ func (k *walker) machine() *walk {
 		p.index = make([]int32, len(f.States)*marks)
 	}
 	x := &expansion{walker: k, walk: w, index: p.index, ends: map[endKey]int32{}}
-	first := lift(k.t.step, f)
+	first := k.t.step.In(f)
 	for i := range p.root.nodes {
 		if n := &p.root.nodes[i]; n.state == first {
 			x.enter(n.fact, n.mark, -int32(i)-2)
