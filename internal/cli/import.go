@@ -76,6 +76,11 @@ func (v *Import) Run(s *session) error {
 	if err != nil {
 		return &UsageError{fmt.Errorf("%s: %w", v.File, err)}
 	}
+	for _, p := range []*Proof{i.Before, i.After} {
+		if p != nil {
+			(&Verify{}).choose(p) // all rules
+		}
+	}
 	if i.Converted > 0 && v.Output != "" {
 		if err := v.write(i); err != nil {
 			return &UsageError{err}
@@ -161,8 +166,11 @@ func (v *Import) tell(s *session, i *Imported) {
 // foundIn is what a proof has found, in a line.
 func foundIn(p *Proof) string {
 	total := len(p.Findings) + p.More
-	if total == 0 {
-		return "no findings"
+	switch {
+	case p.Proven:
+		return "proven"
+	case total == 0:
+		return "no findings, but not proven"
 	}
 	times := map[string]int{}
 	var rules []string
