@@ -92,18 +92,19 @@ func TestPublished(t *testing.T) {
 		if again, _ := lift.Import(d, p, o); again.Definition != i.Definition || !slices.Equal(again.Left, i.Left) {
 			t.Errorf("%s is imported in two ways", saga.name)
 		}
-		before, after := proven(t, p, side), 0
+		before, after, shown := proven(t, p, side), 0, "nothing converted"
 		if i.Definition != "" {
 			_, q := compiled(t, i.Definition)
 			r := proven(t, q, remaining(side, q))
 			after = len(r.Findings)
+			shown = fmt.Sprint(after)
 			t.Logf("%s: %s", saga.name, rules(r))
 		}
 		pairs := 0
 		for _, c := range side.Compensates {
 			pairs += len(c.Steps)
 		}
-		fmt.Fprintf(rows, "%s\t%d\t%d\t%d\t%d\n", saga.name, pairs, i.Converted, len(before.Findings), after)
+		fmt.Fprintf(rows, "%s\t%d\t%d\t%d\t%s\n", saga.name, pairs, i.Converted, len(before.Findings), shown)
 		if pairs != saga.of || i.Converted != saga.converted || len(before.Findings) != saga.before || after != saga.after {
 			t.Errorf("%s: %d of %d pairs, findings before %d, after %d; want %d of %d, %d, %d", saga.name,
 				i.Converted, pairs, len(before.Findings), after, saga.converted, saga.of, saga.before, saga.after)
