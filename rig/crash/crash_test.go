@@ -154,3 +154,35 @@ func TestDefinitions(t *testing.T) {
 		}
 	}
 }
+
+// TestHolds: a hold is resolved, or gone with a plan or its saga. One that came
+// after the plan does not go by it.
+func TestHolds(t *testing.T) {
+	const held, resolved, planned = api.HistoryEventTypeSagaHeld, api.HistoryEventTypeSagaResolved, api.HistoryEventTypeSagaAborting
+	event := func(kind api.HistoryEventType, hold string) api.HistoryEvent {
+		e := api.HistoryEvent{Type: kind, SagaEventDetails: &api.SagaEventDetails{}}
+		if hold != "" {
+			e.SagaEventDetails.HoldId = &hold
+		}
+		return e
+	}
+	for _, c := range []struct {
+		what            string
+		events          []api.HistoryEvent
+		dropped, wanted int
+	}{
+		{"resolved", []api.HistoryEvent{event(held, "1"), event(resolved, "1")}, 0, 0},
+		{"forgotten", []api.HistoryEvent{event(held, "1")}, 1, 1},
+		{"dropped by a stop", []api.HistoryEvent{event(held, "1"), event(planned, "")}, 1, 0},
+		{"held anew for its undo", []api.HistoryEvent{event(held, "1"), event(planned, ""), event(held, "2"), event(resolved, "2")}, 1, 0},
+		{"forgotten after the plan", []api.HistoryEvent{event(held, "1"), event(planned, ""), event(held, "2")}, 2, 1},
+		{"a pivot, resolved after the plan", []api.HistoryEvent{event(held, "1"), event(planned, ""), event(resolved, "1")}, 0, 0},
+		{"resolved twice", []api.HistoryEvent{event(held, "1"), event(resolved, "1"), event(resolved, "1")}, 0, 1},
+	} {
+		a := &sagaAudit{audit: &audit{}, seen: map[string]bool{holdName("x", "1"): true, holdName("x", "2"): true}}
+		a.checkHolds(&ended{order: &order{execution: "x", events: c.events}})
+		if len(a.found) != c.wanted || a.sums.dropped != c.dropped {
+			t.Errorf("%s: %d findings, %d dropped: %v", c.what, len(a.found), a.sums.dropped, a.found)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -354,8 +355,7 @@ func (a *sagaAudit) checkTurn(x *ended) {
 // checkHolds: each hold was seen in the inbox and resolved, or its saga went
 // another way.
 func (a *sagaAudit) checkHolds(x *ended) {
-	held := map[string]bool{}
-	gone := false
+	open := map[string]bool{} // a hold → whether a plan or the end of its saga may have dropped it
 	for _, e := range x.events {
 		s := e.SagaEventDetails
 		if s == nil {
@@ -363,20 +363,25 @@ func (a *sagaAudit) checkHolds(x *ended) {
 		}
 		switch {
 		case e.Type == api.HistoryEventTypeSagaHeld:
-			held[*s.HoldId] = true
+			open[*s.HoldId] = false
 			a.sums.held++
-			gone = false
 		case e.Type == api.HistoryEventTypeSagaResolved && s.HoldId != nil:
-			if !held[*s.HoldId] || !a.seen[holdName(x.execution, *s.HoldId)] {
+			if _, held := open[*s.HoldId]; !held || !a.seen[holdName(x.execution, *s.HoldId)] {
 				a.say("I9", x.order, "the hold %s was resolved, and was never seen in the inbox", *s.HoldId)
 			}
-			delete(held, *s.HoldId)
+			delete(open, *s.HoldId)
 			a.sums.resolved++
 		}
-		gone = gone || s.Verb == api.HoldVerbAbandon || e.Type == api.HistoryEventTypeSagaAborting
+		if s.Verb == api.HoldVerbAbandon || e.Type == api.HistoryEventTypeSagaAborting {
+			for hold := range open {
+				open[hold] = true
+			}
+		}
 	}
-	if a.sums.dropped += len(held); len(held) > 0 && !gone {
-		a.say("I9", x.order, "%d holds were never resolved", len(held))
+	for _, hold := range slices.Sorted(maps.Keys(open)) {
+		if a.sums.dropped++; !open[hold] {
+			a.say("I9", x.order, "the hold %s was never resolved", hold)
+		}
 	}
 }
 
