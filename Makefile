@@ -5,7 +5,7 @@ export GOTOOLCHAIN := $(shell awk '/^toolchain/ {print $$2}' go.mod)
 export CGO_ENABLED := 0
 export BACKSTEP_SHARED ?= $(abspath ../shared)
 
-PURE := value jsonpath jsonata asl machine prove lower
+PURE := value jsonpath jsonata asl machine prove lower lift
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants hostile conformance fuzz crash equivalence verify-scale sweep
