@@ -23,6 +23,7 @@ type source struct {
 	items    []*source // of a list
 	parts    []part    // of a formula
 	language asl.Language
+	spelling string // its key once it was asked for; nothing of it changes from then on
 }
 
 type sourceKind uint8
@@ -83,7 +84,7 @@ func named(name string) step             { return step{name: name} }
 func objectOf(members ...member) *source { return &source{kind: object, members: members} }
 func listOf(items []*source) *source     { return &source{kind: list, items: items} }
 func (s *source) isLost() bool           { return s.kind == lost }
-func sameSource(a, b *source) bool       { return a.key() == b.key() }
+func sameSource(a, b *source) bool       { return a == b || a.key() == b.key() }
 func formulaOf(l asl.Language, parts ...part) *source {
 	return &source{kind: formula, language: l, parts: parts}
 }
@@ -117,7 +118,7 @@ func (s *source) within(t step) *source {
 			return lose("a path of many values")
 		}
 		more := *s
-		more.steps = append(slices.Clip(s.steps), t)
+		more.steps, more.spelling = append(slices.Clip(s.steps), t), ""
 		return &more
 	case object:
 		if t.kind != byName {
@@ -228,11 +229,27 @@ func sameBase(a, b *source) bool {
 func meetMembers(a, b *source) *source {
 	o := &source{kind: object, base: a.base}
 	seen := map[string]bool{}
-	for _, m := range slices.Concat(a.members, b.members) {
-		if !seen[m.name] {
-			seen[m.name] = true
-			o.members = append(o.members, member{m.name, meet(a.within(named(m.name)), b.within(named(m.name)))})
+	as := true // it is what a is
+	for i, m := range a.members {
+		var of *source
+		if i < len(b.members) && b.members[i].name == m.name { // as they mostly are
+			of = b.members[i].of
+		} else {
+			of = b.within(named(m.name))
 		}
+		seen[m.name] = true
+		met := meet(m.of, of)
+		as = as && met == m.of
+		o.members = append(o.members, member{m.name, met})
+	}
+	for _, m := range b.members {
+		if !seen[m.name] {
+			as = false
+			o.members = append(o.members, member{m.name, meet(a.within(named(m.name)), m.of)})
+		}
+	}
+	if as {
+		return a
 	}
 	return o
 }
@@ -267,16 +284,18 @@ func (s *source) reads(r root) bool {
 
 // key is a text that two sources share if, and only if, they are the same.
 func (s *source) key() string {
-	var b strings.Builder
-	s.spell(&b)
-	return b.String()
+	if s == nil {
+		return "-"
+	}
+	if s.spelling == "" {
+		var b strings.Builder
+		s.spell(&b)
+		s.spelling = b.String()
+	}
+	return s.spelling
 }
 
 func (s *source) spell(b *strings.Builder) {
-	if s == nil {
-		b.WriteString("-")
-		return
-	}
 	b.WriteString(strconv.Itoa(int(s.kind)) + "(")
 	switch s.kind {
 	case lost:
@@ -289,22 +308,20 @@ func (s *source) spell(b *strings.Builder) {
 			b.WriteString("/" + strconv.Itoa(int(t.kind)) + strconv.Quote(t.name) + strconv.Itoa(t.number))
 		}
 	case object:
-		s.base.spell(b)
+		b.WriteString(s.base.key())
 		members := slices.Clone(s.members)
 		slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
 		for _, m := range members {
-			b.WriteString(strconv.Quote(m.name))
-			m.of.spell(b)
+			b.WriteString(strconv.Quote(m.name) + m.of.key())
 		}
 	case list:
 		for _, i := range s.items {
-			i.spell(b)
+			b.WriteString(i.key())
 		}
 	case formula:
 		b.WriteString(strconv.Itoa(int(s.language)))
 		for _, p := range s.parts {
-			b.WriteString(strconv.Quote(p.text))
-			p.of.spell(b)
+			b.WriteString(strconv.Quote(p.text) + p.of.key())
 		}
 	}
 	b.WriteString(")")
