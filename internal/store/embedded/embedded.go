@@ -28,7 +28,7 @@ import (
 
 // Options say how a folder is opened. The zero value will do.
 type Options struct {
-	Shards   uint16            // of a store that is made anew; 64 if 0
+	Shards   uint16            // of a store that is made anew; 8 if 0
 	Cache    int64             // bytes of blocks held in memory; 64 MiB if 0
 	MemTable uint64            // bytes of one memtable, and about those of a log to replay; 24 MiB if 0
 	Reserve  uint64            // bytes of disk that commits leave free; 64 MiB if 0
@@ -41,7 +41,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.Shards == 0 {
-		o.Shards = 64
+		o.Shards = 8
 	}
 	if o.Cache == 0 {
 		o.Cache = 64 << 20
@@ -79,6 +79,7 @@ type Store struct {
 	db       *pebble.DB
 	cache    *pebble.Cache
 	identity store.Identity
+	divided  atomic.Bool // each shard's executions have files of their own
 
 	stripes  stripes                   // make check and write of expected rows one
 	leases   leases                    // in memory, for the fences
@@ -136,6 +137,7 @@ func (s *Store) start() error {
 	if err := s.readIdentity(); err != nil {
 		return err
 	}
+	s.divided.Store(s.identity.Shards <= mostApart)
 	if s.identity.Store.String() != s.folder.id {
 		return fmt.Errorf("its files are of store %v, the folder of %s: %w", s.identity.Store, s.folder.id, store.ErrDamaged)
 	}

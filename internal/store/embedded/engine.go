@@ -1,8 +1,10 @@
 package embedded
 
 import (
+	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime"
 	"time"
 
@@ -86,11 +88,35 @@ func (s *Store) pebbleOptions() *pebble.Options {
 			DiskSlow: func(info vfs.DiskSlowInfo) { s.options.Logger.Warn("slow disk", "details", info.String()) },
 		},
 	}
+	o.Experimental.SpanPolicyFunc = s.span
 	for level := range o.Levels {
 		o.Levels[level].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[level].FilterType = pebble.TableFilter
 	}
 	return o
+}
+
+// mostApart is how many shards may have files of their own: each file of a flush
+// costs a sync.
+const mostApart = 16
+
+// span ends each file of Pebble's where another table, or another shard's executions,
+// begin. Executions stand in the order of shard, then time: what comes anew lies behind
+// all that is there of its shard, and its file is moved down the levels as it is, where
+// a file over all shards would be merged with everything.
+func (s *Store) span(start []byte) (p pebble.SpanPolicy, end []byte, err error) {
+	switch {
+	case len(start) == 0 || start[0] > tableExecution:
+		return p, nil, nil
+	case start[0] < tableExecution:
+		return p, []byte{start[0] + 1}, nil
+	case len(start) < 3 || !s.divided.Load():
+		return p, nil, nil
+	}
+	if shard := binary.BigEndian.Uint16(start[1:]); shard < math.MaxUint16 {
+		return p, binary.BigEndian.AppendUint16([]byte{tableExecution}, shard+1), nil
+	}
+	return p, nil, nil
 }
 
 // pace is how long the log waits after a sync before the next one: not at all
