@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,20 +62,12 @@ func provenExport(t *testing.T, text []byte, warned ...string) {
 	if wrong := asl.Render(asl.Check(d, asl.Rules{Distributed: true, Strict: true, Serves: asl.OnAWS})); wrong != "" {
 		t.Fatal(wrong)
 	}
-	expected := func(kind string) bool {
-		for _, w := range warned {
-			if w == kind {
-				return true
-			}
-		}
-		return false
-	}
 	proof, err := prover{}.Prove(cli.ProofInput{Definition: []byte(e.Definition), Sidecar: []byte(e.Sidecar)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range proof.Findings {
-		if !expected(f.Rule) {
+		if !slices.Contains(warned, f.Rule) {
 			t.Errorf("%s at %s: %s\n  %v", f.Rule, f.State, f.Message, f.Path)
 		}
 	}
@@ -88,7 +81,7 @@ func provenExport(t *testing.T, text []byte, warned ...string) {
 		t.Fatal(err)
 	}
 	for _, f := range swept.Findings {
-		if !expected(f.Kind) {
+		if !slices.Contains(warned, f.Kind) {
 			t.Errorf("%s: %s\n  %s\n  %s", f.Kind, f.Message, strings.Join(f.Faults, "; "), strings.Join(f.Calls, " → "))
 		}
 	}

@@ -24,8 +24,9 @@ func (Import) Help() string {
 becomes one of the extension. Each compensation whose data can be followed back to
 what its step was given and answered becomes that step's Compensate, and the way
 back falls away. What is not certain stays as it is, such as a compensation that
-reads what another state answers: --ignore-answers says that this does not matter. Standard error tells what was
-changed, what was left and why, and what verify finds before and after.
+reads what another state answers: --ignore-answers says that this does not matter.
+Standard error tells what was changed, what was left and why, and what verify finds
+before and after.
 
 The pairs come from the sidecar, NAME.saga.json; without one they are proposed by
 names, for you to check (backstep verify --propose writes them down).
@@ -36,6 +37,7 @@ or written.
 Examples:
   backstep import order.asl.json
   backstep import -o order-saga.asl.json order.asl.json
+  backstep import --ignore-answers Audit,Price order.asl.json
   backstep verify order-saga.asl.json`
 }
 

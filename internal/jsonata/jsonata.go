@@ -9,8 +9,8 @@
 //
 // Read jsonata.go (the face), errors.go and budget.go; then how a source
 // becomes a tree: lexer.go, node.go, parser.go, finish.go, and what is asked of
-// a tree: free.go, toplevel.go; tokens.go, for who rewrites a source; then how a tree is evaluated: datum.go, eval.go,
-// path.go, group.go, sort.go, tuple.go, call.go, signature.go; then the
+// a tree: free.go, toplevel.go; tokens.go, for who rewrites a source; then how a
+// tree is evaluated: datum.go, eval.go, path.go, group.go, sort.go, tuple.go, call.go, signature.go; then the
 // functions: library.go has a row for each, and the rest are its families.
 // Regular expressions are in regex.go, re2.go, backtrack.go and pattern.go,
 // strings in text.go, pictures in numberpicture.go, integer.go, datepicture.go,

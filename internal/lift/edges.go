@@ -68,7 +68,7 @@ func (l *lifting) raise(s *asl.State, raw value.Value) value.Value {
 		fail.Set("CausePath", value.NewString("$.Cause"))
 	}
 	name := l.add(s.Flow, s.Name+" Failed", fail.Object())
-	return without(raw, "ResultPath", "Output", "Assign").Object().With("Next", value.NewString(name))
+	return raw.Without("ResultPath", "Output", "Assign").Object().With("Next", value.NewString(name))
 }
 
 // choose is the name of where an edge of a Choice leads to. One that begins the way

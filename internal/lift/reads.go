@@ -59,7 +59,7 @@ func (l *lifting) readings(s *asl.State, v view) []*source {
 	if s.Language == asl.JSONPath {
 		r.data = r.selected(raw.Get("InputPath"), v.data)
 	}
-	all := r.every(without(raw, "Catch", "ResultPath", "ResultSelector", "OutputPath", "InputPath").Object(), nil)
+	all := r.every(raw.Without("Catch", "ResultPath", "ResultSelector", "OutputPath", "InputPath").Object(), nil)
 	if !raw.Has("Parameters") && !raw.Has("Arguments") && (s.Type == asl.Task && s.Language == asl.JSONPath || s.Type == asl.Parallel || s.Type == asl.Map) {
 		all = append(all, r.data)
 	}

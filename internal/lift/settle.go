@@ -97,7 +97,7 @@ func (p *pair) agree() {
 	same := true
 	for _, twin := range p.twins {
 		names = append(names, twin.undo.Name)
-		same = same && p.left == "" && twin.left == "" && value.Equal(without(p.body, "Comment").Object(), without(twin.body, "Comment").Object())
+		same = same && p.left == "" && twin.left == "" && value.Equal(p.body.Without("Comment").Object(), twin.body.Without("Comment").Object())
 		p.whatever = p.whatever || twin.whatever
 		p.readsError = p.readsError || twin.readsError
 		p.itself = p.itself || twin.itself

@@ -246,7 +246,7 @@ func (l *lifting) commonCatch(turns []turn) value.Value {
 		}
 		raw := l.texts[t.from.Name].Get("Catch").At(t.catch)
 		if common.IsAbsent() {
-			common = without(raw, "ErrorEquals", "Next", "Comment").Object()
+			common = raw.Without("ErrorEquals", "Next", "Comment").Object()
 			continue
 		}
 		both := value.NewBuilder(2)

@@ -195,14 +195,3 @@ func texts(names []string) value.Value {
 	}
 	return value.NewArray(items)
 }
-
-// without is an object without some of its members.
-func without(v value.Value, names ...string) *value.Builder {
-	out := value.NewBuilder(v.Len())
-	for name, m := range v.Members() {
-		if !slices.Contains(names, name) {
-			out.Set(name, m)
-		}
-	}
-	return out
-}

@@ -28,7 +28,7 @@ func (b *block) throughout(s *asl.State, raw value.Value) {
 		return n
 	}
 	if s.Type != asl.Saga {
-		out := b.withFlows(s, without(raw, "Next", "End", "Catch"), raw, within)
+		out := b.withFlows(s, raw.Without("Next", "End", "Catch"), raw, within)
 		b.onward(out, s)
 		b.add(s.Name, out)
 		return
@@ -64,7 +64,7 @@ func (b *block) run(s *asl.State, raw value.Value) {
 }
 
 func (b *block) withRun(s *asl.State, raw value.Value, as role, scope *asl.SagaFields) {
-	out := b.withFlows(s, without(raw, "Next", "End", "Catch"), raw, func() *block {
+	out := b.withFlows(s, raw.Without("Next", "End", "Catch"), raw, func() *block {
 		n := b.block(b, nil, scope)
 		n.role, n.alone = as, true
 		return n

@@ -234,7 +234,7 @@ func (b *block) state(s *asl.State, raw value.Value) {
 			b.nested(s, raw)
 		}
 	default:
-		out := without(raw, "Next", "End")
+		out := raw.Without("Next", "End")
 		b.onward(out, s)
 		b.add(s.Name, out)
 		b.mayFail(s)
@@ -284,10 +284,10 @@ func (b *block) choice(s *asl.State, raw value.Value) {
 // owed.
 func (b *block) succeed(s *asl.State, raw value.Value) {
 	if b.done == "" {
-		b.add(s.Name, without(raw))
+		b.add(s.Name, raw.Without())
 		return
 	}
-	out := without(raw)
+	out := raw.Without()
 	out.Set("Type", value.NewString("Pass"))
 	b.onward(out, s)
 	b.add(s.Name, out)
@@ -298,7 +298,7 @@ func (b *block) succeed(s *asl.State, raw value.Value) {
 func (b *block) fail(s *asl.State, raw value.Value) {
 	switch {
 	case b.role == plain:
-		b.add(s.Name, without(raw))
+		b.add(s.Name, raw.Without())
 		return
 	case b.onlyForward(s):
 		b.refuse(s, "a Fail state behind the pivot waits for a person for ever (SAGA010); decide before the pivot")
@@ -325,7 +325,7 @@ func (b *block) fail(s *asl.State, raw value.Value) {
 
 // nested writes a Parallel or Map that is in no scope.
 func (b *block) nested(s *asl.State, raw value.Value) {
-	out := b.withFlows(s, without(raw, "Next", "End", "Catch"), raw, func() *block { return b.block(b, nil, nil) })
+	out := b.withFlows(s, raw.Without("Next", "End", "Catch"), raw, func() *block { return b.block(b, nil, nil) })
 	if c := raw.Get("Catch"); !c.IsAbsent() {
 		out.Set("Catch", b.retargeted(s, c))
 	}
@@ -338,7 +338,7 @@ func (b *block) withFlows(s *asl.State, out *value.Builder, raw value.Value, beg
 	written := func(v value.Value) value.Value {
 		n := begin()
 		n.write(v)
-		return merged(without(v, "StartAt", "States").Object(), n.flowObject())
+		return merged(v.Without("StartAt", "States").Object(), n.flowObject())
 	}
 	switch s.Type {
 	case asl.Parallel:

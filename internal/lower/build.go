@@ -64,21 +64,6 @@ func copyTo(out *value.Builder, v value.Value, names ...string) {
 	}
 }
 
-// without is an object without some of its members.
-func without(v value.Value, names ...string) *value.Builder {
-	drop := map[string]bool{}
-	for _, name := range names {
-		drop[name] = true
-	}
-	out := value.NewBuilder(v.Len())
-	for name, m := range v.Members() {
-		if !drop[name] {
-			out.Set(name, m)
-		}
-	}
-	return out
-}
-
 // merged is an object with the members of others added.
 func merged(objects ...value.Value) value.Value {
 	out := value.NewBuilder(4)

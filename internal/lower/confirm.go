@@ -75,7 +75,7 @@ func (b *block) confirmStep(s *asl.State, at, next string) string {
 	if !raw.Has("Retry") {
 		given = list(bodyRetry)
 	}
-	hopeless := append([]string{failedExp}, s.Step.KnownFailed...)
+	hopeless := append([]string{failedExpression}, s.Step.KnownFailed...)
 	out.Set("Retry", list(endlessRetry(given, s.Step.Confirm.Retry, s.Step.KnownFailed)...))
 	hold, decided, byHand := b.name("Hold "+name), b.name("What Was Decided about "+name+"?"), b.name(s.Name+" Is Confirmed by Hand")
 	onward := object(b.at, query("$"+b.at+" + 1"))

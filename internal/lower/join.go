@@ -131,7 +131,7 @@ func (j *block) branches(s *asl.State, raw value.Value) {
 	failed, each := j.name(s.Name+" Failed"), j.name("Output of "+s.Name)
 	j.start = work
 	var strands []*block
-	out := j.withFlows(s, without(raw, afterwards...), raw, func() *block {
+	out := j.withFlows(s, raw.Without(afterwards...), raw, func() *block {
 		n := j.block(j, nil, nil)
 		n.role = strand
 		strands = append(strands, n)

@@ -36,7 +36,7 @@ func named(r *asl.Resource) bool {
 func isWild(name string) bool { return name == "States.ALL" || name == "States.TaskFailed" }
 
 // fateByName is what an error says of one attempt.
-func fateByName(s *asl.State, known []string, name string) fate {
+func fateByName(r *asl.Resource, known []string, name string) fate {
 	switch {
 	case slices.Contains(harmless, name):
 		return failedFate
@@ -44,7 +44,7 @@ func fateByName(s *asl.State, known []string, name string) fate {
 		return failedFate
 	case known != nil && isWild(name) && len(known) > 0, known == nil && isWild(name):
 		return openFate
-	case known != nil, !named(&s.Task.Resource):
+	case known != nil, !named(r):
 		return unknownFate
 	case slices.ContainsFunc(interpreters, func(p string) bool { return strings.HasPrefix(name, p) }):
 		return unknownFate
@@ -53,14 +53,15 @@ func fateByName(s *asl.State, known []string, name string) fate {
 }
 
 // fateOf is what it says of a step that one of these names takes it.
-func fateOf(s *asl.State, known []string, names []string) fate {
-	f := fateByName(s, known, names[0])
+func fateOf(s *asl.State, names []string) fate {
+	r, known := &s.Task.Resource, s.Step.KnownFailed
+	f := fateByName(r, known, names[0])
 	for _, name := range names[1:] {
-		if fateByName(s, known, name) != f {
+		if fateByName(r, known, name) != f {
 			return openFate
 		}
 	}
-	if f == failedFate && retriesUnknown(s.Retry, s, known) {
+	if f == failedFate && retriesUnknown(s.Retry, r, known) {
 		return openFate
 	}
 	return f
@@ -68,16 +69,10 @@ func fateOf(s *asl.State, known []string, names []string) fate {
 
 // retriesUnknown reports whether an attempt may have been retried that left the
 // effect open.
-func retriesUnknown(retry []asl.Retrier, s *asl.State, known []string) bool {
+func retriesUnknown(retry []asl.Retrier, to *asl.Resource, known []string) bool {
 	return slices.ContainsFunc(retry, func(r asl.Retrier) bool {
-		return r.MaxAttempts > 0 && slices.ContainsFunc(r.ErrorEquals, func(name string) bool { return fateByName(s, known, name) != failedFate })
+		return r.MaxAttempts > 0 && slices.ContainsFunc(r.ErrorEquals, func(name string) bool { return fateByName(to, known, name) != failedFate })
 	})
-}
-
-// retriesOpen reports the same of a call that has no known failures of its own.
-func retriesOpen(retry []asl.Retrier, r *asl.Resource) bool {
-	call := &asl.State{Task: &asl.TaskFields{Resource: *r}}
-	return retriesUnknown(retry, call, nil)
 }
 
 // doubt is an expression that is true where the effect of a call is unknown: by
@@ -109,7 +104,7 @@ func harmlessOf(r *asl.Resource) []string {
 func doubtOf(s *asl.State, err, retries string) string {
 	known := s.Step.KnownFailed
 	text := doubt(&s.Task.Resource, known, err)
-	if retriesUnknown(s.Retry, s, known) {
+	if retriesUnknown(s.Retry, &s.Task.Resource, known) {
 		text = retries + " > 0 or (" + text + ")"
 	}
 	return text

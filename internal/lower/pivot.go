@@ -95,14 +95,14 @@ func (b *block) endless(s *asl.State, raw value.Value, out *value.Builder) {
 		return
 	}
 	out.Set("Retry", list(endlessRetry(raw.Get("Retry"), s.Retry, s.Step.KnownFailed)...))
-	out.Set("Catch", list(b.caughtAgain(s, append([]string{failedExp, tooLarge}, s.Step.KnownFailed...), b.askAhead(s, raw))))
+	out.Set("Catch", list(b.caughtAgain(s, append([]string{failedExpression, tooLarge}, s.Step.KnownFailed...), b.askAhead(s, raw))))
 }
 
 // endlessRetry is a Retry that goes on without end. For known failures it ends as
 // its author has it.
 func endlessRetry(raw value.Value, retry []asl.Retrier, known []string) []value.Value {
 	const ever = 99999999
-	all := []value.Value{object("ErrorEquals", []string{failedExp, tooLarge}, "MaxAttempts", 0)}
+	all := []value.Value{object("ErrorEquals", []string{failedExpression, tooLarge}, "MaxAttempts", 0)}
 	known = slices.Clone(known)
 	for i, r := range raw.Items() {
 		var ends, others []string

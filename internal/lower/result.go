@@ -46,7 +46,7 @@ func (b *block) selected(raw value.Value) *value.Builder {
 // computed makes a result by expressions. They may fail, which a Pass could not
 // catch: a Parallel of next to nothing can. What the state did is owed already.
 func (b *block) computed(s *asl.State, raw value.Value) *value.Builder {
-	if b.role != plain && (names(s, allErrors) || names(s, "States.TaskFailed") || names(s, failedExp)) {
+	if b.role != plain && (names(s, allErrors) || names(s, "States.TaskFailed") || names(s, failedExpression)) {
 		b.refuse(s, "its Output or Assign may fail where its Catch takes that; make the result in a Pass behind it")
 	}
 	is := b.name(s.Name + " Is Done")
@@ -76,7 +76,7 @@ func (b *block) computed(s *asl.State, raw value.Value) *value.Builder {
 // see, and makes its author's result of it in a state of its own.
 func (b *block) selectLater(s *asl.State, raw value.Value, out *value.Builder, entered value.Value) {
 	next := b.resultState(s, raw)
-	cut := without(out.Object(), "ResultSelector", "ResultPath", "OutputPath", "Assign")
+	cut := out.Object().Without("ResultSelector", "ResultPath", "OutputPath", "Assign")
 	*out = *cut
 	out.Set("ResultPath", value.NewNull())
 	out.Set("Assign", merged(entered, object(b.result+".$", "$")))

@@ -14,7 +14,7 @@ var stepFields = []string{"Compensate", "Confirm", "Query", "SavePoint", "Pivot"
 // task writes a Task: what it did is entered into what is owed as it ends, and
 // its failure leads to the way back.
 func (b *block) task(s *asl.State, raw value.Value) {
-	out := without(raw, append([]string{"Next", "End", "Catch"}, stepFields...)...)
+	out := raw.Without(append([]string{"Next", "End", "Catch"}, stepFields...)...)
 	if s.Step != nil && s.Step.KnownFailed != nil {
 		b.side.KnownFailed = append(b.side.KnownFailed, Names{s.Name, s.Step.KnownFailed})
 	}
@@ -72,9 +72,9 @@ func (b *block) told(s *asl.State) value.Value {
 // The names of errors that stand for others, and of the one that they don't
 // stand for on AWS.
 const (
-	allErrors = "States.ALL"
-	tooLarge  = "States.DataLimitExceeded"
-	failedExp = "States.QueryEvaluationError"
+	allErrors        = "States.ALL"
+	tooLarge         = "States.DataLimitExceeded"
+	failedExpression = "States.QueryEvaluationError"
 )
 
 // everything takes every error that the author of a state has not taken, to the
@@ -158,11 +158,11 @@ func variables(names []string) string {
 func (b *block) entryObject(s *asl.State, n needs) value.Value {
 	e := value.NewBuilder(6)
 	e.Set("Step", value.NewString(s.Name))
-	set := func(is bool, name, query1, path string) {
+	set := func(is bool, name, expression, path string) {
 		switch {
 		case !is:
 		case s.Language == asl.JSONata:
-			e.Set(name, value.NewString(query(query1)))
+			e.Set(name, value.NewString(query(expression)))
 		default:
 			e.Set(name+".$", value.NewString(path))
 		}
@@ -217,7 +217,7 @@ func (b *block) entryText(s *asl.State, n needs, outcome, result string) string 
 func (b *block) catchStep(s *asl.State, raw value.Value, out *value.Builder, n needs) {
 	var all []value.Value
 	for i, c := range b.userCatch(s, raw) {
-		f := fateOf(s, s.Step.KnownFailed, s.Catch[i].ErrorEquals)
+		f := fateOf(s, s.Catch[i].ErrorEquals)
 		if f == failedFate {
 			all = append(all, c)
 			continue
@@ -232,8 +232,8 @@ func (b *block) catchStep(s *asl.State, raw value.Value, out *value.Builder, n n
 		all = append(all, b.weighed(s, c, f, undo, n))
 	}
 	rest := b.everything(s)
-	wildcard := fateOf(s, s.Step.KnownFailed, []string{allErrors})
-	if known := s.Step.KnownFailed; len(rest) > 0 && len(known) > 0 && fateOf(s, known, known) == failedFate {
+	wildcard := fateOf(s, []string{allErrors})
+	if known := s.Step.KnownFailed; len(rest) > 0 && len(known) > 0 && fateOf(s, known) == failedFate {
 		all = append(all, object("ErrorEquals", slices.Concat(known, harmlessOf(&s.Task.Resource)), "Assign", b.told(s), "Next", b.fails()))
 		wildcard = unknownFate
 	}

@@ -186,7 +186,7 @@ func (b *block) askQuery(s *asl.State, done, failed, unknown string) string {
 	name, told := b.name("Ask about "+s.Name), b.name(fmt.Sprintf("What Became of %s?", s.Name))
 	at := places{input: "$states.input", result: "$" + b.fault + ".Result", saga: "{'StepId': $uuid(), 'Outcome': 'UNKNOWN'}", fault: "$" + b.fault, names: s.Step.Names}
 	out := b.body(s, b.rawOf(s).Get("Query"), s.Step.Query, at, "Query")
-	b.add(name, out)
+	b.reserve(name)
 	answer := "($a := $states.result; $exists($a.Outcome) ? $a : $exists($a.Payload.Outcome) ? $a.Payload : $exists($a.ResponseBody.Outcome) ? $a.ResponseBody : {})"
 	out.Set("Assign", object(b.result, query(answer)))
 	out.Set("Catch", list(object("ErrorEquals", []string{tooLarge}, "Output", query("$states.input"), "Next", unknown),

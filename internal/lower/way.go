@@ -69,7 +69,7 @@ func (w *way) attempt(s *asl.State, name string, raw value.Value, body *asl.Body
 	}
 	var catch []value.Value
 	if w.scopeContinues() || otherwise != "" {
-		catch = append(catch, to(failedExp, trouble, w.heldAt(again)))
+		catch = append(catch, to(failedExpression, trouble, w.heldAt(again)))
 	}
 	catch = append(catch, to(tooLarge, dropped, w.next)) // what answers too much was done
 	if otherwise == "" {
@@ -105,11 +105,11 @@ func (w *way) retried(name string, body *asl.Body, out *value.Builder, last, oth
 		}
 		w.add(wait, w.made(asl.Wait, "", "Seconds", query("$ceil("+delay+")"), "Next", name))
 		rules = append([]value.Value{object("Condition", query(fmt.Sprintf("%s <= %d", tries, r.MaxAttempts)), "Next", wait)}, rules...)
-		out.Set("Retry", list(object("ErrorEquals", []string{failedExp}, "MaxAttempts", 0)))
+		out.Set("Retry", list(object("ErrorEquals", []string{failedExpression}, "MaxAttempts", 0)))
 		w.add(next, w.made(asl.Choice, "The next alternative comes only where this one is known to have had no effect.", "Choices", list(rules...), "Default", otherwise))
 		return object(w.retries, query(tries+" + 1"), w.maybe, query(maybe+" or "+open)), next
 	}
-	if retriesOpen(body.Retry, &body.Resource) {
+	if retriesUnknown(body.Retry, &body.Resource, nil) {
 		open = "$states.context.State.RetryCount > 0 or (" + open + ")"
 	}
 	w.add(next, w.made(asl.Choice, "The next alternative comes only where this one is known to have had no effect.", "Choices", list(rules...), "Default", otherwise))
@@ -144,7 +144,7 @@ func (b *block) body(s *asl.State, raw value.Value, body *asl.Body, at places, f
 	if !raw.Has("Retry") {
 		retry = []value.Value{bodyRetry}
 	}
-	wrong := object("ErrorEquals", []string{failedExp}, "MaxAttempts", 0)
+	wrong := object("ErrorEquals", []string{failedExpression}, "MaxAttempts", 0)
 	out.Set("Retry", list(append([]value.Value{wrong}, retry...)...))
 	return out
 }

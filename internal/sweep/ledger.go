@@ -336,7 +336,7 @@ func (w *world) wanted(choice string, way, item int) int {
 		return w.heard(&w.saga.tells[i])
 	}
 	if w.mistaken(choice, way) {
-		return slices.IndexFunc(w.ways(choice), func(i int) bool { return !w.mistaken(choice, i) })
+		return w.truth(choice)
 	}
 	steps := w.saga.guarded(choice)
 	if steps == nil || !w.rollbackBegan(choice) {
@@ -395,13 +395,14 @@ func (w *world) mistaken(choice string, way int) bool {
 	return false
 }
 
-// ways are all ways of a Choice.
-func (w *world) ways(choice string) []int {
-	all := make([]int, len(w.saga.targets[choice]))
-	for i := range all {
-		all[i] = i
+// truth is the first way of a Choice that says nothing wrong; -1: there is none.
+func (w *world) truth(choice string) int {
+	for way := range w.saga.targets[choice] {
+		if !w.mistaken(choice, way) {
+			return way
+		}
 	}
-	return all
+	return -1
 }
 
 // heard is the way of a Choice that hears what has happened before it.

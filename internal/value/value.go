@@ -12,6 +12,7 @@ package value
 import (
 	"iter"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -318,6 +319,17 @@ type Builder struct{ n *node }
 // NewBuilder is a builder with room for n members.
 func NewBuilder(n int) *Builder {
 	return &Builder{n: &node{items: make([]Value, 0, n), names: make([]string, 0, n)}}
+}
+
+// Without begins an object with the members of v but for some.
+func (v Value) Without(names ...string) *Builder {
+	b := NewBuilder(v.Len())
+	for name, m := range v.Members() {
+		if !slices.Contains(names, name) {
+			b.Set(name, m)
+		}
+	}
+	return b
 }
 
 // Set gives the member of that name its value; a later value replaces an

@@ -309,3 +309,13 @@ func TestItemsAreShared(t *testing.T) {
 		t.Error(names)
 	}
 }
+
+func TestWithout(t *testing.T) {
+	v := parse(`{"a": 1, "b": 2, "c": 3}`)
+	if got := v.Without("b", "d").Object().Text().String(); got != `{"a":1,"c":3}` {
+		t.Error(got)
+	}
+	if v.Len() != 3 {
+		t.Error("the object itself has changed")
+	}
+}
