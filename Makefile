@@ -56,9 +56,10 @@ packages:
 clean: ## take away what was built
 	rm -rf bin
 
-bench: build ## five-step sagas beside the machine's own limits and the least a server can be (DURATION=8s, ROUNDS=1, POSTGRES=DSN, BEFORE=another binary, SAMPLES=folder for benchstat)
+bench: build ## sagas beside the machine's own limits, the least a server can be, and other systems (DURATION=8s, ROUNDS=1, POSTGRES=DSN: else one is started, PEERS=folder, BEFORE=another binary, SAMPLES=folder for benchstat)
 	go build -o bin/rig-bench ./rig/bench
-	bin/rig-bench -backstep bin/backstep -duration $(or $(DURATION),8s) -rounds $(or $(ROUNDS),1) -postgres "$(POSTGRES)" -before "$(BEFORE)" -samples "$(SAMPLES)"
+	$(if $(POSTGRES),,$(if $(wildcard /usr/lib/postgresql/*/bin/initdb),rig/with-postgres.sh)) bin/rig-bench -backstep bin/backstep -duration $(or $(DURATION),8s) -rounds $(or $(ROUNDS),1) \
+		-peers "$(PEERS)" -before "$(BEFORE)" -samples "$(SAMPLES)"
 
 million: build ## a million items of a distributed Map, and 40,000 of an inline one: items/s, processor, memory (ITEMS=1000000, KILLS=0, INLINE=40000)
 	go build -o bin/rig-million ./rig/million

@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,14 +11,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/backstep/backstep/api"
 )
 
 // Bench loads a server with sagas, as many clients as asked, each starting one
 // and waiting for its end, over and over.
 type Bench struct {
+	Scenario    string        `help:"What each saga does: its steps; the same, and then all is undone (by Compensate, or wired by Catch); or three Pass states of an express execution." enum:"steps,undone,undone-by-catch,express" default:"steps"`
 	Function    string        `help:"The function that every step calls; the server's configuration must have it." default:"Bench"`
+	Failing     string        `help:"The function that the last step of an undone saga calls: it fails for good." default:"BenchFailing"`
 	Steps       int           `help:"Steps of a saga." default:"5"`
 	Concurrency []int         `help:"Clients at once; several are measured one after the other." default:"1,16,128"`
 	Duration    time.Duration `help:"How long each is measured." default:"10s"`
@@ -33,11 +32,13 @@ func (Bench) Help() string {
 
 Examples:
   backstep bench --function Bench --concurrency 1,16,128 --duration 10s
+  backstep bench --scenario undone --failing Broken --concurrency 128
   backstep bench --json --steps 3`
 }
 
 // measured is one row of the result.
 type measured struct {
+	Scenario      string  `json:"scenario"`
 	Concurrency   int     `json:"concurrency"`
 	Steps         int     `json:"steps"`
 	Sagas         int64   `json:"sagas"`
@@ -61,7 +62,8 @@ func (v *Bench) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	machine, err := v.machine(s.ctx, svc)
+	c := course{svc: svc}
+	c.machine, err = v.machine(s.ctx, svc)
 	if err != nil {
 		return err
 	}
@@ -69,7 +71,7 @@ func (v *Bench) Run(s *session) error {
 	var all []measured
 	failed := int64(0)
 	for _, clients := range v.Concurrency {
-		m, err := v.measure(s, svc, machine, clients)
+		m, err := v.measure(s, c.runOf(v), clients)
 		if err != nil {
 			return err
 		}
@@ -93,50 +95,20 @@ func (v *Bench) Run(s *session) error {
 	return err
 }
 
-// machine makes the state machine of the measurement: steps in a row, each
-// handing its function's answer on.
-func (v *Bench) machine(ctx context.Context, svc api.Service) (string, error) {
-	states := map[string]any{}
-	for i := range v.Steps {
-		state := map[string]any{
-			"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "TimeoutSeconds": 60,
-			"Arguments": map[string]any{"FunctionName": v.Function, "Payload": "{% $states.input %}"},
-			"Output":    "{% $states.result.Payload %}",
-		}
-		if i+1 < v.Steps {
-			state["Next"] = fmt.Sprintf("Step%d", i+2)
-		} else {
-			state["End"] = true
-		}
-		states[fmt.Sprintf("Step%d", i+1)] = state
-	}
-	definition, err := json.Marshal(map[string]any{"QueryLanguage": "JSONata", "StartAt": "Step1", "States": states})
-	if err != nil {
-		return "", err
-	}
-	name := fmt.Sprintf("bench-%d-%s", v.Steps, time.Now().UTC().Format("20060102-150405"))
-	out, err := svc.CreateStateMachine(ctx, &api.CreateStateMachineInput{Name: name, Definition: string(definition), RoleArn: "arn:aws:iam::123456789012:role/bench"})
-	if err != nil {
-		return "", err
-	}
-	return out.StateMachineArn, nil
-}
-
 // measure runs the clients for the warm-up and the measured time.
-func (v *Bench) measure(s *session, svc api.Service, machine string, clients int) (measured, error) {
+func (v *Bench) measure(s *session, run func(ctx context.Context) error, clients int) (measured, error) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	var counting atomic.Bool
 	var mu sync.Mutex
 	var latencies []time.Duration
-	m := measured{Concurrency: clients, Steps: v.Steps}
-	input := fmt.Sprintf(`{"padding":%q}`, strings.Repeat("x", max(0, v.Payload-14)))
+	m := measured{Scenario: v.Scenario, Concurrency: clients, Steps: v.Steps}
 	var all sync.WaitGroup
 	for range clients {
 		all.Go(func() {
 			for ctx.Err() == nil {
 				began := time.Now()
-				err := saga(ctx, svc, machine, input)
+				err := run(ctx)
 				took := time.Since(began)
 				if ctx.Err() != nil || !counting.Load() {
 					continue
@@ -185,25 +157,6 @@ func pause(ctx context.Context, d time.Duration) bool {
 		return true
 	case <-ctx.Done():
 		return false
-	}
-}
-
-// saga starts one and waits for its end.
-func saga(ctx context.Context, svc api.Service, machine, input string) error {
-	out, err := svc.StartExecution(ctx, &api.StartExecutionInput{StateMachineArn: machine, Input: &input})
-	if err != nil {
-		return err
-	}
-	for {
-		end, err := svc.WaitExecution(ctx, &api.WaitExecutionInput{ExecutionArn: out.ExecutionArn})
-		switch {
-		case err != nil:
-			return err
-		case end.Status == api.ExecutionStatusSucceeded:
-			return nil
-		case end.Status.Ended():
-			return fmt.Errorf("%s ended %s: %s %s", out.ExecutionArn, end.Status, text(end.Error), text(end.Cause))
-		}
 	}
 }
 

@@ -64,6 +64,15 @@ func TestBench(t *testing.T) {
 		t.Errorf("exit %d\n%s", code, stdout)
 	}
 
+	for _, scenario := range []string{"undone", "undone-by-catch", "express"} {
+		if code, stdout, stderr = bench("--scenario", scenario, "--failing", "Broken", "--concurrency", "2"); code != cli.ExitYes {
+			t.Errorf("%s: exit %d\n%s%s", scenario, code, stdout, stderr)
+		}
+	}
+	code, stdout, stderr = bench("--scenario", "undone", "--failing", "Bench", "--concurrency", "1")
+	if code != cli.ExitNo || !strings.Contains(stderr, "ended SUCCEEDED") {
+		t.Errorf("sagas that do not fail: exit %d\n%s%s", code, stdout, stderr)
+	}
 	code, stdout, stderr = bench("--steps", "1", "--concurrency", "1", "--payload", "300000")
 	if code != cli.ExitNo || !strings.Contains(stderr, "first error: ValidationException") {
 		t.Errorf("sagas that can't start: exit %d\n%s%s", code, stdout, stderr)

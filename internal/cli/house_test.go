@@ -63,7 +63,7 @@ func newHouse(t *testing.T) *service.Service {
 }
 
 // function is every task: it answers its payload, or fails as that asks, always or
-// for the first so many times.
+// for the first so many times. The one named Broken fails whatever it is asked.
 type function struct {
 	mu    sync.Mutex
 	calls map[string]int64 // by idempotency key
@@ -77,6 +77,9 @@ func (f *function) Call(ctx context.Context, t integration.Task) (value.Text, er
 		f.calls = map[string]int64{}
 	}
 	f.calls[t.StepID]++
+	if t.Request.Decode().Get("FunctionName").AsString() == "Broken" {
+		return value.Text{}, &integration.Error{Name: "Broken", Cause: "as ever", Effect: integration.EffectNamed}
+	}
 	times, limited := payload.Get("times").AsInt()
 	if name := payload.Get("fail").AsString(); name != "" && (!limited || f.calls[t.StepID] <= times) {
 		effect := integration.EffectNamed

@@ -34,6 +34,9 @@ func startFunctions(ctx context.Context, self string) (*process, error) {
 	return &process{cmd: cmd, url: "http://" + strings.TrimSpace(address)}, nil
 }
 
+// failing is the path of the function that fails for good.
+const failing = "/failing"
+
 // serveFunctions answers every request; it says on out where.
 func serveFunctions(out io.Writer) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -44,6 +47,11 @@ func serveFunctions(out io.Writer) error {
 	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path == failing {
+			w.Header().Set("X-Amz-Function-Error", "Unhandled")
+			io.WriteString(w, `{"errorType":"Declined","errorMessage":"no"}`)
+			return
+		}
 		w.Write(answer)
 	}))
 }

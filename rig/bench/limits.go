@@ -21,6 +21,7 @@ type limits struct {
 	sync     time.Duration // median of an append of 4 KiB and fdatasync
 	exchange time.Duration // median of one HTTP exchange between two processes
 	echoes   float64       // such exchanges a second with 128 clients
+	postgres float64       // transactions a second of pgbench; 0: there is no database
 }
 
 const (
@@ -28,19 +29,20 @@ const (
 	echoClients = 128
 )
 
-func measureLimits(ctx context.Context, dir, url string) (limits, error) {
-	var l limits
-	var err error
-	if l.sync, err = measureSync(dir); err != nil {
+func (b *bench) measureLimits(ctx context.Context) (l limits, err error) {
+	if l.sync, err = measureSync(b.dir); err != nil {
 		return l, err
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: echoClients}}
 	defer client.CloseIdleConnections()
-	if l.exchange, err = measureExchange(ctx, client, url); err != nil {
+	if l.exchange, err = measureExchange(ctx, client, b.functions); err != nil {
 		return l, err
 	}
-	l.echoes = measureEchoes(ctx, client, url)
-	return l, nil
+	l.echoes = measureEchoes(ctx, client, b.functions)
+	if b.postgres != "" {
+		l.postgres, err = measurePostgres(ctx, b.postgres)
+	}
+	return l, err
 }
 
 func measureSync(dir string) (time.Duration, error) {
