@@ -11,7 +11,7 @@
 // executions undone), lock.go (semantic locks),
 // cache.go (what is in memory), call.go and dispatch.go (what jobs send out), poll.go (what
 // services work on), activity.go, nested.go, maprun.go, objects.go and inbox.go
-// (the jobs that are no calls), timers.go and alarms.go, lease.go, wait.go,
+// (the jobs that are no calls), clock.go, timers.go and alarms.go, lease.go, wait.go,
 // express.go, forget.go, and run.go (what turns it all).
 //
 // # Driving it without a goroutine
@@ -21,6 +21,7 @@
 // leaves Run alone and calls the three itself:
 //
 //	e, err := engine.Open(ctx, engine.Config{…, Clock: virtual, Entropy: seeded, Spawn: world.Later})
+//	now := e.Now()     // its clock's time; with several nodes the store's
 //	e.Renew(now)       // takes and renews leases; a shard taken is read at the next Fire
 //	e.Fire(now)        // what is due: timers, jobs found on disk, results that could not be stored
 //	e.Turn(shard)      // what other nodes left in the shard's inbox
@@ -53,7 +54,8 @@ import (
 	"github.com/backstep/backstep/internal/store"
 )
 
-// Clock tells the time in UTC milliseconds.
+// Clock tells the time in UTC milliseconds. Where the store is shared by several
+// nodes it is steady: it goes on as time does, and need not be right.
 type Clock interface{ Now() int64 }
 
 // Config is all that an engine is given. Store is required; the rest has
@@ -195,6 +197,7 @@ type Engine struct {
 	activities activities
 	metrics    Metrics
 
+	ahead   atomic.Int64  // what our clock lacks of the time, in ms
 	drained atomic.Bool   // no starts are taken any more
 	failing atomic.Bool   // the store refused the last that was asked of it
 	stopped chan struct{} // holds one when the store has stopped for good
@@ -239,7 +242,7 @@ func (c *Config) complete() error {
 		c.Entropy = rand.Reader
 	}
 	if c.Clock == nil {
-		c.Clock = newSystemClock()
+		c.Clock = newSystemClock(c.Exclusive)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -260,29 +263,6 @@ func (c *Config) complete() error {
 	}
 	return nil
 }
-
-// systemClock is the system's clock, but that it never goes back: a wall clock
-// that is set back makes no timer late.
-type systemClock struct {
-	start time.Time
-	ahead atomic.Int64 // how far the wall has leapt ahead of the monotonic clock, in ms
-}
-
-func newSystemClock() *systemClock { return &systemClock{start: time.Now()} }
-
-// Now is the time in UTC milliseconds.
-func (c *systemClock) Now() int64 {
-	wall := time.Now()
-	now := c.start.UnixMilli() + wall.Sub(c.start).Milliseconds()
-	ahead := c.ahead.Load()
-	if leap := wall.UnixMilli() - now; leap > ahead+1 {
-		c.ahead.Store(leap)
-		ahead = leap
-	}
-	return now + ahead
-}
-
-func (e *Engine) now() int64 { return e.cfg.Clock.Now() }
 
 // Draw fills b with the engine's chance. It is a [Draw].
 func (e *Engine) Draw(b []byte) error {

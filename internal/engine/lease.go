@@ -19,6 +19,7 @@ func (e *Engine) Renew(now int64) error {
 	if err != nil {
 		return e.storeFailed(fmt.Errorf("read the store's clock: %w", err))
 	}
+	e.follow(at)
 	leases, err := e.cfg.Store.Leases(e.ctx)
 	if err != nil {
 		return e.storeFailed(fmt.Errorf("read leases: %w", err))
