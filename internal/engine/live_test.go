@@ -169,7 +169,7 @@ func TestWait(t *testing.T) {
 // Drain refuses starts, ends what waits, lets calls end and breaks off those
 // that do not; nothing fails by it, and the next process finishes it.
 func TestDrain(t *testing.T) {
-	disk := storetest.NewMemory(storetest.MemoryOptions{Shards: 8})
+	disk := storetest.NewMemory(storetest.MemoryOptions{Shards: 8, Clock: func() int64 { return time.Now().UnixMilli() }})
 	hang := make(chan struct{})
 	e, m, _ := liveOn(t, disk.Open(), saga(2), func(ctx context.Context, task integration.Task) (value.Text, error) {
 		select {
