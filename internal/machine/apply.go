@@ -34,6 +34,7 @@ func (x *Execution) Apply(d Delta) {
 	x.hold(d)
 	x.Head = *d.Head
 	x.Start.Follow(&x.Head)
+	x.lendOwed(d, before.LastPayload)
 	for i, text := range d.Payloads {
 		if ref := before.LastPayload + Ref(i) + 1; x.held[ref] > 0 {
 			x.Payloads[ref] = text
@@ -94,8 +95,10 @@ func (x *Execution) release(r Ref) {
 	}
 	if x.held[r]--; x.held[r] == 0 {
 		delete(x.held, r)
-		delete(x.Payloads, r)
 		delete(x.memo.trees, r)
+		if !slices.Contains(x.lentTexts, r) {
+			delete(x.Payloads, r)
+		}
 	}
 }
 

@@ -204,8 +204,9 @@ type Execution struct {
 	Undos    map[uint32]*Undo   // those rows of the saga log that are in memory
 
 	lentUndos []uint32 // in the order in which they came
-	lentTexts []Ref
-	wholeLog  bool // all rows are in memory
+	lentTexts []Ref    // likewise
+	lentBytes int      // of these
+	wholeLog  bool     // all rows are in memory
 
 	held map[Ref]int // how many references keep each payload; nil: not counted yet
 	memo memo        // what was worked out before and holds still; may be lost

@@ -271,7 +271,7 @@ func snapshot(x *Execution) string {
 		fmt.Fprintf(&b, "%d %x\n", id, appendJob(nil, x.Jobs[id]))
 	}
 	for _, ref := range slices.Sorted(maps.Keys(x.Payloads)) {
-		if !slices.Contains(x.lentTexts, ref) {
+		if x.held[ref] > 0 || !slices.Contains(x.lentTexts, ref) {
 			fmt.Fprintf(&b, "%d %s\n", ref, x.Payloads[ref])
 		}
 	}

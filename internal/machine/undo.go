@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -320,14 +321,49 @@ func (x *Execution) lend(u *Undo) {
 	x.Undos[u.Number] = u
 }
 
-// Lend gives the execution what Step asked for, until the next Apply.
+// What an execution keeps in memory of payloads to which nothing but its saga log
+// refers: those that came last, so many and so many bytes of them.
+const (
+	recentTexts = 2 * recent
+	recentBytes = 16 << 10
+)
+
+// lendText keeps a payload in memory for a while.
+func (x *Execution) lendText(ref Ref, text value.Text) {
+	x.Payloads[ref] = text
+	if !slices.Contains(x.lentTexts, ref) {
+		x.lentTexts = append(x.lentTexts, ref)
+		x.lentBytes += text.Len()
+	}
+}
+
+// lendOwed keeps what the delta's steps were given and answered, if they are
+// owed: their undo looks at it, and is often the next to come. last is the
+// number of the last payload before the delta.
+func (x *Execution) lendOwed(d Delta, last Ref) {
+	for _, u := range d.Undos {
+		if !u.IsStep() || !u.owed() {
+			continue
+		}
+		for _, ref := range [...]Ref{u.Input, u.Result} {
+			text, there := x.Payloads[ref]
+			if n := int(ref) - int(last) - 1; n >= 0 && n < len(d.Payloads) {
+				text, there = d.Payloads[n], true
+			}
+			if there && ref != 0 && text.Len() <= recentBytes/4 {
+				x.lendText(ref, text)
+			}
+		}
+	}
+}
+
+// Lend gives the execution what Step asked for, until the next Apply at least.
 func (x *Execution) Lend(undos []*Undo, payloads map[Ref]value.Text) {
 	for _, u := range undos {
 		x.lend(u)
 	}
-	for ref, text := range payloads {
-		x.Payloads[ref] = text
-		x.lentTexts = append(x.lentTexts, ref)
+	for _, ref := range slices.Sorted(maps.Keys(payloads)) {
+		x.lendText(ref, payloads[ref])
 	}
 }
 
@@ -337,15 +373,21 @@ func (x *Execution) LendLog(undos []*Undo) {
 	x.wholeLog = true
 }
 
-// takeBack lets go of what was lent and is not among the recent rows.
+// takeBack lets go of what was lent and is not among the recent.
 func (x *Execution) takeBack() {
 	x.wholeLog = false
+	gone := 0
 	for _, ref := range x.lentTexts {
+		if x.Head.OpenSagas > 0 && len(x.lentTexts)-gone <= recentTexts && x.lentBytes <= recentBytes {
+			break
+		}
+		gone++
+		x.lentBytes -= x.Payloads[ref].Len()
 		if x.held[ref] == 0 {
 			delete(x.Payloads, ref)
 		}
 	}
-	x.lentTexts = x.lentTexts[:0]
+	x.lentTexts = slices.Delete(x.lentTexts, 0, gone)
 	if over := len(x.lentUndos) - recent; over > 0 {
 		for _, number := range x.lentUndos[:over] {
 			delete(x.Undos, number)

@@ -192,7 +192,7 @@ func (b *bench) contestants(ctx context.Context, dir string) (all []contestant, 
 		}
 	}
 	if b.before != "" {
-		err = serve(b.before, "before", ", before")
+		err = serve(b.before, "before", ", before", undone, undoneByCatch, express)
 	}
 	return all, stop, err
 }
