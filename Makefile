@@ -8,7 +8,7 @@ export BACKSTEP_SHARED ?= $(abspath ../shared)
 PURE := value jsonpath jsonata asl machine prove lower lift
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants hostile conformance fuzz crash equivalence verify-scale sweep
+.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants hostile scale conformance fuzz crash equivalence verify-scale sweep
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ bench: build ## sagas beside the machine's own limits, the least a server can be
 million: build ## a million items of a distributed Map, and 40,000 of an inline one: items/s, processor, memory (ITEMS=1000000, KILLS=0, INLINE=40000)
 	go build -o bin/rig-million ./rig/million
 	bin/rig-million -backstep bin/backstep -items $(or $(ITEMS),1000000) -kills $(or $(KILLS),0) -inline $(or $(INLINE),40000)
+
+scale: build ## one server over its own store as it grows: bytes of a saga, a million ended, a million that wait, timers; each figure beside its bar (ROWS=bytes,growth,park,timers, N=executions, KEEP=folder for filled data)
+	go build -o bin/rig-scale ./rig/scale
+	bin/rig-scale -backstep bin/backstep -n $(or $(N),0) $(if $(ROWS),-rows $(ROWS)) $(if $(KEEP),-keep "$(KEEP)")
 
 generate: ## docs/api.md, docs/compatibility.md, the models of AWS's services
 	go test ./api -run '^TestManual$$' -update

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/backstep/backstep/api"
+)
+
+// The bars of timers.
+const (
+	steadyRate  = 1000 // timers a second
+	lateMost    = 1000 // ms, p99 of these
+	burstMost   = 60   // s until all are fired that are due in the same second
+	callsMost   = 500  // ms, p99 of calls meanwhile
+	probesEvery = 20 * time.Millisecond
+)
+
+// timers measures timers by the thousand in each second, then many in the same
+// second, then as many that came due while the server was away.
+func (r *rig) timers(ctx context.Context) error {
+	s, err := serve(ctx, r.backstep, filepath.Join(r.dir, "timers"), r.configuration("", "0s"))
+	if err != nil {
+		return err
+	}
+	defer func() { s.end(syscall.SIGKILL) }()
+	if err := r.steady(ctx, s, min(r.n, 60_000)); err != nil {
+		return err
+	}
+	if err := r.burst(ctx, s, "Burst", r.n, false); err != nil {
+		return err
+	}
+	return r.burst(ctx, s, "Away", r.n, true)
+}
+
+// wait starts n executions that wait; each one's name is its due time, UTC ms, and
+// its number.
+func (r *rig) wait(ctx context.Context, s *server, machine string, n int, due func(i int) time.Time) error {
+	began := time.Now()
+	err := r.fill(ctx, s, 0, n, func(ctx context.Context, i int) error {
+		at := due(i).UTC()
+		return s.begin(ctx, machine, fmt.Sprintf("%d-%d", at.UnixMilli(), i), `{"at":"`+at.Format("2006-01-02T15:04:05.000Z")+`"}`)
+	})
+	if err == nil && time.Now().After(due(0)) {
+		err = fmt.Errorf("%d starts took %s: they are not there when they come due", n, time.Since(began))
+	}
+	return err
+}
+
+// room is how long so many starts may take, until the first timer is due.
+func room(n int) time.Duration { return 10*time.Second + time.Duration(n)*time.Second/1200 }
+
+// steady has timers due evenly.
+func (r *rig) steady(ctx context.Context, s *server, n int) error {
+	machine, err := s.machine(ctx, "Steady", waiting)
+	if err != nil {
+		return err
+	}
+	begin := time.Now().Add(room(n))
+	if err := r.wait(ctx, s, machine, n, func(i int) time.Time { return begin.Add(time.Duration(i) * time.Second / steadyRate) }); err != nil {
+		return err
+	}
+	pause(ctx, time.Until(begin))
+	cpu := s.cpu()
+	probes := r.probe(ctx, s)
+	pause(ctx, time.Until(begin.Add(time.Duration(n)*time.Second/steadyRate)))
+	if err := s.drained(ctx, machine); err != nil {
+		return err
+	}
+	calls, err := probes()
+	if err != nil {
+		return err
+	}
+	late, err := s.lateness(ctx, machine, n)
+	if err != nil {
+		return err
+	}
+	r.bars.add("timers", fmt.Sprintf("%d at %d a second: late, p50", n, steadyRate), quantile(late, 0.5), 0, "ms")
+	r.bars.add("timers", fmt.Sprintf("%d at %d a second: late, p99", n, steadyRate), quantile(late, 0.99), lateMost, "ms")
+	r.bars.add("timers", "… processor per 1,000, calls included", 1000*(s.cpu()-cpu)/float64(n), 0, "s")
+	r.bars.add("timers", "… calls meanwhile, p99", quantile(calls, 0.99), callsMost, "ms")
+	return nil
+}
+
+// burst has timers due in one second; away has the server down when they come due,
+// and counts from when it is there again.
+func (r *rig) burst(ctx context.Context, s *server, name string, n int, away bool) error {
+	machine, err := s.machine(ctx, name, waiting)
+	if err != nil {
+		return err
+	}
+	begin := time.Now().Add(room(n))
+	if err := r.wait(ctx, s, machine, n, func(i int) time.Time { return begin.Add(time.Duration(i) * time.Second / time.Duration(n)) }); err != nil {
+		return err
+	}
+	what := fmt.Sprintf("%d due in the same second", n)
+	if away {
+		what += " while the server was down"
+		s.end(syscall.SIGKILL)
+		pause(ctx, time.Until(begin.Add(2*time.Second)))
+		begin = time.Now()
+		if err := s.start(ctx, r.configuration("", "0s")); err != nil {
+			return err
+		}
+		r.bars.add("timers", what+": restart to ready", s.ready.Seconds(), readyMost, "s")
+	}
+	pause(ctx, time.Until(begin))
+	cpu := s.cpu()
+	probes := r.probe(ctx, s)
+	if err := s.drained(ctx, machine); err != nil {
+		return err
+	}
+	took := time.Since(begin)
+	calls, err := probes()
+	if err != nil {
+		return err
+	}
+	late, err := s.lateness(ctx, machine, n)
+	if err != nil {
+		return err
+	}
+	_, most := s.resident()
+	r.bars.add("timers", what+": all fired within", took.Seconds(), burstMost, "s")
+	r.bars.add("timers", "… late, p50", quantile(late, 0.5)/1000, 0, "s")
+	r.bars.add("timers", "… processor per 1,000, calls included", 1000*(s.cpu()-cpu)/float64(n), 0, "s")
+	r.bars.add("timers", "… calls meanwhile, p50", quantile(calls, 0.5), 0, "ms")
+	r.bars.add("timers", "… calls meanwhile, p99", quantile(calls, 0.99), callsMost, "ms")
+	r.bars.add("timers", "… resident at the most so far", most, 0, "MiB")
+	return nil
+}
+
+// lateness is how late each execution of a machine ended, by its name: all of n
+// must have succeeded.
+func (s *server) lateness(ctx context.Context, machine string, n int) (late []time.Duration, err error) {
+	in := api.ListExecutionsInput{StateMachineArn: &machine, StatusFilter: api.ExecutionStatusSucceeded, MaxResults: 1000}
+	for {
+		list, err := s.ListExecutions(ctx, &in)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range list.Executions {
+			text, _, _ := strings.Cut(e.Name, "-")
+			due, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				return nil, err
+			}
+			if int64(*e.StopDate) < due {
+				return nil, fmt.Errorf("%s ended at %s, too early", e.ExecutionArn, e.StopDate)
+			}
+			late = append(late, time.Duration(int64(*e.StopDate)-due)*time.Millisecond)
+		}
+		if in.NextToken = list.NextToken; in.NextToken == nil {
+			break
+		}
+	}
+	if len(late) != n {
+		return nil, fmt.Errorf("%d timers fired, not %d", len(late), n)
+	}
+	return late, nil
+}
+
+// probe calls the server fifty times a second until it is asked for the times that
+// the calls took: a start that is waited for no more, a description, a list, a history.
+// It counts from when a call was to be made.
+func (r *rig) probe(ctx context.Context, s *server) func() ([]time.Duration, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var mu sync.Mutex
+	var took []time.Duration
+	var failed error
+	var all sync.WaitGroup
+	machine, err := s.machine(ctx, "Probe", passing)
+	if err == nil {
+		err = s.begin(ctx, machine, "probe", "{}")
+	}
+	if err != nil {
+		return func() ([]time.Duration, error) { cancel(); return nil, err }
+	}
+	arn := executionARN(machine, "probe")
+	calls := [...]func() error{
+		func() error {
+			_, err := s.StartExecution(ctx, &api.StartExecutionInput{StateMachineArn: machine})
+			return err
+		},
+		func() error {
+			_, err := s.DescribeExecution(ctx, &api.DescribeExecutionInput{ExecutionArn: arn})
+			return err
+		},
+		func() error {
+			_, err := s.ListExecutions(ctx, &api.ListExecutionsInput{StateMachineArn: &machine, MaxResults: 10})
+			return err
+		},
+		func() error {
+			_, err := s.GetExecutionHistory(ctx, &api.GetExecutionHistoryInput{ExecutionArn: arn})
+			return err
+		},
+	}
+	ticks := time.NewTicker(probesEvery)
+	all.Go(func() {
+		defer ticks.Stop()
+		for i := 0; ; i++ {
+			var at time.Time
+			select {
+			case <-ctx.Done():
+				return
+			case at = <-ticks.C:
+			}
+			all.Go(func() {
+				err := calls[i%len(calls)]()
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil:
+					took = append(took, time.Since(at))
+				case ctx.Err() == nil:
+					failed = err
+				}
+			})
+		}
+	})
+	return func() ([]time.Duration, error) {
+		pause(ctx, time.Second) // one call of each at least
+		cancel()
+		all.Wait()
+		if failed != nil {
+			log.Printf("timers: a call failed: %v", failed)
+		}
+		return took, failed
+	}
+}
