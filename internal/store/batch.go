@@ -15,6 +15,7 @@ type Batch struct {
 	ExpectDocs   []ExpectDoc
 	ExpectNames  []NameKey     // each must be absent
 	ExpectJobs   []JobKey      // each must be present
+	ExpectStood  []Job         // each must be present, with just this Due and Body
 	ExpectQueued []QueuedKey   // each must be present
 	ExpectLeases []ExpectLease // to take, renew or give back a lease
 

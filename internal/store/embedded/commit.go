@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -129,6 +130,9 @@ func (s *Store) expect(w *write, b *store.Batch) error {
 			return err
 		}
 	}
+	if err := s.expectStood(w, b.ExpectStood); err != nil {
+		return err
+	}
 	for _, k := range b.ExpectQueued {
 		w.key = queueKey(w.key[:0], k)
 		if err := s.expectRow(w.key, true, "queued task", k.Job); err != nil {
@@ -147,6 +151,21 @@ func (s *Store) expectDocs(w *write, expected []store.ExpectDoc) error {
 		}
 		if d.Rev != e.Rev {
 			return fmt.Errorf("document %q is at %d, not %d: %w", e.Name, d.Rev, e.Rev, store.ErrConflict)
+		}
+	}
+	return nil
+}
+
+func (s *Store) expectStood(w *write, expected []store.Job) error {
+	for i := range expected {
+		e := &expected[i]
+		w.key = rowKey(w.key[:0], e.ID, kindJob, e.Number)
+		j, err := readRow(s.db, w.key, func(rec []byte) (store.Job, error) { return readJob(e.JobKey, rec) })
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err != nil || j.Due != e.Due || !bytes.Equal(j.Body, e.Body) {
+			return fmt.Errorf("job %v is gone or was moved: %w", e.JobKey, store.ErrConflict)
 		}
 	}
 	return nil

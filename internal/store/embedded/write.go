@@ -94,6 +94,10 @@ func (w *write) expected(b *store.Batch) {
 		w.key = rowKey(w.key[:0], k.ID, kindJob, k.Number)
 		w.guard()
 	}
+	for i := range b.ExpectStood {
+		w.key = rowKey(w.key[:0], b.ExpectStood[i].ID, kindJob, b.ExpectStood[i].Number)
+		w.guard()
+	}
 	for i := range b.ExpectQueued {
 		w.key = queueKey(w.key[:0], b.ExpectQueued[i])
 		w.guard()

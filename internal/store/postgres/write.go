@@ -100,6 +100,9 @@ func jobLocks(held map[int64]bool, b *store.Batch) {
 	for i := range b.ExpectJobs {
 		held[jobLock(&b.ExpectJobs[i])] = false
 	}
+	for i := range b.ExpectStood {
+		held[jobLock(&b.ExpectStood[i].JobKey)] = false
+	}
 	for i := range b.Jobs {
 		held[jobLock(&b.Jobs[i].JobKey)] = false
 	}
@@ -161,6 +164,13 @@ func (w write) expectations(b *store.Batch) {
 		WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = e.id AND j.number = e.number)`,
 		column(b.ExpectJobs, func(k *store.JobKey) []byte { return id(&k.ID) }),
 		column(b.ExpectJobs, func(k *store.JobKey) int64 { return int64(k.Number) }))
+	queue(w, b.ExpectStood, `SELECT refuse('`+codeConflict+`', 'job ' || e.number || ' is gone or was moved')
+		FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bytea[]) e(id, number, due, body)
+		WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = e.id AND j.number = e.number AND j.due = e.due AND j.body = e.body)`,
+		column(b.ExpectStood, func(j *store.Job) []byte { return id(&j.ID) }),
+		column(b.ExpectStood, func(j *store.Job) int64 { return int64(j.Number) }),
+		column(b.ExpectStood, func(j *store.Job) int64 { return j.Due }),
+		column(b.ExpectStood, func(j *store.Job) []byte { return body(j.Body) }))
 	queue(w, b.ExpectQueued, `SELECT refuse('`+codeConflict+`', 'task ' || e.number || ' is no longer queued')
 		FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[], $5::bigint[]) e(tenant, activity, at, id, number)
 		WHERE NOT EXISTS (SELECT FROM queue q WHERE q.tenant = e.tenant AND q.activity = e.activity

@@ -79,6 +79,11 @@ func (r *rows) expect(b *store.Batch) error {
 			return fmt.Errorf("job %v/%d is gone: %w", k.ID, k.Number, store.ErrConflict)
 		}
 	}
+	for _, e := range b.ExpectStood {
+		if j, there := r.job(e.JobKey); !there || j.Due != e.Due || !bytes.Equal(j.Body, e.Body) {
+			return fmt.Errorf("job %v/%d is gone or was moved: %w", e.ID, e.Number, store.ErrConflict)
+		}
+	}
 	for _, k := range b.ExpectQueued {
 		if _, there := r.queue.get(k); !there {
 			return fmt.Errorf("task %v/%d is no longer queued: %w", k.Job.ID, k.Job.Number, store.ErrConflict)

@@ -51,6 +51,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"JobsInOrder", jobsInOrder},
 		{"JobsMoved", jobsMoved},
 		{"JobsExpected", jobsExpected},
+		{"JobsStood", jobsStood},
 		{"Messages", messages},
 		{"MessagesOfOneKey", messagesOfOneKey},
 		{"MessagesRise", messagesRise},

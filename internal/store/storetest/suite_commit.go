@@ -74,6 +74,7 @@ func whole(h *house) {
 		func(b *store.Batch) { b.ExpectDocs = []store.ExpectDoc{{DocKey: docKey("1"), Rev: 7}} },
 		func(b *store.Batch) { b.ExpectNames = []store.NameKey{everything(1).Names[0].NameKey} },
 		func(b *store.Batch) { b.ExpectJobs = []store.JobKey{{ID: id(1, 99, 9), Number: 1}} },
+		func(b *store.Batch) { b.ExpectStood = []store.Job{{JobKey: store.JobKey{ID: id(1, 99, 9), Number: 1}}} },
 		func(b *store.Batch) { b.ExpectQueued = []store.QueuedKey{queued("a", 99, id(1, 99, 9), 1).QueuedKey} },
 		func(b *store.Batch) { b.ExpectLeases = []store.ExpectLease{{Shard: 1, Epoch: 9}} },
 	} {

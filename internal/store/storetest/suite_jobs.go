@@ -99,6 +99,24 @@ func jobsExpected(h *house) {
 	}
 }
 
+// jobsStood: who completes a job by how it was read finds out where it was
+// changed since.
+func jobsStood(h *house) {
+	x := id(1, 1000, 1)
+	was := job(x, 1, 100, "was")
+	h.commit(&store.Batch{Jobs: []store.Job{was}})
+	moved, changed := was, was
+	moved.Due, changed.Body = 200, []byte("is")
+	for _, other := range []store.Job{moved, changed, job(x, 2, 100, "was")} {
+		h.refused(&store.Batch{ExpectStood: []store.Job{other}, DropJobs: []store.Job{was}}, store.ErrConflict)
+	}
+	h.same("after refusals", h.jobs(1, store.Never, nil, 9), []store.Job{was})
+	h.commit(&store.Batch{ExpectStood: []store.Job{was}, MovedJobs: []store.Job{was}, Jobs: []store.Job{moved}})
+	h.refused(&store.Batch{ExpectStood: []store.Job{was}, DropJobs: []store.Job{was}}, store.ErrConflict)
+	h.commit(&store.Batch{ExpectStood: []store.Job{moved}, DropJobs: []store.Job{moved}})
+	h.same("after all", len(h.jobs(1, store.Never, nil, 9)), 0)
+}
+
 func (h *house) messages(shard store.Shard, limit int) []store.Message {
 	h.Helper()
 	messages, err := h.s.Messages(h.ctx, shard, limit)
