@@ -13,6 +13,10 @@ var (
 	ErrInUse = errors.New("in use by another process")
 	// ErrUnsafe: it would acknowledge what it may lose.
 	ErrUnsafe = errors.New("not durable as it is set up")
+	// ErrIncomplete: what was to fill it has not come to its end.
+	ErrIncomplete = errors.New("incomplete")
+	// ErrOccupied: it was to be made there, and something is there already.
+	ErrOccupied = errors.New("not empty")
 	// ErrDamaged: what was written there is gone or altered.
 	ErrDamaged = errors.New("damaged")
 )

@@ -7,7 +7,8 @@
 // and postgres keep them on disk.
 //
 // Read store.go (the interface), noun.go (what is kept), batch.go (how it
-// changes), check.go (the limits), refusal.go (why a store may refuse to open).
+// changes), check.go (the limits), dump.go (how all of it leaves, and comes),
+// refusal.go (why a store may refuse to open).
 package store
 
 import (
@@ -89,6 +90,19 @@ type Store interface {
 	Queue(ctx context.Context, tenant, activity string, limit int) ([]Queued, error)
 	// Leases are the leases of all shards that ever had one.
 	Leases(ctx context.Context) ([]Lease, error)
+
+	// Dump visits all that the store holds, as of one moment, in pages that can be
+	// committed one after the other into an empty store: documents, definitions and
+	// names; executions by id, each followed by its frames, jobs, undos, events and
+	// payloads; messages in order of arrival, shard by shard; queues; indexes;
+	// leases. Every store has the same order, that of the keys, whatever the size of
+	// its pages. A page is the visitor's until it returns; what the visitor may keep
+	// are bodies. An error of the visitor ends the dump and is its own.
+	//
+	// A record that can't be read, or that the store's own records beside it do not
+	// agree with, is told to damaged and passed over, until that returns an error;
+	// where damaged is nil the first one ends the dump. Commits go on meanwhile.
+	Dump(ctx context.Context, visit func(*Batch) error, damaged func(error) error) error
 
 	// Watch tells of shards that another node left something in. A hint may be
 	// lost or come twice; truth is in the reads. The channel is closed when ctx

@@ -5,7 +5,7 @@
 // Read embedded.go (the store and its life), folder.go (what may be opened),
 // key.go and record.go (what lies on disk, decided for good), then commit.go
 // with write.go, stripes.go, leases.go and horizon.go (how a batch becomes durable),
-// read.go, and engine.go with disk.go, manifest.go and room.go (Pebble, and what
+// read.go, dump.go with dump_rows.go (all of it), and engine.go with disk.go, manifest.go and room.go (Pebble, and what
 // happens when the disk fails, lies or is full).
 package embedded
 
@@ -103,14 +103,25 @@ var errClosed = errors.New("the store is closed")
 
 // Open opens the store in a folder, and makes one where there is none or an
 // empty one. It refuses with [store.ErrForeign], [store.ErrNewer],
-// [store.ErrInUse] or [store.ErrDamaged].
-func Open(dir string, o Options) (*Store, error) {
+// [store.ErrInUse], [store.ErrIncomplete] or [store.ErrDamaged].
+func Open(dir string, o Options) (*Store, error) { return openStore(dir, o, nil) }
+
+// Make makes a store with that identity, but for its format, in a folder that is not
+// there or empty: else it refuses with [store.ErrOccupied]. It is to be filled, and
+// refused by Open until [Store.Filled].
+func Make(dir string, id store.Identity, o Options) (*Store, error) { return openStore(dir, o, &id) }
+
+// openStore opens a store, or makes one to be filled where it is given an identity.
+func openStore(dir string, o Options, filling *store.Identity) (*Store, error) {
 	o = o.withDefaults()
-	f, err := openFolder(o.FS, dir)
+	f, err := openFolder(o.FS, dir, filling != nil)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{options: o, folder: f}
+	if filling != nil {
+		s.identity, s.options.Shards = *filling, filling.Shards
+	}
 	s.horizon.init()
 	s.stripes.seed = maphash.MakeSeed()
 	s.room = room{fs: o.FS, dir: dir, reserve: o.Reserve}
@@ -160,6 +171,18 @@ func (s *Store) usable(ctx context.Context) error {
 		s.life.RUnlock()
 	}
 	return err
+}
+
+// Filled says that a store that was made to be filled is complete.
+func (s *Store) Filled(ctx context.Context) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	defer s.life.RUnlock()
+	if err := s.apart(s.settle); err != nil {
+		return err
+	}
+	return s.folder.made(s.identity.Store)
 }
 
 // Identity is what the store was given when it was made.

@@ -16,6 +16,17 @@ type forgetful struct{ fs *vfs.MemFS }
 func (d *forgetful) Open(t *testing.T) store.Store { return open(t, d.fs) }
 func (d *forgetful) Crash(*testing.T)              { d.fs = d.fs.CrashClone(vfs.CrashCloneCfg{}) }
 func (d *forgetful) Shared() bool                  { return false }
+func (d *forgetful) Make(t *testing.T, id store.Identity) store.Filling {
+	return filling(t, testDir, id, Options{FS: d.fs})
+}
+
+func filling(t *testing.T, dir string, id store.Identity, o Options) store.Filling {
+	s, err := Make(dir, id, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
 
 // folderPlace is a place in a real folder, where a crash is a Close: a process
 // that dies does not take the system's memory of its writes along.
@@ -37,6 +48,10 @@ func (f *folderPlace) Crash(t *testing.T) {
 	if err := f.open.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func (f *folderPlace) Make(t *testing.T, id store.Identity) store.Filling {
+	return filling(t, f.dir, id, Options{})
 }
 
 func (f *folderPlace) Shared() bool { return false }

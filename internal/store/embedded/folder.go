@@ -29,12 +29,13 @@ type folder struct {
 	dir    string
 	lock   io.Closer
 	making bool   // not finished by who made it: nothing in it was ever acknowledged
+	fill   bool   // it is made to be filled
 	id     string // of the store in it, if not making
 }
 
 // openFolder takes hold of a folder, or refuses it before anything is written.
-func openFolder(fsys vfs.FS, dir string) (*folder, error) {
-	f := &folder{fs: fsys, dir: dir}
+func openFolder(fsys vfs.FS, dir string, fill bool) (*folder, error) {
+	f := &folder{fs: fsys, dir: dir, fill: fill}
 	if err := f.judge(); err != nil {
 		return nil, err
 	}
@@ -92,7 +93,7 @@ func (f *folder) judge() error {
 	return nil
 }
 
-// readMarker understands "backstep store, format 1, making" and "… id ID".
+// readMarker understands "backstep store, format 1, making", "… filling" and "… id ID".
 func (f *folder) readMarker() error {
 	text, err := readFile(f.fs, f.path(markerName))
 	if err != nil {
@@ -107,8 +108,12 @@ func (f *folder) readMarker() error {
 		return fmt.Errorf("data folder %q was %w: its format is %d, this version knows %d; use the version that wrote it",
 			f.dir, store.ErrNewer, number, format)
 	}
-	f.making = what == "making"
-	if !f.making {
+	switch f.making = what == "making"; {
+	case what == "filling":
+		return fmt.Errorf("data folder %q is %w: the copy or restore into it was interrupted; remove the folder and begin again", f.dir, store.ErrIncomplete)
+	case !f.making && f.fill:
+		return fmt.Errorf("data folder %q is %w, it holds a store: choose a folder that is not there, or an empty one", f.dir, store.ErrOccupied)
+	case !f.making:
 		f.id = strings.TrimSpace(text[strings.LastIndexByte(text, ' '):])
 		if _, err := store.ParseID(f.id); err != nil {
 			return f.damaged("its file %s says %.60q", markerName, text)
@@ -129,7 +134,11 @@ func (f *folder) prepare() error {
 		}
 		return f.checkManifest()
 	}
-	if err := f.writeMarker("making"); err != nil {
+	state := "making"
+	if f.fill {
+		state = "filling"
+	}
+	if err := f.writeMarker(state); err != nil {
 		return fmt.Errorf("make data folder %q: %w", f.dir, err)
 	}
 	if err := f.fs.RemoveAll(f.data()); err != nil {

@@ -20,13 +20,27 @@ const (
 	ownOpens   = "opens"         // uvarint: how often it was opened
 )
 
-// make gives a new store its identity, then says that the folder is complete.
-func (s *Store) make() error {
+// draw gives a new store its identity.
+func (s *Store) draw() error {
 	var random [8 + 32]byte
 	if _, err := io.ReadFull(s.options.Entropy, random[:]); err != nil {
 		return fmt.Errorf("draw an id: %w", err)
 	}
-	id := store.NewID(0, s.options.Clock(), [8]byte(random[:8]))
+	s.identity = store.Identity{
+		Store: store.NewID(0, s.options.Clock(), [8]byte(random[:8])), Shards: s.options.Shards, TokenKey: random[8:],
+	}
+	return nil
+}
+
+// make writes a new store's identity, then says that the folder is complete,
+// unless it is to be filled.
+func (s *Store) make() error {
+	if !s.folder.fill {
+		if err := s.draw(); err != nil {
+			return err
+		}
+	}
+	id := s.identity
 	batch := s.db.NewBatch()
 	defer batch.Close()
 	for _, own := range []struct {
@@ -34,10 +48,10 @@ func (s *Store) make() error {
 		value []byte
 	}{
 		{ownFormat, binary.AppendUvarint(nil, format)},
-		{ownID, id[:]},
-		{ownShards, binary.AppendUvarint(nil, uint64(s.options.Shards))},
-		{ownKey, random[8:]},
-		{ownRestore, binary.AppendUvarint(nil, 0)},
+		{ownID, id.Store[:]},
+		{ownShards, binary.AppendUvarint(nil, uint64(id.Shards))},
+		{ownKey, id.TokenKey},
+		{ownRestore, binary.AppendUvarint(nil, uint64(id.RestoreEpoch))},
 		{ownOpens, binary.AppendUvarint(nil, 0)},
 	} {
 		if err := batch.Set(metaKey(nil, own.name), append([]byte{encoding}, own.value...), nil); err != nil {
@@ -47,7 +61,11 @@ func (s *Store) make() error {
 	if err := batch.Commit(pebble.Sync); err != nil {
 		return err
 	}
-	return s.folder.made(id)
+	if s.folder.fill {
+		s.folder.id = id.Store.String()
+		return nil
+	}
+	return s.folder.made(id.Store)
 }
 
 // readIdentity reads what make wrote.

@@ -34,8 +34,15 @@ func (s *Store) migrate(ctx context.Context) error {
 		if at > format {
 			return fmt.Errorf("%w: its format is %d, this version knows %d; use the version that wrote it", store.ErrNewer, at, format)
 		}
-		if at == 0 {
+		switch {
+		case at == 0:
 			if err := s.make(ctx, tx); err != nil {
+				return err
+			}
+		case s.filling != nil:
+			return fmt.Errorf("%w, it holds a store: choose another database, or drop the schema if nothing in it is needed", store.ErrOccupied)
+		default:
+			if err := s.complete(ctx, tx); err != nil {
 				return err
 			}
 		}
@@ -92,16 +99,30 @@ const (
 	ownShards  = "shards"        // 2 bytes
 	ownKey     = "token key"     // 32 bytes
 	ownRestore = "restore epoch" // 4 bytes
+	ownFilling = "filling"       // nothing; there until the store is complete
 )
+
+// draw makes a new store's identity.
+func (s *Store) draw() (store.Identity, error) {
+	if s.filling != nil {
+		return *s.filling, nil
+	}
+	var random [8 + 32]byte
+	if _, err := io.ReadFull(s.options.Entropy, random[:]); err != nil {
+		return store.Identity{}, fmt.Errorf("draw an id: %w", err)
+	}
+	return store.Identity{
+		Store: store.NewID(0, time.Now().UnixMilli(), [8]byte(random[:8])), Shards: s.options.Shards, TokenKey: random[8:],
+	}, nil
+}
 
 // make gives a new store its identity.
 func (s *Store) make(ctx context.Context, tx pgx.Tx) error {
-	var random [8 + 32]byte
-	if _, err := io.ReadFull(s.options.Entropy, random[:]); err != nil {
-		return fmt.Errorf("draw an id: %w", err)
+	id, err := s.draw()
+	if err != nil {
+		return err
 	}
 	schema := pgx.Identifier{s.options.Schema}.Sanitize()
-	id := store.NewID(0, time.Now().UnixMilli(), [8]byte(random[:8]))
 	var there bool // who may not make schemas may use one
 	if err := tx.QueryRow(ctx, "SELECT to_regnamespace($1) IS NOT NULL", schema).Scan(&there); err != nil {
 		return err
@@ -114,12 +135,33 @@ func (s *Store) make(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, `CREATE TABLE backstep (name text COLLATE "C" PRIMARY KEY, value bytea NOT NULL)`); err != nil {
 		return err
 	}
+	if s.filling != nil {
+		if err := s.setOwn(ctx, tx, ownFilling, []byte{}); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
-		s.setOwn(ctx, tx, ownID, id[:]),
-		s.setOwn(ctx, tx, ownShards, binary.BigEndian.AppendUint16(nil, s.options.Shards)),
-		s.setOwn(ctx, tx, ownKey, random[8:]),
-		s.setOwn(ctx, tx, ownRestore, make([]byte, 4)),
+		s.setOwn(ctx, tx, ownID, id.Store[:]),
+		s.setOwn(ctx, tx, ownShards, binary.BigEndian.AppendUint16(nil, id.Shards)),
+		s.setOwn(ctx, tx, ownKey, id.TokenKey),
+		s.setOwn(ctx, tx, ownRestore, binary.BigEndian.AppendUint32(nil, id.RestoreEpoch)),
 	)
+}
+
+// complete refuses a store that is still being filled.
+func (s *Store) complete(ctx context.Context, tx pgx.Tx) error {
+	var filling bool
+	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM backstep WHERE name = $1)", ownFilling).Scan(&filling)
+	if err == nil && filling {
+		err = fmt.Errorf("%w: the copy or restore into it is under way or was interrupted; if it was, drop the schema and begin again", store.ErrIncomplete)
+	}
+	return err
+}
+
+// Filled says that a store that was made to be filled is complete.
+func (s *Store) Filled(ctx context.Context) error {
+	_, err := s.pool.Exec(ctx, "DELETE FROM backstep WHERE name = $1", ownFilling)
+	return err
 }
 
 func (s *Store) setOwn(ctx context.Context, tx pgx.Tx, name string, value []byte) error {

@@ -8,7 +8,7 @@
 //
 // Read postgres.go (the store and its life), migrate.go (what may be opened, and
 // how it is made), commit.go with write.go (how a batch is committed), read.go,
-// watch.go.
+// dump.go with dump_lists.go (all of it), watch.go.
 package postgres
 
 import (
@@ -60,6 +60,7 @@ type Store struct {
 	pool     *pgxpool.Pool
 	identity store.Identity
 	channel  string // of the notifications
+	filling  *store.Identity
 
 	life    context.Context // ends when the store closes
 	end     context.CancelFunc
@@ -75,8 +76,21 @@ const (
 )
 
 // Open opens the store in a schema, and makes one where there is none. It
-// refuses with [store.ErrForeign], [store.ErrNewer] or [store.ErrUnsafe].
+// refuses with [store.ErrForeign], [store.ErrNewer], [store.ErrIncomplete] or
+// [store.ErrUnsafe].
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
+	return open(ctx, dsn, o, nil)
+}
+
+// Make makes a store with that identity, but for its format, in a schema that is
+// not there or has no tables: else it refuses with [store.ErrOccupied]. It is to be
+// filled, and refused by Open until [Store.Filled].
+func Make(ctx context.Context, dsn string, id store.Identity, o Options) (*Store, error) {
+	return open(ctx, dsn, o, &id)
+}
+
+// open opens a store, or makes one to be filled where it is given an identity.
+func open(ctx context.Context, dsn string, o Options, filling *store.Identity) (*Store, error) {
 	o = o.withDefaults()
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
@@ -92,7 +106,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	s := &Store{options: o, pool: pool}
+	s := &Store{options: o, pool: pool, filling: filling}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.migrate(ctx); err != nil {
 		pool.Close()

@@ -64,6 +64,14 @@ func (s *schema) Crash(t *testing.T) {
 	s.open = nil
 }
 
+func (s *schema) Make(t *testing.T, id store.Identity) store.Filling {
+	made, err := Make(t.Context(), s.dsn, id, Options{Schema: s.name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
 func (s *schema) Shared() bool { return true }
 
 func TestContract(t *testing.T) {

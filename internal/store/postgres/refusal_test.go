@@ -23,6 +23,7 @@ func TestRefusals(t *testing.T) {
 		{"foreign tables", "CREATE SCHEMA SCHEMA_NAME; CREATE TABLE SCHEMA_NAME.invoices (n int)", false, store.ErrForeign, `holds the table "invoices": choose an empty schema`},
 		{"newer", "UPDATE SCHEMA_NAME.backstep SET value = '\\x00000002' WHERE name = 'format'", true, store.ErrNewer, "its format is 2, this version knows 1"},
 		{"no format", "DELETE FROM SCHEMA_NAME.backstep WHERE name = 'format'", true, store.ErrDamaged, `record "format"`},
+		{"being filled", "INSERT INTO SCHEMA_NAME.backstep VALUES ('filling', '')", true, store.ErrIncomplete, "drop the schema and begin again"},
 		{"no key", "DELETE FROM SCHEMA_NAME.backstep WHERE name = 'token key'", true, store.ErrDamaged, `record "token key"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -120,5 +121,27 @@ func TestEmptySchema(t *testing.T) {
 	defer s.Close()
 	if _, err := s.Now(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestMake: a store that was made to be filled is refused until it is filled, and
+// none is made where one is.
+func TestMake(t *testing.T) {
+	place := newSchema(t)
+	id := store.Identity{Store: store.NewID(0, 1, [8]byte{1}), Shards: 4, TokenKey: make([]byte, 32), RestoreEpoch: 2}
+	made, err := Make(t.Context(), place.dsn, id, Options{Schema: place.name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer made.Close()
+	if _, err := Open(t.Context(), place.dsn, Options{Schema: place.name}); !errors.Is(err, store.ErrIncomplete) {
+		t.Errorf("opened before it is filled: %v", err)
+	}
+	if err := made.Filled(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	place.store(t).Close()
+	if _, err := Make(t.Context(), place.dsn, id, Options{Schema: place.name}); !errors.Is(err, store.ErrOccupied) {
+		t.Errorf("made where one is: %v", err)
 	}
 }

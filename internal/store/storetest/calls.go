@@ -59,6 +59,9 @@ func Calls() []Call {
 			return answered(s.Queue(ctx, "t", "a", 1))
 		}},
 		{"Leases", false, func(ctx context.Context, s store.Store, _ *store.Batch) error { return answered(s.Leases(ctx)) }},
+		{"Dump", false, func(ctx context.Context, s store.Store, _ *store.Batch) error {
+			return s.Dump(ctx, func(*store.Batch) error { return nil }, nil)
+		}},
 		{"Watch", true, func(ctx context.Context, s store.Store, _ *store.Batch) error { s.Watch(ctx); return nil }},
 		{"Close", true, func(_ context.Context, s store.Store, _ *store.Batch) error { return s.Close() }},
 	}

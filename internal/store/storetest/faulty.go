@@ -202,6 +202,12 @@ func (f *Faulty) Queue(ctx context.Context, tenant, activity string, limit int) 
 	return faulty(f, "Queue", func() ([]store.Queued, error) { return f.inner.Queue(ctx, tenant, activity, limit) })
 }
 
+// Dump implements store.Store.
+func (f *Faulty) Dump(ctx context.Context, visit func(*store.Batch) error, damaged func(error) error) error {
+	_, err := faulty(f, "Dump", func() (struct{}, error) { return struct{}{}, f.inner.Dump(ctx, visit, damaged) })
+	return err
+}
+
 // Leases implements store.Store.
 func (f *Faulty) Leases(ctx context.Context) ([]store.Lease, error) {
 	return faulty(f, "Leases", func() ([]store.Lease, error) { return f.inner.Leases(ctx) })

@@ -27,6 +27,7 @@ type MemoryOptions struct {
 	Shards   uint16       // 64 if 0
 	Store    store.ID     // which store it is
 	TokenKey []byte       // 32 bytes; made of zeros if nil
+	Restored uint32       // its restore epoch
 	Clock    func() int64 // the store's clock in UTC ms; nil: one that stands still until Advance
 }
 
@@ -39,7 +40,7 @@ func NewMemory(o MemoryOptions) *Memory {
 		o.TokenKey = make([]byte, 32)
 	}
 	return &Memory{
-		identity: store.Identity{Format: 1, Store: o.Store, Shards: o.Shards, TokenKey: o.TokenKey},
+		identity: store.Identity{Format: 1, Store: o.Store, Shards: o.Shards, TokenKey: o.TokenKey, RestoreEpoch: o.Restored},
 		clock:    o.Clock,
 		rows:     newRows(),
 		sessions: map[*Session]struct{}{},
@@ -61,6 +62,9 @@ func (m *Memory) Open() *Session {
 	m.sessions[s] = struct{}{}
 	return s
 }
+
+// Filled does nothing: a store in memory is complete as soon as it is made.
+func (s *Session) Filled(context.Context) error { return nil }
 
 // Crash crashes every session.
 func (m *Memory) Crash() {

@@ -17,6 +17,10 @@ type disk struct{ *Memory }
 func (d disk) Open(*testing.T) store.Store { return d.Memory.Open() }
 func (d disk) Crash(*testing.T)            { d.Memory.Crash() }
 func (d disk) Shared() bool                { return true }
+func (d disk) Make(_ *testing.T, id store.Identity) store.Filling {
+	*d.Memory = *NewMemory(MemoryOptions{Shards: id.Shards, Store: id.Store, TokenKey: id.TokenKey, Restored: id.RestoreEpoch})
+	return d.Memory.Open()
+}
 
 func TestMemory(t *testing.T) {
 	Run(t, func(*testing.T) Place { return disk{NewMemory(MemoryOptions{})} })

@@ -20,6 +20,8 @@ import (
 type Place interface {
 	// Open opens the store that lies there, and makes one the first time.
 	Open(t *testing.T) store.Store
+	// Make makes a store of that identity, to be filled, where none was opened yet.
+	Make(t *testing.T, id store.Identity) store.Filling
 	// Crash ends the open stores as the loss of power does: what was not
 	// durable is gone. They need no Close any more.
 	Crash(t *testing.T)
@@ -75,13 +77,18 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"Cancelled", cancelled},
 		{"Closed", closed},
 		{"Durable", durable},
+		{"Dump", dump},
+		{"DumpPages", dumpPages},
+		{"DumpOfOneMoment", dumpOfOneMoment},
+		{"DumpEnds", dumpEnds},
+		{"Filling", filling},
 		{"Watch", watchEnds},
 		{"Hints", hints},
 		{"Shared", shared},
 	}
 	for _, p := range promises {
 		t.Run(p.name, func(t *testing.T) {
-			h := &house{T: t, ctx: t.Context(), place: place(t)}
+			h := &house{T: t, ctx: t.Context(), place: place(t), another: place}
 			h.s = h.open()
 			p.test(h)
 		})
@@ -94,6 +101,8 @@ type house struct {
 	ctx   context.Context
 	place Place
 	s     store.Store
+
+	another func(*testing.T) Place
 }
 
 func (h *house) open() store.Store {

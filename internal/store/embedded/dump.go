@@ -1,0 +1,180 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/backstep/backstep/internal/store"
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// dump is one going through all that the store held at one moment.
+type dump struct {
+	ctx     context.Context
+	moment  *pebble.Snapshot
+	pages   store.Pages
+	damaged func(error) error
+
+	start   []byte // of the execution whose body comes next
+	startOf store.ID
+}
+
+// Dump implements store.Store. What the store keeps beside the nouns, the timers
+// of jobs and the keys of messages, is held to them.
+func (s *Store) Dump(ctx context.Context, visit func(*store.Batch) error, damaged func(error) error) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	defer s.life.RUnlock()
+	d := &dump{ctx: ctx, moment: s.db.NewSnapshot(), pages: store.Pages{Visit: visit}, damaged: damaged}
+	defer d.moment.Close()
+	if !s.horizon.wait() {
+		return s.Err()
+	}
+	for _, t := range []struct {
+		table byte
+		row   func(key, rec []byte) error
+	}{
+		{tableDoc, d.doc}, {tableDefinition, d.definition}, {tableName, d.name}, {tableExecution, d.execution}, {tableTimer, d.timer},
+		{tableMessage, d.message}, {tableQueue, d.queue}, {tableIndex, d.index}, {tableLease, d.lease}, {tableMeta, none},
+	} {
+		if err := d.table([]byte{t.table}, []byte{t.table + 1}, t.row); err != nil {
+			return err
+		}
+	}
+	if err := d.strays(); err != nil {
+		return err
+	}
+	return d.pages.End()
+}
+
+func none([]byte, []byte) error { return nil }
+
+// tell says that something is damaged.
+func (d *dump) tell(err error) error {
+	if d.damaged == nil {
+		return err
+	}
+	return d.damaged(err)
+}
+
+// told is what becomes of a row's error: a damage is told, all else ends the dump.
+func (d *dump) told(err error) error {
+	if errors.Is(err, store.ErrDamaged) {
+		return d.tell(err)
+	}
+	return err
+}
+
+// table goes through the records from lower to before upper. Behind a block that
+// can't be read it goes on where the next one can.
+func (d *dump) table(lower, upper []byte, row func(key, rec []byte) error) error {
+	it, err := d.moment.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return err
+	}
+	err = d.through(it, bytes.Clone(lower), upper, row)
+	return errors.Join(err, ignoreDamage(it.Close()))
+}
+
+func (d *dump) through(it *pebble.Iterator, at, upper []byte, row func(key, rec []byte) error) error {
+	for valid := it.SeekGE(at); ; valid = it.Next() {
+		if valid {
+			at = append(at[:0], it.Key()...)
+			if err := d.record(it, row); err != nil {
+				return err
+			}
+			continue
+		}
+		unread := it.Error()
+		switch {
+		case unread == nil:
+			return nil
+		case !pebble.IsCorruptionError(unread):
+			return unread
+		}
+		if err := d.tell(unreadable("behind the key", at, unread)); err != nil {
+			return err
+		}
+		if valid = seekBeyond(it, at, upper); !valid {
+			return nil
+		}
+		at = append(at[:0], it.Key()...)
+		if err := d.record(it, row); err != nil {
+			return err
+		}
+	}
+}
+
+// seekBeyond finds the next key behind at that can be read, in steps that double;
+// false where there is none.
+func seekBeyond(it *pebble.Iterator, at, upper []byte) bool {
+	var place [8]byte // of the key, behind the letter of its table
+	copy(place[:], at[1:])
+	number := binary.BigEndian.Uint64(place[:])
+	for step := uint64(1); step <= math.MaxUint64-number; step *= 2 {
+		key := binary.BigEndian.AppendUint64([]byte{at[0]}, number+step)
+		if bytes.Compare(key, upper) >= 0 || step > 1<<62 {
+			return false
+		}
+		if it.SeekGE(key) {
+			return true
+		}
+		if it.Error() == nil {
+			return false
+		}
+	}
+	return false
+}
+
+// ignoreDamage passes over what was told already.
+func ignoreDamage(err error) error {
+	if pebble.IsCorruptionError(err) {
+		return nil
+	}
+	return err
+}
+
+func (d *dump) record(it *pebble.Iterator, row func(key, rec []byte) error) error {
+	if err := d.ctx.Err(); err != nil {
+		return err
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		if pebble.IsCorruptionError(err) {
+			return d.tell(unreadable("the record", it.Key(), err))
+		}
+		return err
+	}
+	rec, err := record(it.Key(), bytes.Clone(value))
+	if err == nil {
+		err = row(it.Key(), rec)
+	}
+	return d.told(err)
+}
+
+// strays are records under keys that no table has.
+func (d *dump) strays() error {
+	lower := []byte{0}
+	for _, table := range []byte{tableQueue, tableDoc, tableIndex, tableLease, tableMeta, tableName, tableMessage, tableDefinition, tableTimer, tableExecution, 0xff} {
+		err := d.table(lower, []byte{table}, func(key, _ []byte) error { return damagedKey(key) })
+		if err != nil {
+			return err
+		}
+		lower = []byte{table + 1}
+	}
+	return nil
+}
+
+// unreadable is a damage that the engine found, in one line.
+func unreadable(what string, key []byte, err error) error {
+	cause, _, _ := strings.Cut(err.Error(), "\n")
+	return fmt.Errorf("%s %q: %w: %s", what, key, store.ErrDamaged, cause)
+}
+
+func damagedKey(key []byte) error { return fmt.Errorf("the key %q: %w", key, store.ErrDamaged) }

@@ -1,0 +1,191 @@
+package embedded
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/backstep/backstep/internal/store"
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// TestFillingInterrupted: a store that was made to be filled, and was not, is
+// refused by everybody, and stays as it is.
+func TestFillingInterrupted(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	id := store.Identity{Store: idOf(0, 9), Shards: 4, TokenKey: make([]byte, 32), RestoreEpoch: 2}
+	s, err := Make(dir, id, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Commit(t.Context(), starts(1, 1)), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, dir)
+	for range 2 {
+		_, opened := Open(dir, Options{})
+		_, made := Make(dir, id, Options{})
+		if !errors.Is(opened, store.ErrIncomplete) || !errors.Is(made, store.ErrIncomplete) || !strings.Contains(opened.Error(), "begin again") {
+			t.Errorf("opened: %v; made: %v", opened, made)
+		}
+	}
+	if after := tree(t, dir); after != before {
+		t.Errorf("the folder was\n%sand is\n%s", before, after)
+	}
+}
+
+// TestMakeInNobodysPlace: a store is made to be filled where nothing is.
+func TestMakeInNobodysPlace(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, dir)
+	if _, err := Make(dir, s.Identity(), Options{}); !errors.Is(err, store.ErrOccupied) {
+		t.Errorf("%v", err)
+	}
+	if after := tree(t, dir); after != before {
+		t.Errorf("the folder was\n%sand is\n%s", before, after)
+	}
+	foreign := t.TempDir()
+	if err := os.WriteFile(filepath.Join(foreign, "letters.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Make(foreign, s.Identity(), Options{}); !errors.Is(err, store.ErrForeign) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestDumpTellsDamage: each record that can't be read, or is not what others say
+// of it, is told with its place, and the others are visited all the same.
+func TestDumpTellsDamage(t *testing.T) {
+	_, s := written(t)
+	if err := s.Commit(t.Context(), mailbox(3, 1)); err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := s.Jobs(t.Context(), 1, store.Never, nil, 4)
+	if err != nil || len(jobs) != 4 {
+		t.Fatal(jobs, err)
+	}
+	messages, err := s.Messages(t.Context(), 3, 1)
+	if err != nil || len(messages) != 1 {
+		t.Fatal(messages, err)
+	}
+	rows := dumped(t, s, nil)
+	gone := store.JobKey{ID: jobs[2].ID, Number: 77}
+	for _, c := range []struct {
+		name  string
+		plant func() error
+		says  string
+		rows  int // fewer than there were
+	}{
+		{"a timer is gone", func() error { return s.db.Delete(timerKey(nil, jobs[0].JobKey, jobs[0].Due), pebble.Sync) }, "its timer is gone", 0},
+		{"a timer of nothing", func() error { return s.db.Set(timerKey(nil, gone, 5), []byte{encoding}, pebble.Sync) }, "a timer of job 77", 0},
+		{"a timer of another time", func() error { return s.db.Set(timerKey(nil, jobs[1].JobKey, 5), []byte{encoding}, pebble.Sync) }, "at 5, which is due at", 0},
+		{"a key of no message", func() error {
+			return s.db.Set(messageNameKey(nil, 3, []byte("k")), append([]byte{encoding}, make([]byte, 8)...), pebble.Sync)
+		}, "message 0 of shard 3", 0},
+		{"a message without its key", func() error { return s.db.Delete(messageNameKey(nil, 3, messages[0].Key), pebble.Sync) }, "its key is gone", 0},
+		{"another encoding", func() error { return s.db.Set(kindKey(nil, jobs[3].ID, kindBody), []byte{9, 9}, pebble.Sync) }, "begins with 0909", 1},
+		{"a stray key", func() error { return s.db.Set([]byte("zebra"), []byte{encoding}, pebble.Sync) }, `the key "zebra"`, 0},
+		{"a short key", func() error { return s.db.Set([]byte("x12"), []byte{encoding}, pebble.Sync) }, `the key "x12"`, 0},
+	} {
+		was := len(dumped(t, s, func(error) error { return nil }))
+		if err := c.plant(); err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		left := dumped(t, s, func(err error) error {
+			if !errors.Is(err, store.ErrDamaged) {
+				t.Errorf("%s: %v is no damage", c.name, err)
+			}
+			said = append(said, err.Error())
+			return nil
+		})
+		if !strings.Contains(strings.Join(said, "\n"), c.says) || was-len(left) != c.rows {
+			t.Errorf("%s: %d rows of %d, said\n%s", c.name, len(left), was, strings.Join(said, "\n"))
+		}
+	}
+	if err := s.Dump(t.Context(), func(*store.Batch) error { return nil }, nil); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("%v", err)
+	}
+	if len(rows) < executions {
+		t.Errorf("%d rows", len(rows))
+	}
+}
+
+// dumped are the bodies of a dump's rows.
+func dumped(t *testing.T, s *Store, damaged func(error) error) (rows []string) {
+	t.Helper()
+	err := s.Dump(t.Context(), func(b *store.Batch) error {
+		for _, x := range b.Executions {
+			rows = append(rows, string(x.Body))
+		}
+		for _, j := range b.Jobs {
+			rows = append(rows, string(j.Body))
+		}
+		for _, p := range b.Payloads {
+			rows = append(rows, string(p.Body))
+		}
+		for _, m := range b.Messages {
+			rows = append(rows, string(m.Body))
+		}
+		return nil
+	}, damaged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// TestDumpGoesOnBehindABadBlock: of a table with a damaged block it tells where,
+// and visits what stands in the others.
+func TestDumpGoesOnBehindABadBlock(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 2000 {
+		if err := s.Commit(t.Context(), starts(1, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := len(dumped(t, s, nil))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tables, _ := filepath.Glob(filepath.Join(dir, dataName, "*.sst"))
+	var largest string
+	var text []byte
+	for _, table := range tables {
+		if read, err := os.ReadFile(table); err == nil && len(read) > len(text) {
+			largest, text = table, read
+		}
+	}
+	text[len(text)/3] ^= 16
+	if err := os.WriteFile(largest, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err = Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var said []string
+	left := len(dumped(t, s, func(err error) error { said = append(said, err.Error()); return nil }))
+	if len(said) == 0 || !strings.Contains(strings.Join(said, "\n"), filepath.Base(largest)[:6]) && !bytes.Contains([]byte(said[0]), []byte("checksum")) {
+		t.Errorf("said %q", said)
+	}
+	if left >= all || left < all/10 {
+		t.Errorf("%d rows of %d are left", left, all)
+	}
+	t.Logf("%d rows of %d; %q", left, all, said)
+}

@@ -1,0 +1,221 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/backstep/backstep/internal/store"
+	"github.com/jackc/pgx/v5"
+)
+
+// dump is one going through all tables, in one transaction that sees one moment.
+type dump struct {
+	ctx     context.Context
+	tx      pgx.Tx
+	pages   store.Pages
+	damaged func(error) error
+}
+
+// Dump implements store.Store. What the server itself can't read ends it, whatever
+// damaged says: the server then takes no further statement.
+func (s *Store) Dump(ctx context.Context, visit func(*store.Batch) error, damaged func(error) error) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("dump: %w", err)
+	}
+	defer conn.Release()
+	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
+			return fmt.Errorf("dump: %w", err)
+		}
+		d := &dump{ctx, tx, store.Pages{Visit: visit}, damaged}
+		for _, part := range []func() error{d.docs, d.definitions, d.names, d.executions, d.messages, d.queue, d.index, d.leases, d.pages.End} {
+			if err := part(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// tell says that something is damaged.
+func (d *dump) tell(format string, args ...any) error {
+	err := fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), store.ErrDamaged)
+	if d.damaged == nil {
+		return err
+	}
+	return d.damaged(err)
+}
+
+// A cursor fetches so many rows at once, and fewer where they are large.
+const (
+	mostFetched  = 1024
+	fetchedBytes = 4 << 20
+)
+
+// cursor reads the rows of a query, in pages of bounded size.
+type cursor[T any] struct {
+	d     *dump
+	name  string
+	row   func(pgx.CollectableRow) (row T, bytes int, err error)
+	fetch int // rows of the next page
+	page  []T
+	ended bool
+}
+
+func declare[T any](d *dump, name, sql string, row func(pgx.CollectableRow) (T, int, error)) (*cursor[T], error) {
+	_, err := d.tx.Exec(d.ctx, "DECLARE dump_"+name+" NO SCROLL CURSOR FOR "+sql)
+	return &cursor[T]{d: d, name: name, row: row, fetch: 32}, err
+}
+
+// head is the next row, nil behind the last.
+func (c *cursor[T]) head() (*T, error) {
+	if len(c.page) > 0 {
+		return &c.page[0], nil
+	}
+	if c.ended {
+		return nil, nil
+	}
+	rows, err := c.d.tx.Query(c.d.ctx, fmt.Sprintf("FETCH %d FROM dump_%s", c.fetch, c.name))
+	if err != nil {
+		return nil, fmt.Errorf("dump of %s: %w", c.name, err)
+	}
+	bytes := 1
+	c.page, err = pgx.AppendRows(c.page[:0:0], rows, func(r pgx.CollectableRow) (T, error) {
+		row, n, err := c.row(r)
+		bytes += n
+		return row, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("dump of %s: %w", c.name, err)
+	}
+	c.ended = len(c.page) < c.fetch
+	c.fetch = max(1, min(mostFetched, 2*c.fetch, c.fetch*fetchedBytes/bytes))
+	if len(c.page) == 0 {
+		return nil, nil
+	}
+	return &c.page[0], nil
+}
+
+func (c *cursor[T]) next() { c.page = c.page[1:] }
+
+// each goes through the rows of a query.
+func each[T any](d *dump, name, sql string, row func(pgx.CollectableRow) (T, int, error), visit func(T) error) error {
+	c, err := declare(d, name, sql, row)
+	if err != nil {
+		return fmt.Errorf("dump of %s: %w", name, err)
+	}
+	for {
+		head, err := c.head()
+		if err != nil || head == nil {
+			return err
+		}
+		if err := visit(*head); err != nil {
+			return err
+		}
+		c.next()
+	}
+}
+
+// part is one of an execution's rows, of whatever table.
+type part struct {
+	id          store.ID
+	number, due int64
+	shard       int32
+	start, body []byte
+}
+
+func scanPart(r pgx.CollectableRow) (p part, bytes int, err error) {
+	err = r.Scan((*idScanner)(&p.id), &p.number, &p.due, &p.shard, &p.start, &p.body)
+	return p, len(p.start) + len(p.body), err
+}
+
+// executions goes through the tables of executions side by side, so that the rows
+// of one stand together.
+func (d *dump) executions() error {
+	tables := []struct {
+		name, columns string
+		add           func(*part)
+	}{
+		{"executions", "0::bigint, 0::bigint, 0, start", d.addExecution},
+		{"frames", "number, 0::bigint, 0, NULL::bytea", d.addFrame},
+		{"jobs", "number, due, shard, NULL::bytea", d.addJob},
+		{"undos", "number, 0::bigint, 0, NULL::bytea", d.addUndo},
+		{"events", "first, 0::bigint, 0, NULL::bytea", d.addEvents},
+		{"payloads", "number, 0::bigint, 0, NULL::bytea", d.addPayload},
+	}
+	cursors := make([]*cursor[part], len(tables))
+	for i, t := range tables {
+		var err error
+		if cursors[i], err = declare(d, t.name, "SELECT id, "+t.columns+", body FROM "+t.name+" ORDER BY 1, 2", scanPart); err != nil {
+			return fmt.Errorf("dump of %s: %w", t.name, err)
+		}
+	}
+	for {
+		first, err := firstOf(cursors)
+		if err != nil || first == nil {
+			return err
+		}
+		id := *first
+		for i, c := range cursors {
+			for {
+				p, err := c.head()
+				if err != nil {
+					return err
+				}
+				if p == nil || p.id != id {
+					break
+				}
+				if tables[i].name == "jobs" && p.shard != int32(id.Shard()) {
+					if err := d.tell("job %d of %v lies in shard %d", p.number, id, p.shard); err != nil {
+						return err
+					}
+				}
+				tables[i].add(p)
+				if err := d.pages.Added(len(p.start) + len(p.body)); err != nil {
+					return err
+				}
+				c.next()
+			}
+		}
+	}
+}
+
+// firstOf is the first id that any of the cursors stands at, nil behind the last.
+func firstOf(cursors []*cursor[part]) (first *store.ID, err error) {
+	for _, c := range cursors {
+		p, err := c.head()
+		if err != nil {
+			return nil, err
+		}
+		if p != nil && (first == nil || string(p.id[:]) < string(first[:])) {
+			first = &p.id
+		}
+	}
+	return first, nil
+}
+
+func (d *dump) addExecution(p *part) {
+	d.pages.Executions = append(d.pages.Executions, store.Execution{ID: p.id, Start: p.start, Body: p.body})
+}
+
+func (d *dump) addFrame(p *part) {
+	d.pages.Frames = append(d.pages.Frames, store.Frame{ID: p.id, Number: uint32(p.number), Body: p.body})
+}
+
+func (d *dump) addJob(p *part) {
+	k := store.JobKey{ID: p.id, Number: uint32(p.number)}
+	d.pages.Jobs = append(d.pages.Jobs, store.Job{JobKey: k, Due: p.due, Body: p.body})
+}
+
+func (d *dump) addUndo(p *part) {
+	d.pages.Undos = append(d.pages.Undos, store.Undo{ID: p.id, Number: uint32(p.number), Body: p.body})
+}
+
+func (d *dump) addEvents(p *part) {
+	d.pages.Events = append(d.pages.Events, store.Events{ID: p.id, First: p.number, Body: p.body})
+}
+
+func (d *dump) addPayload(p *part) {
+	d.pages.Payloads = append(d.pages.Payloads, store.Payload{ID: p.id, Number: uint32(p.number), Body: p.body})
+}
