@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"sync/atomic"
 	"time"
 )
@@ -17,7 +16,7 @@ import (
 // Client sends requests out of the house: no proxy of the environment, no
 // redirect followed, nothing decompressed, answers read to a bound. It may be
 // used by many at once.
-type Client struct{ http *http.Client }
+type Client struct{ transport *http.Transport }
 
 // Bounds of an exchange, for whatever the other side does.
 const (
@@ -56,12 +55,11 @@ func NewClient(c ClientConfig) *Client {
 		ReadBufferSize:         4 << 10,
 		WriteBufferSize:        4 << 10,
 	}
-	asIs := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Client{&http.Client{Transport: transport, CheckRedirect: asIs}}
+	return &Client{transport}
 }
 
 // Close lets go of the connections that nobody uses.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Answer is what came back. Cut tells that the body went on after the bound,
 // Resent that the request went out more than once: a connection that was kept
@@ -114,11 +112,16 @@ func (e *SendError) Effect() Effect {
 }
 
 // Exchange sends a request and reads its answer, at most limit bytes of the
-// body. The request's context ends it. The error is a *[SendError].
+// body. The request's context ends it. The error is a *[SendError]. The request is
+// not to be used again.
 func (c *Client) Exchange(r *http.Request, limit int) (*Answer, error) {
 	var sends atomic.Int32
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sends.Add(1) }}
-	response, err := c.http.Do(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	if u := r.URL.User; u != nil && r.Header.Get("Authorization") == "" {
+		password, _ := u.Password()
+		r.SetBasicAuth(u.Username(), password)
+	}
+	response, err := c.transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 	if err != nil {
 		return nil, &SendError{Sent: sends.Load() > 0, Err: plain(r.Context(), err)}
 	}
@@ -144,15 +147,15 @@ func readAll(r *http.Response, max int) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r.Body, int64(max)))
 }
 
-// plain is the context's error where that ended the exchange, else err without
-// the URL that net/http puts before it.
+// plain is the context's error where that ended the exchange. An answer in plain
+// HTTP to a request that was encrypted is said to be one.
 func plain(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		return ended
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
+	var record tls.RecordHeaderError
+	if errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/" {
+		return http.ErrSchemeMismatch
 	}
 	return err
 }

@@ -30,6 +30,8 @@ func TestExchangeTellsWhetherAnythingWasSent(t *testing.T) {
 		c.Close()
 	}))
 	defer silent.Close()
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
 	refused := errors.New("not there")
 	for what, test := range map[string]struct {
 		config ClientConfig
@@ -42,6 +44,7 @@ func TestExchangeTellsWhetherAnythingWasSent(t *testing.T) {
 		"not dialled":       {config: ClientConfig{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, refused }}, url: silent.URL, effect: EffectNone, says: "not there"},
 		"no answer":         {url: silent.URL, effect: EffectUnknown, says: "EOF"},
 		"no TLS over there": {url: strings.Replace(silent.URL, "http", "https", 1), effect: EffectNone},
+		"plain HTTP there":  {url: strings.Replace(plain.URL, "http", "https", 1), effect: EffectNone, says: "server gave HTTP response to HTTPS client"},
 	} {
 		c := NewClient(test.config)
 		_, err := c.Exchange(request(t, t.Context(), test.url+"?key=canary"), 100)
@@ -50,6 +53,21 @@ func TestExchangeTellsWhetherAnythingWasSent(t *testing.T) {
 			t.Errorf("%s: got %v", what, err)
 		}
 		c.Close()
+	}
+}
+
+// TestExchangeKnowsWhoAsks: a name and a password within a URL are sent as such.
+func TestExchangeKnowsWhoAsks(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, password, _ := r.BasicAuth()
+		io.WriteString(w, name+" "+password)
+	}))
+	defer server.Close()
+	c := NewClient(ClientConfig{})
+	defer c.Close()
+	a, err := c.Exchange(request(t, t.Context(), strings.Replace(server.URL, "://", "://shop:secret@", 1)), 100)
+	if err != nil || string(a.Body) != "shop secret" {
+		t.Errorf("got %v, %v", a, err)
 	}
 }
 
