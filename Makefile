@@ -8,7 +8,7 @@ export BACKSTEP_SHARED ?= $(abspath ../shared)
 PURE := value jsonpath jsonata asl machine prove lower lift
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants hostile scale conformance fuzz crash equivalence verify-scale sweep
+.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants storage hostile scale conformance fuzz crash equivalence verify-scale sweep
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ sim: ## the engine in simulated worlds (EXECUTIONS=200000, SEED=1); SIM=saga: ge
 
 mutants: ## planted bugs, each of which the simulator must catch within 20,000 seeds
 	go test ./internal/sim -run '^TestMutants$$' -count=1 -v -timeout 6h -sim.mutants
+
+storage: ## the embedded store crashed at every call to the disk, its writes torn, its recovery crashed (WORKLOADS=50, FIRST=0, SEED=1); bugs planted in it must be found
+	go test ./internal/store/embedded -run '^(TestCrashAtEveryStorageCall|TestPlantedBugsAreFound|TestDamage.*|TestTornLog)$$' -count=1 -v -timeout 90m \
+		-crash.deep -crash.drawn=$(or $(WORKLOADS),50) -crash.first=$(or $(FIRST),0) -crash.seed=$(or $(SEED),1) | grep -v '^=== '
 
 conformance: build ## recordings of the real service beside rig/recordings.toml, ARGS='--mended --kind execution --no-slow'
 	rig/conformance.sh $(or $(ARGS),--no-slow)

@@ -7,10 +7,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// tapped is a disk that asks before every call that changes it.
+// tapped is a disk that asks before every call that changes it. Of a write it
+// also tells what is about to be written where, if writing is set.
 type tapped struct {
 	vfs.FS
-	before func(call, name string) error
+	before  func(call, name string) error
+	writing func(name string, p []byte, at int64)
 }
 
 func (t *tapped) Unwrap() vfs.FS { return t.FS }
@@ -19,7 +21,7 @@ func (t *tapped) file(name string, f vfs.File, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tappedFile{f, name, t}, nil
+	return &tappedFile{File: f, name: name, disk: t}, nil
 }
 
 func (t *tapped) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
@@ -98,13 +100,19 @@ type tappedFile struct {
 	vfs.File
 	name string
 	disk *tapped
+	at   int64 // of the next write; one goroutine writes a file
 }
 
 func (f *tappedFile) Write(p []byte) (int, error) {
 	if err := f.disk.before("write", f.name); err != nil {
 		return 0, err
 	}
-	return f.File.Write(p)
+	if f.disk.writing != nil {
+		f.disk.writing(f.name, p, f.at)
+	}
+	n, err := f.File.Write(p)
+	f.at += int64(n)
+	return n, err
 }
 
 func (f *tappedFile) WriteAt(p []byte, at int64) (int, error) {

@@ -66,7 +66,7 @@ func TestStopsAtTheFirstFailure(t *testing.T) {
 func stopsAt(t *testing.T, fault *failing, n int64) {
 	disk := vfs.NewCrashableMem()
 	fatal := make(chan error, 2)
-	o := smallOptions(&tapped{disk, fault.before})
+	o := smallOptions(&tapped{FS: disk, before: fault.before})
 	if fault.suffix == ".log" {
 		o.MemTable = 0 // so large that no log follows the failed one: see below
 	}
@@ -118,7 +118,7 @@ func stopsAt(t *testing.T, fault *failing, n int64) {
 func TestEndsWhereNoLogCanBeMade(t *testing.T) {
 	if os.Getenv("BACKSTEP_TEST_NO_LOG") != "" {
 		fault := &failing{call: "create", suffix: ".log", err: syscall.ENOSPC}
-		o := smallOptions(&tapped{vfs.NewCrashableMem(), fault.before})
+		o := smallOptions(&tapped{FS: vfs.NewCrashableMem(), before: fault.before})
 		o.OnFatal = func(cause error) { fmt.Println("told of", cause) }
 		s, err := Open(testDir, o)
 		if err != nil {
@@ -157,7 +157,7 @@ func acknowledged(t *testing.T, disk vfs.FS, acked *[4]atomic.Int64) {
 func TestOpenOnFailingDisk(t *testing.T) {
 	for n := int64(1); ; n++ {
 		var calls atomic.Int64
-		disk := &tapped{vfs.NewCrashableMem(), func(string, string) error {
+		disk := &tapped{FS: vfs.NewCrashableMem(), before: func(string, string) error {
 			if calls.Add(1) >= n {
 				return syscall.EIO
 			}
@@ -183,7 +183,7 @@ func TestNothingIsShownBeforeItIsDurable(t *testing.T) {
 	var armed atomic.Bool
 	syncing, release := make(chan struct{}), make(chan struct{})
 	disk := vfs.NewCrashableMem()
-	s := open(t, &tapped{disk, func(call, name string) error {
+	s := open(t, &tapped{FS: disk, before: func(call, name string) error {
 		if call == "sync" && strings.HasSuffix(name, ".log") && armed.CompareAndSwap(true, false) {
 			close(syncing)
 			<-release

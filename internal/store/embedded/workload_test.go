@@ -17,42 +17,53 @@ type workload struct {
 	name       string
 	committers int
 	commits    int
-	batch      func(shard store.Shard, n int) *store.Batch
+	batches    func(shard store.Shard) func(n int) *store.Batch
 	between    func(s *Store, n int) error // after each commit of the first committer
-	reopens    bool                        // the store is closed and opened between commits
+	reopens    func(n int) bool            // whether the store is closed and opened after that commit of the only committer
 }
 
 func workloads() []workload {
 	return []workload{
-		{name: "starts", committers: 1, commits: 20, batch: starts},
-		{name: "turns", committers: 1, commits: 30, batch: turns},
-		{name: "turns of many", committers: 8, commits: 6, batch: turns},
-		{name: "retention", committers: 2, commits: 16, batch: retention, between: flush},
-		{name: "messages", committers: 2, commits: 16, batch: mailbox},
-		{name: "leases", committers: 2, commits: 16, batch: fenced},
-		{name: "large", committers: 2, commits: 8, batch: largePayloads},
-		{name: "documents and compaction", committers: 1, commits: 24, batch: documents, between: compact},
-		{name: "openings", committers: 1, commits: 6, batch: turns, reopens: true},
-		{name: "openings and flushes", committers: 1, commits: 5, batch: largePayloads, between: flush, reopens: true},
+		{name: "starts", committers: 1, commits: 20, batches: each(starts)},
+		{name: "turns", committers: 1, commits: 30, batches: each(turns)},
+		{name: "turns of many", committers: 8, commits: 6, batches: each(turns)},
+		{name: "retention", committers: 2, commits: 16, batches: each(retention), between: flush},
+		{name: "messages", committers: 2, commits: 16, batches: each(mailbox)},
+		{name: "leases", committers: 2, commits: 16, batches: each(fenced)},
+		{name: "large", committers: 2, commits: 8, batches: each(largePayloads)},
+		{name: "documents and compaction", committers: 1, commits: 24, batches: each(documents), between: compact},
+		{name: "openings", committers: 1, commits: 6, batches: each(turns), reopens: always},
+		{name: "openings and flushes", committers: 1, commits: 5, batches: each(largePayloads), between: flush, reopens: always},
 	}
 }
 
+// each is for batches that follow from their number alone.
+func each(batch func(store.Shard, int) *store.Batch) func(store.Shard) func(int) *store.Batch {
+	return func(shard store.Shard) func(int) *store.Batch {
+		return func(n int) *store.Batch { return batch(shard, n) }
+	}
+}
+
+func always(int) bool { return true }
+
 // run makes all commits of the workload on a disk and tells the witness.
-func (w workload) run(t *testing.T, disk vfs.FS, seen *witness, plant func(*Store)) {
+func (w workload) run(t *testing.T, disk vfs.FS, seen *witness, planted bug) {
 	begin := func() *Store {
-		s, err := Open(testDir, smallOptions(disk))
+		s, err := Open(testDir, smallOptions(planted.on(disk)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if plant != nil {
-			plant(s)
-		}
+		planted.in(s)
 		return s
 	}
 	s := begin()
-	if w.reopens {
+	if w.reopens != nil {
+		batch := w.batches(0)
 		for n := range w.commits {
-			w.commit(t, s, seen, 0, n)
+			w.commit(t, s, seen, 0, n, batch(n))
+			if !w.reopens(n) {
+				continue
+			}
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -62,8 +73,9 @@ func (w workload) run(t *testing.T, disk vfs.FS, seen *witness, plant func(*Stor
 		var wg sync.WaitGroup
 		for c := range w.committers {
 			wg.Go(func() {
+				batch := w.batches(store.Shard(c))
 				for n := range w.commits {
-					w.commit(t, s, seen, store.Shard(c), n)
+					w.commit(t, s, seen, store.Shard(c), n, batch(n))
 				}
 			})
 		}
@@ -74,23 +86,32 @@ func (w workload) run(t *testing.T, disk vfs.FS, seen *witness, plant func(*Stor
 	}
 }
 
-func (w workload) commit(t *testing.T, s *Store, seen *witness, shard store.Shard, n int) {
-	if err := s.Commit(context.Background(), w.batch(shard, n)); err != nil {
-		t.Errorf("commit %d of %d: %v", n, shard, err)
+// commit makes one commit in the store and in the witness's own, and now and then
+// holds what both have to say of the committer's rows against each other.
+func (w workload) commit(t *testing.T, s *Store, seen *witness, shard store.Shard, n int, b *store.Batch) {
+	for _, into := range []store.Store{seen.model, s} {
+		if err := commitTo(into, b); err != nil {
+			t.Errorf("commit %d of %d: %v", n, shard, err)
+			return
+		}
+	}
+	all, err := s.digests(w.committers)
+	if err != nil {
+		t.Error(err)
 		return
 	}
-	d, err := s.digest(shard)
-	if err == nil && shard == 0 && w.between != nil {
-		seen.saw(0, d)
+	seen.saw(int(shard), all[shard])
+	if n%8 == 7 || n == w.commits-1 {
+		want, got := account(seen.model, shard, n), account(s, shard, n)
+		if want != got {
+			t.Errorf("after commit %d of %d there is\n%s\nwhich should be\n%s", n, shard, got, want)
+		}
+	}
+	if shard == 0 && w.between != nil {
 		if err := w.between(s, n); err != nil {
 			t.Error(err)
 		}
-		return
 	}
-	if err != nil {
-		t.Error(err)
-	}
-	seen.saw(int(shard), d)
 }
 
 func flush(s *Store, n int) error {
