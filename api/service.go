@@ -13,7 +13,7 @@
 //     values by the method Values.
 //
 // Read service.go first, then table.go, the nouns (machine.go, definition.go, version.go, alias.go, execution.go, history.go, teststate.go,
-// activity.go, tag.go, maprun.go, saga.go, hold.go), and errors.go, arn.go, time.go.
+// activity.go, tag.go, maprun.go, why.go, saga.go, hold.go), and errors.go, arn.go, time.go.
 package api
 
 import "context"
@@ -22,8 +22,8 @@ import "context"
 // has returned, an output belongs to the caller. Every error that a caller may see is an [*Error]; any other is a fault of the service or of
 // the way to it.
 //
-// Operations whose name AWS knows do what AWS's do; WaitExecution, ListExecutionsWhere,
-// RedriveWithChanges and those about sagas and holds are our own.
+// Operations whose name AWS knows do what AWS's do; WaitExecution, ExplainExecution,
+// ListExecutionsWhere, RedriveWithChanges and those about sagas and holds are our own.
 type Service interface {
 	// CreateStateMachine stores a definition under a name and answers its ARN.
 	//
@@ -294,6 +294,13 @@ type Service interface {
 	//
 	// Errors: ExecutionDoesNotExist, InvalidArn.
 	WaitExecution(context.Context, *WaitExecutionInput) (*WaitExecutionOutput, error)
+
+	// ExplainExecution answers what an execution waits for, in one line and one by one: a call, a time, a worker, a nested execution, a lock, a
+	// person. It reads what is durable, and what the server that has the execution knows beside it. Of a map run, by its ARN, it tells how its
+	// children stand. It is an operation of Backstep, not of AWS.
+	//
+	// Errors: ExecutionDoesNotExist; ResourceNotFound for a map run; InvalidArn.
+	ExplainExecution(context.Context, *ExplainExecutionInput) (*ExplainExecutionOutput, error)
 
 	// ListExecutionsWhere lists the executions that are found by search attributes (what a definition's SearchAttributes say), the newest
 	// first, by page: order_id = "1001", or several such terms joined by and, of which all must hold. A value is a string, a number, true or

@@ -47,6 +47,7 @@ var Operations = []Operation{
 	op("ListMapRuns", Service.ListMapRuns),
 	op("UpdateMapRun", Service.UpdateMapRun),
 	op("WaitExecution", Service.WaitExecution),
+	op("ExplainExecution", Service.ExplainExecution),
 	op("RedriveWithChanges", Service.RedriveWithChanges),
 	op("ListExecutionsWhere", Service.ListExecutionsWhere),
 	op("DescribeSaga", Service.DescribeSaga),

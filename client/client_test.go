@@ -143,6 +143,9 @@ func (s script) UpdateMapRun(ctx context.Context, in *api.UpdateMapRunInput) (*a
 func (s script) WaitExecution(ctx context.Context, in *api.WaitExecutionInput) (*api.WaitExecutionOutput, error) {
 	return play[api.WaitExecutionOutput](s, ctx, "WaitExecution", in)
 }
+func (s script) ExplainExecution(ctx context.Context, in *api.ExplainExecutionInput) (*api.ExplainExecutionOutput, error) {
+	return play[api.ExplainExecutionOutput](s, ctx, "ExplainExecution", in)
+}
 func (s script) ListExecutionsWhere(ctx context.Context, in *api.ListExecutionsWhereInput) (*api.ListExecutionsWhereOutput, error) {
 	return play[api.ListExecutionsWhereOutput](s, ctx, "ListExecutionsWhere", in)
 }

@@ -224,6 +224,11 @@ func (c *Client) WaitExecution(ctx context.Context, in *api.WaitExecutionInput) 
 	return call[api.WaitExecutionOutput](ctx, c, api.TargetBackstep+"WaitExecution", again, pollPatience, in)
 }
 
+// ExplainExecution implements [api.Service].
+func (c *Client) ExplainExecution(ctx context.Context, in *api.ExplainExecutionInput) (*api.ExplainExecutionOutput, error) {
+	return call[api.ExplainExecutionOutput](ctx, c, api.TargetBackstep+"ExplainExecution", again, 0, in)
+}
+
 // ListExecutionsWhere implements [api.Service].
 func (c *Client) ListExecutionsWhere(ctx context.Context, in *api.ListExecutionsWhereInput) (*api.ListExecutionsWhereOutput, error) {
 	return call[api.ListExecutionsWhereOutput](ctx, c, api.TargetBackstep+"ListExecutionsWhere", again, 0, in)

@@ -98,6 +98,7 @@ type verbs struct {
 	Start      Start      `cmd:"" help:"Start an execution."`
 	List       List       `cmd:"" help:"List state machines, or the executions of one."`
 	Show       Show       `cmd:"" help:"Show an execution: where it stands and the path it took."`
+	Why        Why        `cmd:"" help:"Tell what an execution waits for."`
 	History    History    `cmd:"" help:"Print an execution's events."`
 	Stop       Stop       `cmd:"" help:"Stop an execution."`
 	Redrive    Redrive    `cmd:"" help:"Let an execution go on from where it failed."`

@@ -23,7 +23,7 @@ import (
 // ends; ended is closed when it has come to rest.
 func open(ctx context.Context, s store.Store) (_ *service.Service, ended chan struct{}, err error) {
 	registry := new(integration.Registry)
-	registry.Add("lambda", "*", new(function), integration.RequestResponse)
+	registry.Add("lambda", "*", new(function), integration.RequestResponse, integration.WaitForTaskToken)
 	registry.Add("sns", "*", new(function), integration.RequestResponse)
 	catalog := service.NewCatalog(s, registry)
 	e, err := engine.Open(ctx, engine.Config{Store: s, Registry: registry, Machines: catalog.Machine, Exclusive: true})

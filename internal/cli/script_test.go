@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,8 @@ var update = flag.Bool("update", false, "rewrite the expectations of testdata")
 // command line, with "tty$ " one at a terminal; what stands in it
 // is what comes of it: standard output, standard error behind "2> ", and the
 // exit code where it is not 0. "< FILE" behind the command is its standard
-// input. "await EXECUTION STATUS" waits until the execution's sagas stand so.
+// input. "await EXECUTION STATUS" waits until the execution's sagas stand so,
+// "await EXECUTION waits TEXT" until it waits for such a thing.
 // Machine.asl.json is a state machine of the house, any other section a
 // file of the folder where the commands run.
 func TestScripts(t *testing.T) {
@@ -57,7 +59,7 @@ func runScript(t *testing.T, path string) {
 	for i, f := range archive.Files {
 		line, terminal := strings.CutPrefix(f.Name, "tty$ ")
 		if what, is := strings.CutPrefix(f.Name, "await "); is {
-			awaitSaga(t, house, what)
+			await(t, house, what)
 			continue
 		}
 		if !terminal {
@@ -80,20 +82,31 @@ func runScript(t *testing.T, path string) {
 	}
 }
 
-// awaitSaga waits until the sagas of an execution stand so.
-func awaitSaga(t *testing.T, house api.Service, what string) {
+// await waits until the sagas of an execution stand so, or until one of the lines
+// that tell what it waits for has the text behind "waits ".
+func await(t *testing.T, house api.Service, what string) {
 	t.Helper()
 	name, status, _ := strings.Cut(what, " ")
 	arn := "arn:aws:states:us-east-1:123456789012:execution:" + name
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		s, err := house.DescribeSaga(t.Context(), &api.DescribeSagaInput{ExecutionArn: arn})
-		if err == nil && string(s.SagaStatus) == status {
+		stands, err := standing(t.Context(), house, arn, status)
+		if stands {
 			return
 		}
 		if err != nil || time.Now().After(deadline) {
-			t.Fatalf("%s: %+v, %v", what, s, err)
+			t.Fatalf("%s: %v", what, err)
 		}
 	}
+}
+
+func standing(ctx context.Context, house api.Service, arn, status string) (bool, error) {
+	text, waits := strings.CutPrefix(status, "waits ")
+	if !waits {
+		s, err := house.DescribeSaga(ctx, &api.DescribeSagaInput{ExecutionArn: arn})
+		return err == nil && string(s.SagaStatus) == status, err
+	}
+	out, err := house.ExplainExecution(ctx, &api.ExplainExecutionInput{ExecutionArn: arn})
+	return err == nil && slices.ContainsFunc(out.Waits, func(w api.ExecutionWait) bool { return strings.Contains(w.Line, text) }), err
 }
 
 // place puts a section where it belongs: into the house, or into the folder.
@@ -174,6 +187,7 @@ var masks = []struct {
 	by   string
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`), "$$DATE"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "$$DATE"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "$$DATE"},
 	{regexp.MustCompile(`\d\d:\d\d:\d\d\.\d{3}`), "$$TIME"},
 	{regexp.MustCompile(`([dD]ate|timestamp|since)": ?\d{10}(\.\d+)?`), `$1": $$DATE`},
@@ -181,6 +195,7 @@ var masks = []struct {
 	{regexp.MustCompile(`/\S*/TestScripts\w+/\d+`), "$$DIR"},
 	{regexp.MustCompile(`\b(\d+ms|\d+\.\d+s|0s)\b`), "$$TOOK"},
 	{regexp.MustCompile(`\b[a-z2-7]{26}-`), "$$ID-"},
+	{regexp.MustCompile(`"node": "[0-9a-f]{16}"`), `"node": "$$NODE"`},
 }
 
 func masked(text string) string {

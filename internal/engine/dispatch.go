@@ -25,6 +25,7 @@ type errand struct {
 
 	// guarded by the dispatcher
 	lane      *lane
+	began     bool               // it found its place
 	parked    bool               // done again later
 	abandoned bool               // nobody waits for its outcome any more
 	cancel    context.CancelFunc // ends the call that is under way
@@ -131,6 +132,7 @@ func (d *dispatcher) full(l *lane) bool {
 }
 
 func (d *dispatcher) start(er *errand) {
+	er.began = true
 	er.lane.running++
 	d.active++
 	if er.lane != d.turns {

@@ -12,7 +12,8 @@
 // cache.go (what is in memory), call.go and dispatch.go (what jobs send out), poll.go (what
 // services work on), activity.go, nested.go, maprun.go, objects.go and inbox.go
 // (the jobs that are no calls), clock.go, timers.go and alarms.go, lease.go, wait.go,
-// express.go, forget.go, and run.go (what turns it all).
+// express.go, forget.go, why.go and witness.go (what an execution waits for), and run.go
+// (what turns it all).
 //
 // # Driving it without a goroutine
 //

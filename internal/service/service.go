@@ -5,7 +5,7 @@
 //
 // Read service.go, then catalog.go (state machines as documents), machine.go,
 // settings.go and definition.go (what may be created), version.go, alias.go, execution.go,
-// search.go (executions by what they are found by) with where.go and join.go,
+// why.go and whyline.go (what they wait for), search.go (executions by what they are found by) with where.go and join.go,
 // redrive.go, maprun.go, history.go, saga.go, hold.go, resolve.go and preview.go
 // (what people see of sagas and decide about them), activity.go, tag.go, page.go
 // (next tokens), teststate.go and trial.go (one state alone), deletion.go (what

@@ -13,6 +13,7 @@ const (
 	pathStream
 	entropyStream
 	redriveStream
+	askStream
 )
 
 func newChance(seed uint64, stream uint64) chance {

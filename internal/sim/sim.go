@@ -15,12 +15,14 @@
 // (definitions), saga.go (the order saga), sagaflow.go (generated sagas), client.go, redrive.go, express.go and
 // worker.go (callers), service.go, sagaparty.go and shelf.go (participants, and who resolves holds). What must hold: book.go (what is durable),
 // history.go (I2), audit.go (I9, I10), oracle.go (I1, I3, I4, I6), sagabook.go
-// (I7), end.go (liveness). Then trace.go, count.go and pure.go, which asks the decider alone.
+// (I7), ask.go (what an operator is told), end.go (liveness). Then trace.go, count.go and pure.go, which asks the decider alone.
 package sim
 
 import (
 	"fmt"
 	"strings"
+
+	"github.com/backstep/backstep/internal/engine"
 )
 
 // Options say what a run is made of.
@@ -31,6 +33,7 @@ type Options struct {
 	Cold  bool // no execution is kept in memory between turns; else as the seed has it
 	Sure  bool // reads never fail
 	Sagas bool // all definitions have saga scopes
+	Asks  bool // at random moments everything that goes on is asked what it waits for
 }
 
 // Outcome is what came of a run.
@@ -46,8 +49,9 @@ type Outcome struct {
 	Hash       uint64 // of the trace
 	Faults     [faultKinds]int
 	Situations [situationKinds]int
-	Violation  *Violation // nil: everything held
-	Lines      []string   // the trace, if it was asked for
+	Waits      map[engine.WaitKind]int // that were told of
+	Violation  *Violation              // nil: everything held
+	Lines      []string                // the trace, if it was asked for
 }
 
 // Violation is something that must hold and did not.

@@ -21,6 +21,8 @@ type world struct {
 
 	faults, work, paths, entropy chance
 	anew                         chance // who redrives what
+	curious                      chance // when it is asked what is waited for
+	asks                         bool
 
 	plan   plan
 	healed bool  // no more faults
@@ -57,7 +59,7 @@ func newWorld(o Options) *world {
 		now:    began,
 		faults: newChance(o.Seed, faultStream), work: newChance(o.Seed, workStream),
 		paths: newChance(o.Seed, pathStream), entropy: newChance(o.Seed, entropyStream),
-		anew:  newChance(o.Seed, redriveStream),
+		anew: newChance(o.Seed, redriveStream), curious: newChance(o.Seed, askStream), asks: o.Asks,
 		byARN: map[string]*stateMachine{}, guests: map[string]int{}, submissions: map[string]*submission{},
 		tasks: newTaskBook(), ledger: newLedger(),
 		trace: trace{keep: o.Trace},
@@ -109,6 +111,7 @@ func (w *world) turn() {
 			return
 		}
 		w.happen()
+		w.ask()
 	}
 }
 
