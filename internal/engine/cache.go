@@ -25,12 +25,26 @@ type shard struct {
 	again     bool       // all are to be read again
 	inbox     bool       // there may be messages in the inbox
 	residents map[store.ID]*resident
-	used      resident // ring of residents: used.next was used last
-	bytes     int64    // of all residents, about
+	used      ring
+	asleep    ring  // of those that nothing is done for
+	bytes     int64 // of all residents, about
 	most      int
 	mostBytes int64 // its share of all; it may take more as long as the others leave room
 	room      *room
 }
+
+// ring is a part of a shard's residents, in the order in which they were used:
+// head.next was used last.
+type ring struct {
+	head  resident
+	n     int
+	bytes int64
+}
+
+// sleepShare is the part of a shard's bounds that executions may take for which
+// nothing is done but to wait. Each costs a reading when it wakes, and there may be
+// any number of them.
+const sleepShare = 4
 
 // room is what all shards share: about how many bytes their residents take.
 type room struct {
@@ -40,7 +54,9 @@ type room struct {
 
 func newShard(number store.Shard, most int, mostBytes int64, shared *room) *shard {
 	s := &shard{number: number, residents: make(map[store.ID]*resident), most: most, mostBytes: mostBytes, room: shared}
-	s.used.next, s.used.previous = &s.used, &s.used
+	for _, g := range [...]*ring{&s.used, &s.asleep} {
+		g.head.next, g.head.previous = &g.head, &g.head
+	}
 	return s
 }
 
@@ -67,6 +83,7 @@ type resident struct {
 	holders        int
 	size           int64
 	done           bool // needs not stay
+	ring           *ring
 	next, previous *resident
 }
 
@@ -85,18 +102,23 @@ func (e *Engine) awake(id store.ID) (*shard, *resident, error) {
 // hold finds or makes the resident and locks it. The caller releases it.
 func (s *shard) hold(id store.ID) *resident {
 	s.mu.Lock()
+	r := s.use(id)
+	s.mu.Unlock()
+	r.mu.Lock()
+	return r
+}
+
+// use finds or makes the resident, and adds a holder.
+func (s *shard) use(id store.ID) *resident {
 	r := s.residents[id]
 	if r == nil {
 		r = &resident{id: id}
 		s.residents[id] = r
-		s.link(r)
-	} else if s.used.next != r {
-		r.unlink()
-		s.link(r)
+		s.used.link(r)
+	} else if s.used.head.next != r {
+		s.move(r, &s.used)
 	}
 	r.holders++
-	s.mu.Unlock()
-	r.mu.Lock()
 	return r
 }
 
@@ -104,14 +126,8 @@ func (s *shard) hold(id store.ID) *resident {
 // may have taken the letter along.
 func (s *shard) post(id store.ID, l *letter) *resident {
 	s.mu.Lock()
-	r := s.residents[id]
-	if r == nil {
-		r = &resident{id: id}
-		s.residents[id] = r
-		s.link(r)
-	}
+	r := s.use(id)
 	r.letters = append(r.letters, l)
-	r.holders++
 	s.mu.Unlock()
 	r.mu.Lock()
 	return r
@@ -151,12 +167,31 @@ func (s *shard) keep(r *resident) {
 // release lets the resident go and unlocks it.
 func (s *shard) release(r *resident) {
 	r.weigh()
+	sleeps := r.sleeps()
 	s.mu.Lock()
-	s.grow(r.weight - r.size)
-	r.size, r.done = r.weight, r.x == nil || r.x.Head.Status != machine.Running
+	s.grow(r, r.weight-r.size)
+	r.done = r.x == nil || r.x.Head.Status != machine.Running
+	if sleeps {
+		s.move(r, &s.asleep)
+	}
 	s.letGo(r)
 	s.mu.Unlock()
 	r.mu.Unlock()
+}
+
+// sleeps reports whether nothing is done for the execution but to wait: for a time,
+// a worker, a token. Of one that waits for much at once that is not asked.
+func (r *resident) sleeps() bool {
+	const few = 4
+	if r.x == nil || len(r.x.Jobs) > few || len(r.waiters) > 0 || r.volatile.Load() {
+		return false
+	}
+	for _, j := range r.x.Jobs {
+		if errandOf(j) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // leave takes a holder away that did not lock.
@@ -172,17 +207,28 @@ func (s *shard) letGo(r *resident) {
 		s.evict(r)
 	}
 	for range evictionLook {
-		old := s.used.previous
+		old := s.surplus()
 		switch {
-		case old == &s.used || len(s.residents) <= s.most && (s.bytes <= s.mostBytes || s.room.bytes.Load() <= s.room.most):
+		case old == nil:
 			return
 		case old.holders == 0:
 			s.evict(old)
 		default: // it is in use
-			old.unlink()
-			s.link(old)
+			s.move(old, &s.used)
 		}
 	}
+}
+
+// surplus is who is to leave memory next; nil where all may stay.
+func (s *shard) surplus() *resident {
+	full := len(s.residents) > s.most || s.bytes > s.mostBytes && s.room.bytes.Load() > s.room.most
+	switch {
+	case s.asleep.n > 0 && (full || s.asleep.n > s.most/sleepShare || s.asleep.bytes > s.mostBytes/sleepShare):
+		return s.asleep.head.previous
+	case s.used.n > 0 && full:
+		return s.used.head.previous
+	}
+	return nil
 }
 
 // evictionLook is how many residents a release looks at to find those that may
@@ -190,23 +236,35 @@ func (s *shard) letGo(r *resident) {
 const evictionLook = 4
 
 func (s *shard) evict(r *resident) {
-	r.unlink()
+	s.grow(r, -r.size)
+	r.ring.unlink(r)
 	delete(s.residents, r.id)
-	s.grow(-r.size)
 }
 
-func (s *shard) grow(bytes int64) {
+// grow has a resident take so many bytes more.
+func (s *shard) grow(r *resident, bytes int64) {
+	r.size += bytes
+	r.ring.bytes += bytes
 	s.bytes += bytes
 	s.room.bytes.Add(bytes)
 }
 
-func (s *shard) link(r *resident) {
-	r.next, r.previous = s.used.next, &s.used
-	r.next.previous, s.used.next = r, r
+func (s *shard) move(r *resident, to *ring) {
+	r.ring.unlink(r)
+	to.link(r)
 }
 
-func (r *resident) unlink() {
+func (g *ring) link(r *resident) {
+	r.ring, r.next, r.previous = g, g.head.next, &g.head
+	r.next.previous, g.head.next = r, r
+	g.n++
+	g.bytes += r.size
+}
+
+func (g *ring) unlink(r *resident) {
 	r.previous.next, r.next.previous = r.next, r.previous
+	g.n--
+	g.bytes -= r.size
 }
 
 // The weights are guesses on the safe side: what a frame or a job takes with

@@ -236,9 +236,11 @@ func TestTheCacheAroundWhatIsInUse(t *testing.T) {
 	m := r.define(waiting)
 	var used []*resident
 	for range 20 {
-		s := r.engine.shardOf(r.start(m, "", `{}`).ID)
-		one := s.used.next
+		id := r.start(m, "", `{}`).ID
+		s := r.engine.shardOf(id)
+		one := s.hold(id)
 		s.keep(one)
+		s.release(one)
 		used = append(used, one)
 	}
 	for range 200 {
@@ -262,7 +264,7 @@ func TestTheCacheAroundWhatIsInUse(t *testing.T) {
 
 func TestBigOnesLeaveTheCacheFirst(t *testing.T) {
 	r := newRig(t, echo, func(c *Config) { c.Limits.CachedBytes = 400_000 })
-	m := r.define(waiting)
+	m := r.define(saga(1))
 	big := `{"x":"` + string(make1K()) + `"}`
 	for range 500 {
 		r.start(m, "", big)
@@ -272,12 +274,47 @@ func TestBigOnesLeaveTheCacheFirst(t *testing.T) {
 	}
 }
 
+// Those that only wait have a quarter of the memory: any number of them may wait
+// beside what is under way.
+func TestThoseThatSleepLeaveTheCacheFirst(t *testing.T) {
+	r := newRig(t, echo, func(c *Config) { c.Limits.CachedBytes = 400_000 })
+	waits, works := r.define(waiting), r.define(saga(1))
+	works.Name = "Works"
+	big := `{"x":"` + string(make1K()) + `"}`
+	var working []store.ID
+	for i := range 500 {
+		r.start(waits, "", big)
+		if i < 50 {
+			working = append(working, r.start(works, "", big).ID)
+		}
+	}
+	asleep := int64(0)
+	for _, s := range r.engine.shards {
+		asleep += s.asleep.bytes
+	}
+	if asleep > 100_000 || asleep < 75_000 {
+		t.Errorf("those that wait take %d bytes", asleep)
+	}
+	for _, id := range working {
+		if r.engine.shardOf(id).residents[id] == nil {
+			t.Errorf("%v is under way, and has left", id)
+		}
+	}
+	r.pass(2 * time.Minute)
+	if l := r.engine.Load(); l.Cached != 0 || l.Bytes != 0 || l.Alarms != 0 {
+		t.Errorf("is left: %+v", l)
+	}
+	if n := r.engine.Metrics().Succeeded.Load(); n != 550 {
+		t.Errorf("%d succeeded", n)
+	}
+}
+
 // One that is larger than its shard's share stays as long as the other shards
 // leave room: it is not read again with every turn.
 func TestABigOneStaysWhileThereIsRoom(t *testing.T) {
 	for _, room := range []int64{400_000, 40_000} {
 		r := newRig(t, echo, func(c *Config) { c.Limits.CachedBytes = room })
-		id := r.start(r.define(waiting), "", `{"x":"`+strings.Repeat("x", 100_000)+`"}`).ID
+		id := r.start(r.define(saga(1)), "", `{"x":"`+strings.Repeat("x", 100_000)+`"}`).ID
 		stays := room > 100_000
 		if l := r.engine.Load(); (l.Cached == 1) != stays {
 			t.Errorf("with room for %d: %+v", room, l)

@@ -55,7 +55,7 @@ func (r *rig) wait(ctx context.Context, s *server, machine string, n int, due fu
 }
 
 // room is how long so many starts may take, until the first timer is due.
-func room(n int) time.Duration { return 10*time.Second + time.Duration(n)*time.Second/1200 }
+func room(n int) time.Duration { return 10*time.Second + time.Duration(n)*time.Second/1800 }
 
 // steady has timers due evenly.
 func (r *rig) steady(ctx context.Context, s *server, n int) error {
