@@ -30,14 +30,12 @@ func (e *Engine) launch(s *shard, r *resident, j *machine.Job, old bool) {
 	if do == nil {
 		return
 	}
-	lane := turnsLane
-	switch {
-	case j.Kind == machine.Call || forsaken(j):
-		lane = taskOf(r, j).Service
-	case j.Kind == machine.ReadItems || j.Kind == machine.WriteResults:
-		lane = objectsLane
+	er := &errand{key: k, do: do, kept: true, must: r.volatile.Load(), resend: old && j.Kind == machine.Call}
+	to, whose := e.destOf(r, j)
+	if j.Kind == machine.Call {
+		er.again, er.deadline, er.size = j.Attempt > 1, j.Deadline, int64(r.x.Payloads[j.Request].Len())
 	}
-	if !e.dispatcher.send(&errand{key: k, do: do, kept: true, must: r.volatile.Load(), resend: old && j.Kind == machine.Call}, lane) {
+	if !e.dispatcher.send(er, to, whose) {
 		s.readAgain()
 	}
 }
@@ -48,7 +46,7 @@ func (e *Engine) launch(s *shard, r *resident, j *machine.Job, old bool) {
 // room for it now.
 func (e *Engine) adopt(row *store.Job, now int64) bool {
 	if row.Number == expressMark {
-		return e.dispatcher.send(&errand{key: row.JobKey, do: (*Engine).rerunExpress, kept: true}, turnsLane)
+		return e.dispatcher.send(&errand{key: row.JobKey, do: (*Engine).rerunExpress, kept: true}, turning, ownerKey{})
 	}
 	j, err := machine.Decode[machine.Job](row.Body)
 	if err != nil {
@@ -70,22 +68,51 @@ func (e *Engine) adopt(row *store.Job, now int64) bool {
 	if do == nil {
 		return true
 	}
-	lane := turnsLane
+	to := turning
 	switch {
 	case j.Kind == machine.Call || forsaken(j):
-		lane = adoptedLane
+		to = adopted
 	case j.Kind == machine.ReadItems || j.Kind == machine.WriteResults:
-		lane = objectsLane
+		to = objects
 	}
-	return e.dispatcher.send(&errand{key: row.JobKey, do: do, kept: true, resend: j.Kind == machine.Call}, lane)
+	er := &errand{key: row.JobKey, do: do, kept: true, resend: j.Kind == machine.Call}
+	if j.Kind == machine.Call {
+		er.again, er.deadline = j.Attempt > 1, j.Deadline
+	}
+	return e.dispatcher.send(er, to, ownerKey{})
 }
 
-// adoptedLane is where calls go that were found on disk, where it is not known
-// yet whom they go to.
-const adoptedLane = "?"
+// adopted is where calls go that were found on disk, until it is read whom they
+// go to.
+var adopted = dest{service: "?"}
 
-// objectsLane is where a map run's readings and writings go.
-const objectsLane = "s3"
+// objects is where a map run's readings and writings go.
+var objects = dest{service: "s3"}
+
+// destOf is where a job's errand goes, and whose it is.
+func (e *Engine) destOf(r *resident, j *machine.Job) (dest, ownerKey) {
+	s := &r.x.Start
+	whose := ownerOf(s.Account, s.Region, s.Machine)
+	switch {
+	case j.Kind == machine.Call || forsaken(j):
+		task := taskOf(r, j)
+		to := dest{service: task.Service}
+		if e.cfg.Registry != nil {
+			to.target = e.cfg.Registry.Target(task.Service, task.Action, task.Text, r.x.Payloads[j.Request])
+		}
+		return to, whose
+	case j.Kind == machine.ReadItems || j.Kind == machine.WriteResults:
+		return objects, whose
+	}
+	return turning, whose
+}
+
+// ownerOf is whose an execution of a machine is; a map run's child is its
+// machine's.
+func ownerOf(account, region, name string) ownerKey {
+	name, _, _ = strings.Cut(name, "/")
+	return ownerKey{account, region, name}
+}
 
 // errandOf is what a job asks to be done now; nil: nothing but to wait.
 func errandOf(j *machine.Job) func(*Engine, *errand) {
@@ -152,7 +179,7 @@ func (e *Engine) call(er *errand) {
 		}
 		er.resend = false
 	}
-	task, handler, err := e.task(er.key)
+	task, handler, err := e.task(er)
 	if err != nil {
 		e.postpone(er, err)
 		return
@@ -165,23 +192,74 @@ func (e *Engine) call(er *errand) {
 		return
 	}
 	e.metrics.Calls.Add(1)
-	output, err := invoke(ctx, handler, *task)
+	output, err := invoke(integration.WithMeter(ctx, &meter{e.dispatcher, er}), handler, *task)
 	er.cancel()
+	e.dispatcher.landed(er, int64(output.Len()), e.found(er, err))
 	if e.dispatcher.forgone(er) {
 		return
 	}
 	e.deliver(er, answer(machine.JobID(er.key.Number), task, output, err))
 }
 
-// task is what a call's handler is given; nil where the job is over.
-func (e *Engine) task(k store.JobKey) (*integration.Task, integration.Handler, error) {
-	s, r, j, err := e.awakeFor(k)
+// found is how a call found where it went to. What was ended before its time
+// tells nothing.
+func (e *Engine) found(er *errand, err error) wellness {
+	var failed *integration.Error
+	switch {
+	case er.found != untold:
+		return er.found
+	case err == nil, errors.As(err, &failed) && (failed.Effect == integration.EffectNamed || failed.Effect == integration.EffectDone):
+		return well
+	case errors.Is(err, context.Canceled) && e.now() >= er.deadline:
+		return unwell
+	}
+	return untold
+}
+
+// meter counts what one call takes.
+type meter struct {
+	dispatcher *dispatcher
+	errand     *errand
+}
+
+// Room waits for room for more of the answer.
+func (m *meter) Room(ctx context.Context, bytes int) error {
+	if err := m.dispatcher.room.grow(ctx, int64(bytes)); err != nil {
+		return err
+	}
+	m.errand.holds += int64(bytes)
+	return nil
+}
+
+// Found notes how the call found the other side.
+func (m *meter) Found(isWell bool) {
+	m.errand.found = unwell
+	if isWell {
+		m.errand.found = well
+	}
+}
+
+// task is what a call's handler is given; nil where the job is over, or was handed
+// on to the lane that it belongs to. The attempt of one that waited in line has its
+// whole time from now on.
+func (e *Engine) task(er *errand) (*integration.Task, integration.Handler, error) {
+	s, r, j, err := e.awakeFor(er.key)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer s.release(r)
 	if j == nil || j.Kind != machine.Call || j.Submitted {
 		return nil, nil, nil
+	}
+	if er.lane.to == adopted {
+		to, whose := e.destOf(r, j)
+		er.size = int64(r.x.Payloads[j.Request].Len())
+		e.dispatcher.handOver(er, to, whose)
+		return nil, nil, nil
+	}
+	if due := alarmOf(j); er.since != 0 && due != store.Never {
+		er.deadline = e.now() + due - j.Made
+		e.alarms.set(alarmKey{JobKey: er.key}, er.deadline)
 	}
 	task, handler, err := asked(e.cfg.Registry, e.env(), r.program, r.x, j)
 	if err != nil {
@@ -279,6 +357,7 @@ func answer(job machine.JobID, t *integration.Task, output value.Text, err error
 
 // do does an errand: what came out of it the last time is stored first.
 func (e *Engine) do(er *errand) {
+	defer e.contain(er.key.ID)
 	if m := er.answer; m != nil {
 		er.answer = nil
 		e.deliver(er, *m)
@@ -305,14 +384,14 @@ func (e *Engine) postpone(er *errand, why error) {
 
 // sendAgain has a postponed errand done now.
 func (e *Engine) sendAgain(k store.JobKey) bool {
-	er, lane := e.dispatcher.unpark(k)
+	er, to, whose := e.dispatcher.unpark(k)
 	if er == nil {
 		return true
 	}
 	if er.answer != nil {
-		lane = turnsLane
+		to = turning
 	}
-	if e.dispatcher.send(er, lane) {
+	if e.dispatcher.send(er, to, whose) {
 		return true
 	}
 	e.dispatcher.park(er)

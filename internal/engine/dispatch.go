@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math"
 	"sync"
 
 	"github.com/backstep/backstep/internal/machine"
@@ -23,87 +24,129 @@ type errand struct {
 	tries  int
 	place  int // of one that goes through many: how far it has come
 
+	again    bool     // a further attempt of its step
+	deadline int64    // of a call: when its attempt is out of time, if it is sent at once
+	size     int64    // of a call: bytes of its request
+	found    wellness // of a call: how it found the other side
+
 	// guarded by the dispatcher
 	lane      *lane
+	owner     *owner             // nil: nobody's in particular
+	since     int64              // when it came to wait, UTC ms; 0: it did not
 	began     bool               // it found its place
+	outside   bool               // … and has its place in its lane
+	holds     int64              // bytes of the payload room
 	parked    bool               // done again later
 	abandoned bool               // nobody waits for its outcome any more
 	cancel    context.CancelFunc // ends the call that is under way
 }
 
-// lane is the share of errands that one kind of task may have at once.
-type lane struct {
-	name          string
-	most, running int
-	waiting       []*errand
-	first         int // of waiting
-}
-
-func (l *lane) push(er *errand) { l.waiting = append(l.waiting, er) }
-
-func (l *lane) pop() *errand {
-	if l.first == len(l.waiting) {
-		return nil
-	}
-	er := l.waiting[l.first]
-	l.waiting[l.first] = nil
-	l.first++
-	if l.first == len(l.waiting) || l.first > 1024 && l.first > len(l.waiting)/2 {
-		n := copy(l.waiting, l.waiting[l.first:])
-		clear(l.waiting[n:])
-		l.waiting, l.first = l.waiting[:n], 0
-	}
-	return er
-}
-
-// dispatcher runs errands, each kind in its lane: what finds its lane full
-// waits there in order.
+// dispatcher runs errands, each in the lane of where it goes to: what finds its
+// lane full, or its owner's share taken, waits there in turn. Read lane.go (who is
+// next), pace.go (how often) and payloadroom.go (how many bytes) beside it.
 type dispatcher struct {
-	spawn   func(func())
-	run     func(*errand)
-	most    int // calls at once over all lanes
-	perLane int // and in one
-	room    int // errands that wait at most
+	spawn  func(func())
+	run    func(*errand)
+	now    func() int64
+	nudge  func() // pump has something to do at another time
+	limits *Limits
+	tasks  map[string]TaskLimit // by "service" and "service:target"
 
-	mu      sync.Mutex
-	errands map[store.JobKey]*errand // the jobs' own: waiting, under way or parked
-	lanes   map[string]*lane
-	all     []*lane // the same in the order they came
-	turns   *lane   // of errands that only take turns
-	calls   int     // under way, in all lanes but turns
-	active  int     // errands under way
-	waiting int
-	shut    bool
-	idle    chan struct{} // closed when shut and nothing is under way
+	mu       sync.Mutex
+	errands  map[store.JobKey]*errand // the jobs' own: waiting, under way or parked
+	lanes    map[dest]*lane
+	owners   map[ownerKey]*owner
+	services map[string]*service
+	all      []*service // in the order they came
+	first    int        // of all, that is served first the next time
+	turns    *lane      // of errands that only take turns
+	paced    []*lane    // that wait for a token
+	sweepAt  int        // lanes and owners, before those that are idle are forgotten
+	room     payloadRoom
+	freed    bool // room was given back by nobody who is under way
+	calls    int  // under way, in all lanes but turns
+	active   int  // errands under way
+	waiting  int
+	shut     bool
+	idle     chan struct{} // closed when shut and nothing is under way
 }
 
-// turnsLane is the lane of errands that only take turns; no service has that
-// name.
-const turnsLane = ""
+// turning is where errands go that only take turns; no service has that name.
+var turning = dest{}
 
-func newDispatcher(l Limits, spawn func(func()), run func(*errand)) *dispatcher {
+// leastSweep is how many lanes and owners are kept however idle they are.
+const leastSweep = 4096
+
+func newDispatcher(l *Limits, tasks map[string]TaskLimit, spawn func(func()), run func(*errand), now func() int64, nudge func()) *dispatcher {
 	d := &dispatcher{
-		spawn: spawn, run: run, most: l.Calls, perLane: l.CallsPerKind, room: l.Waiting,
-		errands: make(map[store.JobKey]*errand), lanes: make(map[string]*lane), idle: make(chan struct{}),
+		spawn: spawn, run: run, now: now, nudge: nudge, limits: l, tasks: tasks, sweepAt: leastSweep,
+		errands: make(map[store.JobKey]*errand), lanes: make(map[dest]*lane), owners: make(map[ownerKey]*owner),
+		services: make(map[string]*service), idle: make(chan struct{}), turns: &lane{limit: limit{most: l.Turns}},
 	}
-	d.turns = d.lane(turnsLane, l.Turns)
+	d.room.most = l.CallBytes
 	return d
 }
 
-func (d *dispatcher) lane(name string, most int) *lane {
-	l := d.lanes[name]
+func (d *dispatcher) lane(to dest) *lane {
+	if to == turning {
+		return d.turns
+	}
+	l := d.lanes[to]
 	if l == nil {
-		l = &lane{name: name, most: most}
-		d.lanes[name] = l
-		d.all = append(d.all, l)
+		most := d.limits.CallsPerKind
+		if to.target != "" {
+			most = d.limits.CallsPerTarget
+		}
+		l = &lane{to: to, service: d.service(to.service), limit: newLimit(d.tasks[to.service+":"+to.target], most)}
+		d.lanes[to] = l
 	}
 	return l
 }
 
-// send runs an errand as soon as its lane has room, or leaves it to the one that
-// its job has already. It reports false where there is no room to wait either,
-// or work is no longer taken.
-func (d *dispatcher) send(er *errand, laneName string) bool {
+func (d *dispatcher) service(name string) *service {
+	s := d.services[name]
+	if s == nil {
+		s = &service{name: name, limit: newLimit(d.tasks[name], d.limits.CallsPerKind)}
+		d.services[name] = s
+		d.all = append(d.all, s)
+	}
+	return s
+}
+
+func (d *dispatcher) owner(k ownerKey) *owner {
+	if k == (ownerKey{}) {
+		return nil
+	}
+	o := d.owners[k]
+	if o == nil {
+		o = &owner{key: k}
+		d.owners[k] = o
+	}
+	return o
+}
+
+// sweep forgets lanes and owners that are idle, where there are many.
+func (d *dispatcher) sweep() {
+	if len(d.lanes)+len(d.owners) < d.sweepAt {
+		return
+	}
+	for to, l := range d.lanes {
+		if l.running == 0 && l.waiting() == 0 && !l.ringed && !l.paced && !l.budget.pacing && l.rate.perSecond == 0 {
+			delete(d.lanes, to)
+		}
+	}
+	for k, o := range d.owners {
+		if o.running == 0 && o.waiting == 0 {
+			delete(d.owners, k)
+		}
+	}
+	d.sweepAt = max(leastSweep, 2*(len(d.lanes)+len(d.owners)))
+}
+
+// send runs an errand as soon as its lane and its owner have room, or leaves it to
+// the one that its job has already. It reports false where there is no room to wait
+// either, or work is no longer taken.
+func (d *dispatcher) send(er *errand, to dest, whose ownerKey) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if er.kept {
@@ -111,32 +154,82 @@ func (d *dispatcher) send(er *errand, laneName string) bool {
 			return !er.sole
 		}
 	}
-	if d.shut || d.waiting >= d.room && !er.must {
+	d.sweep()
+	o := d.owner(whose)
+	if d.shut || !er.must && !d.hasPlace(o) {
 		return false
 	}
 	if er.kept {
 		d.errands[er.key] = er
 	}
-	er.lane = d.lane(laneName, d.perLane)
-	if d.full(er.lane) {
-		er.lane.push(er)
-		d.waiting++
-		return true
-	}
-	d.start(er)
+	er.lane, er.owner = d.lane(to), o
+	d.enter(er)
 	return true
 }
 
-func (d *dispatcher) full(l *lane) bool {
-	return l.running >= l.most || l != d.turns && d.calls >= d.most
+// hasPlace reports whether one more of an owner may come to wait: there is room,
+// and the owner has at most ownShare times as much of it as is left. So whoever
+// floods leaves some to those who do not.
+func (d *dispatcher) hasPlace(o *owner) bool {
+	left := d.limits.Waiting - d.waiting
+	return left > 0 && (o == nil || o.waiting <= ownShare*left)
 }
 
-func (d *dispatcher) start(er *errand) {
-	er.began = true
-	er.lane.running++
+const ownShare = 4
+
+// enter starts an errand, or has it wait.
+func (d *dispatcher) enter(er *errand) {
+	l, now := er.lane, d.now()
+	w := l.lineOf(er)
+	alone := w.waiting == 0 && (er.owner == nil || l == d.turns || er.owner.running < d.limits.CallsPerMachine)
+	if alone && !d.full(l) && l.wait(now) <= now && (w != &l.again || l.budget.wait(now) <= now) {
+		d.start(er, now)
+		return
+	}
+	w.push(l, er)
+	er.since = now
+	d.waiting++
+	if o := er.owner; o != nil {
+		if o.waiting == 0 {
+			o.oldest = now
+		}
+		o.waiting++
+	}
+	if s := l.service; s != nil && !l.ringed {
+		l.ringed = true
+		s.ring.push(l)
+	}
+	d.next(l)
+}
+
+// full reports whether a lane can't have another errand under way.
+func (d *dispatcher) full(l *lane) bool {
+	return l.full() || l.service != nil && (l.service.full() || d.crowded())
+}
+
+// crowded reports whether no lane of any service can.
+func (d *dispatcher) crowded() bool { return d.calls >= d.limits.Calls || d.room.full() }
+
+func (d *dispatcher) start(er *errand, now int64) {
+	l := er.lane
+	l.running++
+	l.moved = now
 	d.active++
-	if er.lane != d.turns {
+	er.began = true
+	if s := l.service; s != nil {
+		s.running++
 		d.calls++
+		l.rate.take(now)
+		s.rate.take(now)
+		if er.again && l.budget.pacing {
+			l.budget.pace.take(now)
+		}
+		if er.owner != nil {
+			er.owner.running++
+		}
+		er.outside = true
+		er.holds = er.size + answerRoom
+		d.room.take(er.holds)
 	}
 	d.spawn(func() {
 		defer d.leave(er)
@@ -144,15 +237,72 @@ func (d *dispatcher) start(er *errand) {
 	})
 }
 
+// landed notes that a call has come back: its place is free for the next while its
+// answer is stored. The errand holds so many bytes until then.
+func (d *dispatcher) landed(er *errand, bytes int64, how wellness) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l, now := er.lane, d.now()
+	if how != untold && l.service != nil {
+		l.budget.heard(how == well, now)
+	}
+	if er.outside && !d.shut {
+		crowded := d.crowded()
+		d.room.give(er.holds - bytes)
+		er.holds = bytes
+		d.back(er)
+		if crowded {
+			d.serveAll()
+		}
+	}
+}
+
+// wellness is how a call found the place that it went to.
+type wellness uint8
+
+const (
+	untold wellness = iota
+	well
+	unwell
+)
+
+// back gives an errand's place to what waits for it.
+func (d *dispatcher) back(er *errand) {
+	l, s, o := er.lane, er.lane.service, er.owner
+	full := s.full()
+	er.outside = false
+	l.running--
+	s.running--
+	var held []*queue
+	if o != nil {
+		o.running--
+		held, o.held = o.held, nil
+	}
+	for _, q := range held {
+		q.line.ring.push(q)
+	}
+	d.next(l)
+	for _, q := range held {
+		d.next(q.lane)
+	}
+	if full {
+		d.serve(s)
+	}
+}
+
 // leave ends an errand's run and starts what waited for its place.
 func (d *dispatcher) leave(er *errand) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	l := er.lane
-	l.running--
+	crowded := d.crowded()
 	d.active--
 	if l != d.turns {
 		d.calls--
+	}
+	if er.holds > 0 {
+		d.room.give(er.holds)
+		er.holds = 0
 	}
 	if er.kept && d.errands[er.key] == er {
 		delete(d.errands, er.key)
@@ -163,26 +313,110 @@ func (d *dispatcher) leave(er *errand) {
 		}
 		return
 	}
-	d.next(l)
-	for _, l := range d.all {
-		if d.waiting == 0 {
-			return
-		}
+	switch {
+	case l == d.turns:
+		l.running--
 		d.next(l)
+	case er.outside:
+		d.back(er)
+	}
+	if crowded {
+		d.serveAll()
 	}
 }
 
+// serveAll lets all services' lanes go on, another first each time.
+func (d *dispatcher) serveAll() {
+	for i := range d.all {
+		if d.crowded() {
+			break
+		}
+		d.serve(d.all[(d.first+i)%len(d.all)])
+	}
+	d.first++
+}
+
+// serve lets a service's lanes go on, in turn.
+func (d *dispatcher) serve(s *service) {
+	for n := s.ring.len(); n > 0 && !s.full() && !d.crowded(); n-- {
+		l := s.ring.pop()
+		d.next(l)
+		if l.ringed = l.waiting() > 0; l.ringed {
+			s.ring.push(l)
+		}
+	}
+}
+
+// next starts what may go of what waits in a lane.
 func (d *dispatcher) next(l *lane) {
-	for !d.full(l) {
-		er := l.pop()
+	for l.waiting() > 0 && !d.full(l) {
+		now := d.now()
+		if at := l.wait(now); at > now {
+			d.pace(l, at)
+			return
+		}
+		most := d.limits.CallsPerMachine
+		if l == d.turns {
+			most = math.MaxInt
+		}
+		er := l.pick(now, most)
 		if er == nil {
+			if at := l.budget.wait(now); l.again.waiting > 0 && at > now {
+				d.pace(l, at)
+			}
 			return
 		}
 		d.waiting--
-		if !er.abandoned {
-			d.start(er)
+		if o := er.owner; o != nil {
+			o.waiting--
+			o.oldest = er.since
 		}
+		if er.abandoned {
+			d.room.give(er.holds)
+			continue
+		}
+		d.start(er, now)
 	}
+}
+
+// pace has a lane looked at again when there is a token for it.
+func (d *dispatcher) pace(l *lane, at int64) {
+	l.pacedTo = at
+	if !l.paced {
+		l.paced = true
+		d.paced = append(d.paced, l)
+		d.nudge()
+	}
+}
+
+// pump lets the lanes go on that waited for a token, or for room.
+func (d *dispatcher) pump() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shut {
+		return
+	}
+	lanes := d.paced
+	d.paced = nil
+	for _, l := range lanes {
+		l.paced = false
+		d.next(l)
+	}
+	if d.freed {
+		d.freed = false
+		d.serveAll()
+	}
+}
+
+// soonest is when pump has something to do, store.Never where it has not.
+func (d *dispatcher) soonest() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at := int64(store.Never)
+	for _, l := range d.paced {
+		at = min(at, l.pacedTo)
+	}
+	return at
 }
 
 // underway is the context of a call that begins; false where it is no longer
@@ -214,24 +448,63 @@ func (d *dispatcher) park(er *errand) bool {
 	if !er.kept || er.abandoned || d.shut {
 		return false
 	}
-	d.errands[er.key] = &errand{
-		key: er.key, do: er.do, kept: true, must: er.must, sole: er.sole,
-		resend: er.resend, answer: er.answer, tries: er.tries + 1, place: er.place, lane: er.lane, parked: true,
+	if !er.began {
+		d.room.give(er.holds)
 	}
+	later := er.anew()
+	later.tries, later.parked = er.tries+1, true
+	if er.answer != nil {
+		later.answer, later.holds = er.answer, int64(er.answer.Output.Len())
+		d.room.take(later.holds)
+	}
+	d.errands[er.key] = later
 	return true
 }
 
-// unpark takes a parked errand back, and tells the lane that it came from. nil
-// where there is none.
-func (d *dispatcher) unpark(k store.JobKey) (er *errand, laneName string) {
+// anew is an errand as it was before it was under way.
+func (er *errand) anew() *errand {
+	return &errand{
+		key: er.key, do: er.do, kept: er.kept, must: er.must, sole: er.sole, resend: er.resend, tries: er.tries, place: er.place,
+		again: er.again, deadline: er.deadline, size: er.size, lane: er.lane, owner: er.owner,
+	}
+}
+
+// unpark takes a parked errand back, and tells where it was to go. nil where
+// there is none.
+func (d *dispatcher) unpark(k store.JobKey) (er *errand, to dest, whose ownerKey) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	er = d.errands[k]
 	if er == nil || !er.parked {
-		return nil, ""
+		return nil, turning, ownerKey{}
 	}
 	er.parked = false
-	return er, er.lane.name
+	if er.owner != nil {
+		whose = er.owner.key
+	}
+	return er, er.lane.to, whose
+}
+
+// handOver sends a job's errand on to where it goes, which was not known before.
+func (d *dispatcher) handOver(er *errand, to dest, whose ownerKey) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if er.abandoned || d.shut {
+		return
+	}
+	next := er.anew()
+	next.lane, next.owner = d.lane(to), d.owner(whose)
+	d.errands[er.key] = next
+	d.enter(next)
+}
+
+// inLine reports whether a job's call has not been sent yet because others went
+// before it, in a lane that moves: one of it has begun within so many milliseconds.
+func (d *dispatcher) inLine(k store.JobKey, within int64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	er := d.errands[k]
+	return er != nil && er.since != 0 && er.cancel == nil && !er.parked && d.now()-er.lane.moved < within
 }
 
 // abandon ends what is done for a job that is over.
@@ -246,6 +519,10 @@ func (d *dispatcher) abandon(k store.JobKey) {
 func (d *dispatcher) giveUp(er *errand) {
 	er.abandoned = true
 	delete(d.errands, er.key)
+	if er.parked {
+		d.room.give(er.holds)
+		er.holds, d.freed = 0, true
+	}
 	if er.cancel != nil {
 		er.cancel()
 	}
@@ -263,19 +540,27 @@ func (d *dispatcher) forget(s store.Shard, stays func(store.ID) bool) {
 	}
 }
 
-// hasRoom reports whether starts may be taken.
-func (d *dispatcher) hasRoom() bool {
+// admits reports whether a start of an owner may be taken: it has its place in the
+// waiting room, and what waits there already does not wait too long.
+func (d *dispatcher) admits(whose ownerKey) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return !d.shut && d.waiting < d.room
+	o := d.owners[whose]
+	if d.shut || !d.hasPlace(o) {
+		return false
+	}
+	return o == nil || o.waiting < longLine || d.now()-o.oldest < d.limits.Age.Milliseconds()
 }
+
+// longLine is how many errands of one owner may wait however long they do.
+const longLine = 1000
 
 // isSlack reports whether more may be taken up of what is due already: jobs on
 // disk, alarms that ring. They are never so many that starts are refused.
 func (d *dispatcher) isSlack() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return !d.shut && d.waiting <= d.room/4
+	return !d.shut && d.waiting <= d.limits.Waiting/4
 }
 
 // close takes no more errands. The channel is closed when none is under way.

@@ -27,6 +27,8 @@ type StartRequest struct {
 	Map    *machine.MapStart // of a map run's child
 }
 
+func (r *StartRequest) owner() ownerKey { return ownerOf(r.Account, r.Region, r.Machine.Name) }
+
 // Started is a start that is durable.
 type Started struct {
 	ID   store.ID
@@ -39,8 +41,14 @@ type Started struct {
 // name with the same input, while that one is running, is answered with the one
 // that is there; else a taken name is a *NameTakenError.
 func (e *Engine) Start(ctx context.Context, r StartRequest) (Started, error) {
-	if err := e.admit(); err != nil {
+	if err := e.admit(r.owner()); err != nil {
 		return Started{}, err
+	}
+	if r.Parent == nil {
+		if err := e.starts.enter(ctx); err != nil {
+			return Started{}, err
+		}
+		defer e.starts.leave()
 	}
 	x, err := e.newExecution(r, false)
 	if err != nil {

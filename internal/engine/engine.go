@@ -9,11 +9,12 @@
 // payload.go and rows.go (a delta as rows, and back), tell.go (what others hear of a turn),
 // saga.go and notice.go (what people are shown, asked and told), unwind.go (nested
 // executions undone), lock.go (semantic locks),
-// cache.go (what is in memory), call.go and dispatch.go (what jobs send out), poll.go (what
+// cache.go (what is in memory), call.go and dispatch.go (what jobs send out, with lane.go, pace.go and payloadroom.go),
+// gate.go (how many starts at once), poll.go (what
 // services work on), activity.go, nested.go, maprun.go, objects.go and inbox.go
 // (the jobs that are no calls), clock.go, timers.go and alarms.go, lease.go, wait.go,
-// express.go, forget.go, why.go and witness.go (what an execution waits for), and run.go
-// (what turns it all).
+// express.go, forget.go, contain.go (what breaks), why.go and witness.go (what an
+// execution waits for), and run.go (what turns it all).
 //
 // # Driving it without a goroutine
 //
@@ -101,7 +102,12 @@ type Config struct {
 	// the package's comment.
 	Spawn func(f func())
 
-	Limits    Limits         // zero members get DefaultLimits'
+	Limits Limits // zero members get DefaultLimits'
+	// Tasks bound calls further than Limits do: by service ("lambda", "http",
+	// "aws-sdk:dynamodb") and by one that a service leads to ("lambda:Charge",
+	// "http:api.example.com", "http:PaymentsConnection"). What does not fit waits, in
+	// turn by state machine, without a goroutine.
+	Tasks     map[string]TaskLimit
 	Quotas    machine.Limits // zero: machine.AWSLimits
 	StrictAWS bool           // definitions see nothing that AWS does not show
 }
@@ -123,32 +129,39 @@ type Machine struct {
 
 // Limits bound what the engine holds and does at once.
 type Limits struct {
-	Calls        int           // calls in flight over all
-	CallsPerKind int           // calls in flight of one service
-	Waiting      int           // jobs that wait for their turn in memory, beyond which starts are refused
-	Turns        int           // turns of the engine's own accord at once: timers, children, tellings
-	Cached       int           // executions kept in memory
-	CachedBytes  int64         // and about how many bytes of them
-	Programs     int           // compiled definitions kept
-	Express      int           // express executions at once
-	ExpressTime  time.Duration // how long one may run
-	Waiters      int           // callers of Wait at once
-	Pollers      int           // callers of Poll at once, per activity
-	Depth        int           // of nested executions
-	Window       time.Duration // timers due within it are held in memory
-	Page         int           // rows read from the store at once
-	BeatEvery    time.Duration // a heartbeat is written at most so often
-	Lease        time.Duration // a lease's life
-	RetryLeast   time.Duration // before a turn that could not be stored is taken again
-	RetryMost    time.Duration
-	PollLeast    time.Duration // before a job that was submitted is first asked for
-	PollMost     time.Duration // between two times that it is asked for
+	Calls        int // calls in flight over all
+	CallsPerKind int // calls in flight of one service
+	// CallsPerTarget is of one function, one host of a service; 0: half of
+	// CallsPerKind. CallsPerMachine is of one state machine; 0: a quarter of Calls.
+	CallsPerTarget, CallsPerMachine int
+
+	CallBytes   int64         // about how many bytes of requests and answers calls in flight hold
+	Waiting     int           // jobs that wait for their turn in memory, beyond which starts are refused
+	Age         time.Duration // how long a machine's may wait, where they are many, before its starts are refused
+	Starts      int           // starts that are taken at once; as many wait for a moment, more are refused
+	Turns       int           // turns of the engine's own accord at once: timers, children, tellings
+	Cached      int           // executions kept in memory
+	CachedBytes int64         // and about how many bytes of them
+	Programs    int           // compiled definitions kept
+	Express     int           // express executions at once
+	ExpressTime time.Duration // how long one may run
+	Waiters     int           // callers of Wait at once
+	Pollers     int           // callers of Poll at once, per activity
+	Depth       int           // of nested executions
+	Window      time.Duration // timers due within it are held in memory
+	Page        int           // rows read from the store at once
+	BeatEvery   time.Duration // a heartbeat is written at most so often
+	Lease       time.Duration // a lease's life
+	RetryLeast  time.Duration // before a turn that could not be stored is taken again
+	RetryMost   time.Duration
+	PollLeast   time.Duration // before a job that was submitted is first asked for
+	PollMost    time.Duration // between two times that it is asked for
 }
 
 // DefaultLimits suit one server of two cores.
 func DefaultLimits() Limits {
 	return Limits{
-		Calls: 4096, CallsPerKind: 2048, Waiting: 100_000, Turns: 64,
+		Calls: 4096, CallsPerKind: 2048, CallBytes: 256 << 20, Waiting: 100_000, Age: time.Minute, Starts: 256, Turns: 64,
 		Cached: 100_000, CachedBytes: 256 << 20, Programs: 1024,
 		Express: 4096,
 		Waiters: 16_384, Pollers: 1000, Depth: 32,
@@ -163,7 +176,12 @@ func (l *Limits) complete() {
 	d := DefaultLimits()
 	orElse(&l.Calls, d.Calls)
 	orElse(&l.CallsPerKind, d.CallsPerKind)
+	orElse(&l.CallsPerTarget, max(1, l.CallsPerKind/2))
+	orElse(&l.CallsPerMachine, max(1, l.Calls/4))
+	orElse(&l.CallBytes, d.CallBytes)
 	orElse(&l.Waiting, d.Waiting)
+	orElse(&l.Age, d.Age)
+	orElse(&l.Starts, d.Starts)
 	orElse(&l.Turns, d.Turns)
 	orElse(&l.Cached, d.Cached)
 	orElse(&l.CachedBytes, d.CachedBytes)
@@ -196,6 +214,8 @@ type Engine struct {
 	alarms     *alarms
 	dispatcher *dispatcher
 	activities activities
+	starts     gate
+	held       room // of all that is in memory
 	metrics    Metrics
 
 	ahead   atomic.Int64  // what our clock lacks of the time, in ms
@@ -227,12 +247,13 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		cfg.Spawn = w.spawn
 	}
 	e.cfg = cfg
-	e.dispatcher = newDispatcher(cfg.Limits, cfg.Spawn, e.do)
+	e.starts = newGate(cfg.Limits.Starts)
+	e.dispatcher = newDispatcher(&e.cfg.Limits, cfg.Tasks, cfg.Spawn, e.do, e.now, e.alarms.nudge)
 	shards := int(e.identity.Shards)
 	most, mostBytes := max(1, cfg.Limits.Cached/shards), cfg.Limits.CachedBytes/int64(shards)
-	shared := &room{most: cfg.Limits.CachedBytes}
+	e.held.most = cfg.Limits.CachedBytes
 	for i := range shards {
-		e.shards = append(e.shards, newShard(store.Shard(i), most, mostBytes, shared))
+		e.shards = append(e.shards, newShard(store.Shard(i), most, mostBytes, &e.held))
 	}
 	return e, nil
 }
@@ -282,12 +303,12 @@ func (e *Engine) shardOf(id store.ID) *shard {
 	return nil
 }
 
-// admit reports whether a start is taken now.
-func (e *Engine) admit() error {
+// admit reports whether a start of a machine is taken now.
+func (e *Engine) admit(whose ownerKey) error {
 	switch {
 	case e.drained.Load():
 		return ErrNotReady
-	case !e.dispatcher.hasRoom():
+	case !e.dispatcher.admits(whose):
 		return ErrBusy
 	}
 	return nil

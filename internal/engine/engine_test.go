@@ -82,7 +82,7 @@ func (r *rig) open() {
 	r.store = storetest.NewFaulty(r.session, r.fault)
 	registry := &integration.Registry{}
 	patterns := []integration.Pattern{integration.RequestResponse, integration.WaitForTaskToken}
-	registry.Add("lambda", "*", handler(func(ctx context.Context, t integration.Task) (value.Text, error) { return r.h(ctx, t) }), patterns...)
+	registry.Add("lambda", "*", targeted{func(ctx context.Context, t integration.Task) (value.Text, error) { return r.h(ctx, t) }}, patterns...)
 	cfg := Config{
 		Store: r.store, Registry: registry, Clock: r.clock, Exclusive: true, Entropy: r.chance,
 		Spawn: func(f func()) { r.side = append(r.side, f) },
@@ -128,7 +128,7 @@ func (r *rig) pass(d time.Duration) {
 	end := r.clock.Now() + d.Milliseconds()
 	for {
 		r.settle()
-		next := r.engine.alarms.next()
+		next := min(r.engine.alarms.next(), r.engine.dispatcher.soonest())
 		if next > end {
 			break
 		}

@@ -30,12 +30,8 @@ type Outcome struct {
 // RunExpress runs an express execution to its end. Where ctx ends before, the
 // execution goes on and its outcome is lost.
 func (e *Engine) RunExpress(ctx context.Context, r StartRequest) (Outcome, error) {
-	x, err := e.newExpress(r)
-	if err != nil {
-		return Outcome{}, err
-	}
 	ended := make(chan Outcome, 1)
-	if err := e.beginExpress(x, r.Input, func(o Outcome) { ended <- o }); err != nil {
+	if err := e.enterExpress(ctx, r, func(o Outcome) { ended <- o }); err != nil {
 		return Outcome{}, err
 	}
 	select {
@@ -48,9 +44,29 @@ func (e *Engine) RunExpress(ctx context.Context, r StartRequest) (Outcome, error
 	}
 }
 
+// leastExpressBytes are taken for executions in memory however little may be kept.
+const leastExpressBytes = 64 << 20
+
+// enterExpress takes an express execution's first turn; ended hears of its end.
+func (e *Engine) enterExpress(ctx context.Context, r StartRequest, ended func(Outcome)) error {
+	if err := e.starts.enter(ctx); err != nil {
+		return err
+	}
+	defer e.starts.leave()
+	x, err := e.newExpress(r)
+	if err != nil {
+		return err
+	}
+	return e.beginExpress(x, r.Input, ended)
+}
+
 // StartExpress starts an express execution and returns once its start is
 // durable. It runs at least once: after a crash anew.
 func (e *Engine) StartExpress(ctx context.Context, r StartRequest) (Started, error) {
+	if err := e.starts.enter(ctx); err != nil {
+		return Started{}, err
+	}
+	defer e.starts.leave()
 	x, err := e.newExpress(r)
 	if err != nil {
 		return Started{}, err
@@ -68,13 +84,20 @@ func (e *Engine) StartExpress(ctx context.Context, r StartRequest) (Started, err
 }
 
 func (e *Engine) newExpress(r StartRequest) (*machine.Execution, error) {
-	if err := e.admit(); err != nil {
+	if err := e.admitExpress(&r); err != nil {
 		return nil, err
 	}
-	if e.metrics.Express.Load() >= int64(e.cfg.Limits.Express) {
-		return nil, ErrBusy
-	}
 	return e.newExecution(r, true)
+}
+
+// admitExpress is admit for what is kept in memory alone: there is room for one
+// more of them, and for its bytes. What can leave memory has left it where they
+// take twice as much as all may.
+func (e *Engine) admitExpress(r *StartRequest) error {
+	if e.metrics.Express.Load() >= int64(e.cfg.Limits.Express) || e.held.bytes.Load() > max(leastExpressBytes, 2*e.cfg.Limits.CachedBytes) {
+		return ErrBusy
+	}
+	return e.admit(r.owner())
 }
 
 // beginExpress takes the first turn. When the execution has ended, ended hears
@@ -165,7 +188,7 @@ func (e *Engine) record(x *machine.Execution, input value.Text) error {
 func (e *Engine) dropAfter(id store.ID) func(Outcome) {
 	return func(Outcome) {
 		er := &errand{key: store.JobKey{ID: id, Number: expressDrop}, do: (*Engine).dropRecord, kept: true, must: true}
-		e.dispatcher.send(er, turnsLane)
+		e.dispatcher.send(er, turning, ownerKey{})
 	}
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/backstep/backstep/internal/store"
 )
@@ -60,8 +61,14 @@ func (e *Engine) Turn(number store.Shard) error {
 
 // hearNews tells a parent what a message is about. News of an execution that is
 // not there any more, or that can't be read, is dropped.
-func (e *Engine) hearNews(m *store.Message) error {
+func (e *Engine) hearNews(m *store.Message) (err error) {
 	from := []store.MessageKey{{Shard: m.Shard, Seq: m.Seq, Key: m.Key}}
+	defer func() {
+		if p := recover(); p != nil {
+			e.cfg.Log.Error("a message breaks what is done for it", "shard", m.Shard, "message", m.Seq, "reason", p, "stack", string(debug.Stack()))
+			err = e.dropNews(from)
+		}
+	}()
 	if len(m.Body) != 17 || m.Body[0] != newsEncoding {
 		e.cfg.Log.Error("a message can't be read", "shard", m.Shard, "message", m.Seq)
 		return e.dropNews(from)

@@ -179,11 +179,8 @@ var errStopping = errors.New("an earlier try is still under way")
 
 // startVolatile starts an express child, unless it is running.
 func (e *Engine) startVolatile(b *birth) error {
-	if err := e.admit(); err != nil {
+	if err := e.admitExpress(&b.request); err != nil {
 		return err
-	}
-	if e.metrics.Express.Load() >= int64(e.cfg.Limits.Express) {
-		return ErrBusy
 	}
 	start := b.start
 	start.At = e.now()
@@ -317,7 +314,7 @@ func (e *Engine) tellOfBroken(n machine.Ending) {
 		if err := e.tellParent(&n, nil); err != nil {
 			e.postpone(er, err)
 		}
-	}}, turnsLane)
+	}}, turning, ownerKey{})
 }
 
 // UpdateRun changes the limits of a map run. False: it has ended already.

@@ -323,7 +323,7 @@ func (e *Engine) stopNested(r *resident, j *machine.Job) {
 		if err := e.stopChild(p); err != nil {
 			e.cfg.Log.Warn("a nested execution could not be stopped", "parent", p.start.ExecutionARN(), "error", err)
 		}
-	}}, turnsLane)
+	}}, turning, ownerKey{})
 }
 
 func (e *Engine) stopChild(p *plan) error {

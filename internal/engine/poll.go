@@ -48,7 +48,8 @@ func (e *Engine) pollsInstead(r *resident, id machine.JobID) bool {
 	}
 	k := store.JobKey{ID: r.id, Number: uint32(id)}
 	next := j.Deadline
-	if !e.dispatcher.send(&errand{key: k, do: (*Engine).poll, kept: true, sole: true}, taskOf(r, j).Service) {
+	to, whose := e.destOf(r, j)
+	if !e.dispatcher.send(&errand{key: k, do: (*Engine).poll, kept: true, sole: true}, to, whose) {
 		next = e.pollAt(j, now)
 	}
 	e.alarms.set(alarmKey{JobKey: k}, next)

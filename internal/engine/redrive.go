@@ -34,7 +34,7 @@ type Resumed struct {
 // RedriveWith is Redrive with changes, nil for none. A look tells what would run,
 // and changes nothing. Changes that can't be made are a *NotRedrivableError too.
 func (e *Engine) RedriveWith(ctx context.Context, id store.ID, token string, c *machine.Changes, look bool) (Redriven, error) {
-	if err := e.admit(); err != nil {
+	if err := e.admit(ownerKey{}); err != nil {
 		return Redriven{}, err
 	}
 	var program *asl.Program

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"runtime/debug"
+
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/value"
 )
@@ -45,6 +47,11 @@ func (e *Engine) report(r *resident, d *machine.Delta) {
 	if e.cfg.Tell == nil {
 		return
 	}
+	defer func() { // who is told has no part in the execution
+		if p := recover(); p != nil {
+			e.cfg.Log.Error("a turn can't be told of", "execution", r.x.Start.ExecutionARN(), "reason", p, "stack", string(debug.Stack()))
+		}
+	}()
 	e.cfg.Tell(&Telling{
 		Start: &r.x.Start, Was: r.x.Head.Status, Head: *d.Head, Events: d.Events,
 		payloads: r.x.Payloads, first: r.x.Head.LastPayload + 1, added: d.Payloads, quotas: e.cfg.Quotas,

@@ -7,10 +7,11 @@ import (
 	"github.com/backstep/backstep/internal/store"
 )
 
-// Fire does what is due at now, UTC milliseconds: it reads on in the jobs that
-// are on disk, and sends an errand for every alarm that rings. One caller at a
-// time.
+// Fire does what is due at now, UTC milliseconds: it lets calls go that waited for
+// their rate, reads on in the jobs that are on disk, and sends an errand for every
+// alarm that rings. One caller at a time.
 func (e *Engine) Fire(now int64) {
+	e.dispatcher.pump()
 	for _, s := range e.shards {
 		if s.epoch.Load() != 0 {
 			e.readJobs(s, now)
@@ -30,7 +31,7 @@ func (e *Engine) Fire(now int64) {
 
 // Next is when Fire has something to do again, in UTC milliseconds.
 func (e *Engine) Next(now int64) int64 {
-	next := e.alarms.next()
+	next := min(e.alarms.next(), e.dispatcher.soonest())
 	for _, s := range e.shards {
 		if s.epoch.Load() == 0 {
 			continue
@@ -58,7 +59,7 @@ func (e *Engine) ring(k alarmKey) bool {
 	if k.again {
 		return e.sendAgain(k.JobKey)
 	}
-	return e.dispatcher.send(&errand{key: k.JobKey, do: (*Engine).fire}, turnsLane)
+	return e.dispatcher.send(&errand{key: k.JobKey, do: (*Engine).fire}, turning, ownerKey{})
 }
 
 // fire tells an execution that a job's time has come, unless a heartbeat has
@@ -70,6 +71,10 @@ func (e *Engine) fire(er *errand) {
 	_, err := e.turn(er.key.ID, machine.Message{Kind: machine.Fired, Job: job}, &rider{
 		before: func(r *resident) bool {
 			if _, moved := e.alarms.due(k); moved {
+				return false
+			}
+			if e.waitsInLine(r, job) {
+				e.alarms.set(k, e.now()+lineLook.Milliseconds())
 				return false
 			}
 			return !e.pollsInstead(r, job)
@@ -84,6 +89,21 @@ func (e *Engine) fire(er *errand) {
 		e.alarms.set(k, e.now()+e.backoff(timerTries))
 	}
 }
+
+// waitsInLine reports whether a call that is out of time was not sent yet because
+// others go before it. Its time begins when it is sent, as long as the line moves:
+// where nobody has been sent for as long as it may take, it is out of time.
+func (e *Engine) waitsInLine(r *resident, job machine.JobID) bool {
+	j := r.x.Jobs[job]
+	if j == nil || j.Kind != machine.Call || j.Submitted {
+		return false
+	}
+	return e.dispatcher.inLine(store.JobKey{ID: r.id, Number: uint32(job)}, j.Deadline-j.Made)
+}
+
+// lineLook is how soon the time of a call is looked at again that has not been
+// sent yet.
+const lineLook = 5 * time.Second
 
 // timerTries is how often a timer counts as tried that could not be stored:
 // there may be many of them, so that they do not come back at once.
@@ -134,11 +154,18 @@ func (e *Engine) readJobs(s *shard, now int64) {
 // it did.
 func (e *Engine) adoptAll(jobs []store.Job, now int64) int {
 	for i := range jobs {
-		if !e.adopt(&jobs[i], now) {
+		if !e.adoptOne(&jobs[i], now) {
 			return i
 		}
 	}
 	return len(jobs)
+}
+
+// adoptOne adopts a job, or quarantines the execution that can't be read.
+func (e *Engine) adoptOne(row *store.Job, now int64) (taken bool) {
+	taken = true
+	defer e.contain(row.ID)
+	return e.adopt(row, now)
 }
 
 // lastJob is after every job of the same due time.

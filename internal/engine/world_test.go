@@ -297,8 +297,9 @@ func TestACallUnderWayIsSentAgain(t *testing.T) {
 	id := r.start(r.define(saga(2)), "a", `{}`).ID
 	r.open() // before its first call
 	r.side[0]()
+	r.side[1]()
 	r.session.CrashIn(1, false)
-	r.side[1]() // at the commit of what its second one answered
+	r.side[2]() // at the commit of what its second one answered
 	r.open()
 	r.settle()
 	step := machine.ID(id).Step(1)

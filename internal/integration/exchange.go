@@ -112,9 +112,20 @@ func (e *SendError) Effect() Effect {
 }
 
 // Exchange sends a request and reads its answer, at most limit bytes of the
-// body. The request's context ends it. The error is a *[SendError]. The request is
-// not to be used again.
+// body. The request's context ends it, and its [Meter] hears of it. The error is a
+// *[SendError]. The request is not to be used again.
 func (c *Client) Exchange(r *http.Request, limit int) (*Answer, error) {
+	m := MeterOf(r.Context())
+	a, err := c.exchange(r, limit, m)
+	if err == nil {
+		m.Found(isWell(a.Status))
+	} else if !errors.Is(err, context.Canceled) {
+		m.Found(false)
+	}
+	return a, err
+}
+
+func (c *Client) exchange(r *http.Request, limit int, m Meter) (*Answer, error) {
 	var sends atomic.Int32
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sends.Add(1) }}
 	if u := r.URL.User; u != nil && r.Header.Get("Authorization") == "" {
@@ -126,7 +137,7 @@ func (c *Client) Exchange(r *http.Request, limit int) (*Answer, error) {
 		return nil, &SendError{Sent: sends.Load() > 0, Err: plain(r.Context(), err)}
 	}
 	defer response.Body.Close()
-	body, err := readAll(response, limit+1)
+	body, err := readAll(r.Context(), response, limit+1, m)
 	if err != nil {
 		return nil, &SendError{Sent: true, Err: plain(r.Context(), err)}
 	}
@@ -137,14 +148,38 @@ func (c *Client) Exchange(r *http.Request, limit int) (*Answer, error) {
 	return a, nil
 }
 
-// readAll reads a body to its end, or its first max bytes.
-func readAll(r *http.Response, max int) ([]byte, error) {
-	if n := r.ContentLength; n >= 0 && n < int64(max) {
-		body := make([]byte, n)
-		_, err := io.ReadFull(r.Body, body)
+// readAll reads a body to its end, or its first max bytes. What is beyond a free
+// share it asks for at once, so that nobody waits for more while it keeps some.
+func readAll(ctx context.Context, r *http.Response, max int, m Meter) ([]byte, error) {
+	length := r.ContentLength
+	if length >= 0 && length < FreeAnswer || length < 0 && max <= FreeAnswer {
+		return read(r.Body, length, max)
+	}
+	if length > 0 {
+		if err := m.Room(ctx, int(min(length, int64(max)))-FreeAnswer); err != nil {
+			return nil, err
+		}
+		return read(r.Body, length, max)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, FreeAnswer))
+	if err != nil || len(body) < FreeAnswer {
 		return body, err
 	}
-	return io.ReadAll(io.LimitReader(r.Body, int64(max)))
+	if err := m.Room(ctx, max-FreeAnswer); err != nil {
+		return nil, err
+	}
+	rest, err := io.ReadAll(io.LimitReader(r.Body, int64(max-FreeAnswer)))
+	return append(body, rest...), err
+}
+
+// read reads a body of a length, -1 where none is told, or its first max bytes.
+func read(body io.Reader, length int64, max int) ([]byte, error) {
+	if length < 0 {
+		return io.ReadAll(io.LimitReader(body, int64(max)))
+	}
+	text := make([]byte, min(length, int64(max)))
+	_, err := io.ReadFull(body, text)
+	return text, err
 }
 
 // plain is the context's error where that ended the exchange. An answer in plain

@@ -3,6 +3,8 @@ package integration
 import (
 	"slices"
 	"strings"
+
+	"github.com/backstep/backstep/internal/value"
 )
 
 // Registry finds the handler of a resource. It is filled before the engine
@@ -48,6 +50,27 @@ func (r *Registry) Find(service, action string, p Pattern) Handler {
 		}
 	}
 	return nil
+}
+
+// Targeter is a [Handler] whose service leads to many: it tells which one of them a
+// call goes to, "" where it can't tell. The calls of one have bounds of their own.
+// It is asked by many at once, for every call, and must be quick.
+type Targeter interface {
+	Target(action, resource string, request value.Text) string
+}
+
+// Target is which one a call of a service goes to; "": the service leads to one
+// alone.
+func (r *Registry) Target(service, action, resource string, request value.Text) string {
+	for i := range r.kinds {
+		if r.kinds[i].service == service {
+			if t, ok := r.kinds[i].handler.(Targeter); ok {
+				return t.Target(action, resource, request)
+			}
+			return ""
+		}
+	}
+	return ""
 }
 
 // Mocks answer in the place of handlers in executions that run a test case. They

@@ -2,7 +2,9 @@ package journal
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -139,8 +141,18 @@ func (q *Queue[T]) linger(ctx context.Context) {
 	}
 }
 
+// attempt writes once. A writer that panics has written nothing.
+func (q *Queue[T]) attempt(ctx context.Context, entries []T) (taken int, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			taken, err = 0, fmt.Errorf("the writer panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return q.writer.Write(ctx, entries)
+}
+
 func (q *Queue[T]) write(ctx context.Context, entries []T) {
-	taken, err := q.writer.Write(ctx, entries)
+	taken, err := q.attempt(ctx, entries)
 	size := int64(0)
 	for _, entry := range entries {
 		size += int64(entry.Size())

@@ -3,6 +3,8 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/backstep/backstep/internal/engine"
@@ -88,11 +90,15 @@ func (s *Service) dropOwned(ctx context.Context, m *machineDoc) (more bool, err 
 func (s *Service) Run(ctx context.Context) {
 	var retiring retirement
 	for {
-		if err := s.deletions(ctx); err != nil && ctx.Err() == nil {
+		if err := contained(func() error { return s.deletions(ctx) }); err != nil && ctx.Err() == nil {
 			s.Log.Warn("deletions of state machines are held up", "cause", err)
 		}
 		for range retireSteps {
-			more, err := s.retire(ctx, &retiring)
+			more := false
+			err := contained(func() (err error) {
+				more, err = s.retire(ctx, &retiring)
+				return err
+			})
 			if err != nil && ctx.Err() == nil {
 				s.Log.Warn("executions that are kept no longer can't be taken away", "cause", err)
 			}
@@ -106,6 +112,17 @@ func (s *Service) Run(ctx context.Context) {
 		case <-time.After(deletionRest):
 		}
 	}
+}
+
+// contained makes an error of a panic: what is wrong with one thing must not end
+// the process, and end it again after each restart.
+func contained(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return do()
 }
 
 // deletions takes one step of every deletion that is under way.

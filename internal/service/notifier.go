@@ -90,7 +90,11 @@ func (n *Notifier) Failed() int64 { return n.failed.Load() }
 // Run tells people until ctx ends. One without a channel ends by itself.
 func (n *Notifier) Run(ctx context.Context) {
 	for {
-		more, err := n.round(ctx)
+		more := false
+		err := contained(func() (err error) {
+			more, err = n.round(ctx)
+			return err
+		})
 		if err != nil && !n.blind && ctx.Err() == nil {
 			n.config.Log.Error("holds that people are to be told of can't be read", "channel", n.config.Name, "cause", err)
 		}
@@ -340,7 +344,7 @@ func (n *Notifier) mark(ctx context.Context, rows []noted) {
 }
 
 func (n *Notifier) drop(ctx context.Context, one noted) error {
-	err := n.config.Service.Engine.Noticed(ctx, one.row, one.upTo)
+	err := contained(func() error { return n.config.Service.Engine.Noticed(ctx, one.row, one.upTo) })
 	if errors.Is(err, engine.ErrNotReady) { // it is another node's by now
 		return nil
 	}

@@ -153,7 +153,10 @@ func (s *Service) forget(ctx context.Context, r *retirement, ids []store.ID, end
 	for range retireAt {
 		workers.Go(func() {
 			for id := range todo {
-				_, err := s.Engine.Forget(ctx, id, ended)
+				err := contained(func() error {
+					_, err := s.Engine.Forget(ctx, id, ended)
+					return err
+				})
 				mu.Lock()
 				switch {
 				case errors.Is(err, engine.ErrNotReady):

@@ -53,6 +53,17 @@ func (t Text) Members() iter.Seq2[string, Text] {
 	}
 }
 
+// Member is an object's first member of that name, as the text that it has there;
+// the zero Text where there is none.
+func (t Text) Member(name string) Text {
+	for n, text := range t.Members() {
+		if n == name {
+			return text
+		}
+	}
+	return Text{}
+}
+
 // skip goes behind the value that comes next.
 func (d *decoder) skip() {
 	for open := 0; ; {

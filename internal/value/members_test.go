@@ -47,4 +47,11 @@ func TestMembersOfAText(t *testing.T) {
 	for range value.Checked(`{"a":1,"b":2}`).Members() {
 		break
 	}
+	object := value.Checked(`{"a":1,"b":{"c":2},"b":3}`)
+	if got := object.Member("b").Member("c").String(); got != "2" {
+		t.Errorf("the member is %q", got)
+	}
+	if got := object.Member("a").Member("c"); got.Kind() != value.Absent {
+		t.Errorf("a member of a number is %q", got.String())
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/backstep/backstep/internal/integration"
@@ -102,6 +103,26 @@ func (h *Handler) Call(ctx context.Context, t integration.Task) (value.Text, err
 		return value.Text{}, h.failure(ctx, request.URL.Host, err)
 	}
 	return result(t, answer)
+}
+
+// Target is the connection's name, or where there is none the host and its port.
+func (h *Handler) Target(action, resource string, request value.Text) string {
+	var endpoint, arn string
+	for name, text := range request.Members() {
+		switch name {
+		case "ApiEndpoint":
+			endpoint = text.Decode().AsString()
+		case "InvocationConfig", "Authentication":
+			arn = text.Member("ConnectionArn").Decode().AsString()
+		}
+	}
+	if arn != "" {
+		return connectionName(arn)
+	}
+	if u, err := url.Parse(endpoint); err == nil {
+		return u.Host
+	}
+	return ""
 }
 
 // exchange is what was sent and what came back.

@@ -129,6 +129,14 @@ func (h *Handler) failure(in *invocation, err error) error {
 	return fmt.Errorf("function %s: %w", in.function.name, err)
 }
 
+// Target is the function's name.
+func (h *Handler) Target(action, resource string, request value.Text) string {
+	if action != "" {
+		resource = request.Member("FunctionName").Decode().AsString()
+	}
+	return functionName(resource)
+}
+
 func notFound(in *invocation) *integration.Error {
 	return serviceError(http.StatusNotFound, "ResourceNotFoundException",
 		"Function not found: "+in.function.arn+":"+in.function.qualifierOrLatest(), in.id, integration.EffectNone)

@@ -160,6 +160,15 @@ func (h *Handler) named(given string) function {
 	return f
 }
 
+// functionName is the name alone.
+func functionName(given string) string {
+	if _, after, ok := strings.Cut(given, ":function:"); ok {
+		given = after
+	}
+	name, _, _ := strings.Cut(given, ":")
+	return name
+}
+
 // clientContext reads a definition's ClientContext: an object as JSON in
 // base64.
 func clientContext(given string) (value.Value, bool) {
