@@ -19,6 +19,9 @@ type dump struct {
 // Dump implements store.Store. What the server itself can't read ends it, whatever
 // damaged says: the server then takes no further statement.
 func (s *Store) Dump(ctx context.Context, visit func(*store.Batch) error, damaged func(error) error) error {
+	if err := s.rest(ctx); err != nil {
+		return fmt.Errorf("dump: %w", err)
+	}
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("dump: %w", err)

@@ -265,32 +265,32 @@ func TestOutcome(t *testing.T) {
 		return &pgconn.PgError{SeverityUnlocalized: severity, Severity: severity, Code: code}
 	}
 	for _, c := range []struct {
-		err   error
-		again bool
-		is    error
+		err  error
+		sent bool
+		is   error // beside nil: errPlain is none that is branched on
 	}{
-		{nil, false, nil},
-		{told("ERROR", codeConflict), false, store.ErrConflict},
-		{told("ERROR", codeFenced), false, store.ErrFenced},
-		{told("ERROR", "40001"), true, nil},
-		{told("ERROR", "40P01"), true, nil},
-		{told("ERROR", "55P03"), false, nil},
-		{told("ERROR", "57014"), false, nil},
-		{told("ERROR", "25006"), false, nil},
-		{told("FATAL", "57P01"), false, store.ErrUnknown},
-		{told("PANIC", "XX000"), false, store.ErrUnknown},
-		{io.ErrUnexpectedEOF, false, store.ErrUnknown},
-		{context.DeadlineExceeded, false, store.ErrUnknown},
+		{nil, true, nil},
+		{told("ERROR", codeConflict), true, errPlain},
+		{told("ERROR", "40001"), true, errAgain},
+		{told("ERROR", "40P01"), true, errAgain},
+		{told("ERROR", "55P03"), true, errPlain},
+		{told("ERROR", "57014"), true, errPlain},
+		{told("ERROR", "25006"), true, errPlain},
+		{told("FATAL", "57P01"), true, store.ErrUnknown},
+		{told("FATAL", "57P01"), false, errAgain},
+		{told("PANIC", "XX000"), true, store.ErrUnknown},
+		{io.ErrUnexpectedEOF, true, store.ErrUnknown},
+		{io.ErrUnexpectedEOF, false, errAgain},
+		{context.DeadlineExceeded, true, store.ErrUnknown},
 	} {
-		again, err := outcome(c.err)
-		if again != c.again || c.is != nil && !errors.Is(err, c.is) || (err == nil) != (c.err == nil) {
-			t.Errorf("%v: %v, again %v", c.err, err, again)
-		}
-		if c.is == nil && errors.Is(err, store.ErrUnknown) {
-			t.Errorf("%v is told as unknown", c.err)
+		err := outcome(c.err, c.sent)
+		if (err == nil) != (c.err == nil) || errors.Is(err, store.ErrUnknown) != (c.is == store.ErrUnknown) || errors.Is(err, errAgain) != (c.is == errAgain) {
+			t.Errorf("%v, sent %v: %v, want %v", c.err, c.sent, err, c.is)
 		}
 	}
 }
+
+var errPlain = errors.New("plain")
 
 // TestDeadlocksEnd: commits that lock rows across one another end, all done.
 func TestDeadlocksEnd(t *testing.T) {

@@ -2,13 +2,15 @@
 // PostgreSQL database. It knows tables and bytes; what a row means it refuses to
 // know.
 //
-// Nothing here rests on an isolation level above READ COMMITTED: a commit first
-// takes locks named for the keys that it expects or changes, then checks, then
-// writes, all in one transaction that is sent in one round trip.
+// All batches that wait at a moment are committed in one transaction that is sent
+// in one round trip: it first holds what the batches expect, then checks, then
+// writes. Nothing here rests on an isolation level above READ COMMITTED.
 //
 // Read postgres.go (the store and its life), migrate.go (what may be opened, and
-// how it is made), commit.go with write.go (how a batch is committed), read.go,
-// dump.go with dump_lists.go (all of it), watch.go.
+// how it is made); commit.go, claims.go and line.go (how batches come together),
+// committer.go (what becomes of them), session.go (the connection they are sent
+// over, and what if it is lost), fold.go, write.go, statements.go and array.go (what
+// is sent); read.go, dump.go with dump_lists.go (all of it), watch.go.
 package postgres
 
 import (
@@ -27,11 +29,12 @@ import (
 
 // Options say how a database is opened. The zero value will do.
 type Options struct {
-	Schema   string       // where the tables lie; "backstep" if empty
-	Shards   uint16       // of a store that is made anew; 64 if 0
-	MaxConns int32        // connections at once; 16 if 0
-	Entropy  io.Reader    // for a new store's id and key; the system's if nil
-	Logger   *slog.Logger // for what goes wrong beneath; none if nil
+	Schema     string       // where the tables lie; "backstep" if empty
+	Shards     uint16       // of a store that is made anew; 64 if 0
+	MaxConns   int32        // connections at once that read; 16 if 0
+	Committers int          // connections at once that commit; 2 if 0
+	Entropy    io.Reader    // for a new store's id and key; the system's if nil
+	Logger     *slog.Logger // for what goes wrong beneath; none if nil
 }
 
 func (o Options) withDefaults() Options {
@@ -43,6 +46,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxConns == 0 {
 		o.MaxConns = 16
+	}
+	if o.Committers == 0 {
+		o.Committers = 2
 	}
 	if o.Entropy == nil {
 		o.Entropy = rand.Reader
@@ -61,17 +67,20 @@ type Store struct {
 	identity store.Identity
 	channel  string // of the notifications
 	filling  *store.Identity
+	line     *line // to the committers
+	ghosts   ghosts
 
 	life    context.Context // ends when the store closes
 	end     context.CancelFunc
 	watches sync.WaitGroup
+	commits sync.WaitGroup
 }
 
 var _ store.Store = (*Store)(nil)
 
 // What the server is told of every session: how long to wait at most.
 const (
-	lockTimeout      = "5s"
+	lockTimeout      = "1s"
 	statementTimeout = "30s"
 )
 
@@ -106,13 +115,17 @@ func open(ctx context.Context, dsn string, o Options, filling *store.Identity) (
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	s := &Store{options: o, pool: pool, filling: filling}
+	s := &Store{options: o, pool: pool, filling: filling, line: newLine(), ghosts: ghosts{single: make(chan struct{}, 1)}}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.migrate(ctx); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open schema %q of PostgreSQL: %w", o.Schema, err)
 	}
 	s.channel = "backstep_" + s.identity.Store.String()
+	for range o.Committers {
+		c := &committer{store: s, fold: fold{channel: s.channel}}
+		s.commits.Go(c.run)
+	}
 	return s, nil
 }
 
@@ -140,12 +153,19 @@ func (s *Store) Identity() store.Identity {
 // Now is the server's clock.
 func (s *Store) Now(ctx context.Context) (int64, error) {
 	var now int64
-	err := s.pool.QueryRow(ctx, "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint").Scan(&now)
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	err = s.pool.QueryRow(ctx, "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint").Scan(&now)
 	return now, err
 }
 
 // Close waits for the calls under way and closes all connections.
 func (s *Store) Close() error {
+	s.line.close()
+	s.commits.Wait()
 	s.end()
 	s.watches.Wait()
 	s.pool.Close()

@@ -77,3 +77,16 @@ func (s *schema) Shared() bool { return true }
 func TestContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Place { return newSchema(t) })
 }
+
+// ask reads one row.
+func (s *schema) ask(t testing.TB, sql string, into ...any) {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), s.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if err := conn.QueryRow(context.Background(), sql).Scan(into...); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/backstep/backstep/internal/store"
 	"github.com/jackc/pgx/v5"
@@ -18,13 +19,37 @@ func valid(texts ...string) bool {
 	return true
 }
 
+// readTime is how long a read may take, with its wait for a connection.
+const readTime = 4500 * time.Millisecond
+
+// reading begins a read: when no commit of ours may still change what is read
+// without our knowledge.
+func (s *Store) reading(ctx context.Context) (_ context.Context, done func(), err error) {
+	ctx, done = context.WithTimeout(ctx, readTime)
+	if err := s.rest(ctx); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return ctx, done, nil
+}
+
 // row reads one row, or ErrNotFound.
 func (s *Store) row(ctx context.Context, what any, sql string, args []any, into ...any) error {
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	return missing(s.pool.QueryRow(ctx, sql, args...).Scan(into...), "%v", what)
 }
 
 // list reads the rows of a query.
 func list[T any](ctx context.Context, s *Store, sql string, args []any, row func(pgx.CollectableRow) (T, error)) ([]T, error) {
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	rows, err := s.pool.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
@@ -97,6 +122,11 @@ func (s *Store) Execution(ctx context.Context, x store.ID) (store.Execution, err
 
 // Load implements store.Store: one statement, and so one moment.
 func (s *Store) Load(ctx context.Context, x store.ID) (store.Loaded, error) {
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
+		return store.Loaded{}, err
+	}
+	defer done()
 	rows, err := s.pool.Query(ctx, `
 		SELECT 0 AS kind, 0::bigint AS number, 0::bigint, start, body FROM executions WHERE id = $1
 		UNION ALL SELECT 1, number, 0, NULL, body FROM frames WHERE id = $1
@@ -162,7 +192,15 @@ func (s *Store) Events(ctx context.Context, x store.ID, from int64, backwards bo
 
 // Payloads implements store.Store.
 func (s *Store) Payloads(ctx context.Context, x store.ID, numbers []uint32) ([][]byte, error) {
-	asked := column(numbers, func(n *uint32) int64 { return int64(*n) })
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	asked := make([]int64, len(numbers))
+	for i, n := range numbers {
+		asked[i] = int64(n)
+	}
 	rows, err := s.pool.Query(ctx, "SELECT number, body FROM payloads WHERE id = $1 AND number = ANY($2)", x[:], asked)
 	if err != nil {
 		return nil, err

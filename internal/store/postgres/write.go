@@ -3,79 +3,144 @@ package postgres
 import (
 	"cmp"
 	"encoding/binary"
+	"fmt"
 	"hash/fnv"
 	"maps"
 	"slices"
 
 	"github.com/backstep/backstep/internal/store"
-	"github.com/jackc/pgx/v5"
 )
 
-// write is a batch on its way into statements: locks, expectations, changes.
-// Each statement takes all rows of its noun as arrays, so that their number is
-// small and their texts are always the same.
-type write struct{ *pgx.Batch }
+// A column is one field of all rows.
 
-func (w write) all(b *store.Batch, channel string) {
-	w.locks(b)
-	w.expectations(b)
-	w.documents(b)
-	w.executions(b)
-	w.rows(b)
-	w.jobs(b)
-	w.lists(b)
-	w.messages(b, channel)
+func integer[T any](field func(*T) int32) func(*array, []T) {
+	return func(a *array, rows []T) { integers(a, rows, field) }
 }
 
-// queue adds a statement unless it has no rows.
-func queue[T any](w write, rows []T, sql string, columns ...any) {
-	if len(rows) > 0 {
-		w.Queue(sql, columns...)
+func bigint[T any](field func(*T) int64) func(*array, []T) {
+	return func(a *array, rows []T) { bigints(a, rows, field) }
+}
+
+func text[T any](field func(*T) string) func(*array, []T) {
+	return func(a *array, rows []T) { textsOf(a, rows, field) }
+}
+
+func bytea[T any](field func(*T) []byte) func(*array, []T) {
+	return func(a *array, rows []T) { bytesOf(a, rows, field) }
+}
+
+func byteaOrNull[T any](field func(*T) []byte) func(*array, []T) {
+	return func(a *array, rows []T) { nullable(a, rows, field) }
+}
+
+func boolean[T any](field func(*T) bool) func(*array, []T) {
+	return func(a *array, rows []T) { booleans(a, rows, field) }
+}
+
+// of is the columns of a key within rows.
+func of[T, K any](key func(*T) *K, columns ...func(*array, []K)) []func(*array, []T) {
+	all := make([]func(*array, []T), len(columns))
+	for i, column := range columns {
+		all[i] = func(a *array, rows []T) {
+			keys := make([]K, len(rows))
+			for r := range rows {
+				keys[r] = *key(&rows[r])
+			}
+			column(a, keys)
+		}
 	}
+	return all
 }
 
-// column is one field of all rows.
-func column[T, V any](rows []T, field func(*T) V) []V {
-	values := make([]V, len(rows))
-	for i := range rows {
-		values[i] = field(&rows[i])
+var (
+	docColumns = []func(*array, []store.DocKey){
+		text(func(k *store.DocKey) string { return k.Tenant }),
+		text(func(k *store.DocKey) string { return k.Kind }),
+		text(func(k *store.DocKey) string { return k.Name }),
 	}
-	return values
-}
-
-// body is a body as a column that is never null.
-func body(b []byte) []byte {
-	if b == nil {
-		return []byte{}
+	nameColumns = []func(*array, []store.NameKey){
+		integer(func(k *store.NameKey) int32 { return int32(k.Shard) }),
+		text(func(k *store.NameKey) string { return k.Tenant }),
+		text(func(k *store.NameKey) string { return k.Machine }),
+		text(func(k *store.NameKey) string { return k.Name }),
 	}
-	return b
+	jobColumns = []func(*array, []store.JobKey){
+		bytea(func(k *store.JobKey) []byte { return k.ID[:] }),
+		bigint(func(k *store.JobKey) int64 { return int64(k.Number) }),
+	}
+	queueColumns = []func(*array, []store.QueuedKey){
+		text(func(k *store.QueuedKey) string { return k.Tenant }),
+		text(func(k *store.QueuedKey) string { return k.Activity }),
+		bigint(func(k *store.QueuedKey) int64 { return k.At }),
+		bytea(func(k *store.QueuedKey) []byte { return k.Job.ID[:] }),
+		bigint(func(k *store.QueuedKey) int64 { return int64(k.Job.Number) }),
+	}
+	indexColumns = []func(*array, []store.IndexKey){
+		text(func(k *store.IndexKey) string { return k.Tenant }),
+		text(func(k *store.IndexKey) string { return k.Index }),
+		text(func(k *store.IndexKey) string { return k.Value }),
+		bigint(func(k *store.IndexKey) int64 { return k.Start }),
+		bytea(func(k *store.IndexKey) []byte { return k.ID[:] }),
+	}
+)
+
+// expectations are the locks of what may have no row, then all that must hold:
+// where it does not, little was done.
+func (f *fold) expectations() {
+	f.locks()
+	var fences []expected[store.Fence]
+	for i, w := range f.batches {
+		if w.batch.Fence != nil {
+			fences = append(fences, expected[store.Fence]{*w.batch.Fence, true, i})
+		}
+	}
+	f.expect(fenceWord, batchesOf(fences), func(i int) string {
+		return fmt.Sprintf("shard %d is not at epoch %d", fences[i].key.Shard, fences[i].key.Epoch)
+	})
+	add(f, expectFences, fences,
+		integer(func(e *expected[store.Fence]) int32 { return int32(e.key.Shard) }),
+		bigint(func(e *expected[store.Fence]) int64 { return int64(e.key.Epoch) }))
+	docs := all(f, func(b *store.Batch) []store.ExpectDoc { return b.ExpectDocs })
+	f.expect(docWord, whose(f, func(b *store.Batch) []store.ExpectDoc { return b.ExpectDocs }), func(i int) string {
+		return fmt.Sprintf("document %q is not at %d", docs[i].Name, docs[i].Rev)
+	})
+	add(f, expectDocs, docs, append(of(func(e *store.ExpectDoc) *store.DocKey { return &e.DocKey }, docColumns...),
+		bigint(func(e *store.ExpectDoc) int64 { return int64(e.Rev) }))...)
+	leases := all(f, func(b *store.Batch) []store.ExpectLease { return b.ExpectLeases })
+	f.expect(leaseWord, whose(f, func(b *store.Batch) []store.ExpectLease { return b.ExpectLeases }), func(i int) string {
+		return fmt.Sprintf("the lease of shard %d is not at epoch %d", leases[i].Shard, leases[i].Epoch)
+	})
+	add(f, expectLeases, leases,
+		integer(func(e *store.ExpectLease) int32 { return int32(e.Shard) }),
+		bigint(func(e *store.ExpectLease) int64 { return int64(e.Epoch) }))
+	f.names()
+	f.closings()
 }
 
-func id(x *store.ID) []byte { return x[:] }
-
-// locks takes the locks of every key that the batch expects or that others may
-// expect, in one order for all.
-func (w write) locks(b *store.Batch) {
+// locks takes the locks of fences, leases and documents, in one order for all.
+func (f *fold) locks() {
 	held := map[int64]bool{} // to whether it is shared
-	if b.Fence != nil {
-		held[leaseLock(b.Fence.Shard)] = true
+	for _, w := range f.batches {
+		if b := w.batch; b.Fence != nil {
+			held[leaseLock(b.Fence.Shard)] = true
+		}
 	}
+	for _, w := range f.batches {
+		alone(held, w.batch)
+	}
+	add(f, holdKeys, slices.Sorted(maps.Keys(held)),
+		bigint(func(k *int64) int64 { return *k }),
+		boolean(func(k *int64) bool { return held[*k] }))
+}
+
+// alone notes the locks that a batch has for itself.
+func alone(held map[int64]bool, b *store.Batch) {
 	for i := range b.ExpectLeases {
-		held[leaseLock(b.ExpectLeases[i].Shard)] = true
+		held[leaseLock(b.ExpectLeases[i].Shard)] = false
 	}
 	for i := range b.Leases {
 		held[leaseLock(b.Leases[i].Shard)] = false
 	}
-	documentLocks(held, b)
-	jobLocks(held, b)
-	if len(held) == 0 {
-		return
-	}
-	keys := slices.Sorted(maps.Keys(held))
-	w.Queue("SELECT hold($1, $2)", keys, column(keys, func(k *int64) bool { return held[*k] }))
-}
-
-func documentLocks(held map[int64]bool, b *store.Batch) {
 	for i := range b.ExpectDocs {
 		held[docLock(&b.ExpectDocs[i].DocKey)] = false
 	}
@@ -84,39 +149,6 @@ func documentLocks(held map[int64]bool, b *store.Batch) {
 	}
 	for i := range b.DropDocs {
 		held[docLock(&b.DropDocs[i])] = false
-	}
-	for i := range b.ExpectNames {
-		held[nameLock(&b.ExpectNames[i])] = false
-	}
-	for i := range b.Names {
-		held[nameLock(&b.Names[i].NameKey)] = false
-	}
-	for i := range b.DropNames {
-		held[nameLock(&b.DropNames[i])] = false
-	}
-}
-
-func jobLocks(held map[int64]bool, b *store.Batch) {
-	for i := range b.ExpectJobs {
-		held[jobLock(&b.ExpectJobs[i])] = false
-	}
-	for i := range b.ExpectStood {
-		held[jobLock(&b.ExpectStood[i].JobKey)] = false
-	}
-	for i := range b.Jobs {
-		held[jobLock(&b.Jobs[i].JobKey)] = false
-	}
-	for i := range b.DropJobs {
-		held[jobLock(&b.DropJobs[i].JobKey)] = false
-	}
-	for i := range b.ExpectQueued {
-		held[jobLock(&b.ExpectQueued[i].Job)] = false
-	}
-	for i := range b.Queue {
-		held[jobLock(&b.Queue[i].Job)] = false
-	}
-	for i := range b.DropQueue {
-		held[jobLock(&b.DropQueue[i].Job)] = false
 	}
 }
 
@@ -132,222 +164,159 @@ func lock(parts ...string) int64 {
 
 func docLock(k *store.DocKey) int64 { return lock("doc", k.Tenant, k.Kind, k.Name) }
 
-func nameLock(k *store.NameKey) int64 { return lock("name", k.Tenant, k.Machine, k.Name) }
-
-// jobLock is that of all jobs of an execution.
-func jobLock(k *store.JobKey) int64 { return lock("job", string(k.ID[:])) }
-
 func leaseLock(s store.Shard) int64 {
 	return lock("lease", string(binary.BigEndian.AppendUint16(nil, uint16(s))))
 }
 
-// expectations end the transaction where they do not hold, the fence first.
-func (w write) expectations(b *store.Batch) {
-	if b.Fence != nil {
-		w.Queue(`SELECT refuse('`+codeFenced+`', 'shard ' || $1::integer || ' is not at epoch ' || $2::bigint)
-			WHERE NOT EXISTS (SELECT FROM leases WHERE shard = $1 AND epoch = $2)`, int32(b.Fence.Shard), int64(b.Fence.Epoch))
-	}
-	queue(w, b.ExpectDocs, `SELECT refuse('`+codeConflict+`', 'document "' || e.name || '" is at another rev')
-		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) e(tenant, kind, name, rev)
-		LEFT JOIN documents d ON d.tenant = e.tenant AND d.kind = e.kind AND d.name = e.name
-		WHERE coalesce(d.rev, 0) <> e.rev`,
-		column(b.ExpectDocs, func(e *store.ExpectDoc) string { return e.Tenant }),
-		column(b.ExpectDocs, func(e *store.ExpectDoc) string { return e.Kind }),
-		column(b.ExpectDocs, func(e *store.ExpectDoc) string { return e.Name }),
-		column(b.ExpectDocs, func(e *store.ExpectDoc) int64 { return int64(e.Rev) }))
-	queue(w, b.ExpectNames, `SELECT refuse('`+codeConflict+`', 'name "' || n.name || '" is taken')
-		FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[]) e(shard, tenant, machine, name)
-		JOIN names n ON n.shard = e.shard AND n.tenant = e.tenant AND n.machine = e.machine AND n.name = e.name`,
-		nameColumns(b.ExpectNames)...)
-	queue(w, b.ExpectJobs, `SELECT refuse('`+codeConflict+`', 'job ' || e.number || ' is gone')
-		FROM unnest($1::bytea[], $2::bigint[]) e(id, number)
-		WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = e.id AND j.number = e.number)`,
-		column(b.ExpectJobs, func(k *store.JobKey) []byte { return id(&k.ID) }),
-		column(b.ExpectJobs, func(k *store.JobKey) int64 { return int64(k.Number) }))
-	queue(w, b.ExpectStood, `SELECT refuse('`+codeConflict+`', 'job ' || e.number || ' is gone or was moved')
-		FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bytea[]) e(id, number, due, body)
-		WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = e.id AND j.number = e.number AND j.due = e.due AND j.body = e.body)`,
-		column(b.ExpectStood, func(j *store.Job) []byte { return id(&j.ID) }),
-		column(b.ExpectStood, func(j *store.Job) int64 { return int64(j.Number) }),
-		column(b.ExpectStood, func(j *store.Job) int64 { return j.Due }),
-		column(b.ExpectStood, func(j *store.Job) []byte { return body(j.Body) }))
-	queue(w, b.ExpectQueued, `SELECT refuse('`+codeConflict+`', 'task ' || e.number || ' is no longer queued')
-		FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[], $5::bigint[]) e(tenant, activity, at, id, number)
-		WHERE NOT EXISTS (SELECT FROM queue q WHERE q.tenant = e.tenant AND q.activity = e.activity
-			AND q.at = e.at AND q.id = e.id AND q.number = e.number)`, queueColumns(b.ExpectQueued)...)
-	queue(w, b.ExpectLeases, `SELECT refuse('`+codeConflict+`', 'lease ' || e.shard || ' is not at epoch ' || e.epoch)
-		FROM unnest($1::integer[], $2::bigint[]) e(shard, epoch)
-		LEFT JOIN leases l ON l.shard = e.shard
-		WHERE coalesce(l.epoch, 0) <> e.epoch`,
-		column(b.ExpectLeases, func(e *store.ExpectLease) int32 { return int32(e.Shard) }),
-		column(b.ExpectLeases, func(e *store.ExpectLease) int64 { return int64(e.Epoch) }))
-}
-
-func docColumns(keys []store.DocKey) []any {
-	return []any{
-		column(keys, func(k *store.DocKey) string { return k.Tenant }),
-		column(keys, func(k *store.DocKey) string { return k.Kind }),
-		column(keys, func(k *store.DocKey) string { return k.Name }),
-	}
-}
-
-func nameColumns(keys []store.NameKey) []any {
-	return []any{
-		column(keys, func(k *store.NameKey) int32 { return int32(k.Shard) }),
-		column(keys, func(k *store.NameKey) string { return k.Tenant }),
-		column(keys, func(k *store.NameKey) string { return k.Machine }),
-		column(keys, func(k *store.NameKey) string { return k.Name }),
-	}
-}
-
-func queueColumns(keys []store.QueuedKey) []any {
-	return []any{
-		column(keys, func(k *store.QueuedKey) string { return k.Tenant }),
-		column(keys, func(k *store.QueuedKey) string { return k.Activity }),
-		column(keys, func(k *store.QueuedKey) int64 { return k.At }),
-		column(keys, func(k *store.QueuedKey) []byte { return id(&k.Job.ID) }),
-		column(keys, func(k *store.QueuedKey) int64 { return int64(k.Job.Number) }),
-	}
-}
-
-func indexColumns(keys []store.IndexKey) []any {
-	return []any{
-		column(keys, func(k *store.IndexKey) string { return k.Tenant }),
-		column(keys, func(k *store.IndexKey) string { return k.Index }),
-		column(keys, func(k *store.IndexKey) string { return k.Value }),
-		column(keys, func(k *store.IndexKey) int64 { return k.Start }),
-		column(keys, func(k *store.IndexKey) []byte { return id(&k.ID) }),
-	}
-}
-
-func (w write) documents(b *store.Batch) {
-	queue(w, b.DropDocs, `DELETE FROM documents d USING unnest($1::text[], $2::text[], $3::text[]) e(tenant, kind, name)
-		WHERE d.tenant = e.tenant AND d.kind = e.kind AND d.name = e.name`, docColumns(b.DropDocs)...)
-	keys := column(b.Docs, func(d *store.Doc) store.DocKey { return d.DocKey })
-	queue(w, b.Docs, `INSERT INTO documents SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[])
-		ON CONFLICT (tenant, kind, name) DO UPDATE SET rev = excluded.rev, body = excluded.body`,
-		append(docColumns(keys),
-			column(b.Docs, func(d *store.Doc) int64 { return int64(d.Rev) }),
-			column(b.Docs, func(d *store.Doc) []byte { return body(d.Body) }))...)
-	queue(w, b.Definitions, `INSERT INTO definitions SELECT * FROM unnest($1::bytea[], $2::bytea[]) e(hash, body)
-		ORDER BY hash ON CONFLICT (hash) DO NOTHING`,
-		column(b.Definitions, func(d *store.Definition) []byte { return d.Hash[:] }),
-		column(b.Definitions, func(d *store.Definition) []byte { return body(d.Body) }))
-	queue(w, b.DropNames, `DELETE FROM names n USING unnest($1::integer[], $2::text[], $3::text[], $4::text[]) e(shard, tenant, machine, name)
-		WHERE n.shard = e.shard AND n.tenant = e.tenant AND n.machine = e.machine AND n.name = e.name`, nameColumns(b.DropNames)...)
-	taken := column(b.Names, func(n *store.Name) store.NameKey { return n.NameKey })
-	queue(w, b.Names, `INSERT INTO names SELECT * FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::bytea[])
-		ON CONFLICT (shard, tenant, machine, name) DO UPDATE SET id = excluded.id`,
-		append(nameColumns(taken), column(b.Names, func(n *store.Name) []byte { return id(&n.ID) }))...)
-}
-
-func (w write) executions(b *store.Batch) {
-	if len(b.DropExecutions) > 0 {
-		gone := column(b.DropExecutions, id)
-		for _, table := range []string{"executions", "frames", "jobs", "undos", "events", "payloads"} {
-			w.Queue("DELETE FROM "+table+" WHERE id = ANY($1)", gone)
+// names puts names. Those that must be absent are put where they are; a name that
+// is expected and not put is put and taken away, so that its key is held.
+func (f *fold) names() {
+	var taken []expected[store.Name]
+	var put []store.Name
+	var freed []store.NameKey
+	for i, w := range f.batches {
+		must := setOf(w.batch.ExpectNames)
+		named := make(map[store.NameKey]bool, len(w.batch.Names))
+		for _, n := range w.batch.Names {
+			named[n.NameKey] = true
+			if must(n.NameKey) {
+				taken = append(taken, expected[store.Name]{n, true, i})
+			} else {
+				put = append(put, n)
+			}
+		}
+		for _, k := range w.batch.ExpectNames {
+			if !named[k] {
+				taken = append(taken, expected[store.Name]{store.Name{NameKey: k}, true, i})
+				freed = append(freed, k)
+			}
 		}
 	}
-	queue(w, b.Executions, `INSERT INTO executions SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) e(id, start, body)
-		ORDER BY id ON CONFLICT (id) DO UPDATE SET start = coalesce(excluded.start, executions.start), body = excluded.body`,
-		column(b.Executions, func(e *store.Execution) []byte { return id(&e.ID) }),
-		column(b.Executions, func(e *store.Execution) []byte { return e.Start }),
-		column(b.Executions, func(e *store.Execution) []byte { return body(e.Body) }))
+	f.expect(nameWord, batchesOf(taken), func(i int) string { return fmt.Sprintf("name %q is taken", taken[i].key.Name) })
+	add(f, takeNames, taken, append(of(func(e *expected[store.Name]) *store.NameKey { return &e.key.NameKey }, nameColumns...),
+		bytea(func(e *expected[store.Name]) []byte { return e.key.ID[:] }))...)
+	add(f, dropNames, append(freed, all(f, func(b *store.Batch) []store.NameKey { return b.DropNames })...), nameColumns...)
+	add(f, putNames, put, append(of(func(n *store.Name) *store.NameKey { return &n.NameKey }, nameColumns...),
+		bytea(func(n *store.Name) []byte { return n.ID[:] }))...)
 }
 
-func (w write) rows(b *store.Batch) {
-	queue(w, b.DropFrames, dropRows("frames"),
-		column(b.DropFrames, func(k *store.FrameKey) []byte { return id(&k.ID) }),
-		column(b.DropFrames, func(k *store.FrameKey) int64 { return int64(k.Number) }))
-	queue(w, b.Frames, putRows("frames", "number"),
-		column(b.Frames, func(f *store.Frame) []byte { return id(&f.ID) }),
-		column(b.Frames, func(f *store.Frame) int64 { return int64(f.Number) }),
-		column(b.Frames, func(f *store.Frame) []byte { return body(f.Body) }))
-	queue(w, b.DropUndos, dropRows("undos"),
-		column(b.DropUndos, func(k *store.UndoKey) []byte { return id(&k.ID) }),
-		column(b.DropUndos, func(k *store.UndoKey) int64 { return int64(k.Number) }))
-	queue(w, b.Undos, putRows("undos", "number"),
-		column(b.Undos, func(u *store.Undo) []byte { return id(&u.ID) }),
-		column(b.Undos, func(u *store.Undo) int64 { return int64(u.Number) }),
-		column(b.Undos, func(u *store.Undo) []byte { return body(u.Body) }))
-	queue(w, b.Events, putRows("events", "first"),
-		column(b.Events, func(e *store.Events) []byte { return id(&e.ID) }),
-		column(b.Events, func(e *store.Events) int64 { return e.First }),
-		column(b.Events, func(e *store.Events) []byte { return body(e.Body) }))
-	queue(w, b.Payloads, putRows("payloads", "number"),
-		column(b.Payloads, func(p *store.Payload) []byte { return id(&p.ID) }),
-		column(b.Payloads, func(p *store.Payload) int64 { return int64(p.Number) }),
-		column(b.Payloads, func(p *store.Payload) []byte { return body(p.Body) }))
+// closings drop jobs and tasks of queues, and hold those to be there that are
+// expected.
+func (f *fold) closings() {
+	dropped, kept := parted(f, func(b *store.Batch) []store.JobKey {
+		keys := make([]store.JobKey, len(b.DropJobs))
+		for i := range b.DropJobs {
+			keys[i] = b.DropJobs[i].JobKey
+		}
+		return keys
+	}, func(b *store.Batch) []store.JobKey { return b.ExpectJobs })
+	stood := all(f, func(b *store.Batch) []store.Job { return b.ExpectStood })
+	f.expect(stoodWord, whose(f, func(b *store.Batch) []store.Job { return b.ExpectStood }), func(i int) string {
+		return fmt.Sprintf("job %v/%d is gone or was moved", stood[i].ID, stood[i].Number)
+	})
+	add(f, keepStood, stood, append(of(func(j *store.Job) *store.JobKey { return &j.JobKey }, jobColumns...),
+		bigint(func(j *store.Job) int64 { return j.Due }),
+		bytea(func(j *store.Job) []byte { return j.Body }))...)
+	closing(f, dropped, kept, jobWord, keptWord, closeJobs, keepJobs, jobColumns,
+		func(k *store.JobKey) string { return fmt.Sprintf("job %v/%d is gone", k.ID, k.Number) })
+	taken, waits := parted(f, func(b *store.Batch) []store.QueuedKey { return b.DropQueue }, func(b *store.Batch) []store.QueuedKey { return b.ExpectQueued })
+	closing(f, taken, waits, taskWord, waitingWord, takeQueued, keepQueued, queueColumns,
+		func(k *store.QueuedKey) string {
+			return fmt.Sprintf("task %v/%d is no longer queued", k.Job.ID, k.Job.Number)
+		})
 }
 
-// putRows and dropRows are the statements of a table of an execution's rows. Rows
-// are put in the order of their keys, so that two commits don't wait for one
-// another.
-func putRows(table, number string) string {
-	return `INSERT INTO ` + table + ` SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bytea[])
-		ORDER BY 1, 2 ON CONFLICT (id, ` + number + `) DO UPDATE SET body = excluded.body`
+func closing[K any](f *fold, dropped, kept []expected[K], droppedWord, keptWord string, drop, keep *statement, columns []func(*array, []K), says func(*K) string) {
+	keys := of(func(e *expected[K]) *K { return &e.key }, columns...)
+	f.expect(keptWord, batchesOf(kept), func(i int) string { return says(&kept[i].key) })
+	add(f, keep, kept, keys...)
+	f.expect(droppedWord, batchesOf(dropped), func(i int) string { return says(&dropped[i].key) })
+	add(f, drop, dropped, append(keys, boolean(func(e *expected[K]) bool { return e.must }))...)
 }
 
-func dropRows(table string) string {
-	return `DELETE FROM ` + table + ` r USING unnest($1::bytea[], $2::bigint[]) e(id, number)
-		WHERE r.id = e.id AND r.number = e.number`
+func (f *fold) documents() {
+	add(f, dropDocs, all(f, func(b *store.Batch) []store.DocKey { return b.DropDocs }), docColumns...)
+	add(f, putDocs, all(f, func(b *store.Batch) []store.Doc { return b.Docs }),
+		append(of(func(d *store.Doc) *store.DocKey { return &d.DocKey }, docColumns...),
+			bigint(func(d *store.Doc) int64 { return int64(d.Rev) }),
+			bytea(func(d *store.Doc) []byte { return d.Body }))...)
+	add(f, putDefinitions, all(f, func(b *store.Batch) []store.Definition { return b.Definitions }),
+		bytea(func(d *store.Definition) []byte { return d.Hash[:] }),
+		bytea(func(d *store.Definition) []byte { return d.Body }))
 }
 
-// jobs are their own timers here, so that those moved need nothing.
-func (w write) jobs(b *store.Batch) {
-	queue(w, b.DropJobs, dropRows("jobs"),
-		column(b.DropJobs, func(j *store.Job) []byte { return id(&j.ID) }),
-		column(b.DropJobs, func(j *store.Job) int64 { return int64(j.Number) }))
-	queue(w, b.Jobs, `INSERT INTO jobs SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::integer[], $4::bigint[], $5::bytea[])
-		ON CONFLICT (id, number) DO UPDATE SET due = excluded.due, body = excluded.body`,
-		column(b.Jobs, func(j *store.Job) []byte { return id(&j.ID) }),
-		column(b.Jobs, func(j *store.Job) int64 { return int64(j.Number) }),
-		column(b.Jobs, func(j *store.Job) int32 { return int32(j.ID.Shard()) }),
-		column(b.Jobs, func(j *store.Job) int64 { return j.Due }),
-		column(b.Jobs, func(j *store.Job) []byte { return body(j.Body) }))
+func (f *fold) executions() {
+	gone := all(f, func(b *store.Batch) []store.ID { return b.DropExecutions })
+	for _, st := range dropExecutions {
+		add(f, st, gone, bytea(func(x *store.ID) []byte { return x[:] }))
+	}
+	add(f, putExecutions, all(f, func(b *store.Batch) []store.Execution { return b.Executions }),
+		bytea(func(e *store.Execution) []byte { return e.ID[:] }),
+		byteaOrNull(func(e *store.Execution) []byte { return e.Start }),
+		bytea(func(e *store.Execution) []byte { return e.Body }))
+	add(f, dropFrames, all(f, func(b *store.Batch) []store.FrameKey { return b.DropFrames }),
+		bytea(func(k *store.FrameKey) []byte { return k.ID[:] }),
+		bigint(func(k *store.FrameKey) int64 { return int64(k.Number) }))
+	add(f, putFrames, all(f, func(b *store.Batch) []store.Frame { return b.Frames }),
+		bytea(func(r *store.Frame) []byte { return r.ID[:] }),
+		bigint(func(r *store.Frame) int64 { return int64(r.Number) }),
+		bytea(func(r *store.Frame) []byte { return r.Body }))
+	add(f, dropUndos, all(f, func(b *store.Batch) []store.UndoKey { return b.DropUndos }),
+		bytea(func(k *store.UndoKey) []byte { return k.ID[:] }),
+		bigint(func(k *store.UndoKey) int64 { return int64(k.Number) }))
+	add(f, putUndos, all(f, func(b *store.Batch) []store.Undo { return b.Undos }),
+		bytea(func(r *store.Undo) []byte { return r.ID[:] }),
+		bigint(func(r *store.Undo) int64 { return int64(r.Number) }),
+		bytea(func(r *store.Undo) []byte { return r.Body }))
+	add(f, putEvents, all(f, func(b *store.Batch) []store.Events { return b.Events }),
+		bytea(func(r *store.Events) []byte { return r.ID[:] }),
+		bigint(func(r *store.Events) int64 { return r.First }),
+		bytea(func(r *store.Events) []byte { return r.Body }))
+	add(f, putPayloads, all(f, func(b *store.Batch) []store.Payload { return b.Payloads }),
+		bytea(func(r *store.Payload) []byte { return r.ID[:] }),
+		bigint(func(r *store.Payload) int64 { return int64(r.Number) }),
+		bytea(func(r *store.Payload) []byte { return r.Body }))
+	// Jobs are their own timers here, so that those moved need nothing.
+	add(f, putJobs, all(f, func(b *store.Batch) []store.Job { return b.Jobs }),
+		bytea(func(j *store.Job) []byte { return j.ID[:] }),
+		bigint(func(j *store.Job) int64 { return int64(j.Number) }),
+		integer(func(j *store.Job) int32 { return int32(j.ID.Shard()) }),
+		bigint(func(j *store.Job) int64 { return j.Due }),
+		bytea(func(j *store.Job) []byte { return j.Body }))
 }
 
-func (w write) lists(b *store.Batch) {
-	queue(w, b.DropQueue, `DELETE FROM queue q
-		USING unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[], $5::bigint[]) e(tenant, activity, at, id, number)
-		WHERE q.tenant = e.tenant AND q.activity = e.activity AND q.at = e.at AND q.id = e.id AND q.number = e.number`,
-		queueColumns(b.DropQueue)...)
-	waiting := column(b.Queue, func(q *store.Queued) store.QueuedKey { return q.QueuedKey })
-	queue(w, b.Queue, `INSERT INTO queue SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bytea[])
-		ON CONFLICT (tenant, activity, at, id, number) DO UPDATE SET body = excluded.body`,
-		append(queueColumns(waiting), column(b.Queue, func(q *store.Queued) []byte { return body(q.Body) }))...)
-	queue(w, b.DropIndex, `DELETE FROM lists l
-		USING unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[]) e(tenant, list, value, start, id)
-		WHERE l.tenant = e.tenant AND l.list = e.list AND l.value = e.value AND l.start = e.start AND l.id = e.id`,
-		indexColumns(b.DropIndex)...)
-	listed := column(b.Index, func(i *store.Index) store.IndexKey { return i.IndexKey })
-	queue(w, b.Index, `INSERT INTO lists SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::bytea[])
-		ORDER BY 1, 2, 3, 4, 5 ON CONFLICT (tenant, list, value, start, id) DO UPDATE SET body = excluded.body`,
-		append(indexColumns(listed), column(b.Index, func(i *store.Index) []byte { return body(i.Body) }))...)
-	queue(w, b.Leases, `INSERT INTO leases SELECT * FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[])
-		ON CONFLICT (shard) DO UPDATE SET epoch = excluded.epoch, node = excluded.node, expires = excluded.expires, body = excluded.body`,
-		column(b.Leases, func(l *store.Lease) int32 { return int32(l.Shard) }),
-		column(b.Leases, func(l *store.Lease) int64 { return int64(l.Epoch) }),
-		column(b.Leases, func(l *store.Lease) string { return l.Node }),
-		column(b.Leases, func(l *store.Lease) int64 { return l.Expires }),
-		column(b.Leases, func(l *store.Lease) []byte { return body(l.Body) }))
+func (f *fold) lists() {
+	add(f, putQueue, all(f, func(b *store.Batch) []store.Queued { return b.Queue }),
+		append(of(func(q *store.Queued) *store.QueuedKey { return &q.QueuedKey }, queueColumns...),
+			bytea(func(q *store.Queued) []byte { return q.Body }))...)
+	add(f, dropIndex, all(f, func(b *store.Batch) []store.IndexKey { return b.DropIndex }), indexColumns...)
+	add(f, putIndex, all(f, func(b *store.Batch) []store.Index { return b.Index }),
+		append(of(func(i *store.Index) *store.IndexKey { return &i.IndexKey }, indexColumns...),
+			bytea(func(i *store.Index) []byte { return i.Body }))...)
+	add(f, putLeases, all(f, func(b *store.Batch) []store.Lease { return b.Leases }),
+		integer(func(l *store.Lease) int32 { return int32(l.Shard) }),
+		bigint(func(l *store.Lease) int64 { return int64(l.Epoch) }),
+		text(func(l *store.Lease) string { return l.Node }),
+		bigint(func(l *store.Lease) int64 { return l.Expires }),
+		bytea(func(l *store.Lease) []byte { return l.Body }))
 }
 
-// messages are numbered in the order of the batch. A commit that leaves some
-// tells who listens: only such a commit, because all that notify queue up for
-// one lock of the database.
-func (w write) messages(b *store.Batch, channel string) {
-	queue(w, b.DropMessages, `DELETE FROM messages m USING unnest($1::integer[], $2::bigint[]) e(shard, seq)
-		WHERE m.shard = e.shard AND m.seq = e.seq`,
-		column(b.DropMessages, func(k *store.MessageKey) int32 { return int32(k.Shard) }),
-		column(b.DropMessages, func(k *store.MessageKey) int64 { return int64(k.Seq) }))
-	queue(w, b.Messages, `INSERT INTO messages (shard, key, body)
-		SELECT shard, key, body FROM unnest($1::integer[], $2::bytea[], $3::bytea[]) WITH ORDINALITY e(shard, key, body, at)
-		ORDER BY at ON CONFLICT (shard, key) DO NOTHING`,
-		column(b.Messages, func(m *store.Message) int32 { return int32(m.Shard) }),
-		column(b.Messages, func(m *store.Message) []byte { return m.Key }),
-		column(b.Messages, func(m *store.Message) []byte { return body(m.Body) }))
-	shards := column(b.Messages, func(m *store.Message) int32 { return int32(m.Shard) })
-	slices.SortFunc(shards, cmp.Compare[int32])
-	queue(w, b.Messages, `SELECT pg_notify($1, shard::text) FROM unnest($2::integer[]) shard`, channel, slices.Compact(shards))
+// messages are numbered in the order of their batches.
+func (f *fold) messages() {
+	add(f, dropMessages, all(f, func(b *store.Batch) []store.MessageKey { return b.DropMessages }),
+		integer(func(k *store.MessageKey) int32 { return int32(k.Shard) }),
+		bigint(func(k *store.MessageKey) int64 { return int64(k.Seq) }))
+	messages := all(f, func(b *store.Batch) []store.Message { return b.Messages })
+	add(f, putMessages, messages,
+		integer(func(m *store.Message) int32 { return int32(m.Shard) }),
+		bytea(func(m *store.Message) []byte { return m.Key }),
+		bytea(func(m *store.Message) []byte { return m.Body }))
+	shards := make([]store.Shard, len(messages))
+	for i := range messages {
+		shards[i] = messages[i].Shard
+	}
+	slices.SortFunc(shards, cmp.Compare[store.Shard])
+	add(f, notify, slices.Compact(shards),
+		text(func(*store.Shard) string { return f.channel }),
+		integer(func(s *store.Shard) int32 { return int32(*s) }))
 }

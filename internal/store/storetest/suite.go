@@ -71,6 +71,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"OneWinner", oneWinner},
 		{"NeighboursPass", neighboursPass},
 		{"ManyCommitters", manyCommitters},
+		{"SameKeys", sameKeys},
 		{"Bodies", bodies},
 		{"Limits", limits},
 		{"Large", large},

@@ -43,6 +43,45 @@ func manyCommitters(h *house) {
 	}
 }
 
+// sameKeys: of many who change the same rows at once each is as if one came after
+// the other, with blind writers of the same rows and strangers in between.
+func sameKeys(h *house) {
+	const committers, commits = 16, 4
+	x := id(1, 1, 1)
+	h.commit(&store.Batch{Docs: []store.Doc{doc("count", "0", 1)}, Leases: []store.Lease{lease(1, 1, "n")}})
+	each(committers, func(i int) {
+		for n := range commits {
+			for counted := false; !counted; {
+				count := h.doc("count")
+				next := store.Doc{DocKey: count.DocKey, Rev: count.Rev + 1, Body: fmt.Append(nil, count.Rev)}
+				err := h.s.Commit(h.ctx, &store.Batch{
+					Fence:      &store.Fence{Shard: 1, Epoch: 1},
+					ExpectDocs: []store.ExpectDoc{{DocKey: count.DocKey, Rev: count.Rev}}, Docs: []store.Doc{next},
+					Executions: []store.Execution{{ID: x, Body: next.Body}}, Messages: []store.Message{message(1, string(next.Body), "")},
+				})
+				if err != nil && !errors.Is(err, store.ErrConflict) {
+					h.Error(err)
+					return
+				}
+				counted = err == nil
+			}
+			for _, b := range []*store.Batch{
+				{Frames: []store.Frame{{ID: x, Number: 1, Body: fmt.Append(nil, i)}}, Undos: []store.Undo{{ID: x, Number: 1, Body: fmt.Append(nil, i)}}},
+				{Frames: []store.Frame{{ID: id(2, 1, byte(i)), Number: uint32(n)}}},
+			} {
+				if err := h.s.Commit(h.ctx, b); err != nil {
+					h.Error(err)
+				}
+			}
+		}
+	})
+	last := fmt.Sprint(committers * commits)
+	h.same("the count", h.doc("count"), doc("count", last, committers*commits+1))
+	h.same("the execution", read(h.s.Execution(h.ctx, x))(h).Body, last)
+	h.same("messages", len(h.messages(1, 1000)), committers*commits)
+	h.same("what one of them wrote", read(h.s.Load(h.ctx, x))(h).Frames[0].Body, read(h.s.Undos(h.ctx, x, 1, 1))(h)[0].Body)
+}
+
 // oneWinner: of those who expect the same, one passes; nobody waits for ever.
 func oneWinner(h *house) {
 	x := id(1, 1, 1)
