@@ -14,6 +14,7 @@ import (
 type shard struct {
 	number store.Shard
 	epoch  atomic.Uint64 // of our lease; 0: the shard is not ours
+	until  atomic.Int64  // by our own clock: nobody else can have had it before; ms
 
 	// What of the shard's jobs on disk is in memory: all that are due until
 	// reach, but for those that a reading under way has not come to.

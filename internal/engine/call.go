@@ -187,6 +187,10 @@ func (e *Engine) call(er *errand) {
 	if task == nil {
 		return
 	}
+	if !er.must && !e.isSure(e.shardOf(er.key.ID)) {
+		e.postpone(er, errElsewhere) // somebody else may make it by now
+		return
+	}
 	ctx, ok := e.dispatcher.underway(er, e.ctx)
 	if !ok {
 		return

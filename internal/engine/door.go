@@ -179,7 +179,7 @@ func (e *Engine) Stop(ctx context.Context, id store.ID, why machine.Failure) (in
 		reason = r.x.Unstoppable(r.program)
 		return reason == ""
 	}
-	t, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &why}, &rider{before: look})
+	t, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &why}, &rider{before: look, asked: true})
 	switch {
 	case err != nil:
 		return 0, err
@@ -203,7 +203,7 @@ func (e *Engine) Complete(ctx context.Context, token string, output value.Text, 
 		return err
 	}
 	m.Job = t.Job
-	done, err := e.turn(store.ID(t.ID), m, &rider{before: func(r *resident) bool { return isOpen(r, t) }})
+	done, err := e.turn(store.ID(t.ID), m, &rider{asked: true, before: func(r *resident) bool { return isOpen(r, t) }})
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return ErrTaskDoesNotExist
@@ -261,7 +261,7 @@ func (e *Engine) Heartbeat(ctx context.Context, token string) error {
 		e.alarms.set(alarmKey{JobKey: store.JobKey{ID: r.id, Number: uint32(j.ID)}}, due)
 		return due-j.Due >= e.cfg.Limits.BeatEvery.Milliseconds()
 	}
-	_, err = e.turn(store.ID(t.ID), machine.Message{Kind: machine.Beat, Job: t.Job}, &rider{before: look})
+	_, err = e.turn(store.ID(t.ID), machine.Message{Kind: machine.Beat, Job: t.Job}, &rider{before: look, asked: true})
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return ErrTaskDoesNotExist

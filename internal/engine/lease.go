@@ -15,6 +15,7 @@ func (e *Engine) Renew(now int64) error {
 	if e.drained.Load() {
 		return nil
 	}
+	until := e.cfg.Clock.Now() + e.cfg.Limits.Lease.Milliseconds()
 	at, err := e.cfg.Store.Now(e.ctx)
 	if err != nil {
 		return e.storeFailed(fmt.Errorf("read the store's clock: %w", err))
@@ -34,10 +35,10 @@ func (e *Engine) Renew(now int64) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	err = e.claim(wanted)
+	err = e.claim(wanted, until)
 	if errors.Is(err, store.ErrConflict) && len(wanted) > 1 {
 		for _, c := range wanted {
-			if err = e.claim([]claim{c}); err != nil && !errors.Is(err, store.ErrConflict) {
+			if err = e.claim([]claim{c}, until); err != nil && !errors.Is(err, store.ErrConflict) {
 				break
 			}
 		}
@@ -80,8 +81,9 @@ func (e *Engine) wanted(known []store.Lease, at int64) []claim {
 	return claims
 }
 
-// claim makes claims, all or none.
-func (e *Engine) claim(claims []claim) error {
+// claim makes claims, all or none. Until then, by our own clock, nobody else can
+// take them.
+func (e *Engine) claim(claims []claim, until int64) error {
 	var b store.Batch
 	for _, c := range claims {
 		b.ExpectLeases = append(b.ExpectLeases, store.ExpectLease{Shard: c.want.Shard, Epoch: c.was})
@@ -91,6 +93,7 @@ func (e *Engine) claim(claims []claim) error {
 		return err
 	}
 	for _, c := range claims {
+		e.shards[c.want.Shard].until.Store(until)
 		if c.was != c.want.Epoch {
 			e.shards[c.want.Shard].taken(c.want.Epoch)
 		}

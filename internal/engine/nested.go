@@ -154,7 +154,7 @@ func (e *Engine) earlierChild(p *plan, m Machine) (nestedStart, bool, error) {
 			fits = start.Parent != nil && start.Parent.ID == p.parent.ID && (h.Status == machine.Running || h.Status == machine.Succeeded)
 			return fits
 		}
-		if _, err = e.turn(id, machine.Message{Kind: machine.Redrive, Job: p.parent.Job}, &rider{before: look}); err != nil {
+		if _, err = e.turn(id, machine.Message{Kind: machine.Redrive, Job: p.parent.Job}, &rider{before: look, asked: true}); err != nil {
 			return nestedStart{}, false, err
 		}
 		started := Started{ID: id, Name: start.Name, At: start.At, Was: true}

@@ -51,7 +51,7 @@ func (e *Engine) RedriveWith(ctx context.Context, id store.ID, token string, c *
 	r := s.hold(id)
 	defer s.release(r)
 	redrive := &redriving{e: e, ctx: ctx, message: machine.Message{Kind: machine.Redrive, Token: token, Changes: c}, program: program, look: look}
-	t, err := e.take(s, r, redrive.message, &rider{before: redrive.fits})
+	t, err := e.take(s, r, redrive.message, &rider{before: redrive.fits, asked: true})
 	switch {
 	case err != nil:
 		r.x = nil // its program may be the new one

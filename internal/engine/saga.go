@@ -211,7 +211,7 @@ func inOrder[K ~uint32, V any](rows map[K]*V) []*V {
 // execution, and returns once that is durable. One that does not fit, or comes
 // after another, is a *SagaError.
 func (e *Engine) Resolve(ctx context.Context, id store.ID, decided machine.Resolution) error {
-	done, err := e.turn(id, machine.Message{Kind: machine.Resolve, Resolution: &decided}, nil)
+	done, err := e.turn(id, machine.Message{Kind: machine.Resolve, Resolution: &decided}, &rider{asked: true})
 	if err == nil && !done.changed {
 		return &SagaError{"There is no such hold any more, or it can not be resolved in that way"}
 	}
@@ -228,7 +228,7 @@ func (e *Engine) Compensate(ctx context.Context, id store.ID) error {
 		reason = r.x.Uncompensable()
 		return reason == ""
 	}
-	if _, err := e.turn(id, machine.Message{Kind: machine.CompensateSagas}, &rider{before: look}); err != nil {
+	if _, err := e.turn(id, machine.Message{Kind: machine.CompensateSagas}, &rider{before: look, asked: true}); err != nil {
 		return err
 	}
 	if reason != "" {

@@ -18,6 +18,7 @@ type rider struct {
 	drawn        bool                 // the name is chance: nobody has it
 	expectQueued []store.QueuedKey    // of a task that is being taken
 	dropMessages []store.MessageKey   // of a message from the inbox
+	asked        bool                 // somebody is told how the execution stands, although nothing is committed
 	before       func(*resident) bool // false: the message comes too late, the turn is not taken
 	after        func(*resident)      // the execution as it stands then, still locked
 }
@@ -47,7 +48,7 @@ func (e *Engine) take(s *shard, r *resident, m machine.Message, with *rider) (tu
 			return turned{}, err
 		}
 		if with != nil && with.before != nil && !with.before(r) {
-			return turned{head: r.x.Head}, nil
+			return turned{head: r.x.Head}, e.vouch(s, r, with)
 		}
 		d, err := e.decide(r, m)
 		if err != nil {
@@ -62,7 +63,11 @@ func (e *Engine) take(s *shard, r *resident, m machine.Message, with *rider) (tu
 		case err != nil:
 			return turned{}, err
 		}
-		if !d.IsEmpty() {
+		if d.IsEmpty() {
+			if err := e.vouch(s, r, with); err != nil {
+				return turned{}, err
+			}
+		} else {
 			if err := e.settle(s, r, m, d); err != nil {
 				return turned{}, e.quarantine(s, r, err)
 			}
@@ -72,6 +77,22 @@ func (e *Engine) take(s *shard, r *resident, m machine.Message, with *rider) (tu
 		}
 		return turned{changed: !d.IsEmpty(), head: r.x.Head}, nil
 	}
+}
+
+// vouch lets somebody be told what is in memory only while it must be what is
+// durable: a commit is refused to who has lost the shard, an answer without one
+// would be given all the same.
+func (e *Engine) vouch(s *shard, r *resident, with *rider) error {
+	if with == nil || !with.asked || r.volatile.Load() || e.isSure(s) {
+		return nil
+	}
+	return ErrNotReady
+}
+
+// isSure reports whether no other node can have taken the shard since we read it,
+// by our own clock.
+func (e *Engine) isSure(s *shard) bool {
+	return e.cfg.Exclusive || e.cfg.Clock.Now() < s.until.Load()
 }
 
 // errAgain says that the execution stands otherwise than it was taken to, and

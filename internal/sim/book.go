@@ -21,7 +21,8 @@ type book struct {
 	queued    map[store.QueuedKey]bool
 	kids      map[store.JobKey]store.ID  // who was started by a job
 	everFound map[machine.Attribute]bool // search attributes that somebody had
-	open      int                        // lives that go on
+	leases    map[store.Shard]store.Lease
+	open      int // lives that go on
 
 	texts map[uint64]bool // hashes of the payloads of the batch entered last
 }
@@ -90,7 +91,7 @@ func newBook(w *world) book {
 	return book{
 		w: w, lives: map[store.ID]*life{}, locks: map[store.ID]*lock{}, names: map[store.NameKey]store.ID{},
 		queued: map[store.QueuedKey]bool{}, kids: map[store.JobKey]store.ID{}, texts: map[uint64]bool{},
-		everFound: map[machine.Attribute]bool{},
+		everFound: map[machine.Attribute]bool{}, leases: map[store.Shard]store.Lease{},
 	}
 }
 
@@ -128,9 +129,11 @@ func (b *book) enter(c *store.Batch) {
 	}
 	for _, l := range c.Leases {
 		w.trace.note(w.now, "lease", l.Node, int64(l.Epoch))
+		b.lease(l)
 	}
 	for _, m := range c.Messages {
 		w.trace.note(w.now, "message", "", int64(m.Shard))
+		w.hint()
 	}
 }
 

@@ -14,6 +14,7 @@ const (
 	entropyStream
 	redriveStream
 	askStream
+	stormStream
 )
 
 func newChance(seed uint64, stream uint64) chance {

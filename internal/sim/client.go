@@ -39,22 +39,26 @@ func (w *world) start(in *intent) {
 		w.after(w.work.span(10, 3000), func() { w.start(in) })
 		return
 	}
-	in.tries++
-	if in.machine.express {
+	if in.tries++; in.machine.express {
 		w.startExpress(p, in)
 		return
 	}
 	before := w.named(p, in)
-	s, err := p.engine.Start(context.Background(), engine.StartRequest{Machine: in.machine.engine(), Name: in.name, Input: value.Checked(in.input)})
+	var s engine.Started
+	c := w.begins()
+	p, err := w.onAnyNode(func(p *process) (err error) {
+		s, err = p.engine.Start(context.Background(), engine.StartRequest{Machine: in.machine.engine(), Name: in.name, Input: value.Checked(in.input)})
+		return err
+	})
 	w.trace.note(w.now, "start", in.name, int64(in.tries))
 	var taken *engine.NameTakenError
 	switch {
-	case p.dead:
+	case p == nil || p.dead:
 	case err == nil && w.strikes(answerToNone):
 	case err == nil:
-		w.started(p, in, s, before)
+		w.started(p, in, s, before, c)
 	case errors.As(err, &taken):
-		w.wasTaken(in, taken, before, in.input)
+		w.wasTaken(in, taken, before, in.input, c)
 	default:
 		w.saw(startBusy)
 	}
@@ -74,7 +78,7 @@ func (w *world) named(p *process, in *intent) *life {
 
 // started checks a start that was acknowledged (I1, I6): it is durable, and the
 // same as ever.
-func (w *world) started(p *process, in *intent, s engine.Started, before *life) {
+func (w *world) started(p *process, in *intent, s engine.Started, before *life, c visit) {
 	l := w.named(p, in)
 	switch {
 	case l == nil || l.id != s.ID || l.moves == 0:
@@ -84,6 +88,7 @@ func (w *world) started(p *process, in *intent, s engine.Started, before *life) 
 		w.failf("I6", s.ID, "the start of %s is answered by %s at %d", in.name, s.Name, relative(s.At))
 	case in.acked && in.id != s.ID:
 		w.failf("I6", s.ID, "%s was %s, and now is %s", in.name, short(in.id), short(s.ID))
+	case c.torn():
 	case s.Was && before == nil && in.tries == 1:
 		w.failf("I6", s.ID, "%s was there already, and was not", in.name)
 	case before != nil && before.head.Status.Ended():
@@ -93,6 +98,7 @@ func (w *world) started(p *process, in *intent, s engine.Started, before *life) 
 		w.saw(startTwice)
 	}
 	in.acked, in.id = true, s.ID
+	w.readElsewhere(p, l)
 	if w.strikes(startAgain) {
 		w.after(w.faults.span(0, 10_000), func() { w.startSecond(in) })
 	}
@@ -106,12 +112,12 @@ func (w *world) started(p *process, in *intent, s engine.Started, before *life) 
 }
 
 // wasTaken checks a start that was refused for its name (I6).
-func (w *world) wasTaken(in *intent, taken *engine.NameTakenError, before *life, input string) {
+func (w *world) wasTaken(in *intent, taken *engine.NameTakenError, before *life, input string, c visit) {
 	l := w.book.lives[taken.ID]
 	switch {
 	case l == nil || l.start.Name != in.name:
 		w.failf("I6", taken.ID, "the name %s is said to be taken, and is not", in.name)
-	case before != nil && before.head.Status == machine.Running && input == in.input:
+	case !c.torn() && before != nil && before.head.Status == machine.Running && input == in.input:
 		w.failf("I6", taken.ID, "the same start of %s, which is running, is refused", in.name)
 	case in.acked && in.id != taken.ID:
 		w.failf("I6", taken.ID, "the name %s belongs to another execution by now", in.name)
@@ -137,18 +143,23 @@ func (w *world) startSecond(in *intent) {
 		return
 	}
 	moves := before.moves
-	s, err := p.engine.Start(context.Background(), engine.StartRequest{Machine: in.machine.engine(), Name: in.name, Input: value.Checked(input)})
+	var s engine.Started
+	c := w.begins()
+	p, err := w.onAnyNode(func(p *process) (err error) {
+		s, err = p.engine.Start(context.Background(), engine.StartRequest{Machine: in.machine.engine(), Name: in.name, Input: value.Checked(input)})
+		return err
+	})
 	var taken *engine.NameTakenError
 	switch {
-	case p.dead:
+	case p == nil || p.dead:
 	case err == nil && input != in.input:
 		w.failf("I6", s.ID, "a start of %s with another input is taken", in.name)
 	case err == nil:
-		w.started(p, in, s, before)
+		w.started(p, in, s, before, c)
 	case errors.As(err, &taken):
-		w.wasTaken(in, taken, before, input)
+		w.wasTaken(in, taken, before, input, c)
 	}
-	if before.moves != moves {
+	if before.moves != moves && !c.torn() {
 		w.failf("I6", before.id, "a second start of %s changed it", in.name)
 	}
 }
@@ -170,22 +181,28 @@ func (w *world) stop(id store.ID) {
 	}
 	was, moves := l.head, l.moves
 	name, cause := "Stopped", "somebody wants so"
-	at, err := p.engine.Stop(context.Background(), id, machine.Failure{Error: &name, Cause: &cause})
+	var at int64
+	c := w.begins()
+	p, err := w.onAnyNode(func(p *process) (err error) {
+		at, err = p.engine.Stop(context.Background(), id, machine.Failure{Error: &name, Cause: &cause})
+		return err
+	})
 	w.trace.note(w.now, "stop", short(id), 0)
 	var refused *engine.SagaError
 	switch {
 	case errors.As(err, &refused):
-		if w.saw(stopRefused); l.moves != moves {
+		if w.saw(stopRefused); l.moves != moves && !c.torn() {
 			w.failf("I4", id, "a stop is refused (%v), and changed something", err)
 		}
 	case err == nil && l.saga() && !l.head.Status.Ended():
 		if w.saw(stopUndoes); l.head.Aborting == 0 {
 			w.failf("I1", id, "a stop is acknowledged, the execution goes on, and nothing is undone: %s", l.head.SagaStatus())
 		}
-	case p.dead || err != nil:
+	case p == nil || p.dead || err != nil:
 		return
 	case !l.head.Status.Ended() || at != l.head.Stop:
 		w.failf("I1", id, "a stop is acknowledged at %d, and the execution is %v", relative(at), l.head.Status)
+	case c.torn():
 	case was.Status == machine.Running && l.head.Status != machine.Aborted:
 		w.failf("I4", id, "a stop is acknowledged, and the execution is %v", l.head.Status)
 	case was.Status == machine.Running:

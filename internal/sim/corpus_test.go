@@ -163,7 +163,7 @@ func (w *world) run() {
 	for _, in := range w.intents[:3] {
 		w.walk(in.machine, in.input)
 	}
-	w.open()
+	w.nodes[0].open()
 	over := func() bool {
 		return w.book.open == 0 &&
 			!slices.ContainsFunc(w.intents, func(in *intent) bool { return !in.acked }) &&
@@ -182,7 +182,7 @@ func (w *world) run() {
 	if w.out.Violation == nil {
 		w.conclude()
 	}
-	w.bury()
+	w.close()
 	w.idle.Dismiss()
 }
 

@@ -83,6 +83,32 @@ const (
 	jobStopped
 	submittedTwice
 	attributeMoved
+
+	// Of several nodes.
+	sentOn
+	takenOver
+	idleTakenOver
+	takeoverUndoing
+	takeoverHeld
+	takeoverOfRun
+	takeoverOfCall
+	takeoverTimerDue
+	takeoverOfTimer
+	takeoverOfTask
+	takeoverOfQueued
+	takeoverOfChild
+	takeoverTelling
+	zombieRefused
+	zombieCall
+	zombieAnswer
+	killedStanding
+	heldUp
+	answerLost
+	drained
+	drainedBusy
+	drainedTooLong
+	readElsewhere
+	goneForGood
 	situationKinds = iota
 )
 
@@ -104,6 +130,11 @@ var SituationNames = [situationKinds]string{
 	"stop refused after a pivot", "stop undoes",
 	"job polled to its end", "job stopped before its end", "job submitted again after its answer was lost",
 	"search attribute changed",
+	"call sent on to another node", "shard taken over", "idle shard taken over", "takeover while compensating", "takeover of a hold", "takeover of a map run",
+	"takeover of a call under way", "takeover of a timer that is due", "takeover of a timer", "takeover of a task that somebody works on",
+	"takeover of a task that waits for a worker", "takeover of a nested start", "takeover of news to a parent", "zombie write refused",
+	"zombie calls a participant", "zombie's answer comes to nothing", "node killed in the middle of a commit", "held up by the database", "commit made, and its answer lost on the way",
+	"node drained", "node drained with errands under way", "node killed that did not end in time", "acknowledged write read on another node", "nodes gone for good",
 }
 
 func (w *world) saw(s situation) { w.out.Situations[s]++ }

@@ -25,9 +25,10 @@ func (o *observed) Commit(ctx context.Context, b *store.Batch) error {
 	switch {
 	case err == nil:
 		w.out.Commits++
+		o.p.mayWrite(b)
 		w.book.enter(b)
 	case errors.Is(err, store.ErrFenced):
-		w.saw(fencedCommit)
+		o.p.fenced()
 	case errors.Is(err, store.ErrConflict), o.p.dead, ctx.Err() != nil:
 	default:
 		w.fail("I2", store.ID{}, "the store refuses a batch: "+err.Error())
@@ -36,12 +37,24 @@ func (o *observed) Commit(ctx context.Context, b *store.Batch) error {
 		o.p.dieAfter = false
 		o.p.die()
 	}
+	if f := o.p.faint; f.ms > 0 && f.at == afterCommit && err == nil && len(b.Executions) > 0 {
+		o.p.faint, o.p.fainted = faint{}, true
+		o.p.stand(f.ms)
+		if o.p.dead {
+			return store.ErrUnknown
+		}
+	}
 	return err
 }
 
 // plan decides the fault of a call of the store.
 func (p *process) plan(method string, b *store.Batch) storetest.Fault {
 	w := p.w
+	if w.cluster && method != "Identity" {
+		if f := p.weather(method, b); f.Err != nil {
+			return f
+		}
+	}
 	switch {
 	case w.healed || p.dead || method == "Identity":
 	case method != "Commit":
@@ -75,12 +88,13 @@ func (p *process) plan(method string, b *store.Batch) storetest.Fault {
 
 // steal lets another node take the lease on a shard, and vanish.
 func (w *world) steal(f *store.Fence) {
-	life := w.faults.span(100, 5000)
+	stolen := store.Lease{Shard: f.Shard, Epoch: f.Epoch + 1, Node: "thief", Expires: w.now + w.faults.span(100, 5000)}
 	err := w.reader.Commit(context.Background(), &store.Batch{
 		ExpectLeases: []store.ExpectLease{{Shard: f.Shard, Epoch: f.Epoch}},
-		Leases:       []store.Lease{{Shard: f.Shard, Epoch: f.Epoch + 1, Node: "thief", Expires: w.now + life}},
+		Leases:       []store.Lease{stolen},
 	})
 	if err == nil {
+		w.book.lease(stolen)
 		w.saw(stolenLease)
 	}
 }

@@ -20,10 +20,23 @@ const (
 	expressPatience = 2 * callPatience // an express execution has 300 s
 )
 
+// late reports whether something that was due is later than that, since it was due
+// or all was healed. Where few jobs find room in memory, everything waits for
+// calls that others make.
+func (w *world) late(at, allowed int64) bool {
+	if w.plan.waiting > 0 {
+		allowed += callPatience
+	}
+	return at != store.Never && w.now > max(at, w.heal)+allowed
+}
+
 // cure ends the faults: from now on everything must come to its end.
 func (w *world) cure() {
 	w.healed, w.heal = true, w.now
 	w.trace.note(w.now, "healed", "", 0)
+	if w.cluster {
+		w.mend()
+	}
 	w.after(5000, w.vigil)
 }
 
@@ -57,7 +70,7 @@ func (w *world) vigil() {
 
 // stuck says that nothing becomes of a job that something must have become of.
 func (w *world) stuck(l *life, j *machine.Job) string {
-	since := func(at, allowed int64) bool { return at != store.Never && w.now > max(at, w.heal)+allowed }
+	since := w.late
 	switch j.Kind {
 	case machine.Timer:
 		if since(j.Due, timerTardy) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -110,11 +111,29 @@ func (w *world) prepare() {
 			m = w.machines[len(w.machines)-1] // the one that uses the others
 		}
 		in := &intent{machine: m, name: "x" + strconv.Itoa(i), input: w.input(), waits: w.work.once(3)}
+		at := w.work.span(0, 20_000)
+		if slices.Contains(w.less.Starts, i) {
+			continue
+		}
 		w.intents = append(w.intents, in)
-		w.after(w.work.span(0, 20_000), func() { w.start(in) })
+		w.after(at, func() { w.start(in) })
 	}
-	w.after(0, w.open)
+	w.enter()
 	w.after(w.work.span(20_000, 300_000), w.cure)
+}
+
+// enter has the nodes come up: the first at once, others when they join.
+func (w *world) enter() {
+	w.after(0, w.nodes[0].open)
+	for _, n := range w.nodes[1:] {
+		w.after(w.storm.span(0, 60_000), n.open)
+	}
+	if w.cluster {
+		if w.storm.once(2) {
+			w.inherit()
+		}
+		w.storms()
+	}
 }
 
 // generate makes the state machines: in three seeds of ten the order saga, else

@@ -56,11 +56,16 @@ func catch(t *testing.T, m *mutant.Mutant, overlay string) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%s does not build: %v\n%s", m.Name, err, out)
 	}
-	test := "^TestSim$"
-	if strings.HasPrefix(filepath.Base(m.File), "saga-") {
-		test = "^TestSagas$"
+	shape := "one"
+	switch name := filepath.Base(m.File); {
+	case strings.HasPrefix(name, "nodes-saga-"):
+		shape = "nodes-saga"
+	case strings.HasPrefix(name, "nodes-"):
+		shape = "nodes"
+	case strings.HasPrefix(name, "saga-"):
+		shape = "one-saga"
 	}
-	run := exec.Command(binary, "-test.run="+test, "-test.timeout=30m", "-sim.first",
+	run := exec.Command(binary, "-test.run=^TestSim$", "-test.timeout=30m", "-sim.first", "-sim.shape="+shape,
 		fmt.Sprintf("-sim.seeds=%d", *mostToBug), fmt.Sprintf("-sim.executions=%d", 1<<40))
 	run.Env = os.Environ()
 	out, err := run.CombinedOutput()

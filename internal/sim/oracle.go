@@ -7,13 +7,14 @@ import (
 
 // standing is how a task stood before somebody tried to complete it.
 type standing struct {
+	visit
 	open  bool
 	moves int
 	early bool // its submission was not noted yet
 }
 
 func (w *world) before(tk *task) standing {
-	s := standing{open: w.isOpen(tk)}
+	s := standing{visit: w.begins(), open: w.isOpen(tk)}
 	if l := w.book.lives[tk.id]; l != nil {
 		s.moves = l.moves
 	}
@@ -42,7 +43,7 @@ func (w *world) accepted(tk *task, s standing, output value.Text, failure *machi
 	if s.early {
 		w.saw(tokenEarly)
 	}
-	if failure == nil && output.Len() > 0 && !w.keeps(output) {
+	if failure == nil && output.Len() > 0 && !s.torn() && !w.keeps(output) {
 		w.fail("I1", tk.id, "a completion of "+tk.state+" is acknowledged, and its output is not kept")
 	}
 }
@@ -66,7 +67,7 @@ func (w *world) refusedCompletion(tk *task, s standing, err error) {
 	if l != nil && l.moves == s.moves+1 && !tk.told && l.lateTold() {
 		tk.told = true
 		w.saw(lateAnswer)
-	} else if l != nil && l.moves != s.moves {
+	} else if l != nil && l.moves != s.moves && !s.torn() {
 		w.failf("I4", tk.id, "a completion of %s is refused (%v), and changed something", tk.state, err)
 		return
 	}

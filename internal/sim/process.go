@@ -17,40 +17,25 @@ import (
 // process is one life of the engine, from its start to its crash.
 type process struct {
 	w         *world
+	node      *node
+	life      int    // the how manieth of the world it is
+	name      string // as leases tell it; "": the engine draws one
 	session   *storetest.Session
 	engine    *engine.Engine
 	dead      bool
 	dieAfter  bool      // the write under way is the last
+	errands   int       // that have not ended
 	suspended []*errand // in the order in which they began
+	still     int64     // until then nothing moves
+	frozen    *errand   // in the middle of which it stands still
+	deferred  []func()  // what happens when it goes on
+	faint     faint     // where it is to stand still
+	fainted   bool      // it did, since it last renewed its leases
+	looks     bool      // somebody left it a message
+	leaving   bool      // it is drained
 	alarm     int64     // when the loop looks at its alarms next
 	renewal   int64     // when it renews its leases next
-}
-
-// open starts a process on the disk.
-func (w *world) open() {
-	if w.process != nil {
-		return
-	}
-	w.lives++
-	w.trace.note(w.now, "open", "", int64(w.lives))
-	p := &process{w: w, session: w.disk.Open(), alarm: store.Never, renewal: w.now}
-	w.process = p
-	if w.lives > 1 {
-		w.checkDisk()
-	}
-	p.engine = p.boot()
-	if p.engine == nil {
-		return
-	}
-	p.renew()
-	p.fire()
-	if w.lives > 1 && !p.dead && w.depth < 3 && w.strikes(crashRecovery) {
-		w.depth++
-		w.saw(crashInRecovery)
-		w.scatter(w.faults.span(0, 30), p, p.die)
-		return
-	}
-	w.depth = 0
+	renewing  visit     // the last time that it did
 }
 
 // boot makes the engine.
@@ -68,10 +53,10 @@ func (p *process) boot() *engine.Engine {
 	cfg := engine.Config{
 		Store: storetest.NewFaulty(&observed{p.session, p}, p.plan), Registry: registry,
 		Machines: w.machine, Clock: p, Entropy: w.entropy, Log: slog.New(clockwork.Watchdog{Broken: p.logged}),
-		Items: shelf{w}, Objects: shelf{w}, Exclusive: w.plan.exclusive, Spawn: p.later, Quotas: quotas,
+		Items: shelf{w}, Objects: shelf{w}, Exclusive: w.plan.exclusive, Spawn: p.later, Quotas: quotas, Node: p.name,
 		Limits: engine.Limits{
 			Cached: w.plan.cached, CachedBytes: w.plan.bytes, Page: w.plan.page, CallsPerKind: w.plan.perKind,
-			Window: w.plan.window, Lease: w.plan.lease, BeatEvery: w.plan.beatEvery,
+			Window: w.plan.window, Lease: w.plan.lease, Waiting: w.plan.waiting, BeatEvery: w.plan.beatEvery,
 			RetryLeast: w.plan.retry, PollLeast: w.plan.retry, PollMost: 20 * time.Second,
 		},
 	}
@@ -86,26 +71,21 @@ func (p *process) boot() *engine.Engine {
 	return e
 }
 
-// Now is the process's clock.
-func (p *process) Now() int64 { return p.w.now }
-
-// up is the process that answers, nil where there is none.
-func (w *world) up() *process {
-	if w.process == nil || w.process.dead || w.process.engine == nil {
-		return nil
-	}
-	return w.process
-}
+// Now is the clock of the process's node.
+func (p *process) Now() int64 { return p.w.now + p.node.skew }
 
 // schedule has the engine's loop look at its alarms when it must, and renew its
 // leases.
 func (p *process) schedule() {
 	w := p.w
 	due := p.renewal
-	if len(w.queue) > 0 {
+	if len(w.queue) > 0 && !w.cluster {
 		due = max(due, w.queue[0].At) // until then nobody could tell the difference
 	}
-	due = min(due, p.engine.Next(w.now))
+	now := p.engine.Now()
+	if next := p.engine.Next(now); next != store.Never {
+		due = min(due, next-now+w.now)
+	}
 	if due = max(due, w.now+1); due >= p.alarm {
 		return
 	}
@@ -128,17 +108,32 @@ func (p *process) schedule() {
 }
 
 func (p *process) renew() {
-	p.renewal = p.w.now + p.w.plan.lease.Milliseconds()/2
-	if err := p.engine.Renew(p.w.now); err != nil && !p.dead {
-		p.renewal = p.w.now + 100
+	w := p.w
+	share := int64(2)
+	if w.cluster {
+		share, p.looks = 6, true // as often as Run does, and what no hint told of is found then
+	}
+	p.renewal = w.now + w.plan.lease.Milliseconds()/share
+	p.renewing = w.begins()
+	err := p.engine.Renew(p.engine.Now())
+	switch {
+	case p.dead:
+	case err != nil:
+		p.renewal = w.now + 100
+	default:
+		p.fainted = false
 	}
 }
 
 // fire lets the engine do what is due, and read what was left for it.
 func (p *process) fire() {
 	w := p.w
-	w.trace.note(w.now, "fire", "", 0)
-	p.engine.Fire(w.now)
+	w.trace.note(w.now, "fire", p.name, 0)
+	p.engine.Fire(p.engine.Now())
+	if w.cluster && !p.looks {
+		return
+	}
+	p.looks = false
 	for s := range w.plan.shards {
 		if p.dead {
 			return
@@ -161,21 +156,6 @@ func (p *process) die() {
 	if len(p.suspended) > 0 {
 		w.saw(crashWithCall)
 	}
-}
-
-// bury gives back what a dead process still holds.
-func (w *world) bury() {
-	p := w.process
-	w.process = nil
-	if p == nil || p.engine == nil {
-		return
-	}
-	p.dead = true
-	p.engine.Close()
-	for _, er := range p.suspended {
-		er.on.Stop()
-	}
-	p.suspended = nil
 }
 
 // program is a definition's program, known beforehand.

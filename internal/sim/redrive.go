@@ -63,12 +63,17 @@ func (w *world) redrive(id store.ID, token string) {
 		return
 	}
 	was, moves := l.head, l.moves
-	at, err := p.engine.Redrive(context.Background(), id, token)
+	var at int64
+	c := w.begins()
+	p, err := w.onAnyNode(func(p *process) (err error) {
+		at, err = p.engine.Redrive(context.Background(), id, token)
+		return err
+	})
 	w.trace.note(w.now, "redrive", short(id)+" "+token, 0)
 	first, again := was.RedriveOf(token, w.now)
 	var refused *engine.NotRedrivableError
 	switch {
-	case p.dead:
+	case p == nil || p.dead || c.torn():
 	case errors.As(err, &refused):
 		w.saw(redriveRefused)
 		if l.moves != moves || was.Kept && l.start.Map == nil && !was.Spent || again {

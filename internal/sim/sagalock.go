@@ -116,7 +116,7 @@ func (w *world) lockBusy() bool {
 	for id, k := range w.book.locks {
 		for _, made := range k.jobs {
 			busy = true
-			if w.now > max(made, w.heal)+patience {
+			if w.late(made, patience) {
 				w.failf("L1", id, "the lock %s tells nobody that he has it", k.key)
 			}
 		}

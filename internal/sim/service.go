@@ -27,7 +27,11 @@ func (p *process) Call(ctx context.Context, t integration.Task) (value.Text, err
 	if p.dead {
 		return value.Text{}, errDead
 	}
-	w.called(&t)
+	if f := p.faint; f.ms > 0 && f.at == atParticipant {
+		p.faint, p.fainted = faint{}, true
+		p.stand(f.ms)
+	}
+	p.called(&t)
 	w.out.Calls++
 	if w.strikes(lostRequest) {
 		p.pause(w.faults.span(1, 5000))
@@ -104,7 +108,8 @@ func (w *world) result() (value.Text, error) {
 
 // called holds a call against what is durable (I3): the call was scheduled, is
 // open, is made under its step's id, and no send is made twice.
-func (w *world) called(t *integration.Task) {
+func (p *process) called(t *integration.Task) {
+	w := p.w
 	w.trace.note(w.now, "call", t.State, int64(t.Attempt))
 	step := t.StepID
 	if t.Operation != integration.Forward {
@@ -113,11 +118,11 @@ func (w *world) called(t *integration.Task) {
 	step, _, _ = strings.Cut(step, "~")
 	l, n := w.step(step)
 	if l != nil && l.saga() {
-		w.calledInSaga(l, n, t)
+		p.calledInSaga(l, n, t)
 		return
 	}
 	if l == nil && strings.Contains(t.Execution, ":express:") {
-		w.calledByGuest(t)
+		p.calledByGuest(t)
 		return
 	}
 	if l == nil {
@@ -137,7 +142,9 @@ func (w *world) called(t *integration.Task) {
 	for _, j := range l.jobs {
 		open = open || j.Entry == n && j.State == t.State && int(j.Send) == t.Attempt && !j.Submitted
 	}
-	if !open {
+	if !open && !p.owns(l.id.Shard()) {
+		w.saw(zombieCall) // nobody can keep it from what it takes to be its own
+	} else if !open {
 		w.failf("I3", l.id, "%s is called as entry %d, send %d, and no such job is durable", t.State, n, t.Attempt)
 	}
 	if slices.Contains(en.sends, uint32(t.Attempt)) {

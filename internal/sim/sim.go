@@ -1,20 +1,23 @@
 // Package sim runs the real engine in a world that a seed makes up: a false
 // clock, a store in memory that crashes, participants that answer late, twice
-// or never, and callers that race each other. Everything happens in one thread
+// or never, and callers that race each other. There is one node on a disk of its
+// own, or up to three over one database: they die, stand still and go on, are cut
+// off and drained, and their clocks are wrong. Everything happens in one thread
 // and in an order that the seed alone decides, so the same seed is the same
 // world, event by event.
 //
 // While the world turns, every commit is held against what must always be true
-// (RELIABILITY.md has the invariants I1 to I10), and when the faults are over
+// (RELIABILITY.md has the invariants I1 to I12), and when the faults are over
 // everything must come to its end. It refuses to know how the engine does its
 // work: it sees what is durable, what goes outside, and what callers hear.
 //
-// Read sim.go (a run), chance.go and fault.go (what the seed decides), world.go
-// (time), process.go and errand.go (the engine's process and its side jobs),
-// disk.go (its store); then the workload: generate.go with flow.go and state.go
+// Read sim.go (a run), chance.go and fault.go (what the seed decides), less.go
+// (what is left out of it), world.go (time), node.go, process.go and errand.go (the
+// engine's processes and their side jobs), disk.go (their store), database.go and
+// drain.go (what befalls several nodes); then the workload: generate.go with flow.go and state.go
 // (definitions), saga.go (the order saga), sagaflow.go (generated sagas), client.go, redrive.go, express.go and
 // worker.go (callers), service.go, sagaparty.go and shelf.go (participants, and who resolves holds). What must hold: book.go (what is durable),
-// history.go (I2), audit.go (I9, I10), oracle.go (I1, I3, I4, I6), sagabook.go
+// history.go (I2), audit.go (I9, I10), fence.go (I11), oracle.go (I1, I3, I4, I6), sagabook.go
 // (I7), ask.go (what an operator is told), end.go (liveness). Then trace.go, count.go and pure.go, which asks the decider alone.
 package sim
 
@@ -34,18 +37,22 @@ type Options struct {
 	Sure  bool // reads never fail
 	Sagas bool // all definitions have saga scopes
 	Asks  bool // at random moments everything that goes on is asked what it waits for
+	// Cluster has up to three nodes over one database, each with a clock of its
+	// own; else there is one, on a disk of its own.
+	Cluster bool
+	Less    Less // what is left out of the seed's world
 }
 
 // Outcome is what came of a run.
 type Outcome struct {
-	Seed       uint64
-	Sagas      bool
+	Options
 	Executions int // that began
 	Well       int // that SUCCEEDED, or undid all that they had done
 	Events     int // of histories
 	Commits    int
 	Calls      int
 	Crashes    int
+	Strikes    int    // the number of the last fault that struck
 	Hash       uint64 // of the trace
 	Faults     [faultKinds]int
 	Situations [situationKinds]int
@@ -76,8 +83,7 @@ func Run(o Options) Outcome {
 		w.walk(m, w.input())
 	}
 	w.turn()
-	w.bury()
-	w.idle.Dismiss()
+	w.close()
 	w.out.Hash = w.trace.hash
 	w.out.Lines = w.trace.lines
 	return w.out
@@ -90,7 +96,9 @@ const walkEvery = 8
 // execution, and how to see it again. The run is made once more to get the
 // trace.
 func Report(o Outcome, calm bool) string {
-	again := Run(Options{Seed: o.Seed, Trace: true, Calm: calm, Sagas: o.Sagas})
+	replayed := o.Options
+	replayed.Trace, replayed.Calm = true, calm
+	again := Run(replayed)
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: %v\n", o.Seed, o.Violation)
 	lines := again.Lines
@@ -104,12 +112,30 @@ func Report(o Outcome, calm bool) string {
 	if again.Violation != nil {
 		b.WriteString(again.Violation.Dump)
 	}
-	test := "TestSim"
-	if o.Sagas {
-		test = "TestSagas"
-	}
-	fmt.Fprintf(&b, "again: go test ./internal/sim -run '^%s$' -v -sim.replay=%d\n", test, o.Seed)
+	b.WriteString("again: " + o.command() + "\n")
 	return b.String()
+}
+
+// command runs a world again.
+func (o *Options) command() string {
+	c := fmt.Sprintf("go test ./internal/sim -run '^TestSim$' -v -sim.shape=%s -sim.replay=%d", Shape(o.Cluster, o.Sagas), o.Seed)
+	if left := o.Less.String(); left != "" {
+		c += " -sim.less='" + left + "'"
+	}
+	return c
+}
+
+// Shape is what the worlds of a seed are told apart by: how many nodes there may
+// be, and whether all definitions have saga scopes.
+func Shape(cluster, sagas bool) string {
+	shape := "one"
+	if cluster {
+		shape = "nodes"
+	}
+	if sagas {
+		shape += "-saga"
+	}
+	return shape
 }
 
 // tailLines is how much of a trace a report shows.

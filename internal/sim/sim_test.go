@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -17,80 +18,82 @@ import (
 )
 
 var (
-	executions = flag.Int("sim.executions", 5000, "how many executions TestSim runs")
+	executions = flag.Int("sim.executions", 10_000, "how many executions TestSim runs")
 	firstSeed  = flag.Uint64("sim.seed", 1, "the first seed of TestSim")
-	replay     = flag.Uint64("sim.replay", 0, "TestSim runs this seed alone and shows its trace")
+	shape      = flag.String("sim.shape", "", "what TestSim's worlds are: one, nodes, one-saga, nodes-saga; \"\": all by turns")
+	replay     = flag.Uint64("sim.replay", 0, "TestSim runs this seed of the shape alone and shows its trace")
+	less       = flag.String("sim.less", "", "with sim.replay: what is left out of its world")
 	showAll    = flag.Bool("sim.all", false, "with sim.replay: the whole trace, not its tail alone")
 	mostSeeds  = flag.Int("sim.seeds", 0, "TestSim runs at most that many seeds; 0: as many as it takes")
 	first      = flag.Bool("sim.first", false, "TestSim ends at the first violation")
-	big        = flag.Bool("sim.big", false, "TestSim demands every situation and a floor of speed")
+	big        = flag.Bool("sim.big", false, "TestSim demands every situation and every fault")
 )
+
+// byTurns are the shapes of the worlds of a run, one after the other.
+var byTurns = []string{Shape(false, false), Shape(true, false), Shape(false, true), Shape(true, false), Shape(false, false), Shape(true, true)}
+
+// nth is the n-th world of a run.
+func nth(n uint64) Options {
+	if *shape != "" {
+		return shaped(*shape, *firstSeed+n)
+	}
+	return shaped(byTurns[n%uint64(len(byTurns))], *firstSeed+n/uint64(len(byTurns)))
+}
+
+func shaped(shape string, seed uint64) Options {
+	return Options{Seed: seed, Cluster: strings.HasPrefix(shape, "nodes"), Sagas: strings.HasSuffix(shape, "saga")}
+}
 
 // TestSim runs seeds until enough executions have ended, on all processors,
 // each world in one thread. make sim is this test.
 func TestSim(t *testing.T) {
 	if *replay != 0 {
-		o := Run(Options{Seed: *replay, Trace: *showAll})
-		for _, line := range o.Lines {
-			fmt.Println(line)
-		}
-		if o.Violation != nil {
-			t.Fatal(Report(o, false))
-		}
-		t.Logf("seed %d holds: %d executions, %d events", o.Seed, o.Executions, o.Events)
+		again(t)
 		return
 	}
 	began := time.Now()
-	sum := runSeeds(Options{Seed: *firstSeed}, *executions, *mostSeeds)
-	took := time.Since(began)
-	t.Log(sum.table(took))
+	sum := runSeeds(nth, *executions, *mostSeeds)
+	t.Log(sum.table(time.Since(began)))
 	for _, o := range sum.broken {
 		t.Error(Report(o, false))
 	}
 	if sum.Well*10 < sum.Executions*7 {
 		t.Errorf("%d of %d executions ended well: below the floor of 70 %%, the run proves nothing", sum.Well, sum.Executions)
 	}
-	sum.demand(t, false)
+	sum.demand(t)
 }
 
-// TestSagas is TestSim with generated sagas. make sim SIM=saga is this test.
-func TestSagas(t *testing.T) {
-	if *replay != 0 {
-		o := Run(Options{Seed: *replay, Trace: *showAll, Sagas: true})
-		for _, line := range o.Lines {
-			fmt.Println(line)
-		}
-		if o.Violation != nil {
-			t.Fatal(Report(o, false))
-		}
-		t.Logf("seed %d holds: %d executions, %d events", o.Seed, o.Executions, o.Events)
-		return
+// again shows one world.
+func again(t *testing.T) {
+	o := shaped(*shape, *replay)
+	var err error
+	if o.Less, err = ParseLess(*less); err != nil {
+		t.Fatal(err)
 	}
-	began := time.Now()
-	sum := runSeeds(Options{Seed: *firstSeed, Sagas: true}, *executions, *mostSeeds)
-	t.Log(sum.table(time.Since(began)))
-	for _, o := range sum.broken {
-		t.Error(Report(o, false))
+	o.Trace = *showAll
+	out := Run(o)
+	for _, line := range out.Lines {
+		fmt.Println(line)
 	}
-	if sum.Well*10 < sum.Executions*6 {
-		t.Errorf("%d of %d executions ended well: below the floor of 60 %%, the run proves nothing", sum.Well, sum.Executions)
+	if out.Violation != nil {
+		t.Fatal(Report(out, false))
 	}
-	sum.demand(t, true)
+	t.Logf("seed %d holds: %d executions, %d events", o.Seed, out.Executions, out.Events)
 }
 
-// demand holds, of a big run, that it saw every situation: those of sagas, or all
-// others and every fault.
-func (s *summary) demand(t *testing.T, sagas bool) {
-	if !*big {
+// demand holds, of a big run of all shapes, that it saw every situation and every
+// fault.
+func (s *summary) demand(t *testing.T) {
+	if !*big || *shape != "" {
 		return
 	}
 	for i, n := range s.Situations {
-		if ofSagas := situation(i) >= sagaCompleted && situation(i) <= stopUndoes; n == 0 && ofSagas == sagas {
+		if n == 0 {
 			t.Errorf("never seen: %s", SituationNames[i])
 		}
 	}
 	for i, n := range s.Faults {
-		if n == 0 && !sagas {
+		if n == 0 {
 			t.Errorf("never struck: %s", FaultNames[i])
 		}
 	}
@@ -107,7 +110,7 @@ const mostBroken = 3
 
 // runSeeds runs seed after seed until that many executions were run, or
 // something broke.
-func runSeeds(o Options, executions, mostSeeds int) summary {
+func runSeeds(nth func(uint64) Options, executions, mostSeeds int) summary {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small, and soon over
 	most := mostBroken
 	if *first {
@@ -127,9 +130,7 @@ func runSeeds(o Options, executions, mostSeeds int) summary {
 				if done || mostSeeds > 0 && n >= uint64(mostSeeds) {
 					return
 				}
-				one := o
-				one.Seed += n
-				out := Run(one)
+				out := Run(nth(n))
 				mu.Lock()
 				sum.add(out)
 				mu.Unlock()
@@ -189,9 +190,10 @@ func TestSameSeedSameTrace(t *testing.T) {
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
 			for n := next.Add(1); n <= uint64(seeds); n = next.Add(1) {
-				a, b := Run(Options{Seed: n}), Run(Options{Seed: n})
+				o := shaped(byTurns[n%uint64(len(byTurns))], n)
+				a, b := Run(o), Run(o)
 				if a.Hash != b.Hash || a.Events != b.Events {
-					t.Errorf("seed %d: %s", n, differ(Options{Seed: n}, Options{Seed: n}))
+					t.Errorf("%s seed %d: %s", Shape(o.Cluster, o.Sagas), n, differ(o, o))
 					return
 				}
 			}
@@ -227,7 +229,8 @@ func differ(one, other Options) string {
 	return fmt.Sprintf("traces of %d and %d lines", len(a), len(b))
 }
 
-// TestKeptSeeds runs the seeds that once found something.
+// TestKeptSeeds runs the seeds that once found something. A line is a seed, or a
+// shape, a seed and what is left out ("-" for nothing), and then says what it was.
 func TestKeptSeeds(t *testing.T) {
 	files, err := filepath.Glob("testdata/seeds/*.txt")
 	if err != nil || len(files) == 0 {
@@ -239,17 +242,32 @@ func TestKeptSeeds(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(text)) {
-			number, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-			if number == "" || number[0] == '#' {
+			fields := strings.Fields(line)
+			if len(fields) == 0 || fields[0][0] == '#' {
 				continue
 			}
-			seed, err := strconv.ParseUint(number, 10, 64)
+			o, err := kept(fields)
 			if err != nil {
-				t.Fatalf("%s: %q is no seed", file, number)
+				t.Fatalf("%s: %q: %v", file, line, err)
 			}
-			if o := Run(Options{Seed: seed}); o.Violation != nil {
+			if o := Run(o); o.Violation != nil {
 				t.Error(Report(o, false))
 			}
 		}
 	}
+}
+
+func kept(fields []string) (Options, error) {
+	if number, err := strconv.ParseUint(fields[0], 10, 64); err == nil {
+		return Options{Seed: number}, nil
+	}
+	if len(fields) < 3 {
+		return Options{}, errors.New("a shape, a seed, and what is left out")
+	}
+	number, err := strconv.ParseUint(fields[1], 10, 64)
+	o := shaped(fields[0], number)
+	if err == nil && fields[2] != "-" {
+		o.Less, err = ParseLess(fields[2])
+	}
+	return o, err
 }

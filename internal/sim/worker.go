@@ -138,9 +138,12 @@ func (w *world) beat(tk *task) {
 		return
 	}
 	was := w.isOpen(tk)
-	err := p.engine.Heartbeat(context.Background(), tk.token)
+	c := w.begins()
+	p, err := w.onAnyNode(func(p *process) error { return p.engine.Heartbeat(context.Background(), tk.token) })
 	switch {
-	case p.dead:
+	case p == nil || p.dead || c.torn():
+	case err == nil && !was && !p.owns(tk.id.Shard()): // what a zombie has in memory, it answers by
+		w.saw(zombieAnswer)
 	case err == nil && !was:
 		w.fail("I4", tk.id, "a heartbeat is taken for "+tk.state+", which is over")
 	case err == nil:
@@ -170,10 +173,10 @@ func (w *world) finish(tk *task) {
 		return
 	}
 	before := w.before(tk)
-	err := p.engine.Complete(context.Background(), tk.token, output, failure)
+	p, err := w.onAnyNode(func(p *process) error { return p.engine.Complete(context.Background(), tk.token, output, failure) })
 	w.trace.note(w.now, "complete", tk.state, 0)
 	switch {
-	case p.dead:
+	case p == nil || p.dead:
 		w.after(w.work.span(10, 2000), func() { w.finish(tk) })
 	case err == nil:
 		w.accepted(tk, before, output, failure)
@@ -276,6 +279,7 @@ func (atOnce) Err() error            { return nil }
 func (w *world) poll(activity string) {
 	w.tasks.polling[activity] = false
 	if p := w.up(); p != nil {
+		c := w.begins()
 		got, err := p.engine.Poll(atOnce{context.Background()}, account, region, activity, "worker", 0)
 		switch {
 		case p.dead || err != nil:
@@ -284,7 +288,7 @@ func (w *world) poll(activity string) {
 		case w.strikes(answerToNone):
 		default:
 			w.saw(pollTook)
-			w.take(got, activity)
+			w.take(got, activity, c)
 		}
 	}
 	for k := range w.book.queued {
@@ -296,7 +300,7 @@ func (w *world) poll(activity string) {
 }
 
 // take begins the work on an activity's task.
-func (w *world) take(got engine.PolledTask, activity string) {
+func (w *world) take(got engine.PolledTask, activity string, c visit) {
 	if w.tasks.byToken[got.Token] != nil {
 		w.fail("I4", w.tasks.byToken[got.Token].id, "a task of "+activity+" is handed out twice")
 		return
@@ -307,6 +311,9 @@ func (w *world) take(got engine.PolledTask, activity string) {
 		return
 	}
 	j := w.job(tk)
+	if (j == nil || !j.Taken) && c.torn() {
+		return // it was taken, and is over by now
+	}
 	if j == nil || !j.Taken {
 		w.failf("I1", tk.id, "a task of %s is handed out, and that is not durable", activity)
 		return

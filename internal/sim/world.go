@@ -23,19 +23,23 @@ type world struct {
 	anew                         chance // who redrives what
 	curious                      chance // when it is asked what is waited for
 	asks                         bool
+	storm                        chance // what befalls several nodes
 
 	plan   plan
 	healed bool  // no more faults
 	heal   int64 // since when
 	ended  bool
 
-	disk    *storetest.Memory
-	reader  *storetest.Session // the checker's own
-	process *process           // nil: it is down
-	lives   int                // processes so far
-	depth   int                // crashes within the recovery from a crash
-	turning *clockwork.Runner  // that is running now
-	idle    clockwork.Runners
+	disk     *storetest.Memory
+	reader   *storetest.Session // the checker's own
+	nodes    []*node
+	cluster  bool // there may be several, and the disk is a database
+	database database
+	lives    int               // processes so far
+	turning  *clockwork.Runner // that is running now
+	stood    *process          // that stands still in it
+	idle     clockwork.Runners
+	happened int // happenings so far
 
 	machines []*stateMachine
 	byARN    map[string]*stateMachine
@@ -52,6 +56,9 @@ type world struct {
 	book        book
 	trace       trace
 	out         Outcome
+
+	less   Less // what of all this is left out
+	strike int  // faults that struck so far
 }
 
 func newWorld(o Options) *world {
@@ -60,14 +67,19 @@ func newWorld(o Options) *world {
 		faults: newChance(o.Seed, faultStream), work: newChance(o.Seed, workStream),
 		paths: newChance(o.Seed, pathStream), entropy: newChance(o.Seed, entropyStream),
 		anew: newChance(o.Seed, redriveStream), curious: newChance(o.Seed, askStream), asks: o.Asks,
+		storm: newChance(o.Seed, stormStream), cluster: o.Cluster,
 		byARN: map[string]*stateMachine{}, guests: map[string]int{}, submissions: map[string]*submission{},
 		tasks: newTaskBook(), ledger: newLedger(),
-		trace: trace{keep: o.Trace},
+		trace: trace{keep: o.Trace}, less: o.Less,
 		sagas: o.Sagas, effects: map[string]*effect{},
-		out: Outcome{Seed: o.Seed, Sagas: o.Sagas},
+		out: Outcome{Options: o},
 	}
 	w.plan = newPlan(w.faults, o)
 	w.plan.redriven = w.anew.once(2) && !o.Calm
+	w.newNodes(o)
+	if w.cluster {
+		w.plan.severalNodes(w.storm, o)
+	}
 	w.book = newBook(w)
 	w.answers = w.result
 	key := make([]byte, 32)
@@ -118,19 +130,29 @@ func (w *world) turn() {
 // happen lets the next thing happen, and what follows from it.
 func (w *world) happen() {
 	h := w.queue.Pop()
-	if h.What.of != nil && h.What.of.dead {
+	p := h.What.of
+	if p != nil && p.dead {
 		return
 	}
 	w.now = max(w.now, h.At)
+	w.happened++
+	if p != nil && p.stands() {
+		p.deferred = append(p.deferred, h.What.do)
+		return
+	}
 	if w.strikes(clockLeap) {
 		w.leap()
 	}
-	h.What.do()
+	if w.cluster {
+		w.inTurn(h.What.do)
+	} else {
+		h.What.do()
+	}
 	w.settle()
 }
 
 // mostHappenings is more than any world needs.
-const mostHappenings = 400_000
+const mostHappenings = 600_000
 
 // leap makes the clock leap forward.
 func (w *world) leap() {
@@ -145,22 +167,20 @@ func (w *world) leap() {
 	w.now += ms
 }
 
-// settle does what follows from what has just happened: a process that died is
-// buried and comes up again, the engine's loop looks at its alarms.
+// settle has each node do what follows from what has just happened.
 func (w *world) settle() {
-	p := w.process
-	if p == nil {
-		return
+	for _, n := range w.nodes {
+		n.settle()
 	}
-	if !p.dead && w.strikes(crashAtRest) {
-		p.die()
+}
+
+// close ends what is still under way.
+func (w *world) close() {
+	w.ended = true
+	for _, n := range w.nodes {
+		n.bury()
 	}
-	if p.dead {
-		w.bury()
-		w.after(w.faults.span(1, 8000), w.open)
-		return
-	}
-	p.schedule()
+	w.idle.Dismiss()
 }
 
 // fail notes the first thing that does not hold.
