@@ -114,10 +114,22 @@ func (k *walk) step(m machine.Message) {
 	}
 	k.keep(&d)
 	k.x.Apply(d)
-	if k.x.Head.Status != 0 && !bytes.Equal(image(k.x), image(k.restore())) {
+	if k.x.Head.Status != 0 && !k.asRecorded() {
 		k.fail("what Apply made is not what the records make", m)
 	}
 	k.old = append(k.old, d.Closed...)
+}
+
+// asRecorded reports whether the execution is what its records make; of payloads it
+// may have more in memory than it needs.
+func (k *walk) asRecorded() bool {
+	read := k.restore()
+	for ref, text := range read.Payloads {
+		if k.x.Payloads[ref].String() != text.String() {
+			return false
+		}
+	}
+	return bytes.Equal(parts(k.x), parts(read))
 }
 
 // decide is Step, with what it asks for lent.
@@ -220,15 +232,21 @@ func (k *walk) restore() *machine.Execution {
 
 // image is an execution as bytes.
 func image(x *machine.Execution) []byte {
+	b := parts(x)
+	for _, ref := range slices.Sorted(maps.Keys(x.Payloads)) {
+		b = append(fmt.Append(b, ref), x.Payloads[ref].String()...)
+	}
+	return b
+}
+
+// parts are all of an execution but its payloads, as bytes.
+func parts(x *machine.Execution) []byte {
 	b := machine.Append(machine.Append(nil, &x.Start), &x.Head)
 	for _, id := range slices.Sorted(maps.Keys(x.Frames)) {
 		b = machine.Append(b, x.Frames[id])
 	}
 	for _, id := range slices.Sorted(maps.Keys(x.Jobs)) {
 		b = machine.Append(b, x.Jobs[id])
-	}
-	for _, ref := range slices.Sorted(maps.Keys(x.Payloads)) {
-		b = append(fmt.Append(b, ref), x.Payloads[ref].String()...)
 	}
 	return b
 }
