@@ -65,7 +65,7 @@ million: build ## a million items of a distributed Map, and 40,000 of an inline 
 	go build -o bin/rig-million ./rig/million
 	bin/rig-million -backstep bin/backstep -items $(or $(ITEMS),1000000) -kills $(or $(KILLS),0) -inline $(or $(INLINE),40000)
 
-scale: build ## one server over its own store as it grows: bytes of a saga, a million ended, a million that wait, timers; each figure beside its bar (ROWS=bytes,growth,park,timers, N=executions, KEEP=folder for filled data)
+scale: build ## one server over its own store as it grows: bytes of a saga, a million ended, a million that wait, timers; each figure beside its bar (ROWS=bytes,growth,retention,park,timers,burst,away, N=executions, KEEP=folder for filled data)
 	go build -o bin/rig-scale ./rig/scale
 	bin/rig-scale -backstep bin/backstep -n $(or $(N),0) $(if $(ROWS),-rows $(ROWS)) $(if $(KEEP),-keep "$(KEEP)")
 

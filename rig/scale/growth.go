@@ -55,11 +55,7 @@ func (r *rig) growth(ctx context.Context) error {
 	if err := r.pages(ctx, full, machine); err != nil {
 		return err
 	}
-	if err := r.besideEmpty(ctx, full, machine); err != nil {
-		return err
-	}
-	full.end(syscall.SIGTERM)
-	return r.retire(ctx, dir, state)
+	return r.besideEmpty(ctx, full, machine)
 }
 
 // grow fills the folder up to so many executions, by a test case that answers the
@@ -169,6 +165,8 @@ func (r *rig) besideEmpty(ctx context.Context, full *server, machine string) err
 			cpu[i], p99[i], rate[i] = append(cpu[i], m.cpu), append(p99[i], m.p99), append(rate[i], float64(m.n)/m.seconds)
 		}
 	}
+	empty.end(syscall.SIGTERM)
+	full.end(syscall.SIGTERM)
 	r.bars.add("growth", "sagas a second, empty", median(rate[0]), 0, "")
 	r.bars.add("growth", "sagas a second, full", median(rate[1]), 0, "")
 	r.bars.add("growth", "processor per 1,000 sagas, empty", median(cpu[0]), 0, "s")

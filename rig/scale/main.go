@@ -1,14 +1,15 @@
 // Command scale measures one server over its embedded store at the sizes that it
 // grows to: the bytes it writes for a saga (bytes), a million executions that
-// have ended (growth), a million that wait (park), timers by the thousand and a
-// hundred thousand due at once (timers). Each figure is printed beside its bar;
-// it ends with 1 where one misses its bar.
+// have ended (growth), a tenth of them dropped (retention), a million that wait
+// (park), timers by the thousand (timers), a hundred thousand due at once (burst),
+// and as many that came due while it was down (away). Each figure is printed beside
+// its bar; it ends with 1 where one misses its bar.
 //
 // It knows the server by its command line and its API alone, and what the system
 // tells of the process: /proc/PID.
 //
-// Read main.go, then bytes.go, growth.go, park.go and timers.go (what is
-// measured), load.go and machine.go (the executions), service.go (what they
+// Read main.go, then bytes.go, growth.go, retention.go, park.go, timers.go and
+// probe.go (what is measured), load.go and machine.go (the executions), service.go (what they
 // call), server.go (the process), bar.go (what is printed).
 package main
 
@@ -42,8 +43,11 @@ var rows = []struct {
 }{
 	{"bytes", 100_000, (*rig).bytes},
 	{"growth", 1_000_000, (*rig).growth},
+	{"retention", 1_000_000, (*rig).retention},
 	{"park", 1_000_000, (*rig).park},
-	{"timers", 100_000, (*rig).timers},
+	{"timers", 60_000, (*rig).timers},
+	{"burst", 100_000, (*rig).burst},
+	{"away", 100_000, (*rig).away},
 }
 
 func main() {
@@ -51,12 +55,12 @@ func main() {
 	log.SetPrefix("scale: ")
 	var c config
 	flag.StringVar(&c.backstep, "backstep", "bin/backstep", "the server's binary")
-	flag.StringVar(&c.rows, "rows", "bytes,growth,park,timers", "what is measured, in this order")
+	flag.StringVar(&c.rows, "rows", "bytes,growth,retention,park,timers,burst,away", "what is measured, in this order")
 	flag.IntVar(&c.n, "n", 0, "executions; 0: as many as the bars speak of")
-	flag.StringVar(&c.keep, "keep", "", "folder that keeps the filled data of growth and park for other runs; filled further where it has too few")
+	flag.StringVar(&c.keep, "keep", "", "folder that keeps the filled data of growth, retention and park for other runs; filled further where it has too few")
 	flag.StringVar(&c.dir, "dir", "", "folder for all other data; a new one where none is given, which is taken away at the end")
 	flag.IntVar(&c.clients, "clients", 128, "clients at once")
-	flag.IntVar(&c.rounds, "rounds", 5, "rounds of growth")
+	flag.IntVar(&c.rounds, "rounds", 5, "rounds of growth and retention")
 	flag.DurationVar(&c.duration, "duration", 8*time.Second, "how long each server is under load in a round")
 	flag.Parse()
 	if err := run(c); err != nil {

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"log"
-	"path/filepath"
+	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -23,21 +21,33 @@ const (
 	probesEvery = 20 * time.Millisecond
 )
 
-// timers measures timers by the thousand in each second, then many in the same
-// second, then as many that came due while the server was away.
+// timers measures timers due evenly, by the thousand in each second.
 func (r *rig) timers(ctx context.Context) error {
-	s, err := serve(ctx, r.backstep, filepath.Join(r.dir, "timers"), r.configuration("", "0s"))
+	return r.withServer(ctx, func(s *server) error { return r.steady(ctx, s, r.n) })
+}
+
+// burst measures timers due in the same second.
+func (r *rig) burst(ctx context.Context) error {
+	return r.withServer(ctx, func(s *server) error { return r.atOnce(ctx, s, r.n, false) })
+}
+
+// away measures as many that came due while the server was down.
+func (r *rig) away(ctx context.Context) error {
+	return r.withServer(ctx, func(s *server) error { return r.atOnce(ctx, s, r.n, true) })
+}
+
+// withServer has a server over an empty store.
+func (r *rig) withServer(ctx context.Context, measure func(*server) error) error {
+	dir, err := os.MkdirTemp(r.dir, "data-")
+	if err != nil {
+		return err
+	}
+	s, err := serve(ctx, r.backstep, dir, r.configuration("", "0s"))
 	if err != nil {
 		return err
 	}
 	defer func() { s.end(syscall.SIGKILL) }()
-	if err := r.steady(ctx, s, min(r.n, 60_000)); err != nil {
-		return err
-	}
-	if err := r.burst(ctx, s, "Burst", r.n, false); err != nil {
-		return err
-	}
-	return r.burst(ctx, s, "Away", r.n, true)
+	return measure(s)
 }
 
 // wait starts n executions that wait; each one's name is its due time, UTC ms, and
@@ -89,10 +99,10 @@ func (r *rig) steady(ctx context.Context, s *server, n int) error {
 	return nil
 }
 
-// burst has timers due in one second; away has the server down when they come due,
+// atOnce has timers due in one second; away has the server down when they come due,
 // and counts from when it is there again.
-func (r *rig) burst(ctx context.Context, s *server, name string, n int, away bool) error {
-	machine, err := s.machine(ctx, name, waiting)
+func (r *rig) atOnce(ctx context.Context, s *server, n int, away bool) error {
+	machine, err := s.machine(ctx, "AtOnce", waiting)
 	if err != nil {
 		return err
 	}
@@ -164,73 +174,4 @@ func (s *server) lateness(ctx context.Context, machine string, n int) (late []ti
 		return nil, fmt.Errorf("%d timers fired, not %d", len(late), n)
 	}
 	return late, nil
-}
-
-// probe calls the server fifty times a second until it is asked for the times that
-// the calls took: a start that is waited for no more, a description, a list, a history.
-// It counts from when a call was to be made.
-func (r *rig) probe(ctx context.Context, s *server) func() ([]time.Duration, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	var mu sync.Mutex
-	var took []time.Duration
-	var failed error
-	var all sync.WaitGroup
-	machine, err := s.machine(ctx, "Probe", passing)
-	if err == nil {
-		err = s.begin(ctx, machine, "probe", "{}")
-	}
-	if err != nil {
-		return func() ([]time.Duration, error) { cancel(); return nil, err }
-	}
-	arn := executionARN(machine, "probe")
-	calls := [...]func() error{
-		func() error {
-			_, err := s.StartExecution(ctx, &api.StartExecutionInput{StateMachineArn: machine})
-			return err
-		},
-		func() error {
-			_, err := s.DescribeExecution(ctx, &api.DescribeExecutionInput{ExecutionArn: arn})
-			return err
-		},
-		func() error {
-			_, err := s.ListExecutions(ctx, &api.ListExecutionsInput{StateMachineArn: &machine, MaxResults: 10})
-			return err
-		},
-		func() error {
-			_, err := s.GetExecutionHistory(ctx, &api.GetExecutionHistoryInput{ExecutionArn: arn})
-			return err
-		},
-	}
-	ticks := time.NewTicker(probesEvery)
-	all.Go(func() {
-		defer ticks.Stop()
-		for i := 0; ; i++ {
-			var at time.Time
-			select {
-			case <-ctx.Done():
-				return
-			case at = <-ticks.C:
-			}
-			all.Go(func() {
-				err := calls[i%len(calls)]()
-				mu.Lock()
-				defer mu.Unlock()
-				switch {
-				case err == nil:
-					took = append(took, time.Since(at))
-				case ctx.Err() == nil:
-					failed = err
-				}
-			})
-		}
-	})
-	return func() ([]time.Duration, error) {
-		pause(ctx, time.Second) // one call of each at least
-		cancel()
-		all.Wait()
-		if failed != nil {
-			log.Printf("timers: a call failed: %v", failed)
-		}
-		return took, failed
-	}
 }

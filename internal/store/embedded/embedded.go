@@ -80,6 +80,7 @@ type Store struct {
 	cache    *pebble.Cache
 	identity store.Identity
 	divided  atomic.Bool // each shard's executions have files of their own
+	heavy    heavy       // and each of these lists
 
 	stripes  stripes                   // make check and write of expected rows one
 	leases   leases                    // in memory, for the fences

@@ -100,14 +100,17 @@ func (s *Store) pebbleOptions() *pebble.Options {
 // costs a sync.
 const mostApart = 16
 
-// span ends each file of Pebble's where another table, or another shard's executions,
-// begin. Executions stand in the order of shard, then time: what comes anew lies behind
-// all that is there of its shard, and its file is moved down the levels as it is, where
-// a file over all shards would be merged with everything.
+// span ends each file of Pebble's where another table begins, another shard's executions,
+// or another list of many rows. Executions stand in the order of shard, then time: what
+// comes anew lies behind all that is there of its shard, and its file is moved down the
+// levels as it is, where a file over all shards would be merged with everything. Likewise
+// a list's newest row is its first.
 func (s *Store) span(start []byte) (p pebble.SpanPolicy, end []byte, err error) {
 	switch {
 	case len(start) == 0 || start[0] > tableExecution:
 		return p, nil, nil
+	case start[0] == tableIndex:
+		return p, s.heavy.end(start), nil
 	case start[0] < tableExecution:
 		return p, []byte{start[0] + 1}, nil
 	case len(start) < 3 || !s.divided.Load():

@@ -133,6 +133,9 @@ func indexKey(k []byte, i store.IndexKey) []byte {
 	return append(appendTime(indexPrefix(k, i.Tenant, i.Index, i.Value), ^i.Start), i.ID[:]...)
 }
 
+// placeLength is how long what follows the list is in the key of an index's row.
+const placeLength = 8 + 16
+
 func leaseKey(k []byte, shard store.Shard) []byte { return appendShard(append(k, tableLease), shard) }
 
 // after is the first key behind all that begin with k; it changes k.

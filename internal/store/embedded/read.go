@@ -251,7 +251,7 @@ func (s *Store) Index(ctx context.Context, q store.IndexQuery) ([]store.Index, e
 			lower = after(append(appendTime(bytes.Clone(prefix), ^q.After.Start), q.After.ID[:]...))
 		}
 		return list(s.db, lower, after(bytes.Clone(prefix)), q.Limit, func(key, rec []byte) (store.Index, error) {
-			k, err := tail(key, len(prefix), 24)
+			k, err := tail(key, len(prefix), placeLength)
 			if err != nil {
 				return store.Index{}, err
 			}

@@ -13,6 +13,7 @@ import (
 type write struct {
 	batch   *pebble.Batch
 	seed    maphash.Seed
+	heavy   *heavy
 	key     []byte   // the key at hand
 	head    []byte   // the head of the record at hand
 	stripes []uint32 // of the rows that others may expect
@@ -24,7 +25,7 @@ var writes = sync.Pool{New: func() any { return new(write) }}
 
 func (s *Store) newWrite() *write {
 	w := writes.Get().(*write)
-	w.batch, w.seed, w.stripes, w.err = s.db.NewBatch(), s.stripes.seed, w.stripes[:0], nil
+	w.batch, w.seed, w.heavy, w.stripes, w.err = s.db.NewBatch(), s.stripes.seed, &s.heavy, w.stripes[:0], nil
 	return w
 }
 
@@ -232,6 +233,7 @@ func (w *write) lists(b *store.Batch) {
 	}
 	for i := range b.Index {
 		w.key = indexKey(w.key[:0], b.Index[i].IndexKey)
+		w.heavy.note(w.key)
 		w.put(b.Index[i].Body)
 	}
 	for i := range b.Leases {
