@@ -137,13 +137,13 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 		return nil, &cli.UsageError{Err: err}
 	}
 	quotas := quotasOf(c)
-	limits := engine.DefaultLimits()
-	override(&limits.Calls, c.Limits.Calls)
-	override(&limits.Express, c.Limits.Express)
-	override(&limits.CachedBytes, c.Limits.Memory)
+	tasks, err := taskLimits(c, registry)
+	if err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
 	h.engine, err = engine.Open(context.WithoutCancel(ctx), engine.Config{
 		Store: h.store, Registry: registry, Machines: catalog.Machine, Gone: catalog.Gone, Tell: h.reports.reporter(catalog, log).Tell, Notices: h.notices.names(),
-		Log: log, Exclusive: c.Postgres == "", Limits: limits, Quotas: quotas, StrictAWS: c.StrictAWS,
+		Log: log, Exclusive: c.Postgres == "", Limits: limitsOf(c), Tasks: tasks, Quotas: quotas, StrictAWS: c.StrictAWS,
 		Items: h.items, Objects: h.buckets(),
 	})
 	if err != nil {
@@ -159,7 +159,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), engineMetrics{h.engine}, reportMetrics{h.reports}, noticeMetrics{h.notices}, heldMetrics{h.service})
 	h.server, err = server.New(server.Config{
 		Service: h.service, Keys: secrets(c.Keys), Region: c.Region, Hosts: c.Hosts, Ready: h.ready, Metrics: metrics, Log: log,
-		MaxCalls: c.Limits.Requests, MaxPolls: c.Limits.Polls, MaxPayload: quotas.Payload, Rates: ratesOf(c),
+		MaxBodies: c.Limits.Bodies, MaxConnections: connectionsOf(c), MaxCalls: c.Limits.Requests, MaxPolls: c.Limits.Polls, MaxPayload: quotas.Payload, Rates: ratesOf(c),
 		Account: c.Account, Status: statusOf(c),
 	})
 	if err != nil {
@@ -418,7 +418,7 @@ func secrets(of map[string]config.Secret) map[string]string {
 }
 
 // override sets what the configuration sets.
-func override[T int | int64](to *T, by T) {
+func override[T ~int | ~int64](to *T, by T) {
 	if by != 0 {
 		*to = by
 	}

@@ -48,7 +48,8 @@ type Function struct {
 	Command     []string
 	Dir         string // where the command is run: the folder of the file
 	Env         map[string]Secret
-	Concurrency int           // processes of a command, or connections kept to a URL; 0: as many as the kind takes
+	Concurrency int           // invocations at once, in as many processes of a command or connections to a URL; 0: 4 of a command, of a URL as the limits have it
+	Rate        Rate          // of invocations; zero: any
 	Timeout     time.Duration // of one invocation of a command; 0: as long as Lambda knows
 }
 
@@ -62,6 +63,13 @@ type Connection struct {
 	Hosts  []string
 	APIKey APIKey
 	Basic  Basic
+	TaskLimit
+}
+
+// TaskLimit bounds the calls of a service, or of one that it leads to.
+type TaskLimit struct {
+	Concurrency int  // calls at once; 0: as the limits have it
+	Rate        Rate // zero: any
 }
 
 // APIKey is a secret that stands in a header.
@@ -85,12 +93,22 @@ type HTTP struct{ Allow []string }
 
 // Limits bound what a server takes upon itself; 0 leaves it to the server.
 type Limits struct {
-	Requests int           // API requests under way at once
-	Polls    int           // requests at once that wait for something
-	Calls    int           // task calls under way at once
-	Express  int           // express executions at once
-	Memory   int64         // bytes of executions kept in memory
-	Drain    time.Duration // how long calls under way may take when the server is stopped
+	Requests int                  // API requests under way at once
+	Polls    int                  // requests at once that wait for something
+	Calls    int                  // task calls under way at once
+	Services map[string]TaskLimit // … by service ("lambda", "aws-sdk:s3") or by one that it leads to ("http:api.example.com")
+
+	Connections  int           // connections open to the API
+	Bodies       int64         // bytes of the API requests under way
+	Starts       int           // starts taken at once
+	MachineCalls int           // task calls of one state machine under way at once
+	CallMemory   int64         // bytes of requests and answers of task calls under way
+	Waiting      int           // jobs that wait for their turn in memory
+	Age          time.Duration // how long a state machine's may wait, before its starts are refused
+
+	Express int           // express executions at once
+	Memory  int64         // bytes of executions kept in memory
+	Drain   time.Duration // how long calls under way may take when the server is stopped
 
 	Retention time.Duration // how long executions are kept once they have ended; 0: for ever
 
@@ -104,8 +122,8 @@ const (
 	QuotasLifted = "lifted"
 )
 
-// Rate is how often an operation may be called: Burst times at once, PerSecond
-// times a second in the long run.
+// Rate is how often something may be called: Burst times at once, PerSecond times
+// a second in the long run.
 type Rate struct{ PerSecond, Burst int }
 
 // Endpoints are servers of AWS's protocols that the environment names, as it

@@ -56,7 +56,7 @@ connections:
   bank:
     hosts: [api.bank.example.com]
     api_key: {header: X-Api-Key, value: "${TOKEN}"}
-  mail: {hosts: ["mail.internal:8080"], basic: {username: me, password: canary-3}}
+  mail: {hosts: ["mail.internal:8080"], basic: {username: me, password: canary-3}, concurrency: 3, rate: {per_second: 20, burst: 5}}
 logs: {file: executions.log}
 events: {webhook: "https://canary-5@example.com/hook", source: com.example.sagas}
 notifications:
@@ -78,7 +78,7 @@ status:
     retry_after: 10s
     rate: {per_second: 5, burst: 10}
   desk: {machines: ["*"], api_key: {header: X-Desk-Key, value: canary-7-of-the-desk}}
-limits: {requests: 512, polls: 100, calls: 64, express: 8, memory: 512MiB, drain: 5s, retention: 30d, quotas: lifted, throttle: {StartExecution: {per_second: 300, burst: 1300}}}
+limits: {requests: 512, polls: 100, calls: 64, services: {lambda: {concurrency: 9}, "http:api.example.com": {rate: {per_second: 5, burst: 2}}}, connections: 700, bodies: 8MiB, starts: 32, machine_calls: 16, call_memory: 64MiB, waiting: 5000, age: 2m, express: 8, memory: 512MiB, drain: 5s, retention: 30d, quotas: lifted, throttle: {StartExecution: {per_second: 300, burst: 1300}}}
 `
 
 func TestLoad(t *testing.T) {
@@ -100,7 +100,7 @@ func TestLoad(t *testing.T) {
 		Topics: map[string]Topic{"SagaTopic": {}, "arn:aws:sns:us-east-1:123456789012:orders.fifo": {Webhook: "http://127.0.0.1:8000/hook"}},
 		Connections: map[string]Connection{
 			"bank": {Hosts: []string{"api.bank.example.com"}, APIKey: APIKey{Header: "X-Api-Key", Value: "canary-1"}},
-			"mail": {Hosts: []string{"mail.internal:8080"}, Basic: Basic{Username: "me", Password: "canary-3"}},
+			"mail": {Hosts: []string{"mail.internal:8080"}, Basic: Basic{Username: "me", Password: "canary-3"}, TaskLimit: TaskLimit{Concurrency: 3, Rate: Rate{PerSecond: 20, Burst: 5}}},
 		},
 		Logs:   Logs{To: LogsFile, File: dir + "/executions.log"},
 		Events: Events{Webhook: "https://canary-5@example.com/hook", Source: "com.example.sagas"},
@@ -121,6 +121,8 @@ func TestLoad(t *testing.T) {
 			"desk": {Machines: []string{"*"}, APIKey: APIKey{Header: "X-Desk-Key", Value: "canary-7-of-the-desk"}},
 		},
 		Limits: Limits{
+			Services:    map[string]TaskLimit{"lambda": {Concurrency: 9}, "http:api.example.com": {Rate: Rate{PerSecond: 5, Burst: 2}}},
+			Connections: 700, Bodies: 8 << 20, Starts: 32, MachineCalls: 16, CallMemory: 64 << 20, Waiting: 5000, Age: 2 * time.Minute,
 			Requests: 512, Polls: 100, Calls: 64, Express: 8, Memory: 512 << 20, Drain: 5 * time.Second, Retention: 720 * time.Hour,
 			Quotas: QuotasLifted, Throttle: map[string]Rate{"StartExecution": {PerSecond: 300, Burst: 1300}},
 		},
@@ -187,7 +189,7 @@ func TestRefused(t *testing.T) {
 		{"function:\n  A: {url: http://a}\n", "backstep.yaml:1: unknown key function; did you mean functions?"},
 		{"functions:\n  A: {url: http://a, Concurency: 3}\n", "backstep.yaml:2: unknown key functions.A.Concurency; did you mean concurrency?"},
 		{"http:\n  allowed: []\n", "backstep.yaml:2: unknown key http.allowed; did you mean allow?"},
-		{"limits: {zzzzzz: 1}\n", "backstep.yaml:1: unknown key limits.zzzzzz; there are calls, drain, express, memory, polls, quotas, requests, retention, throttle"},
+		{"limits: {zzzzzz: 1}\n", "backstep.yaml:1: unknown key limits.zzzzzz; there are age, bodies, call_memory, calls, connections, drain, express, machine_calls, memory, polls, quotas, requests, retention, services, starts, throttle, waiting"},
 		{"region: a\nregion: b\n", "backstep.yaml:2: region stands here again, after line 1"},
 		{"logs: here\n", "backstep.yaml:1: logs must be cloudwatch, stdout, off, or {file: PATH}"},
 		{"logs: {}\n", "backstep.yaml:1: logs needs a file"},
@@ -206,6 +208,7 @@ func TestRefused(t *testing.T) {
 		{"hosts: a\n", "backstep.yaml:1: hosts must be a list"},
 		{"hosts: [[a]]\n", "backstep.yaml:1: hosts[0] must be a single value"},
 		{"strict_aws: maybe\n", "backstep.yaml:1: strict_aws must be true or false"},
+		{"limits: {services: {http: {}}}\n", "backstep.yaml:1: limits.services.http needs a concurrency, a rate, or both"},
 		{"limits: {quotas: none}\n", "backstep.yaml:1: limits.quotas must be aws or lifted"},
 		{"limits: {throttle: {StartExecution: {burst: 1}}}\n", "backstep.yaml:1: limits.throttle.StartExecution needs per_second and burst"},
 		{"limits: {throttle: {StartExecution: {burst: 0}}}\n", "backstep.yaml:1: limits.throttle.StartExecution.burst must be a whole number from 1"},

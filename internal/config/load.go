@@ -193,6 +193,7 @@ func function(d *decoder, n *yaml.Node, at, folder string) Function {
 		"command":     list(&f.Command),
 		"env":         secrets(&f.Env),
 		"concurrency": number(&f.Concurrency, 1, 10000),
+		"rate":        rateOf(&f.Rate),
 		"timeout":     duration(&f.Timeout, time.Millisecond, 15*time.Minute),
 	})
 	switch {
@@ -251,6 +252,8 @@ func connection(d *decoder, n *yaml.Node, at string) Connection {
 		"basic": func(d *decoder, n *yaml.Node, path string) {
 			d.object(n, path, map[string]setting{"username": text(&c.Basic.Username), "password": secret(&c.Basic.Password)})
 		},
+		"concurrency": number(&c.Concurrency, 1, 10000),
+		"rate":        rateOf(&c.Rate),
 	})
 	key, user := c.APIKey != (APIKey{}), c.Basic != (Basic{})
 	switch {
@@ -270,9 +273,19 @@ func connection(d *decoder, n *yaml.Node, at string) Connection {
 func (l *Limits) setting() setting {
 	return func(d *decoder, n *yaml.Node, path string) {
 		d.object(n, path, map[string]setting{
-			"requests":  number(&l.Requests, 1, 1_000_000),
-			"polls":     number(&l.Polls, 1, 1_000_000),
-			"calls":     number(&l.Calls, 1, 1_000_000),
+			"requests": number(&l.Requests, 1, 1_000_000),
+			"polls":    number(&l.Polls, 1, 1_000_000),
+			"calls":    number(&l.Calls, 1, 1_000_000),
+			"services": named(&l.Services, taskLimit),
+
+			"connections":   number(&l.Connections, 1, 1_000_000),
+			"bodies":        size(&l.Bodies),
+			"starts":        number(&l.Starts, 1, 100_000),
+			"machine_calls": number(&l.MachineCalls, 1, 1_000_000),
+			"call_memory":   size(&l.CallMemory),
+			"waiting":       number(&l.Waiting, 1, 10_000_000),
+			"age":           duration(&l.Age, time.Second, 24*time.Hour),
+
 			"express":   number(&l.Express, 1, 1_000_000),
 			"memory":    size(&l.Memory),
 			"drain":     duration(&l.Drain, 0, 24*time.Hour),
@@ -281,6 +294,20 @@ func (l *Limits) setting() setting {
 			"throttle":  named(&l.Throttle, rate),
 		})
 	}
+}
+
+func taskLimit(d *decoder, n *yaml.Node, at string) TaskLimit {
+	var l TaskLimit
+	before := len(d.problems)
+	d.object(n, at, map[string]setting{"concurrency": number(&l.Concurrency, 1, 1_000_000), "rate": rateOf(&l.Rate)})
+	if l == (TaskLimit{}) && len(d.problems) == before {
+		d.problem(n, at, "needs a concurrency, a rate, or both")
+	}
+	return l
+}
+
+func rateOf(to *Rate) setting {
+	return func(d *decoder, n *yaml.Node, path string) { *to = rate(d, n, path) }
 }
 
 func rate(d *decoder, n *yaml.Node, at string) Rate {

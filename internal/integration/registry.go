@@ -73,6 +73,18 @@ func (r *Registry) Target(service, action, resource string, request value.Text) 
 	return ""
 }
 
+// Knows reports whether somebody serves a service, or the service of one that is
+// named with what it leads to: "http:api.example.com".
+func (r *Registry) Knows(name string) bool {
+	for _, k := range r.kinds {
+		all := strings.TrimSuffix(k.service, "*")
+		if name == k.service || strings.HasPrefix(name, k.service+":") || all != k.service && strings.HasPrefix(name, all) {
+			return true
+		}
+	}
+	return false
+}
+
 // Mocks answer in the place of handlers in executions that run a test case. They
 // are asked by many at once.
 type Mocks interface {

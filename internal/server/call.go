@@ -91,7 +91,8 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, rt *route, id str
 	if err := checkContentType(r); err != nil {
 		return nil, err
 	}
-	in, err := s.readInput(w, r, rt)
+	in, leave, err := s.readInput(w, r, rt)
+	defer leave()
 	if err != nil {
 		return nil, err
 	}
@@ -109,21 +110,22 @@ func checkContentType(r *http.Request) error {
 	return nil
 }
 
-// readInput reads a request's body, checks who sent it, and decodes it. The buffer goes back: what is decoded does not share its bytes.
-func (s *Server) readInput(w http.ResponseWriter, r *http.Request, rt *route) (any, error) {
+// readInput reads a request's body, checks who sent it, and decodes it. The buffer goes back: what is decoded does not share its bytes. The function
+// that it returns is to be called when the call is over.
+func (s *Server) readInput(w http.ResponseWriter, r *http.Request, rt *route) (in any, leave func(), err error) {
 	body := buffers.Get().(*bytes.Buffer)
 	defer release(body)
-	leave, err := s.readBody(w, r, body)
-	defer leave()
+	leave, err = s.readBody(w, r, body)
 	if err != nil {
-		return nil, err
+		return nil, leave, err
 	}
 	if s.verifier != nil {
 		if err := s.verifier.check(r, body.Bytes()); err != nil {
-			return nil, err
+			return nil, leave, err
 		}
 	}
-	return decode(rt, body.Bytes())
+	in, err = decode(rt, body.Bytes())
+	return in, leave, err
 }
 
 // perform asks the service. A panic in it is an error like any other that nobody foresaw.

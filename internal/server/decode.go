@@ -17,24 +17,27 @@ import (
 // Limits of bodies. A definition may have 1 MiB; its escapes within JSON and what is around it come on top.
 const (
 	maxBody   = 2 << 20
-	largeBody = 64 << 10 // from here on, only maxLarge at once
-	maxLarge  = 64
+	largeBody = 64 << 10 // from here on, its buffer is not kept
+	smallBody = 4 << 10  // up to here it is not counted
 )
 
-// readBody reads a request's body into the buffer, within the limits of size and time. The function that it returns is to be called when the body
-// is not needed any more.
+// readBody reads a request's body into the buffer, within the limits of size and time. The function that it returns is to be called when
+// nothing of it is needed any more.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) (leave func(), err error) {
 	leave = func() {}
 	if r.ContentLength > maxBody {
 		return leave, tooLarge()
 	}
-	if r.ContentLength < 0 || r.ContentLength > largeBody {
-		select {
-		case s.large <- struct{}{}:
-			leave = func() { <-s.large }
-		case <-r.Context().Done():
-			return leave, r.Context().Err()
+	size := r.ContentLength
+	if size < 0 { // it does not tell
+		size = maxBody
+	}
+	if size > smallBody {
+		if !s.bodies.enter(r.Context(), size) {
+			w.Header().Set("Connection", "close") // it is not read
+			return leave, api.Errorf(api.CodeThrottling, "Rate exceeded: requests of %d bytes are under way.", s.bodies.most)
 		}
+		leave = func() { s.bodies.leave(size) }
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))

@@ -2,9 +2,9 @@
 //
 // It takes an [api.Service] and knows nothing of how that does its work: no rule of an operation is decided here. What it refuses before the
 // service is asked is the form of a request (decode.go, constraint.go), who may send it (origin.go, signature.go), how often (throttle.go), and
-// how many may be under way at once. Beside the API it can tell somebody else where an execution stands (status.go).
+// how many may be under way at once, in calls, bytes (room.go) and connections (connections.go). Beside the API it can tell somebody else where an execution stands (status.go).
 //
-// Read server.go first, then call.go, decode.go, constraint.go, origin.go, signature.go, throttle.go, metrics.go, status.go
+// Read server.go first, then call.go, decode.go, constraint.go, origin.go, signature.go, throttle.go, room.go, connections.go, metrics.go, status.go
 // with shown.go.
 package server
 
@@ -40,6 +40,9 @@ type Config struct {
 	MaxCalls int // calls under way at once, 1,024 where 0; beyond it ThrottlingException
 	MaxPolls int // calls that wait for something at once, 10,000 where 0; beyond it ThrottlingException
 
+	MaxBodies      int64 // bytes of the requests under way, 64 MiB where 0; beyond it ThrottlingException
+	MaxConnections int   // connections open at once, 12,000 where 0; beyond it idle ones are closed, and where there are none 503
+
 	Rates      map[string]Rate // by operation's name; beyond it ThrottlingException, and nothing is done
 	MaxPayload int             // characters of an input or output, where more than the API's 262,144
 
@@ -70,7 +73,8 @@ type Server struct {
 	metrics  *metrics
 
 	calls, polls chan struct{} // a place for each call under way
-	large        chan struct{} // a place for each body that is larger than most
+	bodies       byteRoom
+	connections  *connections
 
 	http     *http.Server
 	draining context.Context // done when the server is about to stop
@@ -95,7 +99,12 @@ func New(c Config) (*Server, error) {
 		log:     c.Log,
 		calls:   make(chan struct{}, positive(c.MaxCalls, 1024)),
 		polls:   make(chan struct{}, positive(c.MaxPolls, 10_000)),
-		large:   make(chan struct{}, maxLarge),
+		bodies:  byteRoom{most: c.MaxBodies},
+
+		connections: newConnections(positive(c.MaxConnections, 12_000)),
+	}
+	if s.bodies.most <= 0 {
+		s.bodies.most = 64 << 20
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -124,6 +133,7 @@ func New(c Config) (*Server, error) {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         s.connections.note,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	return s, nil
@@ -143,7 +153,7 @@ func (s *Server) Serve(l net.Listener) error {
 		_ = l.Close()
 		return err
 	}
-	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.http.Serve(&limited{l, s.connections}); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
 	return nil

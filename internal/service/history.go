@@ -43,8 +43,8 @@ func (s *Service) GetExecutionHistory(ctx context.Context, in *api.GetExecutionH
 		return nil, err
 	}
 	out := &api.GetExecutionHistoryOutput{Events: told}
-	if len(events) == p.size {
-		next := events[len(events)-1].ID + 1
+	if len(events) == p.size || len(told) < len(events) {
+		next := events[len(told)-1].ID + 1
 		if in.ReverseOrder {
 			next -= 2
 		}
@@ -88,15 +88,25 @@ func (s *Service) events(ctx context.Context, id store.ID, from, last int64, bac
 	return events[:min(len(events), n)], nil
 }
 
-// tell turns events into the API's, their payloads read at one go.
+// A page is told in parts, whose payloads are read at one go, and ends with the part
+// that brings it over so many bytes of them: a thousand events may have 512 MB.
+const (
+	toldAtOnce = 64
+	toldBytes  = 8 << 20
+)
+
+// tell turns events into the API's, or the first of them that make a page.
 func (s *Service) tell(ctx context.Context, id store.ID, start *machine.Start, events []machine.Event, data bool) ([]api.HistoryEvent, error) {
 	t := teller{start: start, data: data, texts: map[machine.Ref]string{}}
-	if err := t.read(ctx, s.Store, id, events); err != nil {
-		return nil, err
-	}
-	told := make([]api.HistoryEvent, len(events))
-	for i := range events {
-		told[i] = t.event(&events[i])
+	told := make([]api.HistoryEvent, 0, len(events))
+	for len(told) < len(events) && t.bytes < toldBytes {
+		part := events[len(told):min(len(told)+toldAtOnce, len(events))]
+		if err := t.read(ctx, s.Store, id, part); err != nil {
+			return nil, err
+		}
+		for i := range part {
+			told = append(told, t.event(&part[i]))
+		}
 	}
 	return told, nil
 }
@@ -117,6 +127,7 @@ type teller struct {
 	start *machine.Start
 	data  bool // inputs and outputs are told too
 	texts map[machine.Ref]string
+	bytes int                  // of all texts
 	cut   map[machine.Ref]bool // texts that were too long to be told whole
 }
 
@@ -149,6 +160,7 @@ func (t *teller) read(ctx context.Context, st store.Store, id store.ID, events [
 	}
 	for i, r := range missing {
 		t.texts[machine.Ref(r)] = texts[i]
+		t.bytes += len(texts[i])
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ const (
 
 func newFleet(name string, f Function, c Config) *fleet {
 	if f.Concurrency == 0 {
-		f.Concurrency = defaultProcesses
+		f.Concurrency = DefaultProcesses
 	}
 	if f.Timeout == 0 {
 		f.Timeout = defaultTimeout

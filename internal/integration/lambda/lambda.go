@@ -52,10 +52,13 @@ type Function struct {
 	Timeout time.Duration
 }
 
+// DefaultProcesses is how many processes a program has at most where nothing is
+// said.
+const DefaultProcesses = 4
+
 const (
-	defaultProcesses = 4
-	defaultTimeout   = 15 * time.Minute
-	poolSize         = 256 // connections kept to one host
+	defaultTimeout = 15 * time.Minute
+	poolSize       = 256 // connections kept to one host
 )
 
 // Signer signs a request of that body for an AWS service.

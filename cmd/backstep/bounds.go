@@ -1,0 +1,76 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/backstep/backstep/internal/config"
+	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/integration/lambda"
+)
+
+// limitsOf are the engine's limits, as far as the configuration sets them.
+func limitsOf(c *config.Config) engine.Limits {
+	l := engine.DefaultLimits()
+	override(&l.Calls, c.Limits.Calls)
+	override(&l.CallsPerMachine, c.Limits.MachineCalls)
+	override(&l.CallBytes, c.Limits.CallMemory)
+	override(&l.Waiting, c.Limits.Waiting)
+	override(&l.Age, c.Limits.Age)
+	override(&l.Starts, c.Limits.Starts)
+	override(&l.Express, c.Limits.Express)
+	override(&l.CachedBytes, c.Limits.Memory)
+	return l
+}
+
+// taskLimits are the limits of services, and of the functions and connections that
+// they lead to.
+func taskLimits(c *config.Config, registry *integration.Registry) (map[string]engine.TaskLimit, error) {
+	all := make(map[string]engine.TaskLimit)
+	for name, l := range c.Limits.Services {
+		if !registry.Knows(name) {
+			return nil, fmt.Errorf("limits.services.%s: no task calls such a service; there are lambda, http, sns, aws-sdk:dynamodb …, and one of those that a service leads to, such as http:api.example.com", name)
+		}
+		all[name] = taskLimit(l.Concurrency, l.Rate)
+	}
+	for name, f := range c.Functions {
+		concurrency := f.Concurrency
+		if len(f.Command) > 0 {
+			concurrency = cmp.Or(concurrency, lambda.DefaultProcesses)
+		}
+		if l := taskLimit(concurrency, f.Rate); l != (engine.TaskLimit{}) {
+			all["lambda:"+name] = l
+		}
+	}
+	for name, n := range c.Connections {
+		if l := taskLimit(n.Concurrency, n.Rate); l != (engine.TaskLimit{}) {
+			if _, after, isARN := strings.Cut(name, ":connection/"); isARN {
+				name, _, _ = strings.Cut(after, "/")
+			}
+			all["http:"+name] = l
+		}
+	}
+	return all, nil
+}
+
+func taskLimit(concurrency int, r config.Rate) engine.TaskLimit {
+	return engine.TaskLimit{Concurrency: concurrency, PerSecond: float64(r.PerSecond), Burst: r.Burst}
+}
+
+// connectionsOf is how many connections may be open to the API: as many as its
+// calls and polls need and some more, and at most half of the files that the process
+// may have open, so that the store and the calls of tasks have theirs.
+func connectionsOf(c *config.Config) int {
+	if n := c.Limits.Connections; n > 0 {
+		return n
+	}
+	n := cmp.Or(c.Limits.Requests, 1024) + cmp.Or(c.Limits.Polls, 10_000) + 1024
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil {
+		n = int(min(uint64(n), max(16, uint64(files.Cur)/2)))
+	}
+	return n
+}
