@@ -181,12 +181,13 @@ func (w *world) mend() {
 				p.die()
 			}
 		case p == nil:
-		case p.stands():
-			p.still = w.now
-			w.push(w.now, 0, nil, p.wake)
-			fallthrough
+			w.after(0, n.open)
 		default:
-			p.faint = faint{}
+			p.faint, p.alarm = faint{}, store.Never
+			if p.stands() {
+				p.still = w.now
+				w.push(w.now, 0, nil, p.wake)
+			}
 		}
 	}
 }

@@ -15,6 +15,9 @@ import (
 const (
 	patience     = 60_000
 	timerTardy   = 40_000  // after the faults a lease may have to run out first
+	timerLate    = 5000    // of one that is due when all is well again
+	takeover     = 5000    // after a lease has run out, until somebody else has the shard
+	startTardy   = 20_000  // until who asks for a start has it
 	callPatience = 260_000 // slow calls from before, and what queued behind them
 
 	expressPatience = 2 * callPatience // an express execution has 300 s
@@ -46,6 +49,10 @@ func (w *world) vigil() {
 	for _, in := range w.intents {
 		done = done && in.acked
 	}
+	if rule, what := w.unserved(); what != "" {
+		w.fail(rule, w.book.goesOn(), what)
+		return
+	}
 	for _, l := range w.book.order {
 		if l.start.Express {
 			done = done && !l.record
@@ -68,12 +75,34 @@ func (w *world) vigil() {
 	w.after(5000, w.vigil)
 }
 
+// unserved says what is not served although all is well again: a shard that nobody
+// has, once the leases of those who are gone have run out (L4), or a start that
+// nobody takes (L3).
+func (w *world) unserved() (rule, what string) {
+	for s := range store.Shard(w.plan.shards) {
+		l := w.book.leases[s]
+		if w.cluster && w.late(l.Expires, takeover) {
+			return "L4", fmt.Sprintf("shard %d is %s's until %d, who is not there, and nobody takes it", s, l.Node, relative(l.Expires))
+		}
+	}
+	for _, in := range w.intents {
+		if !in.acked && w.late(w.heal, w.plan.lease.Milliseconds()+startTardy) {
+			return "L3", "nobody takes the start of " + in.name
+		}
+	}
+	return "", ""
+}
+
 // stuck says that nothing becomes of a job that something must have become of.
 func (w *world) stuck(l *life, j *machine.Job) string {
 	since := w.late
 	switch j.Kind {
 	case machine.Timer:
-		if since(j.Due, timerTardy) {
+		allowed := int64(timerTardy)
+		if j.Due > w.heal+timerTardy {
+			allowed = timerLate
+		}
+		if since(j.Due, allowed) {
 			return fmt.Sprintf("the timer of %d has not fired", relative(j.Due))
 		}
 		return ""

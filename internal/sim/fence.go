@@ -84,7 +84,7 @@ func (w *world) processOf(name string) *process {
 func (w *world) inherit() {
 	var b store.Batch
 	for s := range store.Shard(w.plan.shards) {
-		l := store.Lease{Shard: s, Epoch: 1, Node: "z", Expires: w.now + w.storm.span(0, 60_000)}
+		l := store.Lease{Shard: s, Epoch: 1, Node: "z", Expires: w.now + w.storm.span(0, 20_000)}
 		b.Leases = append(b.Leases, l)
 		w.book.leases[s] = l
 	}

@@ -86,6 +86,30 @@ func (w *world) dump(id store.ID) string {
 	return b.String()
 }
 
+// waiting is what all that goes on waits for, and who is there to do it.
+func (w *world) waiting() string {
+	var b strings.Builder
+	for s := range store.Shard(w.plan.shards) {
+		if l, there := w.book.leases[s]; there {
+			fmt.Fprintf(&b, "shard %d is %s's until %d, epoch %d\n", s, l.Node, relative(l.Expires), l.Epoch)
+		}
+	}
+	for _, n := range w.nodes {
+		if p := n.process; p != nil {
+			fmt.Fprintf(&b, "node %s runs %s: %d errands, stands still: %v, no way to the database: %v\n", n.name(), p.name, p.errands, p.stands(), n.link)
+		} else {
+			fmt.Fprintf(&b, "node %s is down, for good: %v\n", n.name(), n.gone)
+		}
+	}
+	for _, l := range w.book.order {
+		for _, j := range l.jobList() {
+			fmt.Fprintf(&b, "%s in shard %d waits for job %d kind %d of %s, made %d, due %d, deadline %d\n",
+				short(l.id), l.id.Shard(), j.ID, j.Kind, j.State, relative(j.Made), relative(j.Due), relative(j.Deadline))
+		}
+	}
+	return b.String()
+}
+
 func relative(at int64) int64 {
 	if at == store.Never {
 		return -1

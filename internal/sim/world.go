@@ -189,6 +189,9 @@ func (w *world) fail(rule string, id store.ID, what string) {
 		return
 	}
 	w.out.Violation = &Violation{Rule: rule, What: what, At: w.now - began, Dump: w.dump(id)}
+	if rule[0] == 'L' {
+		w.out.Violation.Dump += w.waiting()
+	}
 	w.trace.note(w.now, "VIOLATION", rule+" "+what, 0)
 }
 
