@@ -89,6 +89,9 @@ func (m *stateMachine) lists() []string {
 	return []string{m.name}
 }
 
+// mostStarts is how many executions somebody wants of a world at most.
+const mostStarts = 12
+
 // prepare makes the world's state machines, and what its callers want.
 func (w *world) prepare() {
 	w.machines = w.generate()
@@ -105,7 +108,7 @@ func (w *world) prepare() {
 	if err := w.reader.Commit(context.Background(), b); err != nil {
 		w.fail("L3", store.ID{}, "the definitions can't be stored: "+err.Error())
 	}
-	for i := range w.work.between(4, 12) {
+	for i := range w.work.between(4, mostStarts) {
 		m := w.machines[w.work.IntN(len(w.machines))]
 		if w.work.once(2) {
 			m = w.machines[len(w.machines)-1] // the one that uses the others

@@ -65,7 +65,7 @@ func catch(t *testing.T, m *mutant.Mutant, overlay string) {
 	case strings.HasPrefix(name, "saga-"):
 		shape = "one-saga"
 	}
-	run := exec.Command(binary, "-test.run=^TestSim$", "-test.timeout=30m", "-sim.first", "-sim.shape="+shape,
+	run := exec.Command(binary, "-test.run=^TestSim$", "-test.timeout=30m", "-sim.first", "-sim.shrink=0", "-sim.shape="+shape,
 		fmt.Sprintf("-sim.seeds=%d", *mostToBug), fmt.Sprintf("-sim.executions=%d", 1<<40))
 	run.Env = os.Environ()
 	out, err := run.CombinedOutput()

@@ -41,6 +41,8 @@ type Options struct {
 	// own; else there is one, on a disk of its own.
 	Cluster bool
 	Less    Less // what is left out of the seed's world
+
+	also func(*world) // holds something more, after all that happens; for tests
 }
 
 // Outcome is what came of a run.
@@ -101,6 +103,13 @@ func Report(o Outcome, calm bool) string {
 	again := Run(replayed)
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: %v\n", o.Seed, o.Violation)
+	fmt.Fprintf(&b, "in %d executions, with these faults:", o.Executions)
+	for f, n := range o.Faults {
+		if n > 0 {
+			fmt.Fprintf(&b, " %s (%d)", FaultNames[f], n)
+		}
+	}
+	b.WriteByte('\n')
 	lines := again.Lines
 	if len(lines) > tailLines {
 		fmt.Fprintf(&b, "… %d lines\n", len(lines)-tailLines)

@@ -25,6 +25,7 @@ var (
 	less       = flag.String("sim.less", "", "with sim.replay: what is left out of its world")
 	showAll    = flag.Bool("sim.all", false, "with sim.replay: the whole trace, not its tail alone")
 	mostSeeds  = flag.Int("sim.seeds", 0, "TestSim runs at most that many seeds; 0: as many as it takes")
+	shrink     = flag.Int("sim.shrink", 300, "how many worlds TestSim runs to find the least one that breaks what a seed breaks")
 	first      = flag.Bool("sim.first", false, "TestSim ends at the first violation")
 	big        = flag.Bool("sim.big", false, "TestSim demands every situation and every fault")
 )
@@ -55,7 +56,7 @@ func TestSim(t *testing.T) {
 	sum := runSeeds(nth, *executions, *mostSeeds)
 	t.Log(sum.table(time.Since(began)))
 	for _, o := range sum.broken {
-		t.Error(Report(o, false))
+		t.Error(Report(Shrink(o, *shrink), false))
 	}
 	if sum.Well*10 < sum.Executions*7 {
 		t.Errorf("%d of %d executions ended well: below the floor of 70 %%, the run proves nothing", sum.Well, sum.Executions)

@@ -124,6 +124,9 @@ func (w *world) turn() {
 		}
 		w.happen()
 		w.ask()
+		if w.out.also != nil {
+			w.out.also(w)
+		}
 	}
 }
 
