@@ -44,6 +44,7 @@ func run(ctx context.Context, args []string) int {
 		Sweep:     sweepSaga,
 		Export:    exportSaga,
 		Import:    importSaga,
+		Fsck:      fsck,
 	})
 }
 

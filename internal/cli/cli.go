@@ -57,6 +57,8 @@ type Tools struct {
 	Sweep Sweeper
 	// Export writes a saga in plain ASL.
 	Export Exporter
+	// Fsck looks at a store.
+	Fsck Fscker
 	// Import writes a saga that is wired by hand in the extension.
 	Import Importer
 }
@@ -105,6 +107,7 @@ type verbs struct {
 	Saga       Saga       `cmd:"" help:"Show, list, preview and undo sagas."`
 	Hold       Hold       `cmd:"" help:"List, show and resolve what waits for you."`
 	Bench      Bench      `cmd:"" help:"Load a server with sagas and measure it."`
+	Fsck       Fsck       `cmd:"" help:"Read all that a store holds, and tell what is wrong with it."`
 	Completion Completion `cmd:"" help:"Print a completion script for a shell."`
 	Version    Version    `cmd:"" help:"Print the version."`
 }

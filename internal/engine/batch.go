@@ -221,8 +221,7 @@ func qualified(arn string) string {
 
 // queuedKey is where an activity's task waits for a worker.
 func queuedKey(r *resident, j *machine.Job) store.QueuedKey {
-	a := activityOf(taskOf(r, j).Text)
-	return store.QueuedKey{Tenant: a.tenant, Activity: a.name, At: j.Made, Job: store.JobKey{ID: r.id, Number: uint32(j.ID)}}
+	return QueuedPlace(r.id, r.program, j)
 }
 
 // taskOf is the resource of a job's Task.

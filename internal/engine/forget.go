@@ -89,18 +89,7 @@ func forsakenKey(tenant string, at int64, run store.ID) store.IndexKey {
 // goneBatch takes an execution that stands so away. Its name is its own as long
 // as the execution is there.
 func goneBatch(id store.ID, start *machine.Start, head *machine.Head) *store.Batch {
-	b := &store.Batch{DropExecutions: []store.ID{id}, DropNames: []store.NameKey{nameKey(start)}}
-	eachList(start, id, func(k store.IndexKey, byStatus string) {
-		b.DropIndex = append(b.DropIndex, k)
-		if byStatus != "" {
-			k.Index, k.Value = byStatus, StatusValue(k.Value, head.Status)
-			b.DropIndex = append(b.DropIndex, k)
-		}
-	})
-	for _, a := range head.Search {
-		b.DropIndex = append(b.DropIndex, attributeKey(start, id, a))
-	}
-	b.DropIndex = append(b.DropIndex, sagaLists(start, id, head.SagaStatus())...)
+	b := &store.Batch{DropExecutions: []store.ID{id}, DropNames: []store.NameKey{nameKey(start)}, DropIndex: Places(id, start, head)}
 	if start.IsRun() {
 		b.DropIndex = append(b.DropIndex, forsakenKey(Tenant(start.Account, start.Region), start.At, id))
 	}

@@ -158,6 +158,25 @@ func (j *Job) refer(each func(Ref)) {
 	each(j.Answer)
 }
 
+// Refer names every payload that the event refers to.
+func (e *Event) Refer(each func(Ref)) {
+	each(e.In)
+	each(e.Out)
+	referAll(e.Assigned, each)
+}
+
+// Refer names every payload that the row refers to.
+func (u *Undo) Refer(each func(Ref)) {
+	for _, r := range [...]Ref{u.Input, u.Request, u.Result, u.Lock} {
+		each(r)
+	}
+	referAll(u.Variables, each)
+	for i := range u.Calls {
+		each(u.Calls[i].Request)
+		each(u.Calls[i].Result)
+	}
+}
+
 // count counts all references anew.
 func (x *Execution) count() {
 	x.held = make(map[Ref]int)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"github.com/backstep/backstep/internal/audit"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 )
@@ -9,6 +10,7 @@ import (
 // true of it: I9, nobody is an orphan, and I10, no timer is early.
 func (b *book) audit(l *life, t *turned) {
 	w := b.w
+	l.standing().Check(func(rule, what string) { w.fail(rule, l.id, what) })
 	again := l.head.ParentJob != t.was.ParentJob // another job of the parent waits for it
 	if again && l.start.IsRun() {
 		w.saw(mapRunRedriven)
@@ -33,11 +35,6 @@ func (b *book) audit(l *life, t *turned) {
 		return
 	}
 	if l.saga() && !l.head.Status.Ended() {
-		for _, f := range l.frames {
-			if what := l.waits(f); what != "" {
-				w.failf("I9", l.id, "frame %d in %q %s", f.ID, f.State, what)
-			}
-		}
 		return
 	}
 	for _, j := range t.closed {
@@ -52,169 +49,47 @@ func (b *book) audit(l *life, t *turned) {
 		}
 	}
 	if l.head.Status.Ended() {
-		b.atRest(l)
 		return
-	}
-	if l.frames[0] == nil {
-		w.fail("I9", l.id, "it runs without its root")
-		return
-	}
-	for _, f := range l.frames {
-		if what := l.idle(f); what != "" {
-			w.failf("I9", l.id, "frame %d in %q %s", f.ID, f.State, what)
-		}
 	}
 	for _, j := range l.jobs {
-		if what := l.stray(j); what != "" {
-			w.failf("I9", l.id, "job %d of kind %d %s", j.ID, j.Kind, what)
-		}
 		if j.Kind == machine.Activity && b.queued[w.queuedKey(l, j)] == j.Taken && len(t.batch.Queue)+len(t.batch.DropQueue) == 0 {
 			w.failf("I9", l.id, "job %d: taken %v, and so is its place in the queue", j.ID, j.Taken)
 		}
 	}
 }
 
-// outlives reports whether a job goes on after the end: who is told of it, who is
-// to be stopped, and what is given back.
-func outlives(j *machine.Job) bool {
-	return j.Kind == machine.Tell || j.Kind == machine.Halt || j.Kind == machine.FreeLock
+// standing is the life as it stands.
+func (l *life) standing() *audit.Standing {
+	x := &audit.Standing{Start: &l.start, Head: &l.head, Frames: l.frames, Jobs: l.jobs}
+	if l.saga() {
+		x.Program, x.Log = l.stateOf.program, l.log
+	}
+	return x
 }
 
-// lostFrame is how many lost children stand in one frame of a map run.
-const lostFrame = 256
-
-// auditRun holds that a map run has lost no item: what it says is under way is
-// what it has jobs for.
+// auditRun takes note of how a map run ends.
 func (b *book) auditRun(l *life) {
-	u, open := l.head.Run, 0
-	for _, j := range l.jobs {
-		if j.Kind == machine.StartItem {
-			open++
-		}
+	if !l.head.Status.Ended() {
+		return
 	}
-	begun := u.Items.Running + u.Items.Succeeded + u.Items.Failed + u.Items.TimedOut + u.Items.Aborted + u.Items.Pending
-	switch {
-	case l.head.Status.Ended():
-		b.atRest(l)
-		if l.head.Status == machine.Succeeded && (u.Begun != u.Read || u.Items.Running > 0) {
-			b.w.failf("I9", l.id, "a map run ends well, of %d items it has begun %d, and %d are under way", u.Read, u.Begun, u.Items.Running)
-		}
-		lost := -u.Again % lostFrame
-		for _, f := range l.frames {
-			lost += len(f.Lost)
-		}
-		if got := u.Executions.Failed + u.Executions.TimedOut + u.Executions.Aborted; l.head.Kept && (got != lost || got != u.Lost-u.Again) {
-			b.w.failf("I9", l.id, "a map run counts %d children that did not end well, and could redrive %d", got, lost)
-		}
-		if b.w.saw(mapRunOver); l.head.Status == machine.Aborted {
-			b.w.saw(mapRunStopped)
-		}
-		if l.head.Redrives > 0 && l.head.Status == machine.Succeeded {
-			b.w.saw(mapRunMended)
-		}
-	case open != u.Executions.Running:
-		b.w.failf("I9", l.id, "a map run counts %d children, and has %d jobs", u.Executions.Running, open)
-	case open == 0 && l.frames[0].Job == 0:
-		b.w.fail("I9", l.id, "a map run waits for nothing")
+	if b.w.saw(mapRunOver); l.head.Status == machine.Aborted {
+		b.w.saw(mapRunStopped)
 	}
-	if begun != u.Begun {
-		b.w.failf("I9", l.id, "a map run has begun %d items, and accounts for %d", u.Begun, begun)
+	if l.head.Redrives > 0 && l.head.Status == machine.Succeeded {
+		b.w.saw(mapRunMended)
 	}
 }
 
 // afterEnd is what may still change of one that has ended: its parent was told,
 // or who goes on for nobody was stopped.
 func (b *book) afterEnd(l *life, t *turned) {
-	told := len(t.closed) == 1 && outlives(t.closed[0]) && len(t.opened) == 0
+	told := len(t.closed) == 1 && audit.Outlives(t.closed[0]) && len(t.opened) == 0
 	if told && t.closed[0].Kind == machine.Halt && t.closed[0].Answer != 0 {
 		b.halted(l, t.closed[0])
 	}
 	if !told || len(t.batch.Events) > 0 || l.head.Status != t.was.Status {
 		b.w.fail("I2", l.id, "it changes after its end")
 	}
-}
-
-// atRest is what an execution that has ended may still have.
-func (b *book) atRest(l *life) {
-	kept := l.head.Kept && l.head.Status != machine.Succeeded && l.frames[0] != nil
-	if kept != l.head.Kept || !kept && len(l.frames) > 0 {
-		b.w.failf("I9", l.id, "it has ended as %v, and has %d frames: kept %v", l.head.Status, len(l.frames), l.head.Kept)
-	}
-	for _, j := range l.jobs {
-		if !outlives(j) && l.head.OpenSagas == 0 {
-			b.w.failf("I9", l.id, "it has ended, and job %d of kind %d is open", j.ID, j.Kind)
-		}
-	}
-}
-
-// idle says why a frame would wait for ever, "" where it would not.
-func (l *life) idle(f *machine.Frame) string {
-	j := l.jobs[f.Job]
-	switch f.Phase {
-	case machine.Entering:
-		if j == nil || j.Kind != machine.Resume {
-			return "is about to enter it, and nothing lets it"
-		}
-	case machine.Retrying:
-		if j == nil || j.Kind != machine.Timer {
-			return "is to be tried again, and no timer says when"
-		}
-	case machine.Working:
-		if j == nil || j.Kind == machine.Tell || j.Kind == machine.Resume {
-			return "works, and has no job"
-		}
-	case machine.Joining:
-		if j != nil && j.Kind == machine.StartRun && j.Frame == f.ID {
-			return ""
-		}
-		return l.unjoined(f)
-	case machine.Ended:
-		if f.Job != 0 {
-			return "has ended, and has a job"
-		}
-	}
-	if f.Phase != machine.Joining && f.Phase != machine.Ended && j.Frame != f.ID {
-		return "has the job of another"
-	}
-	return ""
-}
-
-// unjoined says why a Parallel or Map would wait for ever.
-func (l *life) unjoined(f *machine.Frame) string {
-	j := f.Join
-	if j == nil || j.Done >= j.Count || j.Begun == j.Done {
-		return "waits for nothing"
-	}
-	open := 0
-	for i := range j.Begun {
-		child := l.frames[j.First+machine.FrameID(i)]
-		if child == nil || child.Parent != f.ID {
-			return "lost a frame that it waits for"
-		}
-		if child.Phase != machine.Ended {
-			open++
-		}
-	}
-	if open != j.Begun-j.Done {
-		return "has lost count"
-	}
-	return ""
-}
-
-// stray says why a job belongs to nobody.
-func (l *life) stray(j *machine.Job) string {
-	switch {
-	case j.ID == l.head.Timeout && j.Kind == machine.Timer:
-		return ""
-	case j.Kind == machine.Halt: // of a branch that was aborted
-		return ""
-	case j.Kind == machine.Tell:
-		return "tells of an end that has not come"
-	}
-	if f := l.frames[j.Frame]; f == nil || f.Job != j.ID {
-		return "belongs to no frame"
-	}
-	return ""
 }
 
 // notEarly checks a timer that is over: unless its frame went with it, its time

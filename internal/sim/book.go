@@ -173,7 +173,6 @@ func (b *book) execution(c *store.Batch, row *store.Execution) {
 	b.history(l, &t)
 	if l.saga() {
 		b.sagaRows(l, &t)
-		b.auditSagas(l)
 		b.auditHeld(l)
 	}
 	b.audit(l, &t)

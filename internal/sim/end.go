@@ -40,6 +40,7 @@ func (w *world) cure() {
 	if w.cluster {
 		w.mend()
 	}
+	w.auditStore()
 	w.after(5000, w.vigil)
 }
 
@@ -181,6 +182,7 @@ func (w *world) runsExpress(l *life) {
 func (w *world) conclude() {
 	w.ended = true
 	w.checkDisk()
+	w.auditStore()
 	for _, in := range w.intents {
 		if !in.machine.express && w.book.lives[in.id] == nil {
 			w.failf("I1", in.id, "the acknowledged start of %s is lost", in.name)

@@ -18,6 +18,9 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) error {
 		return err
 	}
 	defer s.life.RUnlock()
+	if s.options.ReadOnly {
+		return errReadOnly
+	}
 	if err := b.Check(); err != nil {
 		return err
 	}
@@ -44,6 +47,8 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) error {
 	}
 	return nil
 }
+
+var errReadOnly = errors.New("the store is open for reading alone")
 
 // errUnsynced marks what went wrong after the batch may have reached the log.
 var errUnsynced = errors.New("the log failed")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/backstep/backstep/internal/store"
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // TestFillingInterrupted: a store that was made to be filled, and was not, is
@@ -188,4 +189,35 @@ func TestDumpGoesOnBehindABadBlock(t *testing.T) {
 		t.Errorf("%d rows of %d are left", left, all)
 	}
 	t.Logf("%d rows of %d; %q", left, all, said)
+}
+
+// TestReadOnly: a folder that is opened for reading alone stays as it is, byte for
+// byte, with all that it holds, in tables and in the log.
+func TestReadOnly(t *testing.T) {
+	if _, err := Open(filepath.Join(t.TempDir(), "none"), Options{ReadOnly: true}); err == nil || !strings.Contains(err.Error(), "holds no store") {
+		t.Errorf("nothing is opened: %v", err)
+	}
+	disk, s := written(t)
+	dir := t.TempDir()
+	copyOut(t, disk.CrashClone(vfs.CrashCloneCfg{}), testDir, dir)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, dir)
+	s, err := Open(dir, Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows := dumped(t, s, nil); len(rows) < executions {
+		t.Errorf("%d rows", len(rows))
+	}
+	if err := s.Commit(t.Context(), starts(1, 99)); err == nil {
+		t.Error("it takes a commit")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if after := tree(t, dir); after != before {
+		t.Error("the folder has changed")
+	}
 }

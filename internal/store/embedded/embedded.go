@@ -37,6 +37,7 @@ type Options struct {
 	Logger   *slog.Logger      // for what goes wrong beneath; none if nil
 	OnFatal  func(cause error) // called once when the store stops: the process should end in it; it must not call the store
 	FS       vfs.FS            // the disk; the system's if nil
+	ReadOnly bool              // nothing is written: there must be a store, and it takes no commit
 }
 
 func (o Options) withDefaults() Options {
@@ -115,8 +116,8 @@ func Make(dir string, id store.Identity, o Options) (*Store, error) { return ope
 // openStore opens a store, or makes one to be filled where it is given an identity.
 func openStore(dir string, o Options, filling *store.Identity) (*Store, error) {
 	o = o.withDefaults()
-	f, err := openFolder(o.FS, dir, filling != nil)
-	if err != nil {
+	f := &folder{fs: o.FS, dir: dir, fill: filling != nil, readOnly: o.ReadOnly}
+	if err := f.open(); err != nil {
 		return nil, err
 	}
 	s := &Store{options: o, folder: f}
@@ -153,8 +154,10 @@ func (s *Store) start() error {
 	if s.identity.Store.String() != s.folder.id {
 		return fmt.Errorf("its files are of store %v, the folder of %s: %w", s.identity.Store, s.folder.id, store.ErrDamaged)
 	}
-	if err := s.countOpen(); err != nil {
-		return err
+	if !s.options.ReadOnly {
+		if err := s.countOpen(); err != nil {
+			return err
+		}
 	}
 	return s.loadLeases()
 }
@@ -219,8 +222,10 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	s.watches.close()
-	if err := s.apart(s.settle); err != nil && s.failure.Load() != nil {
-		return err
+	if !s.options.ReadOnly {
+		if err := s.apart(s.settle); err != nil && s.failure.Load() != nil {
+			return err
+		}
 	}
 	return s.release()
 }

@@ -79,6 +79,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		L0CompactionThreshold:       8, // what is read is seldom there, and later compactions write less
 		WALMinSyncInterval:          s.pace,
 		ErrorIfNotExists:            !s.folder.making,
+		ReadOnly:                    s.options.ReadOnly,
 		Logger:                      logger{s},
 		EventListener: &pebble.EventListener{
 			BackgroundError: s.backgroundError,

@@ -28,27 +28,31 @@ type folder struct {
 	fs     vfs.FS
 	dir    string
 	lock   io.Closer
-	making bool   // not finished by who made it: nothing in it was ever acknowledged
-	fill   bool   // it is made to be filled
-	id     string // of the store in it, if not making
+	making bool // not finished by who made it: nothing in it was ever acknowledged
+	fill   bool // it is made to be filled
+
+	readOnly bool
+	id       string // of the store in it, if not making
 }
 
-// openFolder takes hold of a folder, or refuses it before anything is written.
-func openFolder(fsys vfs.FS, dir string, fill bool) (*folder, error) {
-	f := &folder{fs: fsys, dir: dir, fill: fill}
+// open takes hold of the folder, or refuses it before anything is written.
+func (f *folder) open() error {
 	if err := f.judge(); err != nil {
-		return nil, err
+		return err
 	}
-	if err := makeDir(fsys, dir); err != nil {
-		return nil, fmt.Errorf("make data folder %q: %w", dir, err)
+	if f.making && f.readOnly {
+		return fmt.Errorf("data folder %q holds no store", f.dir)
+	}
+	if err := makeDir(f.fs, f.dir); err != nil {
+		return fmt.Errorf("make data folder %q: %w", f.dir, err)
 	}
 	if err := f.take(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := f.prepare(); err != nil {
-		return nil, errors.Join(err, f.unlock())
+		return errors.Join(err, f.unlock())
 	}
-	return f, nil
+	return nil
 }
 
 // take locks the folder against every other process.

@@ -35,6 +35,10 @@ func (s *Store) migrate(ctx context.Context) error {
 			return fmt.Errorf("%w: its format is %d, this version knows %d; use the version that wrote it", store.ErrNewer, at, format)
 		}
 		switch {
+		case s.options.ReadOnly && at == 0:
+			return errors.New("it holds no store")
+		case s.options.ReadOnly && at < format:
+			return fmt.Errorf("its format is %d, this version knows %d: start a server on it once, which brings it up to date", at, format)
 		case at == 0:
 			if err := s.make(ctx, tx); err != nil {
 				return err

@@ -35,6 +35,7 @@ type Options struct {
 	Committers int          // connections at once that commit; 2 if 0
 	Entropy    io.Reader    // for a new store's id and key; the system's if nil
 	Logger     *slog.Logger // for what goes wrong beneath; none if nil
+	ReadOnly   bool         // nothing is written: there must be a store of this format
 }
 
 func (o Options) withDefaults() Options {
@@ -110,6 +111,9 @@ func open(ctx context.Context, dsn string, o Options, filling *store.Identity) (
 	config.ConnConfig.RuntimeParams["application_name"] = "backstep"
 	config.ConnConfig.RuntimeParams["lock_timeout"] = lockTimeout
 	config.ConnConfig.RuntimeParams["statement_timeout"] = statementTimeout
+	if o.ReadOnly {
+		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	}
 	config.AfterConnect = safe
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

@@ -1,0 +1,205 @@
+package audit_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/backstep/backstep/internal/audit"
+	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/storetest"
+	"github.com/backstep/backstep/internal/value"
+)
+
+const definition = `{"StartAt":"Both","States":{
+	"Both":{"Type":"Parallel","Next":"Wait","Branches":[
+		{"StartAt":"Work","States":{"Work":{"Type":"Task","Resource":"arn:aws:states:us-east-1:123456789012:activity:work","End":true}}},
+		{"StartAt":"Pause","States":{"Pause":{"Type":"Wait","Seconds":3600,"End":true}}}]},
+	"Wait":{"Type":"Wait","Seconds":3600,"End":true}}}`
+
+const saga = `{"Saga":{},"StartAt":"Do","States":{
+	"Do":{"Type":"Task","Resource":"arn:aws:states:us-east-1:123456789012:activity:work","TimeoutSeconds":600,"Compensate":{"Resource":"arn:aws:states:us-east-1:123456789012:activity:undo","TimeoutSeconds":60},"Next":"Wait"},
+	"Wait":{"Type":"Wait","Seconds":3600,"End":true}}}`
+
+// world is a store in memory with two executions that wait.
+type world struct {
+	*testing.T
+	s    *storetest.Session
+	x, y store.ID
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{T: t, s: storetest.NewMemory(storetest.MemoryOptions{Shards: 2, Clock: func() int64 { return time.Now().UnixMilli() }}).Open()}
+	e, err := engine.Open(t.Context(), engine.Config{Store: w.s, Exclusive: true})
+	w.must(err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- e.Run(ctx) }()
+	for !e.Ready() {
+		time.Sleep(time.Millisecond)
+	}
+	w.y, w.x = w.start(e, "S", saga), w.start(e, "M", definition)
+	task, err := e.Poll(t.Context(), "123456789012", "us-east-1", "work", "", time.Second)
+	w.must(err)
+	w.must(e.Complete(t.Context(), task.Token, value.NewString("done").Text(), nil))
+	stop()
+	<-ended
+	w.must(e.Drain(context.WithoutCancel(t.Context())))
+	return w
+}
+
+func (w *world) start(e *engine.Engine, name, text string) store.ID {
+	w.Helper()
+	hash := store.Hash(sha256.Sum256([]byte(text)))
+	w.must(w.s.Commit(w.Context(), &store.Batch{Definitions: []store.Definition{{Hash: hash, Body: []byte(text)}}}))
+	started, err := e.Start(w.Context(), engine.StartRequest{
+		Machine: engine.Machine{Account: "123456789012", Region: "us-east-1", Name: name, Definition: hash}, Name: "one", Input: value.NewString("in").Text(),
+	})
+	w.must(err)
+	return started.ID
+}
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// found is all that an audit finds.
+func (w *world) found() string {
+	w.Helper()
+	var all strings.Builder
+	counts, err := audit.Run(w.Context(), audit.Config{
+		Store: w.s,
+		Doc: func(d store.Doc) ([]store.Hash, error) {
+			if len(d.Body) == 0 {
+				return nil, errors.New("it is empty")
+			}
+			return []store.Hash{store.Hash(d.Body)}, nil
+		},
+		Report: func(f audit.Finding) { all.WriteString(f.Place + ": " + f.What + "\n") },
+	})
+	w.must(err)
+	if n := strings.Count(all.String(), "\n"); counts.Findings != n || counts.Executions == 0 {
+		w.Errorf("%d findings are counted, %d told, %d executions", counts.Findings, n, counts.Executions)
+	}
+	return all.String()
+}
+
+// TestSound: of what an engine has left nothing is wrong.
+func TestSound(t *testing.T) {
+	if got := newWorld(t).found(); got != "" {
+		t.Error(got)
+	}
+}
+
+// TestFindings: each thing that does not hold is found, and told with its place.
+func TestFindings(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		plant      func(w *world, l store.Loaded, b *store.Batch)
+	}{
+		{"a frame is gone", "lost a frame that it waits for (I9)", func(_ *world, l store.Loaded, b *store.Batch) {
+			b.DropFrames = []store.FrameKey{{ID: l.Frames[1].ID, Number: l.Frames[1].Number}}
+		}},
+		{"a timer is gone", `in "Pause" works, and has no job (I9)`, func(_ *world, l store.Loaded, b *store.Batch) { b.DropJobs = jobsIn(l, machine.Timer) }},
+		{"a task is gone", "it is there, and nothing is to have it", func(_ *world, l store.Loaded, b *store.Batch) { b.DropJobs = jobsIn(l, machine.Activity) }},
+		{"a place in a queue is gone", `place in queue "work" of 123456789012/us-east-1, time `, func(w *world, _ store.Loaded, b *store.Batch) {
+			queue, err := w.s.Queue(w.Context(), "123456789012/us-east-1", "work", 9)
+			w.must(err)
+			for _, q := range queue {
+				b.DropQueue = append(b.DropQueue, q.QueuedKey)
+			}
+		}},
+		{"a name leads nowhere", `name "two" of "M" of `, func(w *world, _ store.Loaded, b *store.Batch) {
+			b.Names = []store.Name{{NameKey: store.NameKey{Shard: w.x.Shard(), Tenant: "123456789012/us-east-1", Machine: "M", Name: "two"}, ID: w.x}}
+		}},
+		{"a name is gone", "it is due, and not there", func(w *world, l store.Loaded, b *store.Batch) {
+			start, err := machine.Decode[machine.Start](l.Execution.Start)
+			w.must(err)
+			b.DropNames = []store.NameKey{engine.NameOf(start)}
+		}},
+		{"a list is damaged", "list row: not in an encoding of this version", func(w *world, l store.Loaded, b *store.Batch) {
+			b.Index = []store.Index{{IndexKey: store.IndexKey{Tenant: "t", Index: "machine", Value: "M", ID: w.x}, Body: []byte{9}}}
+		}},
+		{"people are told of nobody", "there is no such execution", func(_ *world, _ store.Loaded, b *store.Batch) {
+			b.Index = []store.Index{{IndexKey: store.IndexKey{Tenant: "t", Index: engine.IndexNotices, Value: "webhook", ID: store.ID{1}}}}
+		}},
+		{"an event is gone", "goes on with event 9", func(w *world, _ store.Loaded, b *store.Batch) {
+			more := machine.Events{{ID: 9, Prev: 8, At: 1 << 50, Type: machine.TaskSucceeded}}
+			b.Events = []store.Events{{ID: w.x, First: 9, Body: machine.Append(nil, &more)}}
+		}},
+		{"events are damaged", "events from 1 on can't be read", func(w *world, _ store.Loaded, b *store.Batch) {
+			b.Events = []store.Events{{ID: w.x, First: 1, Body: []byte{7}}}
+		}},
+		{"a payload is no JSON", "its payload 1 can't be read: not JSON", func(w *world, _ store.Loaded, b *store.Batch) {
+			b.Payloads = []store.Payload{{ID: w.x, Number: 1, Body: []byte(`{"a`)}}
+		}},
+		{"a payload too many", "payloads end with", func(w *world, _ store.Loaded, b *store.Batch) {
+			texts, err := w.s.Payloads(w.Context(), w.x, []uint32{1})
+			w.must(err)
+			for n := uint32(2); n < 9; n++ {
+				b.Payloads = append(b.Payloads, store.Payload{ID: w.x, Number: n, Body: texts[0]})
+			}
+		}},
+		{"a head is damaged", "its head can't be read", func(_ *world, l store.Loaded, b *store.Batch) {
+			b.Executions = []store.Execution{{ID: l.Execution.ID, Body: []byte{5, 200}}}
+		}},
+		{"a job is another's", "its job 99 can't be read", func(_ *world, l store.Loaded, b *store.Batch) {
+			j := l.Jobs[0]
+			j.Number = 99
+			b.Jobs = []store.Job{j}
+		}},
+		{"a job is due at another time", "its timer says 5", func(_ *world, l store.Loaded, b *store.Batch) {
+			j := l.Jobs[0]
+			b.MovedJobs = []store.Job{j}
+			j.Due = 5
+			b.Jobs = []store.Job{j}
+		}},
+		{"rows of nobody", "it has rows, and is not there", func(_ *world, _ store.Loaded, b *store.Batch) {
+			b.Frames = []store.Frame{{ID: store.ID{5: 1}, Number: 1, Body: []byte{1}}}
+		}},
+		{"a definition of another hash", "its text has the hash", func(_ *world, _ store.Loaded, b *store.Batch) {
+			b.Definitions = []store.Definition{{Hash: store.Hash{1}, Body: []byte("{}")}}
+		}},
+		{"a document without its definition", "its definition 0900000000000000 is not there", func(_ *world, _ store.Loaded, b *store.Batch) {
+			hash := store.Hash{9}
+			b.Docs = []store.Doc{{DocKey: store.DocKey{Tenant: "t", Kind: "machine", Name: "N"}, Rev: 1, Body: hash[:]}, {DocKey: store.DocKey{Tenant: "t", Kind: "machine", Name: "O"}, Rev: 1}}
+		}},
+		{"a message", "message 1 of shard 1 can't be read", func(_ *world, _ store.Loaded, b *store.Batch) {
+			b.Messages = []store.Message{{Shard: 1, Key: []byte("k"), Body: []byte("?")}}
+		}},
+		{"a lease", "the store has 2 shards", func(_ *world, _ store.Loaded, b *store.Batch) { b.Leases = []store.Lease{{Shard: 7, Epoch: 1}} }},
+		{"the saga log is damaged", "of its saga log can't be read", func(w *world, _ store.Loaded, b *store.Batch) {
+			b.Undos = []store.Undo{{ID: w.y, Number: 1, Body: []byte{3}}}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			l, err := w.s.Load(t.Context(), w.x)
+			w.must(err)
+			b := new(store.Batch)
+			c.plant(w, l, b)
+			w.must(w.s.Commit(t.Context(), b))
+			if got := w.found(); !strings.Contains(got, c.want) {
+				t.Errorf("found %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// jobsIn are the jobs of a kind.
+func jobsIn(l store.Loaded, kind machine.JobKind) (all []store.Job) {
+	for _, row := range l.Jobs {
+		if j, err := machine.Decode[machine.Job](row.Body); err == nil && j.Kind == kind {
+			all = append(all, row)
+		}
+	}
+	return all
+}

@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Fsck reads all that a store holds, and tells what is wrong with it.
+type Fsck struct {
+	Place
+}
+
+// Help is the long help of fsck.
+func (Fsck) Help() string {
+	return `Every record is read and decoded, and held to the others: histories have no gap,
+whoever waits waits for something that is there, lists, names, queues and timers
+lead to what is there, and back. Nothing is written. A data folder must not be in
+use; a database may be, and is read as it stood at one moment.
+
+Exit 0 when all is well, 1 when something is wrong, 2 when the store can't be
+opened.
+
+Examples:
+  backstep fsck --data ./data
+  backstep fsck --postgres postgres://backstep@localhost/backstep --json`
+}
+
+// Fault is something that is wrong with a store.
+type Fault struct {
+	Place string `json:"place"`
+	What  string `json:"what"`
+	Do    string `json:"do"`
+}
+
+// FsckCounts are what was looked at.
+type FsckCounts struct {
+	Documents   int `json:"documents"`
+	Definitions int `json:"definitions"`
+	Executions  int `json:"executions"`
+	Running     int `json:"running"`
+	Quarantined int `json:"quarantined"`
+	Locks       int `json:"locks"`
+	Events      int `json:"events"`
+	Payloads    int `json:"payloads"`
+	Jobs        int `json:"jobs"`
+	Messages    int `json:"messages"`
+	Queued      int `json:"queued"`
+	Listed      int `json:"listed"`
+}
+
+// Fscker looks at a store. Each fault is told as it is found, and how far it is; an
+// error says why the store could not be read to its end.
+type Fscker func(ctx context.Context, at Place, fault func(Fault), progress func(FsckCounts)) (FsckCounts, error)
+
+// Run looks at the store.
+func (v *Fsck) Run(s *session) error {
+	if v.Data == "" && v.Postgres == "" {
+		return usagef("name the store by --data DIR or --postgres DSN")
+	}
+	faults := []Fault{}
+	var last Fault
+	shown := s.meter()
+	counts, err := s.Tools.Fsck(s.ctx, v.Place, func(f Fault) {
+		faults = append(faults, f)
+		if !s.JSON {
+			shown.clear()
+			f.print(s, last)
+			last = f
+		}
+	}, func(c FsckCounts) { shown.show("%d executions, %d events", c.Executions, c.Events) })
+	shown.clear()
+	if last.Do != "" {
+		fmt.Fprintf(s.Stdout, "→ %s\n", last.Do)
+	}
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		if err := s.printJSON(map[string]any{"faults": faults, "counts": counts}); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(s.Stdout, "%s: %d executions (%d running, %d quarantined), %d events, %d payloads, %d jobs, %d rows of lists, %d state machines' documents; %s\n",
+			v.Place, counts.Executions, counts.Running, counts.Quarantined, counts.Events, counts.Payloads, counts.Jobs, counts.Listed, counts.Documents, wrongs(len(faults)))
+	}
+	if len(faults) > 0 {
+		return errNo
+	}
+	return nil
+}
+
+// print tells a fault behind another one, of which it repeats nothing.
+func (f Fault) print(s *session, last Fault) {
+	if f.Do != last.Do && last.Do != "" {
+		fmt.Fprintf(s.Stdout, "→ %s\n", last.Do)
+	}
+	if f.Place != last.Place {
+		fmt.Fprintln(s.Stdout, f.Place)
+	}
+	if f.What != "" {
+		fmt.Fprintln(s.Stdout, "  "+f.What)
+	}
+}
+
+func wrongs(n int) string {
+	switch n {
+	case 0:
+		return "nothing is wrong"
+	case 1:
+		return "1 thing is wrong"
+	}
+	return fmt.Sprintf("%d things are wrong", n)
+}
+
+// meter shows how far something is, where somebody looks: several times a second
+// at most, in one line that goes away.
+type meter struct {
+	s    *session
+	last time.Time
+}
+
+func (s *session) meter() *meter { return &meter{s: s} }
+
+func (p *meter) show(format string, args ...any) {
+	if !p.s.Watched || time.Since(p.last) < 200*time.Millisecond {
+		return
+	}
+	p.last = time.Now()
+	fmt.Fprintf(p.s.Stderr, "\r%s\x1b[K", fmt.Sprintf(format, args...))
+}
+
+func (p *meter) clear() {
+	if p.s.Watched && !p.last.IsZero() {
+		fmt.Fprint(p.s.Stderr, "\r\x1b[K")
+	}
+}
