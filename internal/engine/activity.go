@@ -224,6 +224,9 @@ func (e *Engine) takeQueued(k store.QueuedKey, worker string) (PolledTask, error
 			}
 		},
 	})
+	if e.again(err) {
+		return e.takeElsewhere(k, worker)
+	}
 	switch {
 	case errors.Is(err, store.ErrConflict), errors.Is(err, ErrNotFound), errors.Is(err, ErrQuarantined), errors.Is(err, ErrNotReady):
 		return PolledTask{}, nil

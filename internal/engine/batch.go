@@ -40,7 +40,7 @@ func (w *writer) reset() {
 func (w *writer) body(start int) []byte { return w.bytes[start:len(w.bytes):len(w.bytes)] }
 
 // batch is a delta as rows. guarded says that another node may complete a job
-// as well, so that each that is closed must still be there.
+// as well, so that each that is closed or changed must still be there.
 func (w *writer) batch(r *resident, d *machine.Delta, with *rider, guarded bool) *store.Batch {
 	w.reset()
 	switch {
@@ -50,7 +50,7 @@ func (w *writer) batch(r *resident, d *machine.Delta, with *rider, guarded bool)
 	default:
 		w.head(r, d)
 		w.parts(r, d)
-		w.jobs(r, d, guarded)
+		w.jobs(r, d, guarded, with)
 		w.lists(r, d)
 		w.attributes(r, d.Head)
 	}
@@ -107,19 +107,33 @@ func (w *writer) parts(r *resident, d *machine.Delta) {
 	w.sharing.texts = nil // they live no longer than the delta
 }
 
-func (w *writer) jobs(r *resident, d *machine.Delta, guarded bool) {
+func (w *writer) jobs(r *resident, d *machine.Delta, guarded bool, with *rider) {
+	answered := machine.JobID(0)
+	if with != nil {
+		answered = with.answered
+	}
 	for _, j := range d.Jobs {
+		if j.ID == answered {
+			continue
+		}
 		k := store.JobKey{ID: r.id, Number: uint32(j.ID)}
 		at := len(w.bytes)
 		w.bytes = machine.Append(w.bytes, j)
 		w.b.Jobs = append(w.b.Jobs, store.Job{JobKey: k, Due: j.Due, Body: w.body(at)})
-		if was := r.x.Jobs[j.ID]; was != nil && was.Due != j.Due {
+		was := r.x.Jobs[j.ID]
+		if was == nil {
+			continue
+		}
+		if guarded {
+			w.b.ExpectJobs = append(w.b.ExpectJobs, k)
+		}
+		if was.Due != j.Due {
 			w.b.MovedJobs = append(w.b.MovedJobs, store.Job{JobKey: k, Due: was.Due})
 		}
 	}
 	for _, id := range d.Closed {
 		was := r.x.Jobs[id]
-		if was == nil {
+		if was == nil || id == answered {
 			continue
 		}
 		k := store.JobKey{ID: r.id, Number: uint32(id)}

@@ -25,6 +25,7 @@ type shard struct {
 	after     *store.Job // the last job that was read
 	again     bool       // all are to be read again
 	inbox     bool       // there may be messages in the inbox
+	mail      correspondence
 	residents map[store.ID]*resident
 	used      ring
 	asleep    ring  // of those that nothing is done for
@@ -58,6 +59,7 @@ func newShard(number store.Shard, most int, mostBytes int64, shared *room) *shar
 	for _, g := range [...]*ring{&s.used, &s.asleep} {
 		g.head.next, g.head.previous = &g.head, &g.head
 	}
+	s.mail.reset()
 	return s
 }
 

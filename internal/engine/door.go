@@ -54,11 +54,11 @@ func (e *Engine) Start(ctx context.Context, r StartRequest) (Started, error) {
 	if err != nil {
 		return Started{}, err
 	}
-	// A start on a node that does not own the shard is refused here. With
-	// several nodes it would put name, row and message by itself (see the
-	// design, data flow b) and leave the turn to the owner.
 	for range maxTries {
 		started, err := e.begin(x, r.Input, r.Name == "")
+		if e.again(err) { // its shard is another node's
+			started, err = e.beginElsewhere(x, r.Input)
+		}
 		if !errors.Is(err, store.ErrConflict) {
 			return started, err
 		}
@@ -76,11 +76,11 @@ func (e *Engine) newExecution(r StartRequest, express bool) (*machine.Execution,
 	if err := e.Draw(chance[:]); err != nil {
 		return nil, err
 	}
-	if r.Name == "" {
-		r.Name = integration.UUID([16]byte(chance[8:]), 4)
+	shard, err := e.shardFor(&r, chance[8:], express)
+	if err != nil {
+		return nil, err
 	}
 	at := e.now()
-	shard := e.ShardOf(r.Account, r.Region, r.Machine.Name, r.Name)
 	return machine.New(machine.Start{
 		ID:      machine.ID(store.NewID(shard, at, [8]byte(chance[:8]))),
 		Account: r.Account, Region: r.Region, Machine: r.Machine.Name, Name: r.Name,
@@ -88,6 +88,42 @@ func (e *Engine) newExecution(r StartRequest, express bool) (*machine.Execution,
 		Trace: r.Trace, Express: express, At: at, Depth: r.Depth, Parent: r.Parent, Map: r.Map,
 		TestCase: r.TestCase,
 	}), nil
+}
+
+// drawTries bounds how often a name is drawn until it lies in a shard of ours.
+const drawTries = 16
+
+// shardFor is the shard of a new execution, to which a name is given if it has
+// none. Where it may be any it is one of ours, if we have some.
+func (e *Engine) shardFor(r *StartRequest, chance []byte, express bool) (store.Shard, error) {
+	drawn := r.Name == ""
+	for tries := 1; ; tries++ {
+		if drawn {
+			r.Name = integration.UUID([16]byte(chance), 4)
+		}
+		shard := e.ShardOf(r.Account, r.Region, r.Machine.Name, r.Name)
+		switch {
+		case e.shards[shard].epoch.Load() != 0 || e.cfg.Exclusive || tries == drawTries:
+			return shard, nil
+		case express: // nobody looks for it by its name
+			return e.ourShard(shard), nil
+		case !drawn:
+			return shard, nil
+		}
+		if err := e.Draw(chance); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// ourShard is the next shard that is ours, from one on; that one where none is.
+func (e *Engine) ourShard(from store.Shard) store.Shard {
+	for i := range e.shards {
+		if s := e.shards[(int(from)+i)%len(e.shards)]; s.epoch.Load() != 0 {
+			return s.number
+		}
+	}
+	return from
 }
 
 // ShardOf is the shard of a machine's execution of that name.
@@ -137,6 +173,9 @@ func (e *Engine) startedBefore(ctx context.Context, x *machine.Execution, r Star
 	if err != nil {
 		return Started{}, fmt.Errorf("name %q: %w", x.Start.Name, err)
 	}
+	if id == store.ID(x.Start.ID) { // of a commit of which nothing was known
+		return Started{ID: id, Name: x.Start.Name, At: x.Start.At}, nil
+	}
 	if id == nobody(id.Shard()) { // it was given to nobody, so that nobody has it
 		return Started{}, &NameTakenError{}
 	}
@@ -174,12 +213,36 @@ func orEmpty(input value.Text) string {
 // Sagas are undone first: it returns the time of the call, and the execution
 // ends later. One that can't go back keeps it from ending: *SagaError.
 func (e *Engine) Stop(ctx context.Context, id store.ID, why machine.Failure) (int64, error) {
+	at, err := e.stopFor(id, why, nil)
+	if !e.again(err) {
+		return at, err
+	}
+	told, err := e.askFirst(ctx, id, order{What: orderStop, Failure: &why})
+	if err != nil {
+		return 0, err
+	}
+	return told.At, told.err()
+}
+
+// askFirst is ask for a caller, of an execution that is there.
+func (e *Engine) askFirst(ctx context.Context, id store.ID, o order) (*reply, error) {
+	if _, _, err := e.Execution(ctx, id); err != nil {
+		return nil, err
+	}
+	return e.ask(ctx, id, o, orderPatience)
+}
+
+// stopFor is Stop of an execution of ours, for an order if there is one.
+func (e *Engine) stopFor(id store.ID, why machine.Failure, by *ordered) (int64, error) {
 	reason := ""
 	look := func(r *resident) bool {
 		reason = r.x.Unstoppable(r.program)
 		return reason == ""
 	}
-	t, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &why}, &rider{before: look, asked: true})
+	if by != nil {
+		by.reply.At = e.now()
+	}
+	t, err := e.turn(id, machine.Message{Kind: machine.Stop, Failure: &why}, &rider{before: look, asked: true, order: by})
 	switch {
 	case err != nil:
 		return 0, err
@@ -203,14 +266,25 @@ func (e *Engine) Complete(ctx context.Context, token string, output value.Text, 
 		return err
 	}
 	m.Job = t.Job
-	done, err := e.turn(store.ID(t.ID), m, &rider{asked: true, before: func(r *resident) bool { return isOpen(r, t) }})
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return ErrTaskDoesNotExist
-	case err == nil && !done.changed:
-		return e.refuse(t, output, failure)
+	early := false
+	for range maxTries {
+		done, err := e.turn(store.ID(t.ID), m, &rider{asked: true, before: func(r *resident) bool {
+			early = isEarly(r, t)
+			return isOpen(r, t)
+		}})
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return ErrTaskDoesNotExist
+		case e.again(err):
+			return e.completeElsewhere(ctx, t, m)
+		case err != nil || done.changed:
+			return err
+		case !early:
+			return e.refuse(t, output, failure)
+		}
+		e.hearOf(store.ID(t.ID))
 	}
-	return err
+	return ErrTaskTimedOut
 }
 
 // refuse tells a saga's history of an answer that came too late: it is refused.
@@ -241,6 +315,14 @@ func isOpen(r *resident, t machine.Token) bool {
 	return j != nil && j.Attempt == t.Attempt && j.Kind <= machine.Child && (j.Kind != machine.Activity || j.Taken)
 }
 
+// isEarly reports whether a token is for a task that nobody has taken. Tokens of
+// such tasks are given to who takes them: the news of that is still on its way
+// from another node.
+func isEarly(r *resident, t machine.Token) bool {
+	j := r.x.Jobs[t.Job]
+	return j != nil && j.Attempt == t.Attempt && j.Kind == machine.Activity && !j.Taken
+}
+
 // Heartbeat tells that the work on a task goes on. It is kept in memory, and
 // written every few seconds: who owns the shard next grants a whole interval.
 func (e *Engine) Heartbeat(ctx context.Context, token string) error {
@@ -250,25 +332,31 @@ func (e *Engine) Heartbeat(ctx context.Context, token string) error {
 	}
 	open := false
 	look := func(r *resident) bool {
-		if open = isOpen(r, t); !open {
-			return false
-		}
-		j := r.x.Jobs[t.Job]
-		if j.Heartbeat == 0 || !j.Submitted && !j.Taken {
-			return false
-		}
-		due := min(e.now()+j.Heartbeat, j.Deadline)
-		e.alarms.set(alarmKey{JobKey: store.JobKey{ID: r.id, Number: uint32(j.ID)}}, due)
-		return due-j.Due >= e.cfg.Limits.BeatEvery.Milliseconds()
+		open = isOpen(r, t) || isEarly(r, t)
+		return open && e.moves(r, t.Job, 0)
 	}
 	_, err = e.turn(store.ID(t.ID), machine.Message{Kind: machine.Beat, Job: t.Job}, &rider{before: look, asked: true})
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return ErrTaskDoesNotExist
+	case e.again(err):
+		return e.beatElsewhere(ctx, t)
 	case err == nil && !open:
 		return ErrTaskTimedOut
 	}
 	return err
+}
+
+// moves lets a task have another interval, and so many ms more, until its next
+// heartbeat. It reports whether that is to be written.
+func (e *Engine) moves(r *resident, job machine.JobID, more int64) bool {
+	j := r.x.Jobs[job]
+	if j == nil || j.Heartbeat == 0 || !j.Submitted && !j.Taken {
+		return false
+	}
+	due := min(e.now()+j.Heartbeat+more, j.Deadline)
+	e.alarms.set(alarmKey{JobKey: store.JobKey{ID: r.id, Number: uint32(j.ID)}}, due)
+	return due-j.Due >= e.cfg.Limits.BeatEvery.Milliseconds()
 }
 
 // Find is the execution of a machine that has that name, or ErrNotFound.

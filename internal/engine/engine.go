@@ -98,6 +98,12 @@ type Config struct {
 	// Exclusive says that no other node can open the store: leases are taken at
 	// once, whoever held them.
 	Exclusive bool
+	// OwnOnly has what comes for another node's shard refused by ErrNotReady, instead
+	// of left for that node.
+	OwnOnly bool
+	// Pause waits that long, or until ctx ends, which is its error: between two looks
+	// for what another node does. nil: as time goes.
+	Pause func(ctx context.Context, d time.Duration) error
 	// Spawn runs f on the side, not before it returns. nil: on a goroutine. See
 	// the package's comment.
 	Spawn func(f func())
@@ -215,7 +221,8 @@ type Engine struct {
 	dispatcher *dispatcher
 	activities activities
 	starts     gate
-	held       room // of all that is in memory
+	held       room  // of all that is in memory
+	beats      beats // passed on to other nodes
 	metrics    Metrics
 
 	ahead   atomic.Int64  // what our clock lacks of the time, in ms
@@ -268,6 +275,9 @@ func (c *Config) complete() error {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Pause == nil {
+		c.Pause = pause
 	}
 	if c.Quotas == (machine.Limits{}) {
 		c.Quotas = machine.AWSLimits()

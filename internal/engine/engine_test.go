@@ -77,6 +77,12 @@ func (r *rig) fault(method string, b *store.Batch) storetest.Fault {
 func (r *rig) open() {
 	r.t.Helper()
 	r.disk.Crash()
+	r.beside()
+}
+
+// beside starts a new process on the disk, beside those that are there.
+func (r *rig) beside() {
+	r.t.Helper()
 	r.side = nil
 	r.session = r.disk.Open()
 	r.store = storetest.NewFaulty(r.session, r.fault)

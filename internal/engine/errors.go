@@ -9,7 +9,7 @@ import (
 )
 
 // What the engine refuses, by errors.Is. Nothing was changed where one of them
-// is returned. Any other error, store.ErrUnknown among them, means that nobody
+// is returned, but for ErrUnanswered. Any other error, store.ErrUnknown among them, means that nobody
 // knows: the caller asks again.
 var (
 	ErrNotReady         = errors.New("this node does not take work now")
@@ -19,6 +19,7 @@ var (
 	ErrTaskDoesNotExist = errors.New("no such task")
 	ErrTaskTimedOut     = errors.New("the task is over")
 	ErrQuarantined      = errors.New("the execution is quarantined")
+	ErrUnanswered       = errors.New("the node that has the execution did not answer in time")
 	ErrTooManyPollers   = errors.New("too many workers poll this activity")
 )
 

@@ -71,11 +71,18 @@ func (e *Engine) StartExpress(ctx context.Context, r StartRequest) (Started, err
 	if err != nil {
 		return Started{}, err
 	}
-	if err := e.record(x, r.Input); err != nil {
+	err = e.record(x, r.Input)
+	if e.again(err) {
+		err = e.record(x, r.Input)
+	}
+	if err != nil {
 		return Started{}, err
 	}
 	id := store.ID(x.Start.ID)
 	started := Started{ID: id, Name: x.Start.Name, At: x.Start.At}
+	if !e.owns(id) { // its owner runs it
+		return started, nil
+	}
 	if err := e.beginExpress(x, r.Input, e.dropAfter(id)); err != nil {
 		// The record is durable, so the start is: it is taken up from there.
 		e.shardOf(id).readAgain()
@@ -156,14 +163,18 @@ func (e *Engine) record(x *machine.Execution, input value.Text) error {
 	id := store.ID(x.Start.ID)
 	s := e.shardOf(id)
 	epoch := s.epoch.Load()
-	if epoch == 0 {
-		return ErrNotReady
-	}
 	b := &store.Batch{
-		Fence:      &store.Fence{Shard: s.number, Epoch: epoch},
 		Executions: []store.Execution{{ID: id, Start: machine.Append(nil, &x.Start), Body: machine.Append(nil, &x.Head)}},
 		Payloads:   []store.Payload{{ID: id, Number: 1, Body: []byte(orEmpty(input))}},
 		Jobs:       []store.Job{{JobKey: store.JobKey{ID: id, Number: expressMark}, Due: x.Start.At}},
+	}
+	switch {
+	case epoch != 0:
+		b.Fence = &store.Fence{Shard: s.number, Epoch: epoch}
+	case e.cfg.Exclusive, e.cfg.OwnOnly:
+		return ErrNotReady
+	default:
+		return e.recordElsewhere(e.ctx, b)
 	}
 	err := e.cfg.Store.Commit(e.ctx, b)
 	switch {
@@ -172,7 +183,7 @@ func (e *Engine) record(x *machine.Execution, input value.Text) error {
 		e.storeAnswered()
 		return nil
 	case errors.Is(err, store.ErrFenced):
-		e.lose(s, epoch)
+		e.fencedOff(s, epoch)
 		return ErrNotReady
 	case errors.Is(err, store.ErrUnknown):
 		e.metrics.Unknown.Add(1)

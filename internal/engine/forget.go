@@ -51,7 +51,7 @@ func (e *Engine) Forget(ctx context.Context, id store.ID, ended int64) (bool, er
 	r.x = nil // whatever becomes of the commit
 	err = e.cfg.Store.Commit(ctx, b)
 	if errors.Is(err, store.ErrFenced) {
-		e.lose(s, epoch)
+		e.fencedOff(s, epoch)
 		return false, ErrNotReady
 	}
 	if err != nil {

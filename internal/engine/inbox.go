@@ -1,33 +1,54 @@
 package engine
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime/debug"
 
+	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 )
 
 // errElsewhere says that another node has the shard by now.
 var errElsewhere = errors.New("the shard is another node's")
 
-// A shard's inbox holds what other nodes left for its owner: news of nested
-// executions that have ended. A message only names the child, whose rows any
-// node can read; its key is the child's job, so that the same news told twice
-// is one message.
+// A shard's inbox holds what other nodes left for its owner. Each message has a
+// key, so that what is left twice is one message, and is taken out in the commit
+// of the turn that it brings: it is heard once, whoever dies on the way. Those for
+// one execution are heard in their order, those for different ones at once.
+//
+// A job that was completed elsewhere has no row any more, though its frame still
+// waits for it. Who loads such an execution hears its mail first: see lacks.
+//
+// What can't be read, and what is for an execution that is quarantined, is left
+// where it is, and the rest goes on: a newer node, or a person, may know better.
 
-const newsEncoding = 1
+// reading is where those errands go that go through mail: others may wait for what
+// comes of it.
+var reading = dest{service: "inbox"}
 
-// leaveNews puts the end of a nested execution into the inbox of its parent's
-// shard. k is the child's job that tells.
-func (e *Engine) leaveNews(parent *shard, k store.JobKey) error {
-	key := append(append(make([]byte, 0, 20), k.ID[:]...), byte(k.Number>>24), byte(k.Number>>16), byte(k.Number>>8), byte(k.Number))
-	body := append([]byte{newsEncoding}, k.ID[:]...)
-	err := e.cfg.Store.Commit(e.ctx, &store.Batch{Messages: []store.Message{{Shard: parent.number, Key: key, Body: body}}})
-	if err != nil {
-		return fmt.Errorf("leave a message for shard %d: %w", parent.number, err) // leaving it twice does no harm
-	}
-	return nil
+// correspondence is what a shard's owner has read of its inbox and not taken out
+// yet. It is guarded by the shard's mutex.
+type correspondence struct {
+	piles  map[store.ID]*pile    // by the execution
+	seqs   map[uint64]bool       // of all in piles, and of what is left where it lies
+	left   map[store.ID][]uint64 // … by the execution, which is quarantined
+	unread bool                  // some of it can't be read
+
+	readers int             // who is reading the inbox just now
+	heard   map[uint64]bool // taken out meanwhile: a reader may still come with it
+}
+
+// pile is mail for one execution.
+type pile struct {
+	mail []mail
+	busy bool // somebody is going through it
+}
+
+// reset forgets what was read.
+func (c *correspondence) reset() {
+	*c = correspondence{piles: map[store.ID]*pile{}, seqs: map[uint64]bool{}, left: map[store.ID][]uint64{}, heard: map[uint64]bool{}, readers: c.readers}
 }
 
 // Turn takes what other nodes left in a shard's inbox, if anything may be
@@ -41,61 +62,409 @@ func (e *Engine) Turn(number store.Shard) error {
 	if !look || s.epoch.Load() == 0 {
 		return nil
 	}
-	for {
-		messages, err := e.cfg.Store.Messages(e.ctx, number, e.cfg.Limits.Page)
-		if err != nil {
-			s.look()
-			return fmt.Errorf("inbox of shard %d: %w", number, err)
+	read, _, more, err := e.readInbox(s, store.ID{})
+	if err == nil {
+		err = e.hearBegun(s, read)
+	}
+	if err != nil {
+		s.look()
+		return fmt.Errorf("inbox of shard %d: %w", number, err)
+	}
+	for i := range read {
+		if id := read[i].id; s.takeUp(id) && !e.dispatcher.send(&errand{key: store.JobKey{ID: id}, do: func(e *Engine, _ *errand) { e.hearPile(s, id) }}, reading, ownerKey{}) {
+			s.putBack(id)
+			more = true
 		}
+	}
+	if more {
+		s.look()
+	}
+	return nil
+}
+
+// readInbox reads what is new in a shard's inbox, as far as a page goes, into
+// piles; what has begun is not put there. It gives the pile of one execution as it
+// is then. More says that there may be more.
+func (e *Engine) readInbox(s *shard, id store.ID) (read, pile []mail, more bool, err error) {
+	s.mu.Lock()
+	epoch, limit := s.epoch.Load(), e.cfg.Limits.Page+len(s.mail.seqs)
+	s.mail.readers++
+	s.mu.Unlock()
+	messages, err := e.cfg.Store.Messages(e.ctx, s.number, limit)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && epoch != 0 && s.epoch.Load() == epoch {
 		for i := range messages {
-			if err := e.hearNews(&messages[i]); err != nil {
-				s.look()
-				return fmt.Errorf("message %d of shard %d: %w", messages[i].Seq, number, err)
+			if m, fresh := e.fresh(s, &messages[i]); fresh {
+				read = append(read, m)
 			}
 		}
-		if len(messages) < e.cfg.Limits.Page {
-			return nil
+	}
+	if s.mail.readers--; s.mail.readers == 0 {
+		clear(s.mail.heard)
+	}
+	return read, s.mail.pile(id), len(messages) == limit, err
+}
+
+// fresh reads a message that was not read before. The shard is locked.
+func (e *Engine) fresh(s *shard, from *store.Message) (mail, bool) {
+	c := &s.mail
+	if c.seqs[from.Seq] || c.heard[from.Seq] {
+		return mail{}, false
+	}
+	m, err := readMail(from)
+	if err != nil {
+		e.metrics.MailLeft.Add(1)
+		e.cfg.Log.Error("a message is left where it lies", "shard", from.Shard, "message", from.Seq, "error", err)
+		c.seqs[from.Seq], c.unread = true, true
+		return m, false
+	}
+	if m.kind == mailBegun || m.kind == mailBegunExpress {
+		return m, true
+	}
+	c.seqs[from.Seq] = true
+	p := c.piles[m.id]
+	if p == nil {
+		p = new(pile)
+		c.piles[m.id] = p
+	}
+	p.mail = append(p.mail, m)
+	return m, true
+}
+
+// takeUp reports whether there is a pile that nobody goes through, which the
+// caller does now.
+func (s *shard) takeUp(id store.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.mail.piles[id]
+	if p == nil || p.busy {
+		return false
+	}
+	p.busy = true
+	return true
+}
+
+// putBack forgets a pile: it is read again.
+func (s *shard) putBack(id store.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.mail.piles[id]; p != nil {
+		for i := range p.mail {
+			delete(s.mail.seqs, p.mail[i].lies.Seq)
+		}
+		delete(s.mail.piles, id)
+	}
+	s.inbox = true
+}
+
+// leaveIt lets a pile lie until its execution is let go on.
+func (s *shard) leaveIt(id store.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.mail.piles[id]; p != nil {
+		for i := range p.mail {
+			s.mail.left[id] = append(s.mail.left[id], p.mail[i].lies.Seq)
+		}
+		delete(s.mail.piles, id)
+	}
+}
+
+// lookAgain has mail read again that was left where it lies.
+func (s *shard) lookAgain(id store.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, seq := range s.mail.left[id] {
+		delete(s.mail.seqs, seq)
+	}
+	delete(s.mail.left, id)
+	s.inbox = true
+}
+
+// first is the first of a pile that nobody has heard; a pile without any is gone.
+func (s *shard) first(id store.ID) (mail, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.mail.piles[id]
+	if p == nil || len(p.mail) == 0 {
+		delete(s.mail.piles, id)
+		return mail{}, false
+	}
+	return p.mail[0], true
+}
+
+// lies reports whether mail was not heard yet.
+func (s *shard) lies(m *mail) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.mail.piles[m.id]; p != nil {
+		for i := range p.mail {
+			if p.mail[i].lies.Seq == m.lies.Seq {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// wasHeard takes mail off its pile.
+func (s *shard) wasHeard(m *mail) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mail.readers > 0 {
+		s.mail.heard[m.lies.Seq] = true
+	}
+	delete(s.mail.seqs, m.lies.Seq)
+	if p := s.mail.piles[m.id]; p != nil {
+		for i := range p.mail {
+			if p.mail[i].lies.Seq == m.lies.Seq {
+				p.mail = append(p.mail[:i], p.mail[i+1:]...)
+				return
+			}
 		}
 	}
 }
 
-// hearNews tells a parent what a message is about. News of an execution that is
-// not there any more, or that can't be read, is dropped.
-func (e *Engine) hearNews(m *store.Message) (err error) {
-	from := []store.MessageKey{{Shard: m.Shard, Seq: m.Seq, Key: m.Key}}
+// hearPile goes through the mail for an execution.
+func (e *Engine) hearPile(s *shard, id store.ID) {
+	for {
+		m, any := s.first(id)
+		if !any {
+			return
+		}
+		switch err := e.hear(s, &m); {
+		case err == nil:
+			s.wasHeard(&m)
+		case errors.Is(err, ErrQuarantined), errors.Is(err, errNewer):
+			e.metrics.MailLeft.Add(1)
+			e.cfg.Log.Warn("mail is left where it lies", "execution", id, "reason", err)
+			s.leaveIt(id)
+			return
+		default:
+			e.cfg.Log.Warn("a message could not be heard", "shard", s.number, "message", m.lies.Seq, "error", err)
+			s.putBack(id)
+			return
+		}
+	}
+}
+
+// hear takes mail to whom it is for. What is for nobody is dropped.
+func (e *Engine) hear(s *shard, m *mail) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.cfg.Log.Error("a message breaks what is done for it", "shard", m.Shard, "message", m.Seq, "reason", p, "stack", string(debug.Stack()))
-			err = e.dropNews(from)
+			e.cfg.Log.Error("a message breaks what is done for it", "shard", s.number, "message", m.lies.Seq, "reason", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("%w: its mail breaks what is done for it", ErrQuarantined)
 		}
 	}()
-	if len(m.Body) != 17 || m.Body[0] != newsEncoding {
-		e.cfg.Log.Error("a message can't be read", "shard", m.Shard, "message", m.Seq)
-		return e.dropNews(from)
+	switch m.kind {
+	case mailNews:
+		return e.hearNews(m)
+	case mailOrder:
+		return e.obey(s, m)
+	case mailLock:
+		return e.hearLock(m)
 	}
-	id := store.ID(m.Body[1:])
-	loaded, err := e.cfg.Store.Load(e.ctx, id)
+	r := s.hold(m.id)
+	defer s.release(r)
+	for range maxTries {
+		err := e.awaken(s, r)
+		if errors.Is(err, ErrNotFound) {
+			return e.dropMail(m)
+		}
+		if err != nil || !s.lies(m) { // it was heard when the execution was read
+			return err
+		}
+		if err = e.hearNow(s, r, m); !errors.Is(err, errAgain) {
+			return err
+		}
+	}
+	return ErrBusy
+}
+
+// hearNow takes mail to the execution in memory.
+func (e *Engine) hearNow(s *shard, r *resident, m *mail) error {
+	job := r.x.Jobs[m.message.Job]
+	with := &rider{dropMessages: []store.MessageKey{m.lies}}
+	switch {
+	case m.kind == mailAnswered:
+		waits, err := r.reopens(m)
+		if err != nil {
+			return err
+		}
+		if !waits {
+			return e.dropMail(m)
+		}
+		with.answered = m.message.Job
+	case s.isAnswered(m):
+		if with.answered = m.message.Job; job == nil && r.lacks() {
+			return errAgain // what was answered is put back first
+		}
+	}
+	switch {
+	case m.message.Kind == machine.Beat && !e.moves(r, m.message.Job, e.beatWindow(job)):
+		return e.dropMail(m)
+	}
+	_, err := e.once(s, r, m.message, with)
+	return err
+}
+
+// isAnswered reports whether the job that mail is about has been answered as well.
+func (s *shard) isAnswered(m *mail) bool {
+	for _, later := range s.waiting(m.id) {
+		if later.kind == mailAnswered && m.kind == mailWord && later.message.Job == m.message.Job {
+			return true
+		}
+	}
+	return false
+}
+
+// reopens puts a job that was completed elsewhere back into memory, where its
+// frame still waits for it: nobody has heard the answer then.
+func (r *resident) reopens(m *mail) (waits bool, err error) {
+	j, err := machine.Decode[machine.Job](m.row.Body)
+	if err != nil { // a newer node may know it
+		return false, fmt.Errorf("%w: its job %d, which was completed elsewhere: %w", ErrQuarantined, m.row.Number, err)
+	}
+	f := r.x.Frames[j.Frame]
+	if f == nil || f.Job != j.ID {
+		return false, nil
+	}
+	if r.x.Jobs[j.ID] == nil {
+		r.x.Jobs[j.ID] = j
+	}
+	return true, nil
+}
+
+// lacks reports whether a frame waits for a job whose row is gone: it may have been
+// completed elsewhere. Frames of what has ended wait for nothing.
+func (r *resident) lacks() bool {
+	if h := &r.x.Head; h.Status.Ended() && h.OpenSagas == 0 {
+		return false
+	}
+	for _, f := range r.x.Frames {
+		if f.Job != 0 && r.x.Jobs[f.Job] == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// errUnread says that what an execution waits for was answered, perhaps by a
+// message that this version can't read.
+var errUnread = errors.New("its inbox holds what this version can not read")
+
+// catchUp hears all that waits for an execution, so that nothing that was
+// acknowledged is overtaken. errAgain: it is to be read again.
+func (e *Engine) catchUp(s *shard, r *resident) error {
+	var waiting []mail
+	for more := true; more; {
+		read, pile, rest, err := e.readInbox(s, r.id)
+		if err != nil {
+			return fmt.Errorf("inbox of shard %d: %w", s.number, err)
+		}
+		more, waiting = rest && len(read) > 0, pile
+	}
+	s.look() // what is for others is still to be heard
+	for i := range waiting {
+		if waiting[i].kind == mailAnswered {
+			if _, err := r.reopens(&waiting[i]); err != nil {
+				return err
+			}
+		}
+	}
+	for _, m := range waiting {
+		if m.kind != mailAnswered && m.kind != mailWord {
+			continue
+		}
+		if err := e.hearNow(s, r, &m); err != nil {
+			return err
+		}
+		s.wasHeard(&m)
+	}
+	s.mu.Lock()
+	unread := s.mail.unread
+	s.mu.Unlock()
+	if unread && r.lacks() {
+		r.x = nil
+		return fmt.Errorf("execution %s: %w", r.id, errUnread)
+	}
+	return nil
+}
+
+// waiting is the pile of an execution.
+func (s *shard) waiting(id store.ID) []mail {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mail.pile(id)
+}
+
+func (c *correspondence) pile(id store.ID) []mail {
+	if p := c.piles[id]; p != nil {
+		return append([]mail(nil), p.mail...)
+	}
+	return nil
+}
+
+// A shard's inbox also has news of nested executions that have ended. A message
+// only names the child, whose rows any node can read; its key is the child's job,
+// so that the same news told twice is one message.
+
+// leaveNews puts the end of a nested execution into the inbox of its parent's
+// shard. k is the child's job that tells.
+func (e *Engine) leaveNews(parent *shard, k store.JobKey) error {
+	news := mail{kind: mailNews, id: k.ID}
+	return e.leave(parent, jobName(k), &news)
+}
+
+// leave puts mail into a shard's inbox. Leaving it twice does no harm.
+func (e *Engine) leave(s *shard, key []byte, m *mail) error {
+	err := e.cfg.Store.Commit(e.ctx, &store.Batch{Messages: []store.Message{{Shard: s.number, Key: key, Body: m.body()}}})
+	if err != nil {
+		return fmt.Errorf("leave a message for shard %d: %w", s.number, err)
+	}
+	return nil
+}
+
+// jobName is the name of a job in the key of a message.
+func jobName(k store.JobKey, more ...byte) []byte {
+	key := append(make([]byte, 0, len(k.ID)+4+len(more)), k.ID[:]...)
+	return append(binary.BigEndian.AppendUint32(key, k.Number), more...)
+}
+
+// hearNews tells a parent what a message is about. News of an execution that is
+// not there any more is dropped.
+func (e *Engine) hearNews(m *mail) error {
+	loaded, err := e.cfg.Store.Load(e.ctx, m.id)
 	if errors.Is(err, store.ErrNotFound) {
-		return e.dropNews(from)
+		return e.dropMail(m)
 	}
 	if err != nil {
 		return err
 	}
 	x, _, err := readExecution(&loaded)
 	if err != nil || x.Start.Parent == nil || !x.Head.Status.Ended() { // redriven since, it tells of its next end
-		return e.dropNews(from)
+		return e.dropMail(m)
 	}
-	if err := e.readPayloads(e.ctx, id, x); err != nil {
+	if err := e.readPayloads(e.ctx, m.id, x); err != nil {
 		return err
 	}
 	n := x.Ending(e.cfg.Quotas)
-	return e.tellParent(&n, from)
+	return e.tellParent(&n, []store.MessageKey{m.lies})
 }
 
-func (e *Engine) dropNews(from []store.MessageKey) error {
+// dropMail takes mail out of its inbox that changes nothing.
+func (e *Engine) dropMail(m *mail) error { return e.dropMessages([]store.MessageKey{m.lies}) }
+
+func (e *Engine) dropMessages(from []store.MessageKey) error {
 	s := e.shards[from[0].Shard]
-	return e.cfg.Store.Commit(e.ctx, &store.Batch{
-		Fence:        &store.Fence{Shard: s.number, Epoch: s.epoch.Load()},
+	epoch := s.epoch.Load()
+	err := e.cfg.Store.Commit(e.ctx, &store.Batch{
+		Fence:        &store.Fence{Shard: s.number, Epoch: epoch},
 		DropMessages: from,
 	})
+	if errors.Is(err, store.ErrFenced) {
+		e.fencedOff(s, epoch)
+		return ErrNotReady
+	}
+	return err
 }

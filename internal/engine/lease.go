@@ -106,8 +106,16 @@ func (s *shard) taken(epoch uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reading, s.inbox, s.after = true, true, nil
+	s.mail.reset()
 	s.reach.Store(0)
 	s.epoch.Store(epoch)
+}
+
+// fencedOff is what to do where the store has refused to write for a lease: another
+// node has it.
+func (e *Engine) fencedOff(s *shard, epoch uint64) {
+	e.metrics.StaleWrites.Add(1)
+	e.lose(s, epoch)
 }
 
 // lose gives a shard up of which the lease of that epoch is gone. What is in

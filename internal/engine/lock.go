@@ -37,7 +37,12 @@ func (e *Engine) tellLock(er *errand, kind machine.MessageKind) {
 	case claim.Job == 0: // it is over
 		return
 	}
-	if err := e.lockTurn(start.LockOf(machine.ID(e.lockID(&start, key)), key), machine.Message{Kind: kind, Claim: &claim}); err != nil {
+	lock, m := start.LockOf(machine.ID(e.lockID(&start, key)), key), machine.Message{Kind: kind, Claim: &claim}
+	err = e.lockTurn(lock, m, nil)
+	if id := store.ID(lock.ID); errors.Is(err, errElsewhere) && e.again(ErrNotReady) && !e.owns(id) {
+		err = e.leave(e.shardOf(id), jobName(er.key, 'l', byte(kind)), &mail{kind: mailLock, id: id, start: lock, message: m})
+	}
+	if err != nil {
 		e.postpone(er, err)
 		return
 	}
@@ -57,8 +62,20 @@ func (e *Engine) claimOf(k store.JobKey) (start machine.Start, key string, claim
 	return r.x.Start, key, claim, nil
 }
 
+// hearLock takes to a lock what came by an inbox.
+func (e *Engine) hearLock(m *mail) error {
+	err := e.lockTurn(m.start, m.message, &rider{dropMessages: []store.MessageKey{m.lies}})
+	if errors.Is(err, errNoLock) {
+		return e.dropMail(m)
+	}
+	return err
+}
+
+// errNoLock says that nobody claims a lock.
+var errNoLock = errors.New("nobody claims the lock")
+
 // lockTurn takes a message to a lock. One that nobody claims is not there.
-func (e *Engine) lockTurn(start machine.Start, m machine.Message) error {
+func (e *Engine) lockTurn(start machine.Start, m machine.Message, with *rider) error {
 	s := e.shardOf(store.ID(start.ID))
 	epoch := s.epoch.Load()
 	if epoch == 0 {
@@ -69,6 +86,9 @@ func (e *Engine) lockTurn(start machine.Start, m machine.Message) error {
 	err := e.awaken(s, r)
 	switch {
 	case errors.Is(err, ErrNotFound) && m.Kind == machine.Unclaimed:
+		if with != nil {
+			return errNoLock
+		}
 		return nil
 	case errors.Is(err, ErrNotFound):
 		r.x, r.program, r.held, r.epoch = machine.New(start), nil, "", epoch
@@ -77,7 +97,7 @@ func (e *Engine) lockTurn(start machine.Start, m machine.Message) error {
 	case err != nil:
 		return err
 	}
-	_, err = e.take(s, r, m, nil)
+	_, err = e.take(s, r, m, with)
 	if err != nil || r.x != nil && r.x.Head.Status.Ended() {
 		r.x = nil // what nobody claims was taken away
 	}
@@ -96,7 +116,10 @@ func (e *Engine) grantLock(er *errand) {
 		return
 	}
 	if err == nil {
-		_, err = e.turn(store.ID(claim.Execution), machine.Message{Kind: machine.Granted, Output: value.NewString(key).Text(), Claim: claim}, nil)
+		granted := machine.Message{Kind: machine.Granted, Output: value.NewString(key).Text(), Claim: claim}
+		if _, err = e.turn(store.ID(claim.Execution), granted, nil); e.again(err) {
+			err = e.grantElsewhere(er.key, store.ID(claim.Execution), granted)
+		}
 	}
 	done := machine.Message{Kind: machine.JobSucceeded, Job: machine.JobID(er.key.Number)}
 	switch {
@@ -107,11 +130,19 @@ func (e *Engine) grantLock(er *errand) {
 		err = heard(err)
 	}
 	if err == nil {
-		err = e.lockTurn(machine.Start{ID: machine.ID(er.key.ID)}, done)
+		err = e.lockTurn(machine.Start{ID: machine.ID(er.key.ID)}, done, nil)
 	}
 	if err != nil {
 		e.postpone(er, err)
 	}
+}
+
+// grantElsewhere leaves word for an execution of another node, if it is there.
+func (e *Engine) grantElsewhere(k store.JobKey, id store.ID, granted machine.Message) error {
+	if _, _, err := e.Execution(e.ctx, id); err != nil {
+		return err
+	}
+	return e.leave(e.shardOf(id), jobName(k, 'g'), &mail{kind: mailWord, id: id, message: granted})
 }
 
 // granted is the claim that a lock's job tells of, with the lock's key; nil where

@@ -169,7 +169,7 @@ func (e *Engine) startLasting(b *birth) error {
 	if err != nil || !started.Was {
 		return err
 	}
-	_, err = e.turn(started.ID, machine.Message{Kind: machine.Redrive, Job: b.start.Parent.Job}, nil)
+	_, err = e.goOnFor(started.ID, b.start.Parent.Job, nil)
 	return err
 }
 
@@ -219,13 +219,36 @@ func (e *Engine) stopItem(child *machine.Start) (begun bool, err error) {
 // job of 0 is any. It reports whether there was such. What is not there has
 // stopped.
 func (e *Engine) stop(id store.ID, job machine.JobID, why machine.Failure) (begun bool, err error) {
+	return e.stopOf(id, job, nil, why)
+}
+
+// stopOf is stop of what has that parent, if one is given.
+func (e *Engine) stopOf(id store.ID, job machine.JobID, parent *machine.ID, why machine.Failure) (begun bool, err error) {
+	begun, err = e.stopHere(id, job, parent, why)
+	if e.again(err) {
+		begun, err = e.askOf(id, order{What: orderHalt, Job: uint32(job), Parent: parent, Failure: &why})
+	}
+	return begun, heard(err)
+}
+
+// askOf is ask for an errand. It gives what the reply says, a yes or a no.
+func (e *Engine) askOf(id store.ID, o order) (bool, error) {
+	told, err := e.ask(e.ctx, id, o, errandPatience)
+	if err != nil {
+		return false, err
+	}
+	return told.Yes, told.err()
+}
+
+// stopHere is stopOf for what is ours.
+func (e *Engine) stopHere(id store.ID, job machine.JobID, parent *machine.ID, why machine.Failure) (begun bool, err error) {
 	_, err = e.turn(id, machine.Message{Kind: machine.Stop, Failure: &why}, &rider{
 		before: func(r *resident) bool {
-			begun = job == 0 || r.x.ParentJob() == job
+			begun = (job == 0 || r.x.ParentJob() == job) && (parent == nil || r.x.Start.Parent != nil && r.x.Start.Parent.ID == *parent)
 			return begun
 		},
 	})
-	return begun, heard(err)
+	return begun, err
 }
 
 // halt stops the map run or the child that an earlier job started, and then
@@ -319,9 +342,24 @@ func (e *Engine) tellOfBroken(n machine.Ending) {
 
 // UpdateRun changes the limits of a map run. False: it has ended already.
 func (e *Engine) UpdateRun(ctx context.Context, id store.ID, to machine.Update) (bool, error) {
+	running, err := e.updateFor(id, to, nil)
+	if !e.again(err) {
+		return running, err
+	}
+	told, err := e.askFirst(ctx, id, order{What: orderUpdate, Update: &to})
+	if err != nil {
+		return false, err
+	}
+	return told.Yes, told.err()
+}
+
+func (e *Engine) updateFor(id store.ID, to machine.Update, by *ordered) (bool, error) {
 	running := false
-	_, err := e.turn(id, machine.Message{Kind: machine.Updated, Update: &to}, &rider{before: func(r *resident) bool {
+	_, err := e.turn(id, machine.Message{Kind: machine.Updated, Update: &to}, &rider{order: by, before: func(r *resident) bool {
 		running = r.x.Start.IsRun() && r.x.Head.Status == machine.Running
+		if by != nil {
+			by.reply.Yes = running
+		}
 		return running
 	}})
 	return running, err

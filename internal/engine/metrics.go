@@ -15,6 +15,8 @@ type Metrics struct {
 	Calls       atomic.Int64 // calls made to integrations
 	Quarantined atomic.Int64
 	LeasesLost  atomic.Int64
+	StaleWrites atomic.Int64 // that the store refused, because the shard was another node's by then
+	MailLeft    atomic.Int64 // messages of other nodes that could not be heard, and were left where they lie
 
 	Started   atomic.Int64
 	Succeeded atomic.Int64

@@ -146,21 +146,39 @@ func (e *Engine) earlierChild(p *plan, m Machine) (nestedStart, bool, error) {
 		if err != nil {
 			return nestedStart{}, false, err
 		}
-		fits := false
-		var start machine.Start
-		look := func(r *resident) bool {
-			h := &r.x.Head
-			start = r.x.Start
-			fits = start.Parent != nil && start.Parent.ID == p.parent.ID && (h.Status == machine.Running || h.Status == machine.Succeeded)
-			return fits
+		fits, err := e.goOnFor(id, p.parent.Job, &p.parent.ID)
+		if err != nil {
+			return nestedStart{}, false, err
 		}
-		if _, err = e.turn(id, machine.Message{Kind: machine.Redrive, Job: p.parent.Job}, &rider{before: look, asked: true}); err != nil {
+		start, _, err := e.Execution(e.ctx, id)
+		if err != nil {
 			return nestedStart{}, false, err
 		}
 		started := Started{ID: id, Name: start.Name, At: start.At, Was: true}
 		return nestedStart{started, start.ExecutionARN()}, fits, nil // those before it were looked at by then
 	}
 	return nestedStart{}, false, nil
+}
+
+// goOnFor lets what an earlier job has started go on for another job. Where a
+// parent is given it must be that one's, and run or have succeeded: it reports
+// whether that is so.
+func (e *Engine) goOnFor(id store.ID, job machine.JobID, parent *machine.ID) (fits bool, err error) {
+	fits, err = e.followHere(id, job, parent)
+	if e.again(err) {
+		return e.askOf(id, order{What: orderFollow, Job: uint32(job), Parent: parent})
+	}
+	return fits, err
+}
+
+func (e *Engine) followHere(id store.ID, job machine.JobID, parent *machine.ID) (fits bool, err error) {
+	look := func(r *resident) bool {
+		h, of := &r.x.Head, r.x.Start.Parent
+		fits = parent == nil || of != nil && of.ID == *parent && (h.Status == machine.Running || h.Status == machine.Succeeded)
+		return fits
+	}
+	_, err = e.turn(id, machine.Message{Kind: machine.Redrive, Job: job}, &rider{before: look, asked: true})
+	return fits, err
 }
 
 // executionARN is the ARN of an execution of the machine.
@@ -263,7 +281,7 @@ func (e *Engine) tellParent(n *machine.Ending, from []store.MessageKey) error {
 	} else if lasting(err) && err != nil {
 		return err
 	} else if len(from) > 0 {
-		return e.dropNews(from)
+		return e.dropMessages(from)
 	}
 	return heard(err)
 }
@@ -340,9 +358,11 @@ func (e *Engine) stopChild(p *plan) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.turn(id, machine.Message{Kind: machine.Stop, Failure: &machine.Failure{}}, &rider{
-		before: func(r *resident) bool { return r.x.Start.Parent != nil && *r.x.Start.Parent == p.parent },
-	})
+	start, _, err := e.Execution(e.ctx, id)
+	if err != nil || start.Parent == nil || *start.Parent != p.parent {
+		return err
+	}
+	_, err = e.stop(id, 0, machine.Failure{})
 	return err
 }
 

@@ -59,7 +59,7 @@ func (e *Engine) Noticed(ctx context.Context, row store.IndexKey, told uint32) e
 	}
 	err = e.cfg.Store.Commit(ctx, &store.Batch{Fence: &store.Fence{Shard: s.number, Epoch: epoch}, DropIndex: []store.IndexKey{row}})
 	if errors.Is(err, store.ErrFenced) {
-		e.lose(s, epoch)
+		e.fencedOff(s, epoch)
 		return ErrNotReady
 	}
 	if err != nil {

@@ -61,6 +61,18 @@ func (e *Engine) quarantine(s *shard, r *resident, why error) error {
 // stays as it is; one whose rows can't be read, or whose definition is refused, is
 // ErrQuarantined still.
 func (e *Engine) Reconsider(id store.ID, decided machine.Resolution) error {
+	err := e.reconsiderHere(id, decided)
+	if !e.again(err) {
+		return err
+	}
+	told, err := e.askFirst(e.ctx, id, resolution(orderReconsider, decided))
+	if err != nil {
+		return err
+	}
+	return told.err()
+}
+
+func (e *Engine) reconsiderHere(id store.ID, decided machine.Resolution) error {
 	s := e.shardOf(id)
 	if s == nil {
 		return ErrNotFound
@@ -84,6 +96,18 @@ func (e *Engine) Reconsider(id store.ID, decided machine.Resolution) error {
 // than the execution's head; rows that can't be read are taken away. One that is not
 // quarantined, and a lock, are a *SagaError.
 func (e *Engine) Abandon(ctx context.Context, id store.ID, decided machine.Resolution) error {
+	err := e.abandonHere(ctx, id, decided)
+	if !e.again(err) {
+		return err
+	}
+	told, err := e.askFirst(ctx, id, resolution(orderAbandon, decided))
+	if err != nil {
+		return err
+	}
+	return told.err()
+}
+
+func (e *Engine) abandonHere(ctx context.Context, id store.ID, decided machine.Resolution) error {
 	s := e.shardOf(id)
 	if s == nil {
 		return ErrNotFound
@@ -154,7 +178,7 @@ func (e *Engine) release(s *shard, r *resident, d machine.Delta, with *store.Bat
 	defer func() {
 		r.x = nil
 		s.readAgain()
-		s.look()
+		s.lookAgain(r.id)
 	}()
 	w := writers.Get().(*writer)
 	defer writers.Put(w)

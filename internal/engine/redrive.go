@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/backstep/backstep/internal/asl"
@@ -34,38 +35,88 @@ type Resumed struct {
 // RedriveWith is Redrive with changes, nil for none. A look tells what would run,
 // and changes nothing. Changes that can't be made are a *NotRedrivableError too.
 func (e *Engine) RedriveWith(ctx context.Context, id store.ID, token string, c *machine.Changes, look bool) (Redriven, error) {
+	redriven, err := e.redriveFor(ctx, id, token, c, look, nil)
+	if !e.again(err) || e.drained.Load() {
+		return redriven, err
+	}
+	if look {
+		return e.lookElsewhere(ctx, id, token, c)
+	}
+	o := order{What: orderRedrive, Token: token}
+	o.changing(c)
+	told, err := e.askFirst(ctx, id, o)
+	if err != nil {
+		return Redriven{}, err
+	}
+	return Redriven{At: told.At, Status: machine.Status(told.Status), States: told.States}, told.err()
+}
+
+// lookElsewhere tells what a redrive would do to an execution of another node, by
+// its rows.
+func (e *Engine) lookElsewhere(ctx context.Context, id store.ID, token string, c *machine.Changes) (Redriven, error) {
+	redrive, err := e.redriving(ctx, token, c, true)
+	if err != nil {
+		return Redriven{}, err
+	}
+	r := &resident{id: id}
+	if err := e.load(r); err != nil {
+		return Redriven{}, err
+	}
+	if r.held != "" {
+		return Redriven{}, fmt.Errorf("%w: %s", ErrQuarantined, r.held)
+	}
+	redrive.fits(r)
+	return redrive.outcome(r.x.Head)
+}
+
+func (e *Engine) redriving(ctx context.Context, token string, c *machine.Changes, look bool) (*redriving, error) {
+	d := &redriving{e: e, ctx: ctx, message: machine.Message{Kind: machine.Redrive, Token: token, Changes: c}, look: look}
+	if c != nil && c.Definition != [32]byte{} {
+		var err error
+		if d.program, err = e.cfg.Programs(ctx, c.Definition); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// outcome is what came of a redrive, or would, of an execution that stands so.
+func (d *redriving) outcome(h machine.Head) (Redriven, error) {
+	switch {
+	case d.err != nil:
+		return Redriven{}, d.err
+	case d.reason != "":
+		return Redriven{}, &NotRedrivableError{d.reason}
+	case d.was:
+		return Redriven{At: d.at, Status: h.Status}, nil
+	case d.look:
+		return Redriven{Status: d.status, States: d.states}, nil
+	}
+	return Redriven{At: h.Redriven, Status: h.Status, States: d.states}, nil
+}
+
+// redriveFor is RedriveWith of an execution of ours, for an order if there is one.
+func (e *Engine) redriveFor(ctx context.Context, id store.ID, token string, c *machine.Changes, look bool, by *ordered) (Redriven, error) {
 	if err := e.admit(ownerKey{}); err != nil {
 		return Redriven{}, err
 	}
-	var program *asl.Program
-	if c != nil && c.Definition != [32]byte{} {
-		var err error
-		if program, err = e.cfg.Programs(ctx, c.Definition); err != nil {
-			return Redriven{}, err
-		}
+	redrive, err := e.redriving(ctx, token, c, look)
+	if err != nil {
+		return Redriven{}, err
 	}
+	redrive.order = by
 	s := e.shardOf(id)
 	if s == nil {
 		return Redriven{}, ErrNotFound
 	}
 	r := s.hold(id)
 	defer s.release(r)
-	redrive := &redriving{e: e, ctx: ctx, message: machine.Message{Kind: machine.Redrive, Token: token, Changes: c}, program: program, look: look}
-	t, err := e.take(s, r, redrive.message, &rider{before: redrive.fits, asked: true})
-	switch {
-	case err != nil:
+	t, err := e.take(s, r, redrive.message, &rider{before: redrive.fits, asked: true, order: by})
+	if err != nil {
 		r.x = nil // its program may be the new one
 		return Redriven{}, err
-	case redrive.err != nil:
-		return Redriven{}, redrive.err
-	case redrive.reason != "":
-		return Redriven{}, &NotRedrivableError{redrive.reason}
-	case redrive.was:
-		return Redriven{At: redrive.at, Status: t.head.Status}, nil
-	case look:
-		return Redriven{Status: redrive.status, States: redrive.states}, nil
 	}
-	return Redriven{At: t.head.Redriven, Status: t.head.Status, States: redrive.states}, nil
+	return redrive.outcome(t.head)
 }
 
 // redriving is a redrive that is being decided about.
@@ -75,6 +126,7 @@ type redriving struct {
 	message machine.Message
 	program *asl.Program // nil: the execution's own
 	look    bool
+	order   *ordered // whose reply tells of it; nil: none
 
 	was    bool // that redrive was before, at that time
 	at     int64
@@ -114,6 +166,9 @@ func (d *redriving) fits(r *resident) bool {
 	delta, err := d.e.decide(r, d.message)
 	if d.err = err; err == nil {
 		d.status, d.states = delta.Head.Status, resumed(&delta)
+	}
+	if d.order != nil {
+		d.order.reply.States = d.states
 	}
 	if d.look || err != nil {
 		r.program = own

@@ -211,7 +211,19 @@ func inOrder[K ~uint32, V any](rows map[K]*V) []*V {
 // execution, and returns once that is durable. One that does not fit, or comes
 // after another, is a *SagaError.
 func (e *Engine) Resolve(ctx context.Context, id store.ID, decided machine.Resolution) error {
-	done, err := e.turn(id, machine.Message{Kind: machine.Resolve, Resolution: &decided}, &rider{asked: true})
+	err := e.resolveFor(id, decided, nil)
+	if !e.again(err) {
+		return err
+	}
+	told, err := e.askFirst(ctx, id, resolution(orderResolve, decided))
+	if err != nil {
+		return err
+	}
+	return told.err()
+}
+
+func (e *Engine) resolveFor(id store.ID, decided machine.Resolution, by *ordered) error {
+	done, err := e.turn(id, machine.Message{Kind: machine.Resolve, Resolution: &decided}, &rider{asked: true, order: by})
 	if err == nil && !done.changed {
 		return &SagaError{"There is no such hold any more, or it can not be resolved in that way"}
 	}
@@ -223,12 +235,24 @@ func (e *Engine) Resolve(ctx context.Context, id store.ID, decided machine.Resol
 // is undone already, or being undone, stays so. A saga that can't go back is a
 // *SagaError.
 func (e *Engine) Compensate(ctx context.Context, id store.ID) error {
+	err := e.compensateFor(id, nil)
+	if !e.again(err) {
+		return err
+	}
+	told, err := e.askFirst(ctx, id, order{What: orderCompensate})
+	if err != nil {
+		return err
+	}
+	return told.err()
+}
+
+func (e *Engine) compensateFor(id store.ID, by *ordered) error {
 	reason := ""
 	look := func(r *resident) bool {
 		reason = r.x.Uncompensable()
 		return reason == ""
 	}
-	if _, err := e.turn(id, machine.Message{Kind: machine.CompensateSagas}, &rider{before: look, asked: true}); err != nil {
+	if _, err := e.turn(id, machine.Message{Kind: machine.CompensateSagas}, &rider{before: look, asked: true, order: by}); err != nil {
 		return err
 	}
 	if reason != "" {

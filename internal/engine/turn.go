@@ -19,6 +19,8 @@ type rider struct {
 	expectQueued []store.QueuedKey    // of a task that is being taken
 	dropMessages []store.MessageKey   // of a message from the inbox
 	asked        bool                 // somebody is told how the execution stands, although nothing is committed
+	answered     machine.JobID        // the job that was answered elsewhere: it has no row any more
+	order        *ordered             // whose reply goes along; nil: none
 	before       func(*resident) bool // false: the message comes too late, the turn is not taken
 	after        func(*resident)      // the execution as it stands then, still locked
 }
@@ -50,32 +52,14 @@ func (e *Engine) take(s *shard, r *resident, m machine.Message, with *rider) (tu
 		if with != nil && with.before != nil && !with.before(r) {
 			return turned{head: r.x.Head}, e.vouch(s, r, with)
 		}
-		d, err := e.decide(r, m)
-		if err != nil {
-			return turned{}, e.quarantine(s, r, err)
-		}
-		if !d.IsEmpty() || with != nil && len(with.dropMessages) > 0 {
-			err = e.commit(s, r, &d, with)
-		}
-		switch {
-		case errors.Is(err, errAgain) && tries < maxTries:
+		t, err := e.once(s, r, m, with)
+		if errors.Is(err, errAgain) && tries < maxTries {
 			continue
-		case err != nil:
-			return turned{}, err
 		}
-		if d.IsEmpty() {
-			if err := e.vouch(s, r, with); err != nil {
-				return turned{}, err
-			}
-		} else {
-			if err := e.settle(s, r, m, d); err != nil {
-				return turned{}, e.quarantine(s, r, err)
-			}
-		}
-		if with != nil && with.after != nil {
+		if err == nil && with != nil && with.after != nil {
 			with.after(r)
 		}
-		return turned{changed: !d.IsEmpty(), head: r.x.Head}, nil
+		return t, err
 	}
 }
 
@@ -95,6 +79,28 @@ func (e *Engine) isSure(s *shard) bool {
 	return e.cfg.Exclusive || e.cfg.Clock.Now() < s.until.Load()
 }
 
+// once takes a message to an execution that is in memory, if it stands as the
+// store has it. errAgain: it did not, or does not any more.
+func (e *Engine) once(s *shard, r *resident, m machine.Message, with *rider) (turned, error) {
+	d, err := e.decide(r, m)
+	if err != nil {
+		return turned{}, e.quarantine(s, r, err)
+	}
+	if !d.IsEmpty() || with != nil && len(with.dropMessages) > 0 {
+		if err := e.commit(s, r, &d, with); err != nil {
+			return turned{}, err
+		}
+	}
+	if d.IsEmpty() {
+		if err := e.vouch(s, r, with); err != nil {
+			return turned{}, err
+		}
+	} else if err := e.settle(s, r, m, d); err != nil {
+		return turned{}, e.quarantine(s, r, err)
+	}
+	return turned{changed: !d.IsEmpty(), head: r.x.Head}, nil
+}
+
 // errAgain says that the execution stands otherwise than it was taken to, and
 // was read again: the message is to be decided anew.
 var errAgain = errors.New("the execution was read again")
@@ -107,21 +113,30 @@ func (e *Engine) awaken(s *shard, r *resident) error {
 	if r.volatile.Load() {
 		return nil
 	}
-	epoch := s.epoch.Load()
-	if epoch == 0 {
-		return ErrNotReady
-	}
-	if r.x == nil || r.epoch != epoch {
-		r.x = nil
-		if err := e.load(r); err != nil {
+	for range maxTries + 1 {
+		epoch := s.epoch.Load()
+		if epoch == 0 {
+			return ErrNotReady
+		}
+		loads := r.x == nil || r.epoch != epoch
+		if loads {
+			r.x = nil
+			if err := e.load(r); err != nil {
+				return err
+			}
+			r.epoch = epoch
+		}
+		if r.held != "" {
+			return fmt.Errorf("%w: %s", ErrQuarantined, r.held)
+		}
+		if !loads || e.cfg.Exclusive || !r.lacks() {
+			return nil
+		}
+		if err := e.catchUp(s, r); !errors.Is(err, errAgain) {
 			return err
 		}
-		r.epoch = epoch
 	}
-	if r.held != "" {
-		return fmt.Errorf("%w: %s", ErrQuarantined, r.held)
-	}
-	return nil
+	return ErrBusy
 }
 
 // load reads the execution, its program and the payloads that it needs.
@@ -206,7 +221,7 @@ func (b *brokenError) Error() string { return b.what }
 
 // commit makes a delta durable. nil: it is. errAgain: it is not, and the
 // execution was read again or stands as it stood.
-func (e *Engine) commit(s *shard, r *resident, d *machine.Delta, with *rider) error {
+func (e *Engine) commit(s *shard, r *resident, d *machine.Delta, with *rider) (committed error) {
 	if r.volatile.Load() {
 		return nil
 	}
@@ -217,6 +232,13 @@ func (e *Engine) commit(s *shard, r *resident, d *machine.Delta, with *rider) er
 	if !d.IsEmpty() && d.Head.Holds > r.x.Head.Holds {
 		e.notice(b, r, d.Head.Now)
 	}
+	if with != nil && with.order != nil {
+		if !d.IsEmpty() {
+			with.order.stands(d.Head)
+		}
+		with.order.answers(b)
+		defer func() { with.order.done = committed == nil }()
+	}
 	err := e.cfg.Store.Commit(e.ctx, b)
 	switch {
 	case err == nil:
@@ -225,7 +247,7 @@ func (e *Engine) commit(s *shard, r *resident, d *machine.Delta, with *rider) er
 		return nil
 	case errors.Is(err, store.ErrFenced):
 		r.x = nil
-		e.lose(s, r.epoch)
+		e.fencedOff(s, r.epoch)
 		return ErrNotReady
 	case errors.Is(err, store.ErrConflict):
 		return e.conflict(s, r, with)

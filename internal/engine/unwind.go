@@ -19,7 +19,19 @@ var errUnwinding = errors.New("a nested execution is being undone")
 
 // impossible says why a nested execution can't be undone.
 func impossible(why string) error {
-	return integration.NewError("Saga.NotCompensable", why, integration.EffectNone)
+	return integration.NewError(notCompensable, why, integration.EffectNone)
+}
+
+const notCompensable = "Saga.NotCompensable"
+
+// refusingToUndo puts into a reply why an execution can't be undone.
+func (r *reply) refusingToUndo(err error) bool {
+	var failed *integration.Error
+	if errors.As(err, &failed) && failed.Name == notCompensable {
+		r.Refusal, r.Reason = "undo", failed.Cause
+		return true
+	}
+	return false
 }
 
 // unwind undoes the executions that a step has started.
@@ -129,6 +141,21 @@ func nobody(shard store.Shard) store.ID { return store.NewID(shard, 0, [8]byte{}
 // unwindOne undoes one execution. One of another parent, where that is given, is
 // left alone: it is none of this step's.
 func (e *Engine) unwindOne(id store.ID, parent machine.ID, made int64) error {
+	err := e.unwindHere(id, parent, made)
+	switch {
+	case e.again(err):
+		_, err = e.askOf(id, order{What: orderUnwind, Parent: &parent, Made: made})
+	case errors.Is(err, ErrNotReady):
+		err = errElsewhere
+	}
+	if errors.Is(err, ErrQuarantined) {
+		return impossible("The execution is quarantined")
+	}
+	return err
+}
+
+// unwindHere is unwindOne for an execution of ours.
+func (e *Engine) unwindHere(id store.ID, parent machine.ID, made int64) error {
 	done, why := false, ""
 	look := func(r *resident) bool {
 		h := &r.x.Head
@@ -153,10 +180,6 @@ func (e *Engine) unwindOne(id store.ID, parent machine.ID, made int64) error {
 	}
 	turned, err := e.turn(id, machine.Message{Kind: machine.CompensateSagas, Final: true}, &rider{before: look})
 	switch {
-	case errors.Is(err, ErrQuarantined):
-		return impossible("The execution is quarantined")
-	case errors.Is(err, ErrNotReady):
-		return errElsewhere
 	case err != nil:
 		return err
 	case why != "":

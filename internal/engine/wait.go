@@ -35,7 +35,8 @@ func (w *waiter) content(h *machine.Head) bool {
 }
 
 // Wait returns where an execution stands as soon as its history goes beyond
-// event `after` or it has ended, or at the timeout. Nothing polls.
+// event `after` or it has ended, or at the timeout. Nothing polls, but for who waits
+// for an execution of another node: he looks at its row, more and more seldom.
 func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout time.Duration) (Standing, error) {
 	s := e.shardOf(id)
 	if s == nil {
@@ -53,6 +54,9 @@ func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout tim
 	defer e.metrics.Waiters.Add(-1)
 	r := s.hold(id)
 	switch err := e.awaken(s, r); {
+	case e.again(err):
+		s.release(r)
+		return e.waitElsewhere(ctx, id, w, timeout)
 	case err != nil && !errors.Is(err, ErrQuarantined):
 		s.release(r)
 		return now, err
@@ -64,23 +68,55 @@ func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout tim
 	s.keep(r)
 	s.release(r)
 	defer s.leave(r)
+	end := time.Now().Add(timeout)
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
-	select {
-	case now = <-w.news:
-		return now, nil
-	case <-timer.C:
-	case <-e.shut.Done():
-	case <-ctx.Done():
-		err = ctx.Err()
+	look, stop := e.elsewhere()
+	defer stop()
+	for waits := true; waits; {
+		select {
+		case now = <-w.news:
+			return now, nil
+		case <-look:
+			if waits = s.epoch.Load() != 0; !waits { // another node has it by now
+				now, err = e.waitElsewhere(ctx, id, w, time.Until(end))
+			}
+			continue
+		case <-timer.C:
+		case <-e.shut.Done():
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		waits = false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.forget(w)
-	if r.x != nil {
+	if r.x != nil && s.epoch.Load() == r.epoch {
 		now = r.standing()
 	}
 	return now, err
+}
+
+// waitElsewhere is Wait for an execution of another node.
+func (e *Engine) waitElsewhere(ctx context.Context, id store.ID, w *waiter, timeout time.Duration) (Standing, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.shut, cancel)()
+	for waited, pause := time.Duration(0), lookLeast; ; pause = min(pause*3/2, time.Second) {
+		start, head, err := e.Execution(context.WithoutCancel(ctx), id)
+		if err != nil || w.content(&head) || waited >= timeout {
+			return Standing{Start: start, Head: head}, err
+		}
+		pause = min(pause, timeout-waited)
+		if err := e.cfg.Pause(ctx, pause); err != nil {
+			if e.shut.Err() != nil {
+				err = nil
+			}
+			return Standing{Start: start, Head: head}, err
+		}
+		waited += pause
+	}
 }
 
 // stands is where an execution stands: in memory where it is there, for what is

@@ -116,7 +116,7 @@ func refuse(err error) error {
 		return api.TaskTimedOut()
 	case errors.Is(err, engine.ErrTaskDoesNotExist):
 		return api.Errorf(api.CodeTaskDoesNotExist, "Task does not exist")
-	case errors.Is(err, store.ErrUnknown):
+	case errors.Is(err, store.ErrUnknown), errors.Is(err, engine.ErrUnanswered):
 		return api.Errorf(api.CodeServiceUnavailable, "The outcome of the call is not known. Ask again.")
 	}
 	return err
