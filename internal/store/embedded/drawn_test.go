@@ -83,9 +83,10 @@ func (s *drawnShard) text(most int) []byte {
 	return text
 }
 
-// next is the n-th batch.
+// next is the n-th batch. Each counts the batches, too, so that none leads back to
+// what was there before.
 func (s *drawnShard) next(n int) *store.Batch {
-	b := &store.Batch{}
+	b := &store.Batch{Docs: []store.Doc{{DocKey: store.DocKey{Tenant: tenant(s.shard), Kind: "machine", Name: "count"}, Rev: uint64(n + 1)}}}
 	is := s.rng.IntN(100)
 	switch {
 	case n == 0 || is < 4:
@@ -234,7 +235,7 @@ func (s *drawnShard) document(b *store.Batch, n int) {
 		return
 	}
 	s.docs[name]++
-	b.Docs = []store.Doc{{DocKey: key, Rev: s.docs[name], Body: s.text(2000)}}
+	b.Docs = append(b.Docs, store.Doc{DocKey: key, Rev: s.docs[name], Body: s.text(2000)})
 	b.Definitions = []store.Definition{{Hash: store.Hash{byte(s.shard >> 8), byte(s.shard), byte(n)}, Body: s.text(1500)}}
 }
 
