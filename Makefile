@@ -36,6 +36,7 @@ unit: packages ## every test of every package
 	cd examples/order && go test ./...
 	cd examples && go test -p 1 ./...
 	cd participant/dbtest && go vet ./... && go test ./...
+	cd rig/dropfs && go vet ./... && go test ./...
 
 coverage: ## statement coverage of the pure packages, at least 95 %
 	@BACKSTEP_SHARED=/nonexistent go test -cover $(PURE:%=./internal/%) | awk ' \
@@ -105,7 +106,10 @@ verify-scale: ## what a proof takes: of sagas of 250 … 5,000 states, and of ne
 fuzz: ## every fuzz target, one after the other (TIME=1m, NAMES="FuzzCheck FuzzText"); the reference of FuzzReference comes by npm
 	rig/fuzz.sh $(or $(TIME),1m) $(NAMES)
 
-crash: build ## kill -9 under a load of order sagas, then hold all against what was said and done (CYCLES=200, SEED=1, MUTANT=call-before-commit); SAGA=1: sagas of the extension, their holds resolved by an operator (MUTANT=saga/unknown-step-not-owed)
+crash: build ## faults drawn under a load of order sagas: kill -9, standing still, power lost, a full disk, a failed sync, a slow disk; then all is held against what was said and done (CYCLES=200, SEED=1, FAULT=drop,fsync, MUTANT=call-before-commit); SAGA=1: sagas of the extension, their holds resolved by an operator (MUTANT=saga/unknown-step-not-owed)
 	go build -o bin/rig-crash ./rig/crash
+	@# a disk of the rig's own needs /dev/fuse and the right to mount
+	[ ! -w /dev/fuse ] || { cd rig/dropfs && go build -o ../../bin/rig-dropfs .; }
 	bin/rig-crash -backstep bin/backstep -cycles $(or $(CYCLES),200) -seed $(or $(SEED),1) $(if $(SAGA),-saga) \
+		$$([ ! -w /dev/fuse ] || echo -dropfs bin/rig-dropfs) -fault "$(FAULT)" \
 		$(if $(MUTANT),-mutant $(or $(wildcard $(MUTANT)),rig/crash/testdata/mutants/$(MUTANT).txt))

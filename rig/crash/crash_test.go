@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -22,13 +23,11 @@ func needGo(t *testing.T) {
 }
 
 // runShort is a run of a few cycles against a binary.
-func runShort(t *testing.T, binary string, saga bool, cycles int, settle time.Duration) (ok bool, report string) {
+func runShort(t *testing.T, c config) (ok bool, report string) {
 	t.Helper()
 	var out strings.Builder
-	ok, err := run(t.Context(), config{
-		backstep: binary, dir: t.TempDir(), saga: saga, cycles: cycles, clients: 16, seed: 1, ready: 20 * time.Second, settle: settle,
-		progress: io.Discard,
-	}, &out)
+	c.dir, c.clients, c.seed, c.ready, c.progress = t.TempDir(), 16, 1, 20*time.Second, io.Discard
+	ok, err := run(t.Context(), c, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +45,7 @@ func TestCrash(t *testing.T) {
 		if saga {
 			cycles = 5
 		}
-		ok, report := runShort(t, binary, saga, cycles, 2*time.Minute)
+		ok, report := runShort(t, config{backstep: binary, saga: saga, cycles: cycles, settle: 2 * time.Minute})
 		t.Log("\n" + report)
 		if !ok {
 			t.Fail()
@@ -58,11 +57,45 @@ func TestCrash(t *testing.T) {
 // undoes sagas wrongly.
 func TestPlantedBugs(t *testing.T) {
 	needGo(t)
-	findPlanted(t, "testdata/mutants", false)
-	findPlanted(t, "testdata/mutants/saga", true)
+	findPlanted(t, "testdata/mutants", config{})
+	findPlanted(t, "testdata/mutants/saga", config{saga: true})
 }
 
-func findPlanted(t *testing.T, dir string, saga bool) {
+// TestDisk: each fault of the disk, under the real binary; and a server that
+// acknowledges before its sync, or goes on after a failed one, does not get by.
+func TestDisk(t *testing.T) {
+	needGo(t)
+	dropfs := buildDropfs(t)
+	binary, err := buildServer(t.Context(), root, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ok, report := runShort(t, config{backstep: binary, dropfs: dropfs, faults: []fault{dropped, unsync, full, stalled, unsync, dropped}, cycles: 6, settle: 2 * time.Minute})
+	t.Log("\n" + report)
+	if !ok {
+		t.Fail()
+	}
+	findPlanted(t, "testdata/mutants/disk", config{dropfs: dropfs, faults: []fault{dropped, unsync}})
+}
+
+// buildDropfs builds the file system that forgets, where one can be mounted.
+func buildDropfs(t *testing.T) string {
+	t.Helper()
+	fuse, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil || os.Geteuid() != 0 {
+		t.Skip("no file system of our own can be mounted, so nothing is known here of a disk that forgets or fails: ", err)
+	}
+	fuse.Close()
+	binary := filepath.Join(t.TempDir(), "dropfs")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
+	build.Dir = root + "/rig/dropfs"
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return binary
+}
+
+func findPlanted(t *testing.T, dir string, c config) {
 	mutants, err := mutant.Load(dir)
 	if err != nil || len(mutants) == 0 {
 		t.Fatal("no planted bugs: ", err)
@@ -74,8 +107,10 @@ func findPlanted(t *testing.T, dir string, saga bool) {
 				t.Fatal(err)
 			}
 			invariant, _, _ := strings.Cut(m.Breaks, ",")
-			ok, report := runShort(t, binary, saga, 4, 8*time.Second)
-			if ok || !strings.Contains(report, "\n"+invariant+" ") {
+			run := c
+			run.backstep, run.cycles, run.settle = binary, 4, 8*time.Second
+			ok, report := runShort(t, run)
+			if ok || !strings.Contains(report, "\n"+invariant+" ") && !strings.Contains(report, "\nFAULT "+invariant+" ") {
 				t.Errorf("the bug is not found by %s:\n%s", invariant, report)
 			}
 		})

@@ -70,6 +70,8 @@ type journal struct {
 	flying  atomic.Int64 // calls under way
 	written atomic.Int64 // calls that change something and were acknowledged
 	read    atomic.Int64 // calls that do not
+
+	lastAcknowledged atomic.Int64 // when a change was, UTC microseconds
 }
 
 // callTime is how long a caller waits.
@@ -99,6 +101,9 @@ func (j *journal) make(c *call, do func(context.Context) error) error {
 	err := do(ctx)
 	j.flying.Add(-1)
 	c.Outcome = outcomeOf(err)
+	if c.Outcome == acknowledged && c.Verb != describe && c.Verb != history {
+		j.lastAcknowledged.Store(time.Now().UnixMicro())
+	}
 	j.book.write(c)
 	switch {
 	case c.Outcome != acknowledged:

@@ -1,5 +1,6 @@
-// Command crash kills a server with SIGKILL, again and again, under a load of
-// order sagas, and then holds every order against what its clients were told
+// Command crash does a server harm, again and again, under a load of order sagas:
+// kills it, lets it stand still, and, where its data folder lies on a disk of the
+// rig's own (rig/dropfs), takes power away, room, and syncs. Then it holds every order against what its clients were told
 // and what its participants did: what was acknowledged is there (I1), each
 // history is whole and legal (I2), nothing was called that is not on record,
 // and always under one key (I3), a task took one result (I4), a name stands for
@@ -10,7 +11,7 @@
 // repeats the faults and the load, not the run: the kernel has its say.
 //
 // Read main.go, then rig.go (a run, cycle by cycle), server.go (the process),
-// saga.go (the state machines), participant.go and completer.go (those whom the
+// fault.go (what is done to it) with disk.go, saga.go (the state machines), participant.go and completer.go (those whom the
 // sagas ask), load.go and journal.go (those who ask for sagas), book.go and
 // chance.go (what both need); then check.go (what is held against what),
 // history.go (the rules of histories), money.go (keys and money), report.go.
@@ -45,7 +46,9 @@ func main() {
 	c := config{progress: os.Stderr}
 	flag.StringVar(&c.backstep, "backstep", "bin/backstep", "the server's binary")
 	flag.StringVar(&c.dir, "dir", "", "folder for data, journal, ledger and log; a new one where none is given")
-	flag.IntVar(&c.cycles, "cycles", 200, "kills that count")
+	flag.IntVar(&c.cycles, "cycles", 200, "faults that count")
+	flag.StringVar(&c.dropfs, "dropfs", "", "binary of the file system that the data folder is to lie on, so that the disk can fail, too; none: the machine's")
+	faults := flag.String("fault", "", "of each cycle, by commas, one after the other and again: "+faultNames+"; by itself they are drawn")
 	flag.IntVar(&c.clients, "clients", 16, "callers at once")
 	flag.Uint64Var(&c.seed, "seed", 1, "of faults and load")
 	flag.DurationVar(&c.ready, "ready", 3*time.Second, "how long the server may take until it takes starts")
@@ -54,6 +57,11 @@ func main() {
 	keep := flag.Bool("keep", false, "keep the folder")
 	planted := flag.String("mutant", "", "build the server with the bug that this file plants; run where its sources are")
 	flag.Parse()
+	var err error
+	if c.faults, err = namedFaults(*faults, c.dropfs != ""); err != nil {
+		log.Print(err)
+		os.Exit(2)
+	}
 	if c.settle == 0 {
 		if c.settle = 2 * time.Minute; c.saga {
 			c.settle *= 3

@@ -32,11 +32,32 @@ func (r *rig) report(w io.Writer, a *audit) bool {
 // reportRun prints the kills and what the clients asked.
 func (r *rig) reportRun(w io.Writer, t *tally) {
 	fmt.Fprintf(w, "cycles             %d counted, %d repeated for want of a request and a task call in flight; seed %d\n", r.counted, r.uncounted, r.config.seed)
-	fmt.Fprintf(w, "kills              %d, %d of them during a recovery (%d while a request waited), %d after standing still for 1 s\n", r.killed, r.recovering, r.asked, r.stood)
+	fmt.Fprintf(w, "faults             %s\n", counts(r.done))
+	r.reportDisk(w)
+	fmt.Fprintf(w, "kills              %d, %d of them during a recovery (%d while a request waited)\n", r.killed, r.recovering, r.asked)
 	fmt.Fprintf(w, "recovery           p50 %s, p99 %s, max %s from the process's start until it is ready (bound %s)\n", ms(quantile(r.recoveries, 50)), ms(quantile(r.recoveries, 99)), ms(quantile(r.recoveries, 100)), r.config.ready)
 	fmt.Fprintf(w, "acknowledged       %d changes, %d a cycle at least (floor %d), %d reads\n", r.journal.written.Load(), r.leastWrites, writesLeast, r.journal.read.Load())
 	for _, v := range slices.Sorted(maps.Keys(t.outcomes)) {
 		fmt.Fprintf(w, "  %-16s %s\n", v, counts(t.outcomes[v]))
+	}
+}
+
+// reportDisk prints what the faults of the disk came to.
+func (r *rig) reportDisk(w io.Writer) {
+	d := &r.disks
+	if d.drops > 0 {
+		fmt.Fprintf(w, "  power lost       %d times: %d pages and %d names that were not synced are forgotten\n", d.drops, d.pages, d.names)
+	}
+	if d.refused+d.ended > 0 {
+		back := time.Duration(0)
+		if len(d.back) > 0 {
+			back = slices.Max(d.back)
+		}
+		fmt.Fprintf(w, "  full disk        %d refused, acknowledged again %s after there was room at the latest (bound %s); %d ended by an error\n", d.refused, ms(back), backMost, d.ended)
+	}
+	if len(d.exits) > 0 {
+		fmt.Fprintf(w, "  failed syncs     %d, %d of them while it started: ended after p50 %s, max %s (bound %s); the last acknowledgement was heard %s after one (bound %s)\n",
+			d.unsynced, d.starting, ms(quantile(d.exits, 50)), ms(slices.Max(d.exits)), exitMost, ms(d.late), wireMost)
 	}
 }
 
@@ -65,6 +86,9 @@ func (r *rig) judge(a *audit) {
 	}
 	if r.leastWrites < writesLeast {
 		r.fault("a cycle had %d changes acknowledged, the floor is %d", r.leastWrites, writesLeast)
+	}
+	if took := quantile(r.recoveries, 99); took > r.config.ready {
+		r.fault("of a hundred recoveries one takes %s, which may take %s", ms(took), r.config.ready)
 	}
 	if n := r.logged()["quarantined"]; n > 0 {
 		r.fault("the server quarantined %d executions; see %s", n, r.server.logFile())

@@ -17,8 +17,10 @@ import (
 // config is what a run is told.
 type config struct {
 	backstep string        // the server's binary
+	dropfs   string        // the binary of the file system that the data folder is to lie on; "": a folder of dir
 	dir      string        // data, books and log
-	cycles   int           // kills that count
+	faults   []fault       // of the cycles, one after the other and again; none: drawn
+	cycles   int           // faults that count
 	clients  int           // callers at once
 	seed     uint64        // of faults and loads
 	saga     bool          // the sagas are those in the extension
@@ -38,6 +40,7 @@ type rig struct {
 	config       config
 	chance       *chance
 	server       *server
+	disk         *disk // that the data folder lies on; nil: the machine's own
 	participants *participants
 	shop         *shop     // in the place of the participants where the sagas are in the extension, else nil
 	operator     *operator // likewise
@@ -46,20 +49,22 @@ type rig struct {
 	load         *load
 	worked       sync.WaitGroup
 
-	counted, uncounted        int
-	killed, recovering, stood int
-	asked                     int // kills during a recovery while a request waited
-	leastWrites               int64
-	recoveries                []time.Duration // of those that were let come up
-	settled                   time.Duration
-	running                   []string // executions that did not end
+	counted, uncounted int
+	done               map[fault]int
+	disks              diskTally
+	killed, recovering int
+	asked              int // kills during a recovery while a request waited
+	leastWrites        int64
+	recoveries         []time.Duration // of those that were let come up
+	settled            time.Duration
+	running            []string // executions that did not end
 
 	mu     sync.Mutex
 	faults []string // of the run itself
 }
 
 func newRig(c config) (*rig, error) {
-	r := &rig{config: c, chance: newChance(c.seed, 1), leastWrites: -1}
+	r := &rig{config: c, chance: newChance(c.seed, 1), leastWrites: -1, done: map[fault]int{}}
 	tokens := &completer{chance: newChance(c.seed, 2)}
 	var err error
 	if r.participants, err = newParticipants(r.ledgerFile(), newChance(c.seed, 3), tokens); err != nil {
@@ -74,7 +79,14 @@ func newRig(c config) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.server, err = newServer(c.backstep, c.dir, url, functions); err != nil {
+	home := c.dir
+	if c.dropfs != "" {
+		home = filepath.Join(c.dir, "disk")
+		if r.disk, err = mountDisk(c.dropfs, home); err != nil {
+			return nil, err
+		}
+	}
+	if r.server, err = newServer(c.backstep, c.dir, filepath.Join(home, "data"), url, functions); err != nil {
 		return nil, err
 	}
 	if r.client, err = client.New(client.Config{Endpoint: r.server.endpoint(), Region: region, Attempts: 1}); err != nil {
@@ -188,26 +200,37 @@ func (r *rig) open(ctx context.Context) error {
 	return nil
 }
 
-// cycle is one kill under load and the way back. It counts when at its moment a
-// request of the API and a call of a task were under way.
+// cycle is one fault under load and the way back. It counts when at the moment at
+// which the server ends a request of the API and a call of a task are under way.
 func (r *rig) cycle(ctx context.Context) error {
 	r.journal.cycle.Store(int64(r.counted))
 	before := r.journal.written.Load()
 	if err := r.awaitLoad(ctx, before); err != nil {
 		return err
 	}
-	if r.chance.percent(10) {
-		r.stood++
-		r.server.pause(time.Second)
+	what := r.drawFault()
+	if err := r.do(ctx, what); err != nil {
+		return err
 	}
 	requests := r.journal.flying.Load()
 	calls, made := r.calls()
-	if err := r.server.kill(); err != nil {
-		return err
+	underway := requests > 0 && calls > 0
+	if !r.server.alive() {
+		underway = true // by itself, amid its work
+	} else {
+		if err := r.server.kill(); err != nil {
+			return err
+		}
+		r.killed++
 	}
-	r.killed++
+	r.done[what]++
+	if what == dropped || what == unsync {
+		if err := r.lose(); err != nil {
+			return err
+		}
+	}
 	writes := r.journal.written.Load() - before
-	if requests > 0 && calls > 0 {
+	if underway {
 		r.counted++
 		if r.leastWrites < 0 || writes < r.leastWrites {
 			r.leastWrites = writes
@@ -218,7 +241,7 @@ func (r *rig) cycle(ctx context.Context) error {
 	if r.counted%10 == 0 {
 		fmt.Fprintf(r.config.progress, "%d cycles, %d changes acknowledged, %d task calls\n", r.counted, r.journal.written.Load(), made)
 	}
-	return r.restart(ctx)
+	return r.restart(ctx, what == dropped)
 }
 
 // awaitLoad lets the load work for a random time, and until it has done enough.
@@ -238,8 +261,9 @@ func (r *rig) awaitLoad(ctx context.Context, before int64) error {
 }
 
 // restart brings the server back on the same data folder. One in four is killed
-// on its way, as soon as a request waits for it, and started again.
-func (r *rig) restart(ctx context.Context) error {
+// on its way, as soon as a request waits for it, and started again; where power was
+// lost, it is lost again.
+func (r *rig) restart(ctx context.Context, lost bool) error {
 	if err := r.server.spawn(); err != nil {
 		return err
 	}
@@ -256,6 +280,11 @@ func (r *rig) restart(ctx context.Context) error {
 		}
 		r.killed++
 		r.recovering++
+		if lost {
+			if err := r.lose(); err != nil {
+				return err
+			}
+		}
 		if err := r.server.spawn(); err != nil {
 			return err
 		}
@@ -265,9 +294,6 @@ func (r *rig) restart(ctx context.Context) error {
 		return err
 	}
 	r.recoveries = append(r.recoveries, took)
-	if took > r.config.ready {
-		r.fault("the server was ready after %s, which may take %s", took.Round(time.Millisecond), r.config.ready)
-	}
 	return nil
 }
 
@@ -342,6 +368,11 @@ func (r *rig) close(ctx context.Context) {
 	}
 	r.participants.close()
 	r.client.Close()
+	if r.disk != nil {
+		if err := r.disk.close(); err != nil {
+			r.fault("the disk: %v", err)
+		}
+	}
 }
 
 // abandon ends the server without a word, after a run that failed.
@@ -354,6 +385,9 @@ func (r *rig) abandon() {
 	if r.server.cmd != nil && r.server.cmd.Process != nil {
 		r.server.cmd.Process.Kill()
 		<-r.server.exited
+	}
+	if r.disk != nil {
+		r.disk.close()
 	}
 	r.participants.close()
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,15 +20,17 @@ import (
 type server struct {
 	program string
 	listen  string
-	dir     string // data, configuration and log
+	dir     string // configuration and log
+	data    string // the data folder
 	cmd     *exec.Cmd
+	end     atomic.Int64  // when the process ended, UTC microseconds
 	exited  chan struct{} // closed when the process has ended
 	spawned time.Time
 }
 
 // newServer writes the configuration: every function is a URL of the
 // participants.
-func newServer(program, dir, participants string, functions []string) (*server, error) {
+func newServer(program, dir, data, participants string, functions []string) (*server, error) {
 	text := strings.Builder{}
 	text.WriteString("functions:\n")
 	for _, name := range functions {
@@ -41,7 +44,7 @@ func newServer(program, dir, participants string, functions []string) (*server, 
 		return nil, err
 	}
 	defer l.Close()
-	return &server{program: program, listen: l.Addr().String(), dir: dir}, nil
+	return &server{program: program, listen: l.Addr().String(), dir: dir, data: data}, nil
 }
 
 func (s *server) endpoint() string { return "http://" + s.listen }
@@ -55,7 +58,7 @@ func (s *server) spawn() error {
 		return err
 	}
 	defer log.Close()
-	s.cmd = exec.Command(s.program, "serve", "--listen", s.listen, "--data", filepath.Join(s.dir, "data"),
+	s.cmd = exec.Command(s.program, "serve", "--listen", s.listen, "--data", s.data,
 		"--config", filepath.Join(s.dir, "backstep.yaml"), "--region", region, "--account", account, "--log-level", "warn")
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -66,6 +69,7 @@ func (s *server) spawn() error {
 	s.exited = make(chan struct{})
 	go func(cmd *exec.Cmd, exited chan struct{}) {
 		cmd.Wait()
+		s.end.Store(time.Now().UnixMicro())
 		close(exited)
 	}(s.cmd, s.exited)
 	return nil
@@ -119,19 +123,31 @@ func (s *server) ended() error {
 	return fmt.Errorf("%w (%s): %s", errEnded, s.cmd.ProcessState, lines[len(lines)-1])
 }
 
+func (s *server) alive() bool {
+	select {
+	case <-s.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+func (s *server) endedAt() time.Time { return time.UnixMicro(s.end.Load()) }
+
 // pause lets the process stand still for a while; everything in flight stays so.
 func (s *server) pause(d time.Duration) {
 	s.cmd.Process.Signal(syscall.SIGSTOP)
 	time.Sleep(d)
 }
 
+// resume lets it go on.
+func (s *server) resume() { s.cmd.Process.Signal(syscall.SIGCONT) }
+
 // kill ends the process without a warning. It is an error if it had ended
 // before.
 func (s *server) kill() error {
-	select {
-	case <-s.exited:
+	if !s.alive() {
 		return s.ended()
-	default:
 	}
 	s.cmd.Process.Kill()
 	<-s.exited

@@ -96,7 +96,8 @@ type Store struct {
 	closed  bool
 	failure atomic.Pointer[failure]
 	failing sync.Once
-	opened  atomic.Bool // Open has succeeded
+	stopped chan struct{} // closed when the store stops
+	opened  atomic.Bool   // Open has succeeded
 }
 
 var _ store.Store = (*Store)(nil)
@@ -120,7 +121,7 @@ func openStore(dir string, o Options, filling *store.Identity) (*Store, error) {
 	if err := f.open(); err != nil {
 		return nil, err
 	}
-	s := &Store{options: o, folder: f}
+	s := &Store{options: o, folder: f, stopped: make(chan struct{})}
 	if filling != nil {
 		s.identity, s.options.Shards = *filling, filling.Shards
 	}
@@ -128,12 +129,15 @@ func openStore(dir string, o Options, filling *store.Identity) (*Store, error) {
 	s.stripes.seed = maphash.MakeSeed()
 	s.room = room{fs: o.FS, dir: dir, reserve: o.Reserve}
 	if err := s.apart(s.start); err != nil {
-		if s.db == nil || s.failure.Load() == nil {
+		if s.failure.Load() == nil {
 			err = errors.Join(err, s.release())
 		}
 		return nil, fmt.Errorf("open data folder %q: %w", dir, err)
 	}
-	s.opened.Store(true)
+	s.opened.Store(true) // from now on who is told of fatal failures hears of them
+	if err := s.Err(); err != nil {
+		return nil, fmt.Errorf("open data folder %q: %w", dir, err)
+	}
 	return s, nil
 }
 

@@ -23,6 +23,7 @@ func (s *Store) stop(cause error) {
 		s.failure.Store(&failure{fmt.Errorf("the data folder's disk failed, the store has stopped: %w", cause)})
 		s.horizon.stop()
 		s.watches.close()
+		close(s.stopped)
 		s.options.Logger.Error("store stopped", "cause", cause)
 		if s.options.OnFatal != nil && s.opened.Load() {
 			s.options.OnFatal(cause)
@@ -39,7 +40,8 @@ func (s *Store) Err() error {
 }
 
 // apart calls f in a goroutine of its own, which Pebble's logger ends, and
-// Pebble's panics too, if the disk fails.
+// Pebble's panics too, if the disk fails. Where another goroutine of Pebble's is
+// ended so, f may wait for it for ever, and nobody waits for f any more.
 func (s *Store) apart(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
@@ -51,11 +53,15 @@ func (s *Store) apart(f func() error) error {
 		}()
 		done <- f()
 	}()
-	err, ended := <-done
-	if !ended {
-		err = s.Err()
+	select {
+	case err, ended := <-done:
+		if !ended {
+			err = s.Err()
+		}
+		return err
+	case <-s.stopped:
+		return s.Err()
 	}
-	return err
 }
 
 // openEngine opens Pebble.

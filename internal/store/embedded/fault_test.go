@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -175,6 +176,62 @@ func TestOpenOnFailingDisk(t *testing.T) {
 			t.Fatalf("call %d fails: %v", n, err)
 		}
 	}
+}
+
+// TestOpenEndsWhereTheDiskFailsOnce: one call that fails while a store recovers from a
+// crash ends its opening by an error, or is told to whoever is told of fatal failures,
+// or Pebble ends the process; nobody waits for ever. Each is a process of its own.
+func TestOpenEndsWhereTheDiskFailsOnce(t *testing.T) {
+	if n, err := strconv.ParseInt(os.Getenv("BACKSTEP_TEST_FAILING_CALL"), 10, 64); err == nil {
+		fmt.Println("outcome:", opensWithFailingCall(t, n))
+		return
+	}
+	for n := 1; ; n += crashStep {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestOpenEndsWhereTheDiskFailsOnce$")
+		child.Env = append(os.Environ(), fmt.Sprint("BACKSTEP_TEST_FAILING_CALL=", n))
+		out, err := child.CombinedOutput()
+		hung := ctx.Err() != nil
+		cancel()
+		switch _, outcome, _ := strings.Cut(string(out), "outcome: "); {
+		case strings.HasPrefix(outcome, "nothing failed"):
+			if n < 40 {
+				t.Fatalf("open makes only %d calls", n)
+			}
+			return
+		case hung || err == nil && outcome == "" || err != nil && !strings.Contains(string(out), syscall.EIO.Error()):
+			t.Fatalf("call %d fails: %v\n%s", n, err, out)
+		}
+	}
+}
+
+// opensWithFailingCall opens a store that crashed, while the n-th call to the disk fails.
+func opensWithFailingCall(t *testing.T, n int64) string {
+	disk, _ := written(t)
+	var calls atomic.Int64
+	var failed atomic.Bool
+	o := smallOptions(&tapped{FS: disk.CrashClone(vfs.CrashCloneCfg{}), before: func(call, _ string) error {
+		if calls.Add(1) != n || call == "remove" { // what is not removed takes room, and no more
+			return nil
+		}
+		failed.Store(true)
+		return syscall.EIO
+	}})
+	told := make(chan error, 2)
+	o.OnFatal = func(cause error) { told <- cause }
+	s, err := Open(testDir, o)
+	switch {
+	case err != nil && failed.Load():
+		return err.Error()
+	case err != nil:
+		t.Fatal(err)
+	case !failed.Load() && calls.Load() < n:
+		return "nothing failed"
+	case failed.Load():
+		return "told of " + (<-told).Error()
+	}
+	s.Close()
+	return "it was not to fail"
 }
 
 // TestNothingIsShownBeforeItIsDurable: a read that would see a commit waits for
