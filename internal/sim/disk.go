@@ -55,6 +55,9 @@ func (p *process) plan(method string, b *store.Batch) storetest.Fault {
 			return f
 		}
 	}
+	if w.script.store != nil {
+		return w.script.store(p, method, b)
+	}
 	switch {
 	case w.healed || p.dead || method == "Identity":
 	case method != "Commit":

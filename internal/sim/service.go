@@ -33,6 +33,9 @@ func (p *process) Call(ctx context.Context, t integration.Task) (value.Text, err
 	}
 	p.called(&t)
 	w.out.Calls++
+	if w.script.call != nil {
+		w.script.call(p, &t)
+	}
 	if w.strikes(lostRequest) {
 		p.pause(w.faults.span(1, 5000))
 		return value.Text{}, errCut

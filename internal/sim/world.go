@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/backstep/backstep/internal/clockwork"
+	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/store/storetest"
 	"github.com/backstep/backstep/internal/value"
@@ -57,8 +58,16 @@ type world struct {
 	trace       trace
 	out         Outcome
 
-	less   Less // what of all this is left out
-	strike int  // faults that struck so far
+	script script // what a test decides
+	less   Less   // what of all this is left out
+	strike int    // faults that struck so far
+}
+
+// script is what a test that tells a world what happens has done at its turning
+// points; nil: nothing.
+type script struct {
+	store func(p *process, method string, b *store.Batch) storetest.Fault
+	call  func(p *process, t *integration.Task)
 }
 
 func newWorld(o Options) *world {
