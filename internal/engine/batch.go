@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -38,6 +40,16 @@ func (w *writer) reset() {
 
 // body is what was appended since start.
 func (w *writer) body(start int) []byte { return w.bytes[start:len(w.bytes):len(w.bytes)] }
+
+// written is a batch, or why there can't be one.
+func (w *writer) written(r *resident, d *machine.Delta, with *rider, guarded bool) (b *store.Batch, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &brokenError{what: fmt.Sprint(p), stack: debug.Stack()}
+		}
+	}()
+	return w.batch(r, d, with, guarded), nil
+}
 
 // batch is a delta as rows. guarded says that another node may complete a job
 // as well, so that each that is closed or changed must still be there.

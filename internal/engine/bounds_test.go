@@ -250,7 +250,8 @@ func TestRetriesKeepToTheirBudget(t *testing.T) {
 		short = append(short, s.rig.start(hasty, fmt.Sprint("hasty", i), `{}`).ID)
 	}
 	s.rig.pass(5 * time.Minute)
-	fresh := many + 10
+	s.rig.start(hasty, "late", `{}`) // what the budget holds back keeps no start from being taken
+	fresh := many + 11
 	if retries := len(s.at) - fresh; retries > 5*60*leastPace+many || retries < 5*60*leastPace/2 {
 		t.Errorf("%d calls were made again in 5 minutes", retries)
 	}
@@ -332,40 +333,40 @@ func TestRoomIsWaitedFor(t *testing.T) {
 	}
 }
 
-// What panics while something is done for an execution quarantines that one;
-// others go on, and it is no other after a restart.
+// What panics while something is done for an execution quarantines that one, also
+// after a restart; others go on. Who is told of turns has no part in them.
 func TestAPoisonousExecutionIsQuarantined(t *testing.T) {
-	var r *rig
-	poison := false
-	r = newRig(t, func(_ context.Context, task integration.Task) (value.Text, error) {
-		return value.Checked(`{}`), nil
-	}, func(c *Config) {
-		c.Tell = func(*Telling) { panic("who is told is broken") } // which is nobody's fault
-	})
-	m := r.define(saga(1))
-	id := r.start(m, "bad", `{}`).ID
-	r.breaksProgram(id)
-	poison = true
-	for range 3 {
-		other := r.start(m, "", `{}`).ID
-		r.pass(time.Minute)
-		if h := r.head(other); h.Status != machine.Succeeded {
-			t.Errorf("the other stands at %v", h.Status)
-		}
-		if rows := r.indexed(IndexQuarantined, ""); poison && len(rows) != 1 {
-			t.Errorf("quarantined are %v", rows)
-		}
-		r.open()
+	for name, poison := range map[string]func(r *resident){
+		"its program": func(r *resident) { r.program = nil },
+		"its frames":  func(r *resident) { r.x.Frames = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, echo, func(c *Config) {
+				c.Tell = func(*Telling) { panic("who is told is broken") }
+			})
+			m := r.define(saga(1))
+			id := r.start(m, "bad", `{}`).ID
+			poison(r.engine.shardOf(id).residents[id])
+			for range 3 {
+				other := r.start(m, "", `{}`).ID
+				r.pass(time.Minute)
+				if h := r.head(other); h.Status != machine.Succeeded {
+					t.Errorf("the other stands at %v", h.Status)
+				}
+				if rows := r.indexed(IndexQuarantined, ""); len(rows) != 1 {
+					t.Errorf("quarantined are %v", rows)
+				}
+				r.open()
+			}
+		})
 	}
 }
 
-// breaksProgram makes whoever reads what an execution's job asks for panic.
-func (r *rig) breaksProgram(id store.ID) {
-	for _, s := range r.engine.shards {
-		if resident := s.residents[id]; resident != nil {
-			program := *resident.program
-			program.States = nil
-			resident.program = nil
-		}
+// A batch that can't be made quarantines its execution.
+func TestABatchThatBreaksQuarantines(t *testing.T) {
+	_, err := new(writer).written(&resident{x: machine.New(machine.Start{})}, &machine.Delta{Head: &machine.Head{}, Jobs: []*machine.Job{nil}}, nil, false)
+	var broken *brokenError
+	if !errors.As(err, &broken) {
+		t.Errorf("it is %v", err)
 	}
 }

@@ -9,7 +9,7 @@
 // payload.go and rows.go (a delta as rows, and back), tell.go (what others hear of a turn),
 // saga.go and notice.go (what people are shown, asked and told), unwind.go (nested
 // executions undone), lock.go (semantic locks),
-// cache.go (what is in memory), call.go and dispatch.go (what jobs send out, with lane.go, pace.go and payloadroom.go),
+// cache.go (what is in memory), call.go, errand.go and dispatch.go (what jobs send out, with lane.go, pace.go and payloadroom.go),
 // gate.go (how many starts at once), poll.go (what
 // services work on), activity.go, nested.go, maprun.go, objects.go and inbox.go
 // (the jobs that are no calls), clock.go, timers.go and alarms.go, lease.go, wait.go,

@@ -6,7 +6,8 @@ type owner struct {
 	key     ownerKey
 	running int      // calls outside
 	waiting int      // errands that wait, in all lanes
-	oldest  int64    // about since when the one that waits longest does, UTC ms
+	behind  int      // of them, those that no budget holds back
+	oldest  int64    // about since when the one of these that waits longest does, UTC ms
 	held    []*queue // of errands that wait because running is at its most
 }
 
@@ -49,14 +50,15 @@ func (l *lane) lineOf(er *errand) *line {
 }
 
 // pick takes the errand whose turn it is, nil where none may go. Those tried
-// before go first where their budget lets them: it bounds them well enough.
-func (l *lane) pick(now int64, most int) *errand {
+// before go first where their budget lets them: it bounds them well enough. Apart
+// tells that it is one of these.
+func (l *lane) pick(now int64, most int) (er *errand, apart bool) {
 	if l.again.waiting > 0 && l.budget.wait(now) <= now {
 		if er := l.again.pick(most); er != nil {
-			return er
+			return er, true
 		}
 	}
-	return l.fresh.pick(most)
+	return l.fresh.pick(most), false
 }
 
 // wait is when an errand of the lane may go by the rates; now: at once.

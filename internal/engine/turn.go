@@ -88,7 +88,7 @@ func (e *Engine) once(s *shard, r *resident, m machine.Message, with *rider) (tu
 	}
 	if !d.IsEmpty() || with != nil && len(with.dropMessages) > 0 {
 		if err := e.commit(s, r, &d, with); err != nil {
-			return turned{}, err
+			return turned{}, e.quarantine(s, r, err) // or just the error
 		}
 	}
 	if d.IsEmpty() {
@@ -227,7 +227,10 @@ func (e *Engine) commit(s *shard, r *resident, d *machine.Delta, with *rider) (c
 	}
 	w := writers.Get().(*writer)
 	defer writers.Put(w)
-	b := w.batch(r, d, with, !e.cfg.Exclusive)
+	b, err := w.written(r, d, with, !e.cfg.Exclusive)
+	if err != nil {
+		return err
+	}
 	b.Fence = &store.Fence{Shard: s.number, Epoch: r.epoch}
 	if !d.IsEmpty() && d.Head.Holds > r.x.Head.Holds {
 		e.notice(b, r, d.Head.Now)
@@ -239,7 +242,7 @@ func (e *Engine) commit(s *shard, r *resident, d *machine.Delta, with *rider) (c
 		with.order.answers(b)
 		defer func() { with.order.done = committed == nil }()
 	}
-	err := e.cfg.Store.Commit(e.ctx, b)
+	err = e.cfg.Store.Commit(e.ctx, b)
 	switch {
 	case err == nil:
 		e.metrics.Commits.Add(1)

@@ -197,3 +197,65 @@ func TestHungCallsHoldNobodyUp(t *testing.T) {
 		}
 	}
 }
+
+// reckoner is a meter that gives no room where it has none.
+type reckoner struct {
+	asked []int
+	well  []bool
+	none  bool
+}
+
+func (r *reckoner) Room(ctx context.Context, bytes int) error {
+	if r.asked = append(r.asked, bytes); r.none {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (r *reckoner) Found(well bool) { r.well = append(r.well, well) }
+
+// A long answer asks for room once, before it is read; whether the other side was
+// well is told of every exchange that was not broken off here.
+func TestExchangeIsMetered(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/endless":
+			for {
+				if _, err := io.WriteString(w, strings.Repeat("x", 4096)); err != nil {
+					return
+				}
+			}
+		case "/long":
+			w.Header().Set("Content-Length", "100000")
+			io.WriteString(w, strings.Repeat("x", 100_000))
+		case "/failing":
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case "/busy":
+			w.WriteHeader(http.StatusTooManyRequests)
+		case "/missing":
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	defer server.Close()
+	const limit = 200_000
+	for path, want := range map[string]struct {
+		asked int
+		well  bool
+	}{
+		"/": {0, true}, "/missing": {0, true}, "/failing": {0, false}, "/busy": {0, false},
+		"/long": {100_000 - FreeAnswer, true}, "/endless": {limit + 1 - FreeAnswer, true},
+	} {
+		var m reckoner
+		_, err := NewClient(ClientConfig{}).Exchange(request(t, WithMeter(t.Context(), &m), server.URL+path), limit)
+		if err != nil || len(m.well) != 1 || m.well[0] != want.well || want.asked == 0 && len(m.asked) > 0 || want.asked > 0 && (len(m.asked) != 1 || m.asked[0] != want.asked) {
+			t.Errorf("%s: %v, asked %v, well %v", path, err, m.asked, m.well)
+		}
+	}
+	m := reckoner{none: true}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := NewClient(ClientConfig{}).Exchange(request(t, WithMeter(ctx, &m), server.URL+"/long"), limit); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without room: %v", err)
+	}
+}

@@ -144,3 +144,17 @@ func TestUUID(t *testing.T) {
 		t.Errorf("%s, %s", a, b)
 	}
 }
+
+func TestRegistryKnowsServices(t *testing.T) {
+	var r Registry
+	r.Add("http", "invoke", handler("http"), RequestResponse)
+	r.Add("aws-sdk:*", "*", handler("aws"), RequestResponse)
+	for name, want := range map[string]bool{"http": true, "http:api.example.com": true, "aws-sdk:s3": true, "https": false, "lambda": false, "": false} {
+		if got := r.Knows(name); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+	if got := r.Target("http", "invoke", "", value.Checked(`{}`)); got != "" {
+		t.Errorf("a service that leads to one alone leads to %q", got)
+	}
+}
