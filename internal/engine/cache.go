@@ -160,6 +160,18 @@ func (s *shard) find(id store.ID) *resident {
 	return r
 }
 
+// holdIdle is hold for one that nobody holds at the moment; nil where somebody does.
+func (s *shard) holdIdle(id store.ID) *resident {
+	s.mu.Lock()
+	r := s.use(id)
+	s.mu.Unlock()
+	if r.mu.TryLock() {
+		return r
+	}
+	s.leave(r)
+	return nil
+}
+
 // keep adds a holder, so that the resident stays until it is let go.
 func (s *shard) keep(r *resident) {
 	s.mu.Lock()

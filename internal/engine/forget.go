@@ -22,43 +22,84 @@ func (e *Engine) Forget(ctx context.Context, id store.ID, ended int64) (bool, er
 	}
 	r := s.hold(id)
 	defer s.release(r)
-	epoch := s.epoch.Load()
-	switch {
-	case r.volatile.Load():
-		return false, nil
-	case epoch == 0:
-		return false, ErrNotReady
+	gone, err := e.forget(ctx, s, []*resident{r}, ended)
+	return gone == 1, err
+}
+
+// ForgetMany is Forget for executions of one shard, in one commit. It tells how
+// many it took away. Those that somebody else is busy with stay: another time they
+// will not be. What can't be read stays, too, and is an error beside the others.
+func (e *Engine) ForgetMany(ctx context.Context, ids []store.ID, ended int64) (int, error) {
+	if len(ids) == 0 || e.shardOf(ids[0]) == nil {
+		return 0, nil
 	}
-	loaded, err := e.cfg.Store.Load(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
+	s := e.shardOf(ids[0])
+	held := make([]*resident, 0, len(ids))
+	for _, id := range ids {
+		if r := s.holdIdle(id); r != nil {
+			defer s.release(r)
+			held = append(held, r)
+		}
+	}
+	return e.forget(ctx, s, held, ended)
+}
+
+// forget takes away those that are held and may go.
+func (e *Engine) forget(ctx context.Context, s *shard, held []*resident, ended int64) (int, error) {
+	epoch := s.epoch.Load()
+	if epoch == 0 {
+		return 0, ErrNotReady
+	}
+	b := &store.Batch{Fence: &store.Fence{Shard: s.number, Epoch: epoch}}
+	var failed error
+	for _, r := range held {
+		if err := e.addGone(ctx, b, r, ended); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("forget execution %s: %w", r.id, err))
+		}
+	}
+	gone := len(b.DropExecutions)
+	if gone == 0 {
+		return 0, failed
+	}
+	err := e.cfg.Store.Commit(ctx, b)
+	if errors.Is(err, store.ErrFenced) {
+		e.fencedOff(s, epoch)
+		return 0, ErrNotReady
 	}
 	if err != nil {
-		return false, fmt.Errorf("forget execution %s: %w", id, err)
+		return 0, errors.Join(failed, fmt.Errorf("forget %d executions of shard %d: %w", gone, s.number, err))
+	}
+	e.metrics.Commits.Add(1)
+	return gone, failed
+}
+
+// addGone has a batch take an execution away, if that may go.
+func (e *Engine) addGone(ctx context.Context, b *store.Batch, r *resident, ended int64) error {
+	if r.volatile.Load() {
+		return nil
+	}
+	loaded, err := e.cfg.Store.Load(ctx, r.id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	start, head, err := readRow(&loaded.Execution)
 	if err != nil {
-		return false, fmt.Errorf("forget execution %s: %w", id, err)
+		return err
 	}
 	if !head.Status.Ended() || head.Stop > ended || len(loaded.Jobs) > 0 || head.OpenSagas > 0 {
-		return false, nil
+		return nil
 	}
-	b := goneBatch(id, &start, &head)
-	if b.Index, err = e.forsaken(ctx, id, &start); err != nil {
-		return false, fmt.Errorf("forget execution %s: %w", id, err)
-	}
-	b.Fence = &store.Fence{Shard: s.number, Epoch: epoch}
-	r.x = nil // whatever becomes of the commit
-	err = e.cfg.Store.Commit(ctx, b)
-	if errors.Is(err, store.ErrFenced) {
-		e.fencedOff(s, epoch)
-		return false, ErrNotReady
-	}
+	runs, err := e.forsaken(ctx, r.id, &start)
 	if err != nil {
-		return false, fmt.Errorf("forget execution %s: %w", id, err)
+		return err
 	}
-	e.metrics.Commits.Add(1)
-	return true, nil
+	b.Index = append(b.Index, runs...)
+	dropWhole(b, r.id, &start, &head)
+	r.x = nil // whatever becomes of the commit
+	return nil
 }
 
 // forsaken are the rows that name the map runs of an execution that is about to
@@ -86,12 +127,13 @@ func forsakenKey(tenant string, at int64, run store.ID) store.IndexKey {
 	return store.IndexKey{Tenant: tenant, Index: IndexForsaken, Start: at, ID: run}
 }
 
-// goneBatch takes an execution that stands so away. Its name is its own as long
-// as the execution is there.
-func goneBatch(id store.ID, start *machine.Start, head *machine.Head) *store.Batch {
-	b := &store.Batch{DropExecutions: []store.ID{id}, DropNames: []store.NameKey{nameKey(start)}, DropIndex: Places(id, start, head)}
+// dropWhole has a batch take an execution that stands so away. Its name is its own as
+// long as the execution is there.
+func dropWhole(b *store.Batch, id store.ID, start *machine.Start, head *machine.Head) {
+	b.DropExecutions = append(b.DropExecutions, id)
+	b.DropNames = append(b.DropNames, nameKey(start))
+	b.DropIndex = append(b.DropIndex, Places(id, start, head)...)
 	if start.IsRun() {
 		b.DropIndex = append(b.DropIndex, forsakenKey(Tenant(start.Account, start.Region), start.At, id))
 	}
-	return b
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
@@ -62,6 +63,66 @@ func TestForget(t *testing.T) {
 	}
 	if _, err := r.engine.Stop(ctx, s.ID, machine.Failure{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a stop: %v", err)
+	}
+}
+
+// Many of a shard are forgotten in one commit, but for those that are to be kept and
+// those that somebody is busy with.
+func TestForgetMany(t *testing.T) {
+	ctx := context.Background()
+	r := newRig(t, echo, func(c *Config) { c.Limits.Cached = 1000 })
+	ended, runs := r.define(saga(1)), r.define(waiting)
+	runs.Name = "Runs"
+	var ids []store.ID
+	for range 40 {
+		for _, m := range [...]Machine{ended, runs} {
+			if id := r.start(m, "", `{}`).ID; id.Shard() == 1 {
+				ids = append(ids, id)
+			}
+		}
+	}
+	r.settle()
+	stands := func() (all, over int) {
+		for _, id := range ids {
+			_, h, err := r.engine.Execution(ctx, id)
+			switch {
+			case errors.Is(err, ErrNotFound):
+				continue
+			case err != nil:
+				t.Fatal(err)
+			case h.Status.Ended():
+				over++
+			}
+			all++
+		}
+		return all, over
+	}
+	all, over := stands()
+	s := r.engine.shardOf(ids[0])
+	var busy *resident
+	for _, id := range ids {
+		if _, h, _ := r.engine.Execution(ctx, id); h.Status.Ended() {
+			busy = s.hold(id)
+			break
+		}
+	}
+	if n, err := r.engine.ForgetMany(ctx, ids, begin+1e12); n != over-1 || err != nil {
+		t.Errorf("%d of %d forgotten, one of them was in use: %v", n, over, err)
+	}
+	s.release(busy)
+	commits := r.engine.metrics.Commits.Load()
+	if n, err := r.engine.ForgetMany(ctx, ids, begin+1e12); n != 1 || err != nil {
+		t.Errorf("%d forgotten: %v", n, err)
+	}
+	if n := r.engine.metrics.Commits.Load() - commits; n != 1 {
+		t.Errorf("in %d commits", n)
+	}
+	if left, ended := stands(); left != all-over || ended != 0 || over < 3 || left < 3 {
+		t.Errorf("of %d, %d ended, are left %d, %d ended", all, over, left, ended)
+	}
+	r.pass(2 * time.Minute)
+	if _, later := stands(); later != all-over {
+		t.Errorf("%d of %d that ran have ended", later, all-over)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 const (
 	retireSteps = 16   // in one turn of Run
 	retirePage  = 1000 // executions in one step
-	retireAt    = 16   // at once, so that they share the store's syncs
+	retireAt    = 4    // shards at once
 	retireRest  = 10 * time.Minute
 	retireSoon  = time.Minute // where some were another node's, which may have let go of them
 )
@@ -144,19 +144,21 @@ func due(rows []store.Index, ended int64) (ids []store.ID) {
 	return ids
 }
 
-// forget takes those of the executions away that ended at or before that time.
-// What is another node's is left to it, and passed over.
+// forget takes those of the executions away that ended at or before that time,
+// those of a shard in one commit: the store then takes those away at once that stand
+// side by side. What is another node's is left to it, and passed over.
 func (s *Service) forget(ctx context.Context, r *retirement, ids []store.ID, ended int64) (failed error) {
+	shards := map[store.Shard][]store.ID{}
+	for _, id := range ids {
+		shards[id.Shard()] = append(shards[id.Shard()], id)
+	}
 	var workers sync.WaitGroup
 	var mu sync.Mutex
-	todo := make(chan store.ID)
-	for range retireAt {
+	todo := make(chan []store.ID)
+	for range min(retireAt, len(shards)) {
 		workers.Go(func() {
-			for id := range todo {
-				err := contained(func() error {
-					_, err := s.Engine.Forget(ctx, id, ended)
-					return err
-				})
+			for some := range todo {
+				_, err := s.Engine.ForgetMany(ctx, some, ended)
 				mu.Lock()
 				switch {
 				case errors.Is(err, engine.ErrNotReady):
@@ -168,8 +170,8 @@ func (s *Service) forget(ctx context.Context, r *retirement, ids []store.ID, end
 			}
 		})
 	}
-	for _, id := range ids {
-		todo <- id
+	for _, some := range shards {
+		todo <- some
 	}
 	close(todo)
 	workers.Wait()

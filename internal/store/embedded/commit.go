@@ -86,7 +86,7 @@ func (s *Store) enter(w *write, b *store.Batch) (number uint64, err error) {
 	if err := s.room.take(w.batch.Len()); err != nil {
 		return 0, err
 	}
-	number, err = s.log(w.batch)
+	number, err = s.log(w, b)
 	if err == nil {
 		s.leases.put(b.Leases)
 	}
@@ -95,7 +95,7 @@ func (s *Store) enter(w *write, b *store.Batch) (number uint64, err error) {
 
 // log is the entry into Pebble's pipeline, one at a time: where the log is
 // broken, Pebble panics and keeps its locks, so nobody may come after.
-func (s *Store) log(batch *pebble.Batch) (number uint64, err error) {
+func (s *Store) log(w *write, b *store.Batch) (number uint64, err error) {
 	s.pipeline.Lock()
 	defer s.pipeline.Unlock()
 	if err := s.Err(); err != nil {
@@ -107,8 +107,13 @@ func (s *Store) log(batch *pebble.Batch) (number uint64, err error) {
 			s.stop(err)
 		}
 	}()
+	if onlyDrops(b) {
+		if err := s.dropMany(w, b.DropExecutions); err != nil {
+			return 0, err
+		}
+	}
 	number = s.horizon.begin()
-	if err := s.apply(batch); err != nil {
+	if err := s.apply(w.batch); err != nil {
 		s.stop(err)
 		return 0, fmt.Errorf("%w: %w", errUnsynced, err)
 	}

@@ -142,9 +142,10 @@ func (w *write) documents(b *store.Batch) {
 }
 
 func (w *write) executions(b *store.Batch) {
-	for _, id := range b.DropExecutions {
-		w.key = executionKey(w.key[:0], id)
-		w.fail(w.batch.DeleteRange(w.key, after(executionKey(nil, id)), nil))
+	if !onlyDrops(b) {
+		for _, id := range b.DropExecutions {
+			w.dropExecutions(id, id)
+		}
 	}
 	for i := range b.Executions {
 		e := &b.Executions[i]
