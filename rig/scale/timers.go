@@ -92,10 +92,10 @@ func (r *rig) steady(ctx context.Context, s *server, n int) error {
 	if err != nil {
 		return err
 	}
-	r.bars.add("timers", fmt.Sprintf("%d at %d a second: late, p50", n, steadyRate), quantile(late, 0.5), 0, "ms")
-	r.bars.add("timers", fmt.Sprintf("%d at %d a second: late, p99", n, steadyRate), quantile(late, 0.99), lateMost, "ms")
-	r.bars.add("timers", "… processor per 1,000, calls included", 1000*(s.cpu()-cpu)/float64(n), 0, "s")
-	r.bars.add("timers", "… calls meanwhile, p99", quantile(calls, 0.99), callsMost, "ms")
+	r.bars.add("timers", fmt.Sprintf("%d, %d in each second: late, p50", n, steadyRate), quantile(late, 0.5), 0, "ms")
+	r.bars.add("timers", "late, p99", quantile(late, 0.99), lateMost, "ms")
+	r.bars.add("timers", "processor per 1,000, calls included", 1000*(s.cpu()-cpu)/float64(n), 0, "s")
+	r.bars.add("timers", "calls meanwhile, p99", quantile(calls, 0.99), callsMost, "ms")
 	return nil
 }
 
@@ -110,16 +110,16 @@ func (r *rig) atOnce(ctx context.Context, s *server, n int, away bool) error {
 	if err := r.wait(ctx, s, machine, n, func(i int) time.Time { return begin.Add(time.Duration(i) * time.Second / time.Duration(n)) }); err != nil {
 		return err
 	}
-	what := fmt.Sprintf("%d due in the same second", n)
+	row := "burst"
 	if away {
-		what += " while the server was down"
+		row = "away"
 		s.end(syscall.SIGKILL)
 		pause(ctx, time.Until(begin.Add(2*time.Second)))
 		begin = time.Now()
 		if err := s.start(ctx, r.configuration("", "0s")); err != nil {
 			return err
 		}
-		r.bars.add("timers", what+": restart to ready", s.ready.Seconds(), readyMost, "s")
+		r.bars.add(row, "restart to ready", s.ready.Seconds(), readyMost, "s")
 	}
 	pause(ctx, time.Until(begin))
 	cpu := s.cpu()
@@ -137,12 +137,13 @@ func (r *rig) atOnce(ctx context.Context, s *server, n int, away bool) error {
 		return err
 	}
 	_, most := s.resident()
-	r.bars.add("timers", what+": all fired within", took.Seconds(), burstMost, "s")
-	r.bars.add("timers", "… late, p50", quantile(late, 0.5)/1000, 0, "s")
-	r.bars.add("timers", "… processor per 1,000, calls included", 1000*(s.cpu()-cpu)/float64(n), 0, "s")
-	r.bars.add("timers", "… calls meanwhile, p50", quantile(calls, 0.5), 0, "ms")
-	r.bars.add("timers", "… calls meanwhile, p99", quantile(calls, 0.99), callsMost, "ms")
-	r.bars.add("timers", "… resident at the most so far", most, 0, "MiB")
+	r.bars.add(row, "timers that were due in the same second", float64(n), 0, "")
+	r.bars.add(row, "all fired within", took.Seconds(), burstMost, "s")
+	r.bars.add(row, "late, p50", quantile(late, 0.5)/1000, 0, "s")
+	r.bars.add(row, "processor per 1,000, calls included", 1000*(s.cpu()-cpu)/float64(n), 0, "s")
+	r.bars.add(row, "calls meanwhile, p50", quantile(calls, 0.5), 0, "ms")
+	r.bars.add(row, "calls meanwhile, p99", quantile(calls, 0.99), callsMost, "ms")
+	r.bars.add(row, "resident at the most so far", most, 0, "MiB")
 	return nil
 }
 
