@@ -52,7 +52,7 @@ func (r *rig) growth(ctx context.Context) error {
 	r.bars.add("growth", "executions that have ended", float64(state.N), 0, "")
 	r.bars.add("growth", "on disk of one", float64(size(full.data()))/float64(state.N), 0, "B")
 	r.bars.add("growth", "restart to ready", full.ready.Seconds(), 0, "s")
-	if err := r.pages(ctx, full, machine); err != nil {
+	if err := r.pages(ctx, full, machine, state.N); err != nil {
 		return err
 	}
 	return r.besideEmpty(ctx, full, machine)
@@ -105,17 +105,9 @@ func (r *rig) grow(ctx context.Context, dir string) (state filled, err error) {
 			return state, err
 		}
 	}
-	const piece = 50_000 // what a run that is interrupted has to do again
-	for from := state.N; from < r.n; from = state.N {
-		if err := r.fill(ctx, s, from, min(r.n, from+piece), start); err != nil {
-			return state, err
-		}
-		if err := s.drained(ctx, machine); err != nil {
-			return state, err
-		}
-		if err := save(min(r.n, from+piece)); err != nil {
-			return state, err
-		}
+	err = r.inPieces(ctx, s, state.N, r.n, start, func(n int) error { return errors.Join(s.drained(ctx, machine), save(n)) })
+	if err != nil {
+		return state, err
 	}
 	log.Printf("growth: filled, the server took %.0f s of a processor", s.cpu()-cpu)
 	s.end(syscall.SIGTERM)
@@ -177,12 +169,12 @@ func (r *rig) besideEmpty(ctx context.Context, full *server, machine string) err
 }
 
 // pages measures lists and a history.
-func (r *rig) pages(ctx context.Context, s *server, machine string) error {
+func (r *rig) pages(ctx context.Context, s *server, machine string, n int) error {
 	deep, err := s.deep(ctx, machine)
 	if err != nil {
 		return err
 	}
-	arn := executionARN(machine, fmt.Sprintf("g-%07d", r.n/2))
+	arn := executionARN(machine, fmt.Sprintf("g-%07d", n/2))
 	list := func(in api.ListExecutionsInput) func() error {
 		in.StateMachineArn = &machine
 		return func() error {

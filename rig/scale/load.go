@@ -110,6 +110,25 @@ func (r *rig) fill(ctx context.Context, s *server, from, to int, start func(ctx 
 	return context.Cause(ctx)
 }
 
+// piece is how many executions are started before a note is made of them.
+const piece = 50_000
+
+// inPieces fills from so many executions to so many, and has each piece noted. It
+// ends early where that takes longer than the rig may fill.
+func (r *rig) inPieces(ctx context.Context, s *server, from, to int, start func(ctx context.Context, i int) error, note func(n int) error) error {
+	for began := time.Now(); from < to && time.Since(began) < r.filling; {
+		next := min(to, from+piece)
+		if err := r.fill(ctx, s, from, next, start); err != nil {
+			return err
+		}
+		if err := note(next); err != nil {
+			return err
+		}
+		from = next
+	}
+	return nil
+}
+
 // begin starts an execution by name; one that is there already is as good.
 func (s *server) begin(ctx context.Context, machine, name, input string) error {
 	for {

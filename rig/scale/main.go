@@ -31,7 +31,7 @@ import (
 type config struct {
 	backstep, rows, keep, dir string
 	n, clients, rounds        int
-	duration                  time.Duration
+	duration, filling         time.Duration
 }
 
 // rows are what can be measured, in their order, and how many executions each
@@ -62,6 +62,7 @@ func main() {
 	flag.IntVar(&c.clients, "clients", 128, "clients at once")
 	flag.IntVar(&c.rounds, "rounds", 5, "rounds of growth and retention")
 	flag.DurationVar(&c.duration, "duration", 8*time.Second, "how long each server is under load in a round")
+	flag.DurationVar(&c.filling, "filling", time.Hour, "how long a store is filled at most; what it has then is measured, and another run with the same folder goes on")
 	flag.Parse()
 	if err := run(c); err != nil {
 		log.Fatal(err)

@@ -43,29 +43,29 @@ func (r *rig) park(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.bars.add("park", "executions that wait", float64(max(have, r.n)), 0, "")
-	if have < r.n {
+	if had := have; have < r.n {
 		far := `{"at":"` + time.Now().AddDate(0, 0, 90).UTC().Format(time.RFC3339) + `"}`
 		began := time.Now()
-		err := r.fill(ctx, s, have, r.n, func(ctx context.Context, i int) error {
+		err := r.inPieces(ctx, s, have, r.n, func(ctx context.Context, i int) error {
 			if i%2 == 0 {
 				return s.begin(ctx, waits, fmt.Sprintf("w-%07d", i), far)
 			}
 			return s.begin(ctx, asks, fmt.Sprintf("t-%07d", i), "{}")
+		}, func(n int) error {
+			have = n
+			return os.WriteFile(note, []byte(strconv.Itoa(n)), 0o600)
 		})
-		if err == nil {
-			err = os.WriteFile(note, []byte(strconv.Itoa(r.n)), 0o600)
-		}
 		if err != nil {
 			return err
 		}
-		r.bars.add("park", "starts a second", float64(r.n-have)/time.Since(began).Seconds(), 0, "")
+		r.bars.add("park", "starts a second", float64(have-had)/time.Since(began).Seconds(), 0, "")
 		_, most := s.resident()
 		r.bars.add("park", "resident at the most, while they were started", most, residentMost, "MiB")
 		s.quiet(ctx, time.Minute)
 		now, _ := s.resident()
 		r.bars.add("park", "resident, thereafter", now, residentMost, "MiB")
 	}
+	r.bars.add("park", "executions that wait", float64(have), 0, "")
 	return r.wake(ctx, s, waits, asks)
 }
 

@@ -74,7 +74,7 @@ func (r *rig) dropping(ctx context.Context, s *server, machine string, state fil
 			return fmt.Errorf("%d executions were not dropped within 10 minutes", state.Tenth)
 		}
 	}
-	if gone, err := s.isGone(ctx, executionARN(machine, fmt.Sprintf("g-%07d", r.n-1))); err != nil || gone {
+	if gone, err := s.isGone(ctx, executionARN(machine, fmt.Sprintf("g-%07d", state.N-1))); err != nil || gone {
 		return fmt.Errorf("what was to be kept is gone: %t, %v", gone, err)
 	}
 	r.bars.add("retention", "executions dropped", float64(state.Tenth), 0, "")
