@@ -8,7 +8,7 @@ export BACKSTEP_SHARED ?= $(abspath ../shared)
 PURE := value jsonpath jsonata asl machine prove lower lift
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants storage hostile hostile-services scale conformance fuzz crash equivalence verify-scale sweep
+.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants storage hostile hostile-services scale conformance fuzz crash equivalence verify-scale sweep sql-faults
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ demo-postgres: build ## the demo on a PostgreSQL of its own
 hostile-services: build ## a server among services that misbehave, in a retry storm and under a flood; on a quiet machine (PARTS=modes,hung,storm,flood DOWN=1m EXECUTIONS=10000)
 	go build -o bin/rig-hostile ./rig/hostile
 	bin/rig-hostile -backstep bin/backstep -parts $(or $(PARTS),modes,hung,storm,flood) -down $(or $(DOWN),1m) -executions $(or $(EXECUTIONS),10000)
+
+sql-faults: ## the connection to PostgreSQL cut after every message of every main transaction, every error code at every call, locks, pools and crashes
+	go test ./internal/store/postgres -run '^(TestSQLFaults.*|TestServerCrashes|TestLocked.*|TestPoolExhausted|TestGhost|TestReadOnlyServer)$$' -count=1 -v -timeout 1h -faults.big
 
 hostile: ## what each hostile expression ends with and takes of a processor; at most 100 ms, on a quiet machine
 	go test ./internal/jsonata -run '^TestHostileTable$$' -count=1 -v -hostile.cpu

@@ -4,7 +4,7 @@
 //
 // Read main.go (the command line), serve.go (the parts of a server and the order
 // in which they start and stop), report.go (where logs and events go),
-// notices.go (who is told of holds), teststate.go, prover.go, sweeper.go, exporter.go, importer.go, metrics.go, memory.go.
+// notices.go (who is told of holds), teststate.go, prover.go, sweeper.go, exporter.go, importer.go, migrator.go, metrics.go, memory.go.
 package main
 
 import (
@@ -44,6 +44,7 @@ func run(ctx context.Context, args []string) int {
 		Sweep:     sweepSaga,
 		Export:    exportSaga,
 		Import:    importSaga,
+		Migrate:   migrate,
 		Fsck:      fsck,
 	})
 }

@@ -61,6 +61,10 @@ type Tools struct {
 	Fsck Fscker
 	// Import writes a saga that is wired by hand in the extension.
 	Import Importer
+	// Migrate brings the store in a PostgreSQL database up to date, or only looks. It
+	// tells at which format it was, 0 where there is none, at which it is, and which
+	// is the newest. Its error is a UsageError where this version can't use what is there.
+	Migrate func(ctx context.Context, dsn string, look bool) (was, is, newest int, err error)
 }
 
 // Finding is something wrong with a definition.
@@ -106,6 +110,7 @@ type verbs struct {
 	Redrive    Redrive    `cmd:"" help:"Let an execution go on from where it failed."`
 	Saga       Saga       `cmd:"" help:"Show, list, preview and undo sagas."`
 	Hold       Hold       `cmd:"" help:"List, show and resolve what waits for you."`
+	Migrate    migrate    `cmd:"" help:"Bring a PostgreSQL database up to date."`
 	Bench      Bench      `cmd:"" help:"Load a server with sagas and measure it."`
 	Fsck       Fsck       `cmd:"" help:"Read all that a store holds, and tell what is wrong with it."`
 	Completion Completion `cmd:"" help:"Print a completion script for a shell."`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/backstep/backstep/internal/store"
@@ -50,6 +51,7 @@ func (c *committer) run() {
 // tried alone. Each round tells at least one, or is one of so many tries.
 func (c *committer) commit(batches []*waiting) (alone []*waiting) {
 	left := slices.Clone(batches)
+	c.fold.rewrites = false
 	for try := 1; ; try++ {
 		left = slices.DeleteFunc(left, func(w *waiting) bool {
 			err := w.left.Err()
@@ -72,6 +74,9 @@ func (c *committer) commit(batches []*waiting) (alone []*waiting) {
 		case errors.Is(err, errAgain) && try < foldTries:
 			c.store.options.Logger.Debug("commit is tried again", "batches", len(left), "cause", err)
 			time.Sleep(rand.N(time.Duration(try) * 10 * time.Millisecond))
+			continue
+		case errors.Is(err, errThere) && !c.fold.rewrites:
+			c.fold.rewrites = true
 			continue
 		case len(left) == 1:
 			return tell(left, err)
@@ -127,6 +132,7 @@ func (r *refusal) Error() string { return fmt.Sprintf("%d batches: %v", len(r.of
 var (
 	errAgain     = errors.New("to be tried again")
 	errUnreached = errors.New("PostgreSQL is not reached")
+	errThere     = errors.New("a row is there already")
 )
 
 // try sends the batches once, in one transaction and one round trip: the
@@ -197,7 +203,9 @@ func outcome(err error, sent bool) error {
 	switch {
 	case is && (told.Code == "40001" || told.Code == "40P01"): // serialization failure, deadlock
 		return fmt.Errorf("commit: %w: %w", errAgain, err)
-	case is:
+	case is && told.Code == "23505": // unique violation
+		return fmt.Errorf("commit: %w: %w", errThere, err)
+	case is && !strings.HasPrefix(told.Code, "08"): // which a pooler in between says of a server that it has lost
 		return fmt.Errorf("commit: %w", err)
 	case !sent || pgconn.SafeToRetry(err):
 		return fmt.Errorf("commit: %w: %w", errAgain, err)

@@ -212,36 +212,6 @@ func TestServerCrashes(t *testing.T) {
 	t.Logf("%d acknowledged over 3 crashes", total.Load())
 }
 
-// TestLockedTable: a lock from outside is waited for only so long, and nothing is
-// left half done.
-func TestLockedTable(t *testing.T) {
-	place := newSchema(t)
-	s := place.store(t)
-	defer s.Close()
-	tx, err := s.pool.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(t.Context(), "LOCK TABLE payloads IN ACCESS EXCLUSIVE MODE"); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	err = s.Commit(ctx, payload(1, 1))
-	if err == nil || errors.Is(err, store.ErrUnknown) || ctx.Err() != nil {
-		t.Errorf("behind a lock: %v", err)
-	}
-	if err := tx.Rollback(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if holds(t, s, 1, 1) {
-		t.Error("what was refused is there")
-	}
-	if err := s.Commit(t.Context(), payload(1, 1)); err != nil {
-		t.Error(err)
-	}
-}
-
 // TestReadOnlyServer: a server that takes no writes refuses commits plainly.
 func TestReadOnlyServer(t *testing.T) {
 	place := newSchema(t)

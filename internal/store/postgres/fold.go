@@ -13,12 +13,13 @@ import (
 // fold is batches that are committed together, as statements of which each takes
 // the rows of all.
 type fold struct {
-	channel string
-	batches []*waiting
-	uses    []use
-	array   array
-	values  [][]byte
-	told    map[string]expectations // by the word of a refusal
+	channel  string
+	batches  []*waiting
+	uses     []use
+	array    array
+	values   [][]byte
+	rewrites bool                    // events and payloads may be there already
+	told     map[string]expectations // by the word of a refusal
 }
 
 // use is a statement and where its parameters lie among the arrays.

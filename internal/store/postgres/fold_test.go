@@ -222,3 +222,26 @@ func TestNeighboursOfTheRefused(t *testing.T) {
 		t.Errorf("a name that was expected only: %v", err)
 	}
 }
+
+// TestRewritten: events and payloads that are there already are replaced, beside
+// others that are new.
+func TestRewritten(t *testing.T) {
+	place := newSchema(t)
+	s := place.store(t)
+	row := func(x byte, body string) *store.Batch {
+		return &store.Batch{Events: []store.Events{{ID: store.ID{15: x}, First: 1, Body: []byte(body)}}, Payloads: []store.Payload{{ID: store.ID{15: x}, Number: 1, Body: []byte(body)}}}
+	}
+	if err := s.Commit(t.Context(), row(1, "first")); err != nil {
+		t.Fatal(err)
+	}
+	if errs := together(t, place, row(1, "second"), row(2, "second"), row(3, "second")); errors.Join(errs...) != nil {
+		t.Fatal(errs)
+	}
+	for x := range byte(3) {
+		events, err := s.Events(t.Context(), store.ID{15: x + 1}, 1, false, 9)
+		payloads, perr := s.Payloads(t.Context(), store.ID{15: x + 1}, []uint32{1})
+		if err != nil || perr != nil || len(events) != 1 || string(events[0].Body) != "second" || string(payloads[0]) != "second" {
+			t.Errorf("%d: %v, %v, %v, %q", x+1, err, perr, events, payloads)
+		}
+	}
+}

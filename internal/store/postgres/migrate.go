@@ -18,27 +18,79 @@ var migrations embed.FS
 
 // format is the number of the newest migration: that of this program's store
 // format.
-const format = 1
+const format = 2
 
-// migrate makes the schema or brings it up to date, in one transaction that one
-// process at a time is in; what it refuses stays as it is.
-func (s *Store) migrate(ctx context.Context) error {
+// Migrated is at which format a store was, 0 where there is none, and is.
+type Migrated struct {
+	Was, Is int
+	Newest  int // that this version knows
+}
+
+// Migrate brings the store in a schema up to date, or makes it, as Open does; or
+// it only looks. It refuses what Open refuses.
+func Migrate(ctx context.Context, dsn string, o Options, look bool) (Migrated, error) {
+	s, err := prepare(ctx, dsn, o)
+	if err != nil {
+		return Migrated{}, err
+	}
+	defer s.pool.Close()
+	m := Migrated{Newest: format}
+	if look {
+		err = s.alone(ctx, func(tx pgx.Tx) error {
+			m.Was, err = s.readable(ctx, tx)
+			m.Is = m.Was
+			return err
+		})
+	} else {
+		m.Was, err = s.migrate(ctx)
+		m.Is = format
+	}
+	if err != nil {
+		return Migrated{}, fmt.Errorf("schema %q of PostgreSQL: %w", s.options.Schema, err)
+	}
+	return m, nil
+}
+
+// alone runs a transaction that one process at a time is in, for as long as that
+// takes.
+func (s *Store) alone(ctx context.Context, do func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = 0"); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('backstep migration ' || $1, 0))", s.options.Schema); err != nil {
 			return err
 		}
-		at, err := s.version(ctx, tx)
+		return do(tx)
+	})
+}
+
+// readable is the format of what lies in the schema, if this version can read it.
+func (s *Store) readable(ctx context.Context, tx pgx.Tx) (int, error) {
+	at, err := s.version(ctx, tx)
+	if err == nil && at > format {
+		err = fmt.Errorf("%w: its format is %d, this version knows %d; use the version that wrote it", store.ErrNewer, at, format)
+	}
+	return at, err
+}
+
+// migrate makes the schema or brings it up to date, in one transaction; what it
+// refuses stays as it is. It returns the format that was there.
+func (s *Store) migrate(ctx context.Context) (was int, err error) {
+	err = s.alone(ctx, func(tx pgx.Tx) error {
+		at, err := s.readable(ctx, tx)
 		if err != nil {
 			return err
 		}
-		if at > format {
-			return fmt.Errorf("%w: its format is %d, this version knows %d; use the version that wrote it", store.ErrNewer, at, format)
-		}
+		was = at
 		switch {
 		case s.options.ReadOnly && at == 0:
 			return errors.New("it holds no store")
 		case s.options.ReadOnly && at < format:
-			return fmt.Errorf("its format is %d, this version knows %d: start a server on it once, which brings it up to date", at, format)
+			return fmt.Errorf("its format is %d, this version knows %d: backstep migrate brings it up to date", at, format)
 		case at == 0:
 			if err := s.make(ctx, tx); err != nil {
 				return err
@@ -55,6 +107,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		}
 		return s.readIdentity(ctx, tx)
 	})
+	return was, err
 }
 
 // version is the format of what lies in the schema, 0 where nothing does.

@@ -101,6 +101,25 @@ func Make(ctx context.Context, dsn string, id store.Identity, o Options) (*Store
 
 // open opens a store, or makes one to be filled where it is given an identity.
 func open(ctx context.Context, dsn string, o Options, filling *store.Identity) (*Store, error) {
+	s, err := prepare(ctx, dsn, o)
+	if err != nil {
+		return nil, err
+	}
+	s.filling = filling
+	if _, err := s.migrate(ctx); err != nil {
+		s.pool.Close()
+		return nil, fmt.Errorf("open schema %q of PostgreSQL: %w", s.options.Schema, err)
+	}
+	s.channel = "backstep_" + s.identity.Store.String()
+	for range s.options.Committers {
+		c := &committer{store: s, fold: fold{channel: s.channel}}
+		s.commits.Go(c.run)
+	}
+	return s, nil
+}
+
+// prepare makes a store that has looked at nothing yet.
+func prepare(ctx context.Context, dsn string, o Options) (*Store, error) {
 	o = o.withDefaults()
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
@@ -119,17 +138,8 @@ func open(ctx context.Context, dsn string, o Options, filling *store.Identity) (
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	s := &Store{options: o, pool: pool, filling: filling, line: newLine(), ghosts: ghosts{single: make(chan struct{}, 1)}}
+	s := &Store{options: o, pool: pool, line: newLine(), ghosts: ghosts{single: make(chan struct{}, 1)}}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
-	if err := s.migrate(ctx); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("open schema %q of PostgreSQL: %w", o.Schema, err)
-	}
-	s.channel = "backstep_" + s.identity.Store.String()
-	for range o.Committers {
-		c := &committer{store: s, fold: fold{channel: s.channel}}
-		s.commits.Go(c.run)
-	}
 	return s, nil
 }
 

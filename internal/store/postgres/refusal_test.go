@@ -21,7 +21,7 @@ func TestRefusals(t *testing.T) {
 		says         string
 	}{
 		{"foreign tables", "CREATE SCHEMA SCHEMA_NAME; CREATE TABLE SCHEMA_NAME.invoices (n int)", false, store.ErrForeign, `holds the table "invoices": choose an empty schema`},
-		{"newer", "UPDATE SCHEMA_NAME.backstep SET value = '\\x00000002' WHERE name = 'format'", true, store.ErrNewer, "its format is 2, this version knows 1"},
+		{"newer", "UPDATE SCHEMA_NAME.backstep SET value = '\\x00000003' WHERE name = 'format'", true, store.ErrNewer, "its format is 3, this version knows 2"},
 		{"no format", "DELETE FROM SCHEMA_NAME.backstep WHERE name = 'format'", true, store.ErrDamaged, `record "format"`},
 		{"being filled", "INSERT INTO SCHEMA_NAME.backstep VALUES ('filling', '')", true, store.ErrIncomplete, "drop the schema and begin again"},
 		{"no key", "DELETE FROM SCHEMA_NAME.backstep WHERE name = 'token key'", true, store.ErrDamaged, `record "token key"`},

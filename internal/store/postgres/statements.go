@@ -143,10 +143,18 @@ func dropRows(table string) *statement {
 		DELETE FROM ` + table + ` r USING unnest($1::bytea[], $2::bigint[]) e(id, number) WHERE r.id = e.id AND r.number = e.number`}
 }
 
+// addRows is putRows for rows that are most likely new, at less cost: one that is
+// there ends the transaction.
+func addRows(table string) *statement {
+	return &statement{"add " + table, `
+		INSERT INTO ` + table + ` SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bytea[])`}
+}
+
 var (
-	putFrames, dropFrames  = putRows("frames", "number"), dropRows("frames")
-	putUndos, dropUndos    = putRows("undos", "number"), dropRows("undos")
-	putEvents, putPayloads = putRows("events", "first"), putRows("payloads", "number")
+	putFrames, dropFrames    = putRows("frames", "number"), dropRows("frames")
+	putUndos, dropUndos      = putRows("undos", "number"), dropRows("undos")
+	putEvents, addEvents     = putRows("events", "first"), addRows("events")
+	putPayloads, addPayloads = putRows("payloads", "number"), addRows("payloads")
 )
 
 // dropOf drops executions' rows of a table.

@@ -268,11 +268,15 @@ func (f *fold) executions() {
 		bytea(func(r *store.Undo) []byte { return r.ID[:] }),
 		bigint(func(r *store.Undo) int64 { return int64(r.Number) }),
 		bytea(func(r *store.Undo) []byte { return r.Body }))
-	add(f, putEvents, all(f, func(b *store.Batch) []store.Events { return b.Events }),
+	events, payloads := addEvents, addPayloads
+	if f.rewrites {
+		events, payloads = putEvents, putPayloads
+	}
+	add(f, events, all(f, func(b *store.Batch) []store.Events { return b.Events }),
 		bytea(func(r *store.Events) []byte { return r.ID[:] }),
 		bigint(func(r *store.Events) int64 { return r.First }),
 		bytea(func(r *store.Events) []byte { return r.Body }))
-	add(f, putPayloads, all(f, func(b *store.Batch) []store.Payload { return b.Payloads }),
+	add(f, payloads, all(f, func(b *store.Batch) []store.Payload { return b.Payloads }),
 		bytea(func(r *store.Payload) []byte { return r.ID[:] }),
 		bigint(func(r *store.Payload) int64 { return int64(r.Number) }),
 		bytea(func(r *store.Payload) []byte { return r.Body }))
