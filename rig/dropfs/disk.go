@@ -36,7 +36,7 @@ type entry struct {
 	data    []byte           // of a file
 	before  map[int64][]byte // its pages that were written since the last sync, as they were then
 	durable int64            // its length then
-	broken  bool             // a sync of it failed: what it should have kept is nowhere, whatever is said later
+	broken  bool             // a sync of it failed
 
 	names, kept map[string]*entry // of a folder: as they are, and as they were at its last sync
 }
@@ -110,7 +110,8 @@ func (e *entry) remember(from, to int64) {
 }
 
 // sync makes a file or folder durable as it is. Where it is told to fail, it does as
-// Linux does: an error, once, and what was to be kept never is.
+// Linux does: of a file it is an error once, and what was to be kept never is, whatever
+// is said later; of a folder it is an error from then on.
 func (d *disk) sync(e *entry) syscall.Errno {
 	if wait := d.latency.Load(); wait > 0 {
 		time.Sleep(time.Duration(wait))
@@ -123,6 +124,8 @@ func (d *disk) sync(e *entry) syscall.Errno {
 	case fails:
 		e.broken = true
 		d.failed.Store(time.Now().UnixMicro())
+		return syscall.EIO
+	case e.broken && e.isDir():
 		return syscall.EIO
 	case e.broken:
 	case e.isDir():

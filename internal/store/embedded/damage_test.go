@@ -1,14 +1,18 @@
 package embedded
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 
-	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/storetest"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -35,59 +39,205 @@ func written(t *testing.T) (*vfs.MemFS, *Store) {
 	return disk, s
 }
 
-// TestDamageIsFound flips bits in, cuts and clears every file of a store that was
-// closed: what is then read is right or an error, never something else.
-func TestDamageIsFound(t *testing.T) {
-	disk, s := written(t)
+var damages = flag.Int("damages", 300, "files of a store to damage, one at a time")
+
+// TestDamage damages one file of a store after another: a bit is flipped, the file is
+// cut, a page is zeroed, the file is deleted, or is as it was at an earlier moment.
+// What is then read is right or an error that names the place, never something else.
+//
+// The log of a store that crashed is the exception, at its end: that it was cut there, or
+// was longer, can't be told from a loss of power. What is read then is as it was at an
+// earlier moment, and nothing in between.
+func TestDamage(t *testing.T) {
+	for _, crashed := range []bool{false, true} {
+		v := newVictim(t, crashed)
+		var sum struct{ opening, reading, harmless, earlier, unnamed int }
+		rng := rand.New(rand.NewPCG(*crashSeed, 4))
+		for range *damages / 2 {
+			way := ways[rng.IntN(len(ways))]
+			path := v.files[rng.IntN(len(v.files))]
+			broken := v.disk.CrashClone(vfs.CrashCloneCfg{})
+			what := way(v, broken, path, rng)
+			if what == "" {
+				sum.harmless++ // nothing is altered
+				continue
+			}
+			place := fmt.Sprintf("%s, %s", path, what)
+			end := v.read(broken)
+			switch wrong := end.wrong; {
+			case wrong != "" && crashed && path == v.log && end.earlier:
+				sum.earlier++
+			case wrong != "":
+				t.Errorf("%s: %s", place, wrong)
+			case end.opening != nil:
+				sum.opening++
+			case end.reading != nil:
+				sum.reading++
+			default:
+				sum.harmless++
+			}
+			if err := cmp.Or(end.opening, end.reading); err != nil && !names(err, path) {
+				sum.unnamed++
+				t.Logf("%s: %v", place, err)
+			}
+		}
+		t.Logf("crashed %v: %+v", crashed, sum)
+		if sum.opening+sum.reading < *damages/10 {
+			t.Errorf("only %+v damages found", sum)
+		}
+	}
+}
+
+// names reports whether an error says where the damage is: in which file, or in which row.
+func names(err error, path string) bool {
+	file, _, _ := strings.Cut(path[strings.LastIndex(path, "/")+1:], ".") // Pebble tells a table by its number
+	return strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "read ") || strings.Contains(err.Error(), "record ")
+}
+
+// victim is a store that was written, and is to be damaged.
+type victim struct {
+	disk     *vfs.MemFS
+	files    []string // all of them
+	log      string   // the one that is being written
+	earlier  []*vfs.MemFS
+	accounts []told // after each of its commits, from none on
+}
+
+const victimCommits = 45
+
+// newVictim commits what is drawn, closes the store or lets it crash, and keeps how the
+// disk was meanwhile, from its making on.
+func newVictim(t *testing.T, crashed bool) *victim {
+	v := &victim{disk: vfs.NewCrashableMem()}
+	calls := 0
+	var mu sync.Mutex
+	s, err := Open(testDir, smallOptions(&tapped{FS: v.disk, before: func(string, string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if calls++; calls%20 == 0 {
+			v.earlier = append(v.earlier, v.disk.CrashClone(vfs.CrashCloneCfg{}))
+		}
+		return nil
+	}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := drawnWorkloads(*crashSeed, 1)[0].batches(0)
+	model := storetest.NewMemory(storetest.MemoryOptions{}).Open()
+	v.accounts = []told{account(model, 0, victimCommits)}
+	for n := range victimCommits {
+		b := batch(n)
+		if err := errors.Join(commitTo(model, b), commitTo(s, b)); err != nil {
+			t.Fatal(err)
+		}
+		v.accounts = append(v.accounts, account(model, 0, victimCommits))
+		if n%20 == 19 {
+			if err := s.db.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	lost := v.disk.CrashClone(vfs.CrashCloneCfg{})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	damageAll(t, disk, executions, flipped, shortened, cleared)
-}
-
-// TestDamageOfALogIsFound flips bits after a crash. A damage to the last record
-// of the log can't be told from a torn write, one to any other can.
-func TestDamageOfALogIsFound(t *testing.T) {
-	disk, s := written(t)
-	crashed := disk.CrashClone(vfs.CrashCloneCfg{})
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
+	if crashed {
+		v.disk = lost
 	}
-	damageAll(t, crashed, executions-1, flipped)
-}
-
-// damageAll damages each file in every way, many times.
-func damageAll(t *testing.T, disk *vfs.MemFS, executions int, ways ...func(*rand.Rand, []byte) ([]byte, string)) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	found, harmless := 0, 0
 	for _, dir := range []string{testDir, testDir + "/" + dataName} {
-		names, err := disk.List(dir)
+		names, err := v.disk.List(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range names {
-			for n := range 30 {
-				broken := disk.CrashClone(vfs.CrashCloneCfg{})
-				what := damage(t, broken, dir+"/"+name, rng, ways[n%len(ways)])
-				if what == "" {
-					continue
-				}
-				wrong, seen := readsWrong(t, broken, executions)
-				if wrong != "" {
-					t.Errorf("%s/%s, %s: %s", dir, name, what, wrong)
-				}
-				if seen {
-					found++
-				} else {
-					harmless++
+			if path := dir + "/" + name; name != dataName {
+				v.files = append(v.files, path)
+				if strings.HasSuffix(name, ".log") && path > v.log {
+					v.log = path
 				}
 			}
 		}
 	}
-	t.Logf("%d found, %d harmless", found, harmless)
-	if found < 50 {
-		t.Errorf("only %d damages found", found)
+	return v
+}
+
+// ending is what came of reading a damaged store.
+type ending struct {
+	opening, reading error
+	wrong            string // what was read and is not so
+	earlier          bool   // it is as it was at an earlier moment
+}
+
+func (v *victim) read(disk vfs.FS) (e ending) {
+	s, err := Open(testDir, smallOptions(disk))
+	if err != nil {
+		return ending{opening: err}
 	}
+	defer s.Close()
+	got := account(s, 0, victimCommits)
+	e.wrong, e.reading = v.accounts[len(v.accounts)-1].differs(got)
+	for i := 0; e.wrong != "" && i < len(v.accounts) && !e.earlier; i++ {
+		wrong, err := v.accounts[i].differs(got)
+		e.earlier = wrong == "" && err == nil
+	}
+	return e
+}
+
+// way damages one file and says how, or nothing where it can't.
+type way func(v *victim, disk *vfs.MemFS, path string, rng *rand.Rand) string
+
+var ways = []way{altered(flipped), altered(flipped), altered(shortened), altered(cleared), deleted, older}
+
+func altered(how func(*rand.Rand, []byte) ([]byte, string)) way {
+	return func(_ *victim, disk *vfs.MemFS, path string, rng *rand.Rand) string {
+		text, ok := contents(disk, path)
+		if !ok || len(text) == 0 {
+			return ""
+		}
+		text, what := how(rng, text)
+		return overwrite(disk, path, text, what)
+	}
+}
+
+func deleted(_ *victim, disk *vfs.MemFS, path string, _ *rand.Rand) string {
+	if disk.Remove(path) != nil {
+		return ""
+	}
+	return "deleted"
+}
+
+// older puts a file back as it was at an earlier moment.
+func older(v *victim, disk *vfs.MemFS, path string, rng *rand.Rand) string {
+	now, _ := contents(disk, path)
+	for range 20 {
+		at := rng.IntN(len(v.earlier))
+		if then, there := contents(v.earlier[at], path); there && !bytes.Equal(then, now) {
+			return overwrite(disk, path, then, fmt.Sprintf("as it was at moment %d of %d, with %d bytes of %d", at, len(v.earlier), len(then), len(now)))
+		}
+	}
+	return ""
+}
+
+func contents(disk *vfs.MemFS, path string) (text []byte, there bool) {
+	f, err := disk.Open(path)
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	text, err = io.ReadAll(f)
+	return text, err == nil
+}
+
+func overwrite(disk *vfs.MemFS, path string, text []byte, what string) string {
+	f, err := disk.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if _, err := f.Write(text); err != nil || f.Sync() != nil {
+		return ""
+	}
+	return what
 }
 
 func flipped(rng *rand.Rand, text []byte) ([]byte, string) {
@@ -102,64 +252,10 @@ func shortened(rng *rand.Rand, text []byte) ([]byte, string) {
 }
 
 func cleared(rng *rand.Rand, text []byte) ([]byte, string) {
-	at := rng.IntN(len(text))
-	clear(text[at:min(at+512, len(text))])
-	return text, fmt.Sprintf("cleared at %d of %d", at, len(text))
-}
-
-// damage alters one file and says how, or nothing where it can't.
-func damage(t *testing.T, disk *vfs.MemFS, path string, rng *rand.Rand, way func(*rand.Rand, []byte) ([]byte, string)) string {
-	t.Helper()
-	f, err := disk.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	text, err := io.ReadAll(f)
-	if err != nil || len(text) == 0 {
-		return ""
-	}
-	text, what := way(rng, text)
-	out, err := disk.Create(path, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Write(text); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(out.Sync(), out.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return what
-}
-
-// readsWrong reads all and tells what is wrong without an error, and whether
-// there was an error at all.
-func readsWrong(t *testing.T, disk vfs.FS, executions int) (wrong string, seen bool) {
-	s, err := Open(testDir, smallOptions(disk))
-	if err != nil {
-		return "", true
-	}
-	defer s.Close()
-	for n := range executions {
-		want := starts(1, n)
-		l, err := s.Load(t.Context(), idOf(1, n))
-		if errors.Is(err, store.ErrNotFound) {
-			return fmt.Sprintf("execution %d is gone", n), seen
-		} else if err != nil {
-			seen = true
-			continue
-		}
-		if string(l.Execution.Body) != string(want.Executions[0].Body) || len(l.Jobs) != 1 || string(l.Jobs[0].Body) != string(want.Jobs[0].Body) {
-			return fmt.Sprintf("execution %d is altered", n), seen
-		}
-		p, err := s.Payloads(t.Context(), idOf(1, n), []uint32{0})
-		if err == nil && string(p[0]) != string(want.Payloads[0].Body) || errors.Is(err, store.ErrNotFound) {
-			return fmt.Sprintf("payload %d: %v", n, err), seen
-		}
-		seen = seen || err != nil
-	}
-	return "", seen
+	page := []int{512, 4096}[rng.IntN(2)]
+	at := rng.IntN(len(text)) / page * page
+	clear(text[at:min(at+page, len(text))])
+	return text, fmt.Sprintf("%d bytes zeroed at %d of %d", page, at, len(text))
 }
 
 // TestTornLog cuts the log at every byte of its last record: all before it is

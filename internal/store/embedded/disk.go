@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"strings"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -9,7 +10,8 @@ import (
 // disk is the file system as Pebble sees it. It adds three things.
 //
 // The first write or sync that fails is told to failed before Pebble hears of
-// it: what Pebble then does may be to end the process.
+// it: what Pebble then does may be to end the process. From then on nothing is
+// written: a folder whose sync has failed must not lose old names for new ones.
 //
 // The first sync of a new file is also the sync of its name. POSIX promises no
 // order between the names in a folder: without this the marker of a new
@@ -17,8 +19,9 @@ import (
 // manifest says safe from damage: see manifest.go.
 type disk struct {
 	vfs.FS
-	folder string
+	sums   *sums
 	failed func(error)
+	dead   func() error // why nothing is written any more: a call has failed
 }
 
 func (d *disk) Unwrap() vfs.FS { return d.FS }
@@ -31,11 +34,17 @@ func (d *disk) told(err error) error {
 }
 
 func (d *disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := d.dead(); err != nil {
+		return nil, err
+	}
 	f, err := d.FS.Create(name, category)
 	return d.made(f, name, err)
 }
 
 func (d *disk) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := d.told(d.forget(old)); err != nil {
+		return nil, err
+	}
 	f, err := d.FS.ReuseForWrite(old, name, category)
 	return d.made(f, name, err)
 }
@@ -44,7 +53,7 @@ func (d *disk) made(f vfs.File, name string, err error) (vfs.File, error) {
 	if d.told(err) != nil {
 		return nil, err
 	}
-	return &newFile{File: f, disk: d, dir: d.PathDir(name), manifest: newManifest(d.PathBase(name))}, nil
+	return &newFile{File: f, disk: d, dir: d.PathDir(name), base: d.PathBase(name), manifest: newManifest(d.PathBase(name))}, nil
 }
 
 func (d *disk) OpenDir(name string) (vfs.File, error) {
@@ -57,18 +66,52 @@ func (d *disk) OpenDir(name string) (vfs.File, error) {
 	return named, nil
 }
 
-func (d *disk) Rename(old, name string) error { return d.told(d.FS.Rename(old, name)) }
+// Remove takes a file away: a log not before it is off the list, a marker not before
+// the name of the next one is durable. Pebble syncs both at once, and a loss of power
+// before may take the old one and keep the new one from being.
+func (d *disk) Remove(name string) error {
+	if err := d.dead(); err != nil {
+		return err
+	}
+	if err := d.told(d.forget(name)); err != nil {
+		return err
+	}
+	if strings.HasPrefix(d.PathBase(name), "marker.") {
+		if err := d.told(syncDir(d.FS, d.PathDir(name))); err != nil {
+			return err
+		}
+	}
+	return d.FS.Remove(name)
+}
+
+func (d *disk) forget(name string) error {
+	if isLog(name) {
+		return d.sums.forget(d.PathBase(name))
+	}
+	return nil
+}
+
+func (d *disk) Rename(old, name string) error {
+	if err := d.dead(); err != nil {
+		return err
+	}
+	return d.told(d.FS.Rename(old, name))
+}
 
 // newFile is a file that is written; its name may not be durable yet.
 type newFile struct {
 	vfs.File
 	disk     *disk
 	dir      string
+	base     string // its name in it
 	named    atomic.Bool
 	manifest *manifest // what was written of one, else nil
 }
 
 func (f *newFile) Write(p []byte) (int, error) {
+	if err := f.disk.dead(); err != nil {
+		return 0, err
+	}
 	if f.manifest != nil {
 		f.manifest.write(p)
 	}
@@ -76,9 +119,16 @@ func (f *newFile) Write(p []byte) (int, error) {
 	return n, f.disk.told(err)
 }
 
-func (f *newFile) Sync() error { return f.disk.told(f.synced(f.File.Sync())) }
+func (f *newFile) Sync() error { return f.sync(f.File.Sync) }
 
-func (f *newFile) SyncData() error { return f.disk.told(f.synced(f.File.SyncData())) }
+func (f *newFile) SyncData() error { return f.sync(f.File.SyncData) }
+
+func (f *newFile) sync(data func() error) error {
+	if err := f.disk.dead(); err != nil {
+		return err
+	}
+	return f.disk.told(f.synced(data()))
+}
 
 // synced follows the sync of the data.
 func (f *newFile) synced(err error) error {
@@ -86,7 +136,7 @@ func (f *newFile) synced(err error) error {
 		err = f.syncName()
 	}
 	if err == nil && f.manifest != nil {
-		err = f.manifest.save(f.disk.FS, f.disk.folder)
+		err = f.disk.sums.synced(f.manifest)
 	}
 	return err
 }
@@ -104,5 +154,8 @@ func (f *newFile) syncName() error {
 		return err
 	}
 	f.named.Store(true)
+	if isLog(f.base) {
+		return f.disk.sums.has(f.base)
+	}
 	return nil
 }

@@ -66,8 +66,12 @@ func (s *Store) apart(f func() error) error {
 
 // openEngine opens Pebble.
 func (s *Store) openEngine() error {
+	kept, err := s.folder.sums()
+	if err != nil {
+		return err
+	}
 	s.cache = pebble.NewCache(s.options.Cache)
-	db, err := pebble.Open(s.folder.data(), s.pebbleOptions())
+	db, err := pebble.Open(s.folder.data(), s.pebbleOptions(kept))
 	if err == nil {
 		s.db = db
 		s.apply = func(b *pebble.Batch) error { return db.ApplyNoSyncWait(b, pebble.Sync) }
@@ -75,10 +79,10 @@ func (s *Store) openEngine() error {
 	return err
 }
 
-func (s *Store) pebbleOptions() *pebble.Options {
+func (s *Store) pebbleOptions(kept *sums) *pebble.Options {
 	o := &pebble.Options{
 		Cache:                       s.cache,
-		FS:                          &disk{s.options.FS, s.folder.dir, s.stop},
+		FS:                          &disk{s.options.FS, kept, s.stop, s.Err},
 		FormatMajorVersion:          pebble.FormatValueSeparation, // decided with our own format number
 		MemTableSize:                s.options.MemTable,
 		MemTableStopWritesThreshold: 3, // their memory is the most that a flush falling behind can cost

@@ -324,3 +324,55 @@ func TestFullDiskRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestOneMarkerIsAlwaysDurable: no marker of Pebble's is taken away before the name of
+// the next one is synced: a loss of power may keep the one change and not the other.
+func TestOneMarkerIsAlwaysDurable(t *testing.T) {
+	var mu sync.Mutex
+	unsynced, removed := 0, 0
+	disk := &tapped{FS: vfs.NewCrashableMem(), before: func(call, name string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		switch marker := strings.Contains(name, "/marker."); {
+		case call == "create" && marker:
+			unsynced++
+		case call == "sync" && strings.HasSuffix(name, "/"+dataName):
+			unsynced = 0
+		case call == "remove" && marker:
+			if removed++; unsynced > 0 {
+				t.Errorf("%s is removed, and the name of the next one is not synced", name)
+			}
+		}
+		return nil
+	}}
+	for n := range 3 {
+		s, err := Open(testDir, smallOptions(disk))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(s.Commit(t.Context(), starts(1, n)), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if removed == 0 {
+		t.Fatal("no marker was removed")
+	}
+}
+
+// TestAnOlderMarkerTakesNothingAway: a folder whose own marker is as it was while the
+// store was made is gone on with, and not made anew.
+func TestAnOlderMarkerTakesNothingAway(t *testing.T) {
+	disk := vfs.NewCrashableMem()
+	s := open(t, disk)
+	id := s.Identity().Store
+	if err := errors.Join(s.Commit(t.Context(), starts(1, 1)), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeWhole(disk, testDir, markerName, fmt.Sprintf("backstep store, format %d, making\n", format)); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, disk)
+	if _, err := s.Load(t.Context(), idOf(1, 1)); err != nil || s.Identity().Store != id {
+		t.Fatalf("%v, and it is store %v, not %v", err, s.Identity().Store, id)
+	}
+}

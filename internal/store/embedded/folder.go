@@ -145,6 +145,9 @@ func (f *folder) prepare() error {
 	if err := f.writeMarker(state); err != nil {
 		return fmt.Errorf("make data folder %q: %w", f.dir, err)
 	}
+	if !f.fill { // what an unfinished making has left is gone on with
+		return nil
+	}
 	if err := f.fs.RemoveAll(f.data()); err != nil {
 		return fmt.Errorf("make data folder %q: %w", f.dir, err)
 	}

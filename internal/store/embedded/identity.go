@@ -36,6 +36,12 @@ func (s *Store) draw() error {
 // unless it is to be filled.
 func (s *Store) make() error {
 	if !s.folder.fill {
+		id, err := readRow(s.db, metaKey(nil, ownID), readName)
+		if err == nil { // all is there but for the last word, or the marker is an older copy
+			return s.folder.made(id)
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
 		if err := s.draw(); err != nil {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/backstep/backstep/internal/store"
 )
@@ -33,32 +32,62 @@ func commitTo(s store.Store, b *store.Batch) error {
 // payloadsMost is how many payloads of an execution are looked at.
 const payloadsMost = 40
 
+// told is what a store says, by what was asked: what is not there is not among it.
+type told map[string]answer
+
+type answer struct {
+	text string
+	err  error
+}
+
+// differs is the first thing about which two stores say something else, where the
+// one that is asked does not say that it can't be read; failed is what it says then.
+func (want told) differs(got told) (wrong string, failed error) {
+	for what, is := range want {
+		switch was, there := got[what]; {
+		case !there:
+			wrong = what + " is gone"
+		case was.err != nil:
+			failed = was.err
+		case was.text != is.text:
+			wrong = what + " is altered"
+		}
+	}
+	for what, is := range got {
+		if _, there := want[what]; !there && is.err == nil {
+			wrong = what + " is there, which should not be"
+		} else if is.err != nil {
+			failed = is.err
+		}
+	}
+	return wrong, failed
+}
+
 // account is all that a store says of a committer's rows, by its reads, after its
 // n-th commit.
-func account(s store.Store, shard store.Shard, n int) string {
-	ctx, all := context.Background(), &strings.Builder{}
+func account(s store.Store, shard store.Shard, n int) told {
+	ctx, all := context.Background(), told{}
 	tell := func(what string, v any, err error) {
-		if errors.Is(err, store.ErrNotFound) {
-			return
+		if !errors.Is(err, store.ErrNotFound) {
+			all[what] = answer{fmt.Sprint(v), err}
 		}
-		fmt.Fprintf(all, "%s: %q %v\n", what, fmt.Sprint(v), err)
 	}
 	for n := range n + 1 {
 		x := idOf(shard, n)
 		l, err := s.Load(ctx, x)
 		tell(fmt.Sprint("loaded ", n), l, err)
 		undos, err := s.Undos(ctx, x, 0, 1000)
-		tell("undos", undos, err)
+		tell(fmt.Sprint("undos of ", n), undos, err)
 		events, err := s.Events(ctx, x, 0, false, 1000)
-		tell("events", events, err)
+		tell(fmt.Sprint("events of ", n), events, err)
 		for number := range min(n+payloadsMost/2, payloadsMost) {
 			p, err := s.Payloads(ctx, x, []uint32{uint32(number)})
-			tell(fmt.Sprint("payload ", number), p, err)
+			tell(fmt.Sprint("payload ", number, " of ", n), p, err)
 		}
 		id, err := s.Name(ctx, store.NameKey{Shard: shard, Tenant: tenant(shard), Machine: "m", Name: fmt.Sprint(n)})
-		tell("name", id, err)
+		tell(fmt.Sprint("name ", n), id, err)
 		text, err := s.Definition(ctx, store.Hash{byte(shard >> 8), byte(shard), byte(n)})
-		tell("definition", text, err)
+		tell(fmt.Sprint("definition ", n), text, err)
 	}
 	docs, err := s.Docs(ctx, tenant(shard), "machine", "", 1000)
 	tell("docs", docs, err)
@@ -78,5 +107,5 @@ func account(s store.Store, shard store.Shard, n int) string {
 	leases, err := s.Leases(ctx)
 	leases = slices.DeleteFunc(leases, func(l store.Lease) bool { return l.Shard != shard })
 	tell("leases", leases, err)
-	return all.String()
+	return all
 }

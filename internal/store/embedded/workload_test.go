@@ -102,9 +102,8 @@ func (w workload) commit(t *testing.T, s *Store, seen *witness, shard store.Shar
 	}
 	seen.saw(int(shard), all[shard])
 	if n%8 == 7 || n == w.commits-1 {
-		want, got := account(seen.model, shard, n), account(s, shard, n)
-		if want != got {
-			t.Errorf("after commit %d of %d there is\n%s\nwhich should be\n%s", n, shard, got, want)
+		if wrong, err := account(seen.model, shard, n).differs(account(s, shard, n)); wrong != "" || err != nil {
+			t.Errorf("after commit %d of %d: %s, %v", n, shard, wrong, err)
 		}
 	}
 	if shard == 0 && w.between != nil {
