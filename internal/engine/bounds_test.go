@@ -370,3 +370,43 @@ func TestABatchThatBreaksQuarantines(t *testing.T) {
 		t.Errorf("it is %v", err)
 	}
 }
+
+// Starts at once have their bound, and of them a machine its share; who waits is let
+// in when a place is free, whoever else is before him.
+func TestStartsPassAGate(t *testing.T) {
+	flood, other := ownerKey{machine: "flood"}, ownerKey{machine: "other"}
+	g := gate{most: 10, by: map[ownerKey]*visits{}}
+	in := 0
+	for g.enter(t.Context(), flood) == nil {
+		in++
+	}
+	if in < 8 || in > 9 {
+		t.Errorf("%d of the flood are in", in)
+	}
+	for g.taken < 10 {
+		if err := g.enter(t.Context(), other); err != nil {
+			t.Fatalf("the other's with %d in: %v", g.taken, err)
+		}
+	}
+	if err := g.enter(t.Context(), other); !errors.Is(err, ErrBusy) {
+		t.Errorf("where all are taken: %v", err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := g.enter(gone, other); !errors.Is(err, context.Canceled) {
+		t.Errorf("one who goes away: %v", err)
+	}
+	for range in {
+		g.leave(flood)
+	}
+	if err := g.enter(t.Context(), flood); err != nil {
+		t.Errorf("after the others: %v", err)
+	}
+	g.leave(flood)
+	for g.taken > 0 {
+		g.leave(other)
+	}
+	if len(g.by) != 0 || len(g.line) != 0 {
+		t.Errorf("%d machines and %d who wait are left", len(g.by), len(g.line))
+	}
+}

@@ -45,10 +45,10 @@ func (e *Engine) Start(ctx context.Context, r StartRequest) (Started, error) {
 		return Started{}, err
 	}
 	if r.Parent == nil {
-		if err := e.starts.enter(ctx); err != nil {
+		if err := e.starts.enter(ctx, r.owner()); err != nil {
 			return Started{}, err
 		}
-		defer e.starts.leave()
+		defer e.starts.leave(r.owner())
 	}
 	x, err := e.newExecution(r, false)
 	if err != nil {

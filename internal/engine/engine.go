@@ -254,7 +254,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		cfg.Spawn = w.spawn
 	}
 	e.cfg = cfg
-	e.starts = newGate(cfg.Limits.Starts)
+	e.starts.most, e.starts.by = cfg.Limits.Starts, make(map[ownerKey]*visits)
 	e.dispatcher = newDispatcher(&e.cfg.Limits, cfg.Tasks, cfg.Spawn, e.do, e.now, e.alarms.nudge)
 	shards := int(e.identity.Shards)
 	most, mostBytes := max(1, cfg.Limits.Cached/shards), cfg.Limits.CachedBytes/int64(shards)

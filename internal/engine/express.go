@@ -49,10 +49,10 @@ const leastExpressBytes = 64 << 20
 
 // enterExpress takes an express execution's first turn; ended hears of its end.
 func (e *Engine) enterExpress(ctx context.Context, r StartRequest, ended func(Outcome)) error {
-	if err := e.starts.enter(ctx); err != nil {
+	if err := e.starts.enter(ctx, r.owner()); err != nil {
 		return err
 	}
-	defer e.starts.leave()
+	defer e.starts.leave(r.owner())
 	x, err := e.newExpress(r)
 	if err != nil {
 		return err
@@ -63,10 +63,10 @@ func (e *Engine) enterExpress(ctx context.Context, r StartRequest, ended func(Ou
 // StartExpress starts an express execution and returns once its start is
 // durable. It runs at least once: after a crash anew.
 func (e *Engine) StartExpress(ctx context.Context, r StartRequest) (Started, error) {
-	if err := e.starts.enter(ctx); err != nil {
+	if err := e.starts.enter(ctx, r.owner()); err != nil {
 		return Started{}, err
 	}
-	defer e.starts.leave()
+	defer e.starts.leave(r.owner())
 	x, err := e.newExpress(r)
 	if err != nil {
 		return Started{}, err

@@ -76,8 +76,19 @@ func (s *Server) route(r *http.Request) (*route, error) {
 	return nil, api.Errorf(api.CodeUnknownOperation, "The operation %.100q is unknown.", targets[0])
 }
 
-// admit takes the call in if there is room for it, for as long as it lasts.
+// admit takes the call in if there is room for it, for as long as it lasts. It has its place once its body has come: whoever sends that slowly keeps
+// nobody's. What is refused costs no more than its reading.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, rt *route, id string) (any, error) {
+	if err := checkContentType(r); err != nil {
+		return nil, err
+	}
+	body := buffers.Get().(*bytes.Buffer)
+	defer func() { release(body) }()
+	leave, err := s.readBody(w, r, body)
+	defer leave()
+	if err != nil {
+		return nil, err
+	}
 	room := s.calls
 	if rt.Long() {
 		room = s.polls
@@ -88,11 +99,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, rt *route, id str
 	default:
 		return nil, api.Errorf(api.CodeThrottling, "Rate exceeded: %d calls are under way.", cap(room))
 	}
-	if err := checkContentType(r); err != nil {
-		return nil, err
-	}
-	in, leave, err := s.readInput(w, r, rt)
-	defer leave()
+	in, err := s.readInput(r, rt, body.Bytes())
 	if err != nil {
 		return nil, err
 	}
@@ -110,22 +117,14 @@ func checkContentType(r *http.Request) error {
 	return nil
 }
 
-// readInput reads a request's body, checks who sent it, and decodes it. The buffer goes back: what is decoded does not share its bytes. The function
-// that it returns is to be called when the call is over.
-func (s *Server) readInput(w http.ResponseWriter, r *http.Request, rt *route) (in any, leave func(), err error) {
-	body := buffers.Get().(*bytes.Buffer)
-	defer release(body)
-	leave, err = s.readBody(w, r, body)
-	if err != nil {
-		return nil, leave, err
-	}
+// readInput checks who sent a request, and decodes it. What is decoded does not share the body's bytes.
+func (s *Server) readInput(r *http.Request, rt *route, body []byte) (any, error) {
 	if s.verifier != nil {
-		if err := s.verifier.check(r, body.Bytes()); err != nil {
-			return nil, leave, err
+		if err := s.verifier.check(r, body); err != nil {
+			return nil, err
 		}
 	}
-	in, err = decode(rt, body.Bytes())
-	return in, leave, err
+	return decode(rt, body)
 }
 
 // perform asks the service. A panic in it is an error like any other that nobody foresaw.

@@ -18,6 +18,7 @@ const (
 type flood struct {
 	mu      sync.Mutex
 	taken   int
+	missed  int // for which there was no connection free
 	refused []time.Duration
 	failed  error
 }
@@ -52,22 +53,34 @@ func (r *rig) overrun(ctx context.Context, s *server) error {
 	good -= float64(len(flooded.took)) / r.flood.Seconds()
 	r.bars.least(fmt.Sprintf("flood: executions done, of %.0f/s at capacity", capacity), good, 0.8*capacity, "/s")
 	r.bars.most("flood: a refusal's p99", quantile(f.refused, 0.99), 50, "ms")
-	r.bars.least("flood: refusals", float64(len(f.refused)), capacity, "")
+	r.bars.least("flood: starts offered", float64(f.taken+len(f.refused)), 3*capacity*r.flood.Seconds(), "")
 	r.bars.most(fmt.Sprintf("flood: another machine's p99, %.3g ms calm, %.3g ms at capacity", calm.p99(), loaded.p99()), flooded.p99(), 2*loaded.p99(), "ms")
 	r.bars.least("flood: another machine's that did well", float64(len(flooded.took)), float64(len(loaded.took))/3, "")
 	r.bars.most("flood: normal after", normal.Seconds(), 10, "s")
 	return errors.Join(f.failed, flooded.failed)
 }
 
-// offer starts executions at a rate, whatever becomes of them.
+// offerers is how many connections offer starts.
+const offerers = 1024
+
+// offer starts executions at a rate, whatever becomes of them, as long as a
+// connection is free.
 func (s *server) offer(ctx context.Context, machine string, perSecond float64, d time.Duration) *flood {
 	f := new(flood)
 	var all sync.WaitGroup
+	free := make(chan struct{}, offerers)
 	began := time.Now()
 	for i := 0; time.Since(began) < d && ctx.Err() == nil; {
 		due := int(time.Since(began).Seconds() * perSecond)
 		for ; i < due; i++ {
+			select {
+			case free <- struct{}{}:
+			default:
+				f.missed++
+				continue
+			}
 			all.Go(func() {
+				defer func() { <-free }()
 				at := time.Now()
 				_, err := s.start(ctx, machine)
 				took := time.Since(at)
