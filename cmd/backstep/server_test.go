@@ -113,8 +113,14 @@ func serveChild(t *testing.T, configuration string, env ...string) *node {
 // takes starts, and stops it when the test ends.
 func serveFrom(t *testing.T, data, configuration string, env ...string) *node {
 	t.Helper()
+	return serveOn(t, "--data", data, configuration, env...)
+}
+
+// serveOn is serveFrom on the store that a flag names.
+func serveOn(t *testing.T, flag, data, configuration string, env ...string) *node {
+	t.Helper()
 	n := &node{data: data}
-	n.process, n.said = command(t, env, "serve", "--listen", "127.0.0.1:0", "--data", n.data, "--config", configFile(t, configuration))
+	n.process, n.said = command(t, env, "serve", "--listen", "127.0.0.1:0", flag, n.data, "--config", configFile(t, configuration))
 	if err := n.process.Start(); err != nil {
 		t.Fatal(err)
 	}
