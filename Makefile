@@ -75,7 +75,7 @@ generate: ## docs/api.md, docs/compatibility.md, the models of AWS's services
 	go test ./internal/integration/aws -run '^TestModels$$' -update
 	go test . -run '^TestCompatibility$$' -update
 
-sim: ## the engine in simulated worlds (EXECUTIONS=200000, SEED=1, SHAPE=one|nodes|one-saga|nodes-saga; all by turns)
+sim: ## the engine in simulated worlds (EXECUTIONS=200000, SEED=1, SHAPE=one|nodes|any|one-saga|nodes-saga|any-saga; by turns)
 	go test ./internal/sim -run '^TestSim$$' -count=1 -v -timeout 6h -sim.big -sim.executions=$(or $(EXECUTIONS),200000) -sim.seed=$(or $(SEED),1) -sim.shape=$(SHAPE)
 
 mutants: ## planted bugs, each of which the simulator must catch within 20,000 seeds

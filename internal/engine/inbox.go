@@ -62,7 +62,7 @@ func (e *Engine) Turn(number store.Shard) error {
 	if !look || s.epoch.Load() == 0 {
 		return nil
 	}
-	read, _, more, err := e.readInbox(s, store.ID{})
+	read, _, more, err := e.readInbox(s, store.ID{}, 0)
 	if err == nil {
 		err = e.hearBegun(s, read)
 	}
@@ -83,11 +83,12 @@ func (e *Engine) Turn(number store.Shard) error {
 }
 
 // readInbox reads what is new in a shard's inbox, as far as a page goes, into
-// piles; what has begun is not put there. It gives the pile of one execution as it
-// is then. More says that there may be more.
-func (e *Engine) readInbox(s *shard, id store.ID) (read, pile []mail, more bool, err error) {
+// piles; what has begun is not put there: so many of those are read again, and
+// don't count. It gives the pile of one execution as it is then. More says that there
+// may be more.
+func (e *Engine) readInbox(s *shard, id store.ID, begun int) (read, pile []mail, more bool, err error) {
 	s.mu.Lock()
-	epoch, limit := s.epoch.Load(), e.cfg.Limits.Page+len(s.mail.seqs)
+	epoch, limit := s.epoch.Load(), e.cfg.Limits.Page+len(s.mail.seqs)+begun
 	s.mail.readers++
 	s.mu.Unlock()
 	messages, err := e.cfg.Store.Messages(e.ctx, s.number, limit)
@@ -287,7 +288,7 @@ func (e *Engine) hearNow(s *shard, r *resident, m *mail) error {
 	with := &rider{dropMessages: []store.MessageKey{m.lies}}
 	switch {
 	case m.kind == mailAnswered:
-		waits, err := r.reopens(m)
+		waits, err := e.reopens(r, m)
 		if err != nil {
 			return err
 		}
@@ -319,8 +320,9 @@ func (s *shard) isAnswered(m *mail) bool {
 }
 
 // reopens puts a job that was completed elsewhere back into memory, where its
-// frame still waits for it: nobody has heard the answer then.
-func (r *resident) reopens(m *mail) (waits bool, err error) {
+// frame still waits for it, with what it refers to: nobody has heard the answer
+// then.
+func (e *Engine) reopens(r *resident, m *mail) (waits bool, err error) {
 	j, err := machine.Decode[machine.Job](m.row.Body)
 	if err != nil { // a newer node may know it
 		return false, fmt.Errorf("%w: its job %d, which was completed elsewhere: %w", ErrQuarantined, m.row.Number, err)
@@ -329,8 +331,13 @@ func (r *resident) reopens(m *mail) (waits bool, err error) {
 	if f == nil || f.Job != j.ID {
 		return false, nil
 	}
-	if r.x.Jobs[j.ID] == nil {
-		r.x.Jobs[j.ID] = j
+	if r.x.Jobs[j.ID] != nil {
+		return true, nil
+	}
+	r.x.Reopen(j)
+	if err := e.readPayloads(e.ctx, r.id, r.x); err != nil {
+		r.x = nil // and so it is read again
+		return false, err
 	}
 	return true, nil
 }
@@ -357,17 +364,23 @@ var errUnread = errors.New("its inbox holds what this version can not read")
 // acknowledged is overtaken. errAgain: it is to be read again.
 func (e *Engine) catchUp(s *shard, r *resident) error {
 	var waiting []mail
-	for more := true; more; {
-		read, pile, rest, err := e.readInbox(s, r.id)
+	for begun, more := 0, true; more; {
+		read, pile, rest, err := e.readInbox(s, r.id, begun)
 		if err != nil {
 			return fmt.Errorf("inbox of shard %d: %w", s.number, err)
 		}
-		more, waiting = rest && len(read) > 0, pile
+		begun = 0
+		for i := range read {
+			if read[i].isBegun() {
+				begun++
+			}
+		}
+		more, waiting = rest, pile
 	}
 	s.look() // what is for others is still to be heard
 	for i := range waiting {
 		if waiting[i].kind == mailAnswered {
-			if _, err := r.reopens(&waiting[i]); err != nil {
+			if _, err := e.reopens(r, &waiting[i]); err != nil {
 				return err
 			}
 		}

@@ -88,6 +88,15 @@ func (x *Execution) keep(r Ref) {
 	}
 }
 
+// Reopen puts a job back that is open for its frame, and whose row is gone. What it
+// refers to may be among what the execution Needs then.
+func (x *Execution) Reopen(j *Job) {
+	x.Jobs[j.ID] = j
+	if x.held != nil {
+		j.refer(x.keep)
+	}
+}
+
 // release takes one reference away, and the payload with the last of them.
 func (x *Execution) release(r Ref) {
 	if r == 0 {

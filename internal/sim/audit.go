@@ -52,7 +52,7 @@ func (b *book) audit(l *life, t *turned) {
 		return
 	}
 	for _, j := range l.jobs {
-		if j.Kind == machine.Activity && b.queued[w.queuedKey(l, j)] == j.Taken && len(t.batch.Queue)+len(t.batch.DropQueue) == 0 {
+		if j.Kind == machine.Activity && b.queued[w.queuedKey(l, j)] == l.isTaken(j) && len(t.batch.Queue)+len(t.batch.DropQueue) == 0 {
 			w.failf("I9", l.id, "job %d: taken %v, and so is its place in the queue", j.ID, j.Taken)
 		}
 	}

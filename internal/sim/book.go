@@ -71,6 +71,8 @@ type life struct {
 	undoing  map[uint32]bool          // entries whose undo was called
 	sent     map[string]bool          // calls
 	attended map[uint32]bool          // holds that somebody looks at
+
+	away map[machine.JobID]*apart // what others did to its jobs
 }
 
 // saga reports whether the execution's definition has saga scopes.
@@ -110,6 +112,7 @@ func (b *book) enter(c *store.Batch) {
 	for _, n := range c.Names {
 		b.names[n.NameKey] = n.ID
 	}
+	b.elsewhere(c)
 	for i := range c.Executions {
 		if !b.lock(c, &c.Executions[i]) {
 			b.execution(c, &c.Executions[i])
@@ -153,7 +156,9 @@ func (b *book) execution(c *store.Batch, row *store.Execution) {
 		}
 	}
 	was := l.head
-	l.moves++
+	if l.moves++; l.moves == 1 && c.Fence == nil && w.cluster {
+		w.saw(begunElsewhere)
+	}
 	l.moved = w.now
 	w.trace.note(w.now, "commit", short(l.id), int64(head.Status)<<32|head.LastEvent)
 	if l.start.Express {
@@ -309,9 +314,11 @@ func (b *book) parts(l *life, t *turned) {
 			return
 		}
 		delete(l.jobs, id)
+		delete(l.away, id)
 		t.closed = append(t.closed, j)
 		w.trace.note(w.now, "closed", j.State, int64(id))
 	}
+	b.heardAway(l, t)
 }
 
 func (b *book) job(l *life, t *turned, row *store.Job) {

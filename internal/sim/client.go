@@ -45,7 +45,7 @@ func (w *world) start(in *intent) {
 	}
 	before := w.named(p, in)
 	var s engine.Started
-	c := w.begins()
+	c := w.visits()
 	p, err := w.onAnyNode(func(p *process) (err error) {
 		s, err = p.engine.Start(context.Background(), engine.StartRequest{Machine: in.machine.engine(), Name: in.name, Input: value.Checked(in.input)})
 		return err
@@ -144,7 +144,7 @@ func (w *world) startSecond(in *intent) {
 	}
 	moves := before.moves
 	var s engine.Started
-	c := w.begins()
+	c := w.visits()
 	p, err := w.onAnyNode(func(p *process) (err error) {
 		s, err = p.engine.Start(context.Background(), engine.StartRequest{Machine: in.machine.engine(), Name: in.name, Input: value.Checked(input)})
 		return err
@@ -182,7 +182,7 @@ func (w *world) stop(id store.ID) {
 	was, moves := l.head, l.moves
 	name, cause := "Stopped", "somebody wants so"
 	var at int64
-	c := w.begins()
+	c := w.visits()
 	p, err := w.onAnyNode(func(p *process) (err error) {
 		at, err = p.engine.Stop(context.Background(), id, machine.Failure{Error: &name, Cause: &cause})
 		return err

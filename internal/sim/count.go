@@ -109,6 +109,9 @@ const (
 	drainedTooLong
 	readElsewhere
 	goneForGood
+	answeredAway
+	takenElsewhere
+	begunElsewhere
 	situationKinds = iota
 )
 
@@ -135,6 +138,7 @@ var SituationNames = [situationKinds]string{
 	"takeover of a task that waits for a worker", "takeover of a nested start", "takeover of news to a parent", "zombie write refused",
 	"zombie calls a participant", "zombie's answer comes to nothing", "node killed in the middle of a commit", "held up by the database", "commit made, and its answer lost on the way",
 	"node drained", "node drained with errands under way", "node killed that did not end in time", "acknowledged write read on another node", "nodes gone for good",
+	"completion on a node that does not own the shard", "task taken on a node that does not own the shard", "start on a node that does not own the shard",
 }
 
 func (w *world) saw(s situation) { w.out.Situations[s]++ }

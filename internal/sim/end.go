@@ -97,6 +97,12 @@ func (w *world) unserved() (rule, what string) {
 // stuck says that nothing becomes of a job that something must have become of.
 func (w *world) stuck(l *life, j *machine.Job) string {
 	since := w.late
+	if l.isAnswered(j.ID) {
+		if since(l.away[j.ID].at, patience) {
+			return "its answer was brought to another node, and its owner does not hear"
+		}
+		return ""
+	}
 	switch j.Kind {
 	case machine.Timer:
 		allowed := int64(timerTardy)

@@ -1,6 +1,12 @@
 package sim
 
-import "github.com/backstep/backstep/internal/clockwork"
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/backstep/backstep/internal/clockwork"
+)
 
 // errand is something that the engine does on the side, or, where nodes may stand
 // still, anything that happens. It is run as a coroutine, so that a call within
@@ -59,11 +65,19 @@ func (er *errand) resume() {
 		w.push(p.still, 0, nil, p.wake)
 		return
 	case ms != clockwork.Ended:
+		if er.p == nil {
+			if !slices.Contains(w.away, er) {
+				w.away = append(w.away, er)
+			}
+		}
 		w.scatter(ms, er.p, er.resume)
 		return
 	}
 	w.idle.Give(er.on)
 	if er.p == nil {
+		if i := slices.Index(w.away, er); i >= 0 {
+			w.away = slices.Delete(w.away, i, i+1)
+		}
 		return
 	}
 	er.p.errands--
@@ -79,6 +93,16 @@ func (er *errand) resume() {
 // meanwhile.
 func (p *process) pause(ms int64) bool {
 	return p.w.turning.Pause(ms) && !p.dead
+}
+
+// passes lets the world go on for the engine, which waits for what another node
+// does.
+func (p *process) passes(_ context.Context, d time.Duration) error {
+	w := p.w
+	if p.dead || w.turning == nil || !p.pause(d.Milliseconds()) {
+		return errDead
+	}
+	return nil
 }
 
 // stand lets the process stand still for that many ms, in the middle of what it

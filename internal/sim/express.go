@@ -20,7 +20,7 @@ func (w *world) startExpress(p *process, in *intent) {
 		w.runExpress(p, r)
 		return
 	}
-	c := w.begins()
+	c := w.visits()
 	s, err := p.engine.StartExpress(context.Background(), r)
 	if p.dead || err != nil {
 		w.after(w.work.span(10, 3000), func() { w.start(in) })

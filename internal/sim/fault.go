@@ -153,7 +153,10 @@ func (w *world) struck(f fault) bool {
 // by those who are there, not by a thief.
 func (p *plan) severalNodes(c chance, o Options) {
 	p.exclusive = false
-	p.shards = pick(c, uint16(1)) // a node does not begin yet what belongs to another's shard
+	p.shards = 1
+	if o.AnyNode {
+		p.shards = uint16(c.between(2, 5))
+	}
 	p.often[leaseStolen] = 0
 	for i := onOne; i < faultKinds; i++ {
 		rate := c.between(1, 1000)

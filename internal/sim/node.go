@@ -186,8 +186,8 @@ type visit struct {
 	at int
 }
 
-// begins is a call that begins now.
-func (w *world) begins() visit { return visit{w, w.happened} }
+// visits is a call that begins now.
+func (w *world) visits() visit { return visit{w, w.happened} }
 
 // torn reports whether other things happened while the call was under way: then
 // nothing can be said of it by how all stood before.
@@ -203,7 +203,7 @@ func (w *world) readElsewhere(p *process, l *life) {
 		return
 	}
 	moves := l.moves
-	c := w.begins()
+	c := w.visits()
 	_, head, err := other.engine.Execution(context.Background(), l.id)
 	switch {
 	case other.dead || errors.Is(err, storetest.ErrPlain):

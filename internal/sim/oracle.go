@@ -14,7 +14,7 @@ type standing struct {
 }
 
 func (w *world) before(tk *task) standing {
-	s := standing{visit: w.begins(), open: w.isOpen(tk)}
+	s := standing{visit: w.visits(), open: w.isOpen(tk)}
 	if l := w.book.lives[tk.id]; l != nil {
 		s.moves = l.moves
 	}
@@ -35,7 +35,7 @@ func (w *world) accepted(tk *task, s standing, output value.Text, failure *machi
 	case tk.accepted:
 		w.fail("I4", tk.id, "a second completion of "+tk.state+" is taken")
 		return
-	case w.job(tk) != nil || l.moves == s.moves:
+	case w.job(tk) != nil || l.moves == s.moves && !l.isAnswered(tk.job):
 		w.fail("I1", tk.id, "a completion of "+tk.state+" is acknowledged, and is not durable")
 		return
 	}
@@ -43,7 +43,7 @@ func (w *world) accepted(tk *task, s standing, output value.Text, failure *machi
 	if s.early {
 		w.saw(tokenEarly)
 	}
-	if failure == nil && output.Len() > 0 && !s.torn() && !w.keeps(output) {
+	if failure == nil && output.Len() > 0 && !s.torn() && !l.isAnswered(tk.job) && !w.keeps(output) {
 		w.fail("I1", tk.id, "a completion of "+tk.state+" is acknowledged, and its output is not kept")
 	}
 }

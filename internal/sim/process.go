@@ -53,7 +53,7 @@ func (p *process) boot() *engine.Engine {
 	cfg := engine.Config{
 		Store: storetest.NewFaulty(&observed{p.session, p}, p.plan), Registry: registry,
 		Machines: w.machine, Clock: p, Entropy: w.entropy, Log: slog.New(clockwork.Watchdog{Broken: p.logged}),
-		Items: shelf{w}, Objects: shelf{w}, Exclusive: w.plan.exclusive, OwnOnly: true, Spawn: p.later, Quotas: quotas, Node: p.name,
+		Items: shelf{w}, Objects: shelf{w}, Exclusive: w.plan.exclusive, OwnOnly: !w.out.AnyNode, Pause: p.passes, Spawn: p.later, Quotas: quotas, Node: p.name,
 		Limits: engine.Limits{
 			Cached: w.plan.cached, CachedBytes: w.plan.bytes, Page: w.plan.page, CallsPerKind: w.plan.perKind,
 			Window: w.plan.window, Lease: w.plan.lease, Waiting: w.plan.waiting, BeatEvery: w.plan.beatEvery,
@@ -114,7 +114,7 @@ func (p *process) renew() {
 		share, p.looks = 6, true // as often as Run does, and what no hint told of is found then
 	}
 	p.renewal = w.now + w.plan.lease.Milliseconds()/share
-	p.renewing = w.begins()
+	p.renewing = w.visits()
 	err := p.engine.Renew(p.engine.Now())
 	switch {
 	case p.dead:

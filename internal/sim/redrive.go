@@ -64,7 +64,7 @@ func (w *world) redrive(id store.ID, token string) {
 	}
 	was, moves := l.head, l.moves
 	var at int64
-	c := w.begins()
+	c := w.visits()
 	p, err := w.onAnyNode(func(p *process) (err error) {
 		at, err = p.engine.Redrive(context.Background(), id, token)
 		return err

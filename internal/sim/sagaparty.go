@@ -212,7 +212,7 @@ func (w *world) undoAfterwards(id store.ID) {
 		return
 	}
 	moves := l.moves
-	c := w.begins()
+	c := w.visits()
 	_, err := w.onAnyNode(func(p *process) error { return p.engine.Compensate(context.Background(), id) })
 	w.trace.note(w.now, "compensate", short(id), 0)
 	var refused *engine.SagaError

@@ -40,6 +40,7 @@ type Options struct {
 	// Cluster has up to three nodes over one database, each with a clock of its
 	// own; else there is one, on a disk of its own.
 	Cluster bool
+	AnyNode bool // several nodes have shards, and each does what is asked of it for another's; else it refuses that
 	Less    Less // what is left out of the seed's world
 
 	also func(*world) // holds something more, after all that happens; for tests
@@ -127,7 +128,7 @@ func Report(o Outcome, calm bool) string {
 
 // command runs a world again.
 func (o *Options) command() string {
-	c := fmt.Sprintf("go test ./internal/sim -run '^TestSim$' -v -sim.shape=%s -sim.replay=%d", Shape(o.Cluster, o.Sagas), o.Seed)
+	c := fmt.Sprintf("go test ./internal/sim -run '^TestSim$' -v -sim.shape=%s -sim.replay=%d", o.Shape(), o.Seed)
 	if left := o.Less.String(); left != "" {
 		c += " -sim.less='" + left + "'"
 	}
@@ -135,13 +136,17 @@ func (o *Options) command() string {
 }
 
 // Shape is what the worlds of a seed are told apart by: how many nodes there may
-// be, and whether all definitions have saga scopes.
-func Shape(cluster, sagas bool) string {
+// be, whether any of them does everything, and whether all definitions have saga
+// scopes.
+func (o *Options) Shape() string {
 	shape := "one"
-	if cluster {
+	switch {
+	case o.AnyNode:
+		shape = "any"
+	case o.Cluster:
 		shape = "nodes"
 	}
-	if sagas {
+	if o.Sagas {
 		shape += "-saga"
 	}
 	return shape

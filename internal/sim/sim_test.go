@@ -20,7 +20,7 @@ import (
 var (
 	executions = flag.Int("sim.executions", 10_000, "how many executions TestSim runs")
 	firstSeed  = flag.Uint64("sim.seed", 1, "the first seed of TestSim")
-	shape      = flag.String("sim.shape", "", "what TestSim's worlds are: one, nodes, one-saga, nodes-saga; \"\": all by turns")
+	shape      = flag.String("sim.shape", "", "what TestSim's worlds are: one, nodes, any, one-saga, nodes-saga, any-saga; \"\": by turns")
 	replay     = flag.Uint64("sim.replay", 0, "TestSim runs this seed of the shape alone and shows its trace")
 	less       = flag.String("sim.less", "", "with sim.replay: what is left out of its world")
 	showAll    = flag.Bool("sim.all", false, "with sim.replay: the whole trace, not its tail alone")
@@ -31,7 +31,7 @@ var (
 )
 
 // byTurns are the shapes of the worlds of a run, one after the other.
-var byTurns = []string{Shape(false, false), Shape(true, false), Shape(false, true), Shape(true, false), Shape(false, false), Shape(true, true)}
+var byTurns = []string{"one", "nodes", "one-saga", "nodes", "one", "nodes-saga"}
 
 // nth is the n-th world of a run.
 func nth(n uint64) Options {
@@ -42,7 +42,8 @@ func nth(n uint64) Options {
 }
 
 func shaped(shape string, seed uint64) Options {
-	return Options{Seed: seed, Cluster: strings.HasPrefix(shape, "nodes"), Sagas: strings.HasSuffix(shape, "saga")}
+	any := strings.HasPrefix(shape, "any")
+	return Options{Seed: seed, Cluster: any || strings.HasPrefix(shape, "nodes"), AnyNode: any, Sagas: strings.HasSuffix(shape, "saga")}
 }
 
 // TestSim runs seeds until enough executions have ended, on all processors,
@@ -194,7 +195,7 @@ func TestSameSeedSameTrace(t *testing.T) {
 				o := shaped(byTurns[n%uint64(len(byTurns))], n)
 				a, b := Run(o), Run(o)
 				if a.Hash != b.Hash || a.Events != b.Events {
-					t.Errorf("%s seed %d: %s", Shape(o.Cluster, o.Sagas), n, differ(o, o))
+					t.Errorf("%s seed %d: %s", o.Shape(), n, differ(o, o))
 					return
 				}
 			}

@@ -106,7 +106,7 @@ func (w *world) job(tk *task) *machine.Job {
 		return nil
 	}
 	j := l.jobs[tk.job]
-	if j == nil || j.Attempt != tk.attempt {
+	if j == nil || j.Attempt != tk.attempt || l.isAnswered(j.ID) {
 		return nil
 	}
 	return j
@@ -115,7 +115,7 @@ func (w *world) job(tk *task) *machine.Job {
 // isOpen reports whether the task may still be completed.
 func (w *world) isOpen(tk *task) bool {
 	j := w.job(tk)
-	return j != nil && (j.Kind == machine.Call || j.Kind == machine.Child || j.Kind == machine.Activity && j.Taken)
+	return j != nil && (j.Kind == machine.Call || j.Kind == machine.Child || j.Kind == machine.Activity && w.book.lives[tk.id].isTaken(j))
 }
 
 // beats sends heartbeats until the work is done.
@@ -138,7 +138,7 @@ func (w *world) beat(tk *task) {
 		return
 	}
 	was := w.isOpen(tk)
-	c := w.begins()
+	c := w.visits()
 	p, err := w.onAnyNode(func(p *process) error { return p.engine.Heartbeat(context.Background(), tk.token) })
 	switch {
 	case p == nil || p.dead || c.torn():
@@ -279,7 +279,7 @@ func (atOnce) Err() error            { return nil }
 func (w *world) poll(activity string) {
 	w.tasks.polling[activity] = false
 	if p := w.up(); p != nil {
-		c := w.begins()
+		c := w.visits()
 		got, err := p.engine.Poll(atOnce{context.Background()}, account, region, activity, "worker", 0)
 		switch {
 		case p.dead || err != nil:
@@ -311,10 +311,10 @@ func (w *world) take(got engine.PolledTask, activity string, c visit) {
 		return
 	}
 	j := w.job(tk)
-	if (j == nil || !j.Taken) && c.torn() {
+	if (j == nil || !w.book.lives[tk.id].isTaken(j)) && c.torn() {
 		return // it was taken, and is over by now
 	}
-	if j == nil || !j.Taken {
+	if j == nil || !w.book.lives[tk.id].isTaken(j) {
 		w.failf("I1", tk.id, "a task of %s is handed out, and that is not durable", activity)
 		return
 	}

@@ -39,6 +39,7 @@ type world struct {
 	lives    int               // processes so far
 	turning  *clockwork.Runner // that is running now
 	stood    *process          // that stands still in it
+	away     []*errand         // that wait for what another node does
 	idle     clockwork.Runners
 	happened int // happenings so far
 
@@ -189,10 +190,15 @@ func (w *world) settle() {
 // close ends what is still under way.
 func (w *world) close() {
 	w.ended = true
+	hash := w.trace.hash // what is told from here on happened to nobody
 	for _, n := range w.nodes {
 		n.bury()
 	}
+	for _, er := range w.away {
+		er.on.Stop()
+	}
 	w.idle.Dismiss()
+	w.trace.hash = hash
 }
 
 // fail notes the first thing that does not hold.
