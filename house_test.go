@@ -42,6 +42,7 @@ var rooms = []room{
 	{path: "internal/lower", ours: []string{"internal/asl", "internal/jsonata", "internal/value"}, pure: true},
 	{path: "internal/lift", ours: []string{"internal/asl", "internal/jsonata", "internal/value"}, pure: true},
 	{path: "internal/store"},
+	{path: "internal/archive", ours: []string{"internal/store"}},
 	{path: "internal/store/storetest", ours: []string{"internal/store"}},
 	{path: "internal/store/embedded", ours: []string{"internal/store"}, others: []string{"github.com/cockroachdb/pebble/v2"}},
 	{path: "internal/store/postgres/*", ours: []string{"internal/store"}, others: []string{"github.com/jackc/pgx/v5"}},

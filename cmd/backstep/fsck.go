@@ -28,23 +28,19 @@ func openToRead(ctx context.Context, at cli.Place) (store.Store, error) {
 	return s, nil
 }
 
-// fsck looks at a store.
-func fsck(ctx context.Context, at cli.Place, fault func(cli.Fault), progress func(cli.FsckCounts)) (cli.FsckCounts, error) {
+// Fsck looks at a store.
+func (keeper) Fsck(ctx context.Context, at cli.Place, fault func(cli.Fault), progress func(executions, events int)) (map[string]int, error) {
 	s, err := openToRead(ctx, at)
 	if err != nil {
-		return cli.FsckCounts{}, err
+		return nil, err
 	}
-	counts, err := audit.Run(ctx, audit.Config{
+	c, err := audit.Run(ctx, audit.Config{
 		Store: s, Doc: service.Definitions,
 		Report:   func(f audit.Finding) { fault(cli.Fault(f)) },
-		Progress: func(c audit.Counts) { progress(looked(c)) },
+		Progress: func(c audit.Counts) { progress(c.Executions, c.Events) },
 	})
-	return looked(counts), errors.Join(err, s.Close())
-}
-
-func looked(c audit.Counts) cli.FsckCounts {
-	return cli.FsckCounts{
-		Documents: c.Documents, Definitions: c.Definitions, Executions: c.Executions, Running: c.Running, Quarantined: c.Quarantined, Locks: c.Locks,
-		Events: c.Events, Payloads: c.Payloads, Jobs: c.Jobs, Messages: c.Messages, Queued: c.Queued, Listed: c.Listed,
-	}
+	return map[string]int{
+		"documents": c.Documents, "definitions": c.Definitions, "executions": c.Executions, "running": c.Running, "quarantined": c.Quarantined, "locks": c.Locks,
+		"events": c.Events, "payloads": c.Payloads, "jobs": c.Jobs, "messages": c.Messages, "queued": c.Queued, "listed": c.Listed,
+	}, errors.Join(err, s.Close())
 }

@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string) int {
 		Export:    exportSaga,
 		Import:    importSaga,
 		Migrate:   migrate,
-		Fsck:      fsck,
+		Keeper:    keeper{},
 	})
 }
 

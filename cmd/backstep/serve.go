@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/backstep/backstep/internal/archive"
 	"github.com/backstep/backstep/internal/cli"
 	"github.com/backstep/backstep/internal/config"
 	"github.com/backstep/backstep/internal/engine"
@@ -161,6 +163,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 		Service: h.service, Keys: secrets(c.Keys), Region: c.Region, Hosts: c.Hosts, Ready: h.ready, Metrics: metrics, Log: log,
 		MaxBodies: c.Limits.Bodies, MaxConnections: connectionsOf(c), MaxCalls: c.Limits.Requests, MaxPolls: c.Limits.Polls, MaxPayload: quotas.Payload, Rates: ratesOf(c),
 		Account: c.Account, Status: statusOf(c),
+		Backup: func(ctx context.Context, to io.Writer) error { return archive.Write(ctx, h.store, version(), to) },
 	})
 	if err != nil {
 		return nil, &cli.UsageError{Err: err}

@@ -57,8 +57,8 @@ type Tools struct {
 	Sweep Sweeper
 	// Export writes a saga in plain ASL.
 	Export Exporter
-	// Fsck looks at a store.
-	Fsck Fscker
+	// Keeper keeps what stores hold.
+	Keeper Keeper
 	// Import writes a saga that is wired by hand in the extension.
 	Import Importer
 	// Migrate brings the store in a PostgreSQL database up to date, or only looks. It
@@ -112,7 +112,10 @@ type verbs struct {
 	Hold       Hold       `cmd:"" help:"List, show and resolve what waits for you."`
 	Migrate    migrate    `cmd:"" help:"Bring a PostgreSQL database up to date."`
 	Bench      Bench      `cmd:"" help:"Load a server with sagas and measure it."`
-	Fsck       Fsck       `cmd:"" help:"Read all that a store holds, and tell what is wrong with it."`
+	Backup     backup     `cmd:"" help:"Write all that a running server keeps into a file."`
+	Restore    restore    `cmd:"" help:"Make a store of a backup."`
+	Copy       copies     `cmd:"" help:"Move everything between a data folder and PostgreSQL."`
+	Fsck       fsck       `cmd:"" help:"Read all that a store holds, and tell what is wrong with it."`
 	Completion Completion `cmd:"" help:"Print a completion script for a shell."`
 	Version    Version    `cmd:"" help:"Print the version."`
 }

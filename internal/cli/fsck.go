@@ -1,18 +1,17 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"time"
 )
 
-// Fsck reads all that a store holds, and tells what is wrong with it.
-type Fsck struct {
+// fsck reads all that a store holds, and tells what is wrong with it.
+type fsck struct {
 	Place
 }
 
 // Help is the long help of fsck.
-func (Fsck) Help() string {
+func (fsck) Help() string {
 	return `Every record is read and decoded, and held to the others: histories have no gap,
 whoever waits waits for something that is there, lists, names, queues and timers
 lead to what is there, and back. Nothing is written. A data folder must not be in
@@ -33,42 +32,22 @@ type Fault struct {
 	Do    string `json:"do"`
 }
 
-// FsckCounts are what was looked at.
-type FsckCounts struct {
-	Documents   int `json:"documents"`
-	Definitions int `json:"definitions"`
-	Executions  int `json:"executions"`
-	Running     int `json:"running"`
-	Quarantined int `json:"quarantined"`
-	Locks       int `json:"locks"`
-	Events      int `json:"events"`
-	Payloads    int `json:"payloads"`
-	Jobs        int `json:"jobs"`
-	Messages    int `json:"messages"`
-	Queued      int `json:"queued"`
-	Listed      int `json:"listed"`
-}
-
-// Fscker looks at a store. Each fault is told as it is found, and how far it is; an
-// error says why the store could not be read to its end.
-type Fscker func(ctx context.Context, at Place, fault func(Fault), progress func(FsckCounts)) (FsckCounts, error)
-
 // Run looks at the store.
-func (v *Fsck) Run(s *session) error {
+func (v *fsck) Run(s *session) error {
 	if v.Data == "" && v.Postgres == "" {
 		return usagef("name the store by --data DIR or --postgres DSN")
 	}
 	faults := []Fault{}
 	var last Fault
 	shown := s.meter()
-	counts, err := s.Tools.Fsck(s.ctx, v.Place, func(f Fault) {
+	counts, err := s.Keeper.Fsck(s.ctx, v.Place, func(f Fault) {
 		faults = append(faults, f)
 		if !s.JSON {
 			shown.clear()
 			f.print(s, last)
 			last = f
 		}
-	}, func(c FsckCounts) { shown.show("%d executions, %d events", c.Executions, c.Events) })
+	}, func(executions, events int) { shown.show("%d executions, %d events", executions, events) })
 	shown.clear()
 	if last.Do != "" {
 		fmt.Fprintf(s.Stdout, "→ %s\n", last.Do)
@@ -82,7 +61,7 @@ func (v *Fsck) Run(s *session) error {
 		}
 	} else {
 		fmt.Fprintf(s.Stdout, "%s: %d executions (%d running, %d quarantined), %d events, %d payloads, %d jobs, %d rows of lists, %d state machines' documents; %s\n",
-			v.Place, counts.Executions, counts.Running, counts.Quarantined, counts.Events, counts.Payloads, counts.Jobs, counts.Listed, counts.Documents, wrongs(len(faults)))
+			v.Place, counts["executions"], counts["running"], counts["quarantined"], counts["events"], counts["payloads"], counts["jobs"], counts["listed"], counts["documents"], wrongs(len(faults)))
 	}
 	if len(faults) > 0 {
 		return errNo

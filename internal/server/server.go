@@ -5,7 +5,7 @@
 // how many may be under way at once, in calls, bytes (room.go) and connections (connections.go). Beside the API it can tell somebody else where an execution stands (status.go).
 //
 // Read server.go first, then call.go, decode.go, constraint.go, origin.go, signature.go, throttle.go, room.go, connections.go, metrics.go, status.go
-// with shown.go.
+// with shown.go, backup.go.
 package server
 
 import (
@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,11 +32,12 @@ type Config struct {
 	Region  string            // region of signatures and ARNs; required where there are keys or a Status
 	Hosts   []string          // names besides those of loopback under which the server is reached; "*.example.com" takes all below
 
-	Ready   func() error        // whether starts are taken, and if not, why; nil: always
-	Metrics prometheus.Gatherer // shown at /metrics besides the server's own; may be nil
-	Console http.Handler        // gets what is not the API's; may be nil
-	Log     *slog.Logger        // nil: nothing is logged
-	Now     func() time.Time    // the clock that signatures and rates are held against; nil: time.Now
+	Ready   func() error                                  // whether starts are taken, and if not, why; nil: always
+	Metrics prometheus.Gatherer                           // shown at /metrics besides the server's own; may be nil
+	Console http.Handler                                  // gets what is not the API's; may be nil
+	Backup  func(ctx context.Context, to io.Writer) error // writes a backup to whoever POSTs /backup; nil: there is no such path
+	Log     *slog.Logger                                  // nil: nothing is logged
+	Now     func() time.Time                              // the clock that signatures and rates are held against; nil: time.Now
 
 	MaxCalls int // calls under way at once, 1,024 where 0; beyond it ThrottlingException
 	MaxPolls int // calls that wait for something at once, 10,000 where 0; beyond it ThrottlingException
@@ -68,6 +70,8 @@ type Server struct {
 	sites    *http.CrossOriginProtection
 	ready    func() error
 	console  http.Handler
+	backup   func(context.Context, io.Writer) error
+	backing  sync.Mutex
 	status   *statusDesk // nil: nobody may ask
 	log      *slog.Logger
 	metrics  *metrics
@@ -96,6 +100,7 @@ func New(c Config) (*Server, error) {
 		sites:   http.NewCrossOriginProtection(),
 		ready:   c.Ready,
 		console: c.Console,
+		backup:  c.Backup,
 		log:     c.Log,
 		calls:   make(chan struct{}, positive(c.MaxCalls, 1024)),
 		polls:   make(chan struct{}, positive(c.MaxPolls, 10_000)),
@@ -189,6 +194,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveCall(w, r)
 	case r.URL.Path == "/metrics":
 		s.serveMetrics(w, r)
+	case s.backup != nil && r.URL.Path == backupPath:
+		s.serveBackup(w, r)
 	case s.status != nil && strings.HasPrefix(r.URL.Path, statusPath):
 		s.status.ServeHTTP(w, r)
 	case s.console != nil:

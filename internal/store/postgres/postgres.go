@@ -10,7 +10,7 @@
 // how it is made); commit.go, claims.go and line.go (how batches come together),
 // committer.go (what becomes of them), session.go (the connection they are sent
 // over, and what if it is lost), fold.go, write.go, statements.go and array.go (what
-// is sent); read.go, dump.go with dump_lists.go (all of it), watch.go.
+// is sent); read.go, dump.go with dump_lists.go (all of it), restored.go, watch.go.
 package postgres
 
 import (

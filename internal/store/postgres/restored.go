@@ -1,0 +1,40 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// raised is what the epochs of leases are raised by when a database was restored: no
+// node of before has one that high.
+const raised = 1 << 32
+
+// Restored notes that the database was restored from a backup of its own: the restore
+// epoch is one higher, and so are all leases' epochs beyond those that any node had.
+// It gives the new epoch, which stores that are open by now do not know: nobody else
+// must have it open.
+func (s *Store) Restored(ctx context.Context) (uint32, error) {
+	var epoch uint32
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT FROM backstep WHERE name = $1 FOR UPDATE", ownRestore); err != nil {
+			return err
+		}
+		value, err := s.own(ctx, tx, ownRestore, 4)
+		if err != nil {
+			return err
+		}
+		epoch = binary.BigEndian.Uint32(value) + 1
+		if err := s.setOwn(ctx, tx, ownRestore, binary.BigEndian.AppendUint32(nil, epoch)); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "UPDATE leases SET epoch = epoch + $1, expires = 0", int64(raised))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("note the restore: %w", err)
+	}
+	return epoch, nil
+}
