@@ -39,7 +39,7 @@ func written(t *testing.T) (*vfs.MemFS, *Store) {
 	return disk, s
 }
 
-var damages = flag.Int("damages", 300, "files of a store to damage, one at a time")
+var damages = flag.Int("damages", 200, "files of a store to damage, one at a time")
 
 // TestDamage damages one file of a store after another: a bit is flipped, the file is
 // cut, a page is zeroed, the file is deleted, or is as it was at an earlier moment.

@@ -69,20 +69,24 @@ func account(s store.Store, shard store.Shard, n int) told {
 	ctx, all := context.Background(), told{}
 	tell := func(what string, v any, err error) {
 		if !errors.Is(err, store.ErrNotFound) {
-			all[what] = answer{fmt.Sprint(v), err}
+			all[what] = answer{fmt.Sprintf("%x", v), err}
 		}
 	}
 	for n := range n + 1 {
 		x := idOf(shard, n)
 		l, err := s.Load(ctx, x)
 		tell(fmt.Sprint("loaded ", n), l, err)
-		undos, err := s.Undos(ctx, x, 0, 1000)
-		tell(fmt.Sprint("undos of ", n), undos, err)
-		events, err := s.Events(ctx, x, 0, false, 1000)
-		tell(fmt.Sprint("events of ", n), events, err)
-		for number := range min(n+payloadsMost/2, payloadsMost) {
-			p, err := s.Payloads(ctx, x, []uint32{uint32(number)})
-			tell(fmt.Sprint("payload ", number, " of ", n), p, err)
+		if !errors.Is(err, store.ErrNotFound) {
+			undos, err := s.Undos(ctx, x, 0, 1000)
+			tell(fmt.Sprint("undos of ", n), undos, err)
+			events, err := s.Events(ctx, x, 0, false, 1000)
+			tell(fmt.Sprint("events of ", n), events, err)
+			for number := range uint32(payloadsMost) { // they are numbered without a gap
+				p, err := s.Payloads(ctx, x, []uint32{number})
+				if tell(fmt.Sprint("payload ", number, " of ", n), p, err); errors.Is(err, store.ErrNotFound) {
+					break
+				}
+			}
 		}
 		id, err := s.Name(ctx, store.NameKey{Shard: shard, Tenant: tenant(shard), Machine: "m", Name: fmt.Sprint(n)})
 		tell(fmt.Sprint("name ", n), id, err)
