@@ -66,9 +66,9 @@ million: build ## a million items of a distributed Map, and 40,000 of an inline 
 	go build -o bin/rig-million ./rig/million
 	bin/rig-million -backstep bin/backstep -items $(or $(ITEMS),1000000) -kills $(or $(KILLS),0) -inline $(or $(INLINE),40000)
 
-scale: build ## one server over its own store as it grows: bytes of a saga, a million ended, a million that wait, timers; each figure beside its bar (ROWS=bytes,growth,retention,park,timers,burst,away, N=executions, KEEP=folder for filled data)
+scale: build ## one server over its own store as it grows: bytes of a saga, a million ended, a million that wait, timers; each figure beside its bar (ROWS=bytes,growth,retention,park,timers,burst,away, N=executions, KEEP=folder for filled data, FILLING=longest time to fill it)
 	go build -o bin/rig-scale ./rig/scale
-	bin/rig-scale -backstep bin/backstep -n $(or $(N),0) $(if $(ROWS),-rows $(ROWS)) $(if $(KEEP),-keep "$(KEEP)")
+	bin/rig-scale -backstep bin/backstep -n $(or $(N),0) $(if $(ROWS),-rows $(ROWS)) $(if $(KEEP),-keep "$(KEEP)") $(if $(FILLING),-filling $(FILLING))
 
 generate: ## docs/api.md, docs/compatibility.md, the models of AWS's services
 	go test ./api -run '^TestManual$$' -update

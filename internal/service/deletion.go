@@ -94,7 +94,7 @@ func (s *Service) Run(ctx context.Context) {
 			s.Log.Warn("deletions of state machines are held up", "cause", err)
 		}
 		for range retireSteps {
-			more := false
+			more, began := false, time.Now()
 			err := contained(func() (err error) {
 				more, err = s.retire(ctx, &retiring)
 				return err
@@ -105,11 +105,10 @@ func (s *Service) Run(ctx context.Context) {
 			if !more || err != nil {
 				break
 			}
+			sleep(ctx, retirePace*time.Since(began))
 		}
-		select {
-		case <-ctx.Done():
+		if sleep(ctx, deletionRest); ctx.Err() != nil {
 			return
-		case <-time.After(deletionRest):
 		}
 	}
 }
@@ -148,5 +147,13 @@ func (s *Service) deletions(ctx context.Context) error {
 			return nil
 		}
 		after = docs[len(docs)-1].Name
+	}
+}
+
+// sleep waits so long, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }

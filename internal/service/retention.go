@@ -18,6 +18,7 @@ const (
 	retireSteps = 16   // in one turn of Run
 	retirePage  = 1000 // executions in one step
 	retireAt    = 4    // shards at once
+	retirePace  = 3    // times as long as a step took it rests before the next one: calls and sagas go first
 	retireRest  = 10 * time.Minute
 	retireSoon  = time.Minute // where some were another node's, which may have let go of them
 )

@@ -55,10 +55,11 @@ func (r *rig) retention(ctx context.Context) error {
 	return r.dropping(ctx, s, machine, state, median(without))
 }
 
-// dropping runs sagas until the last of those is gone that are to be dropped.
+// dropping runs sagas until those are gone that are to be dropped: the first and the
+// last of them, in whatever order they go.
 func (r *rig) dropping(ctx context.Context, s *server, machine string, state filled, without float64) error {
 	began := time.Now()
-	last := executionARN(machine, fmt.Sprintf("g-%07d", state.Tenth-1))
+	first, last := executionARN(machine, "g-0000000"), executionARN(machine, fmt.Sprintf("g-%07d", state.Tenth-1))
 	var p99, cpu []float64
 	for gone := false; !gone; {
 		m, err := r.sagas(ctx, s, machine, 200, 0, r.duration/2)
@@ -67,8 +68,13 @@ func (r *rig) dropping(ctx context.Context, s *server, machine string, state fil
 		}
 		p99, cpu = append(p99, m.p99), append(cpu, m.cpu)
 		log.Printf("retention: %.0f sagas/s, p99 %.1f ms, %.3f s per 1,000", float64(m.n)/m.seconds, m.p99, m.cpu)
-		if gone, err = s.isGone(ctx, last); err != nil {
-			return err
+		for _, arn := range []string{first, last} {
+			if gone, err = s.isGone(ctx, arn); err != nil {
+				return err
+			}
+			if !gone {
+				break
+			}
 		}
 		if time.Since(began) > 10*time.Minute {
 			return fmt.Errorf("%d executions were not dropped within 10 minutes", state.Tenth)
