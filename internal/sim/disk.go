@@ -24,7 +24,9 @@ func (o *observed) Commit(ctx context.Context, b *store.Batch) error {
 	err := o.Session.Commit(ctx, b)
 	switch {
 	case err == nil:
-		w.out.Commits++
+		if w.out.Commits++; len(b.DropMessages) > 0 {
+			w.heard++
+		}
 		o.p.mayWrite(b)
 		w.book.enter(b)
 	case errors.Is(err, store.ErrFenced):

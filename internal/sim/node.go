@@ -182,16 +182,18 @@ func (n *node) settle() {
 
 // visit is a call of somebody's that is under way.
 type visit struct {
-	w  *world
-	at int
+	w     *world
+	at    int
+	heard int
 }
 
 // visits is a call that begins now.
-func (w *world) visits() visit { return visit{w, w.happened} }
+func (w *world) visits() visit { return visit{w, w.happened, w.heard} }
 
-// torn reports whether other things happened while the call was under way: then
-// nothing can be said of it by how all stood before.
-func (c visit) torn() bool { return c.w.happened != c.at }
+// torn reports whether other things happened while the call was under way, or what
+// had been left for an owner was heard: then nothing can be said of it by how all
+// stood before.
+func (c visit) torn() bool { return c.w.happened != c.at || c.w.heard != c.heard }
 
 // readElsewhere reads on any node what another has acknowledged (I12).
 func (w *world) readElsewhere(p *process, l *life) {

@@ -42,6 +42,7 @@ type world struct {
 	away     []*errand         // that wait for what another node does
 	idle     clockwork.Runners
 	happened int // happenings so far
+	heard    int // commits that took messages out of inboxes
 
 	machines []*stateMachine
 	byARN    map[string]*stateMachine
