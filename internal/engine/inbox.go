@@ -1,10 +1,14 @@
 package engine
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
 
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
@@ -70,8 +74,8 @@ func (e *Engine) Turn(number store.Shard) error {
 		s.look()
 		return fmt.Errorf("inbox of shard %d: %w", number, err)
 	}
-	for i := range read {
-		if id := read[i].id; s.takeUp(id) && !e.dispatcher.send(&errand{key: store.JobKey{ID: id}, do: func(e *Engine, _ *errand) { e.hearPile(s, id) }}, reading, ownerKey{}) {
+	for _, id := range s.piled() {
+		if s.takeUp(id) && !e.dispatcher.send(&errand{key: store.JobKey{ID: id}, do: func(e *Engine, _ *errand) { e.hearPile(s, id) }}, reading, ownerKey{}) {
 			s.putBack(id)
 			more = true
 		}
@@ -131,6 +135,24 @@ func (e *Engine) fresh(s *shard, from *store.Message) (mail, bool) {
 	}
 	p.mail = append(p.mail, m)
 	return m, true
+}
+
+// piled are the executions that there is mail for, in the order of the first of it:
+// some was read by who looked for another execution's.
+func (s *shard) piled() []store.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := slices.Collect(maps.Keys(s.mail.piles))
+	first := func(id store.ID) uint64 {
+		if p := s.mail.piles[id]; len(p.mail) > 0 {
+			return p.mail[0].lies.Seq
+		}
+		return 0
+	}
+	slices.SortFunc(ids, func(a, b store.ID) int {
+		return cmp.Or(cmp.Compare(first(a), first(b)), bytes.Compare(a[:], b[:]))
+	})
+	return ids
 }
 
 // takeUp reports whether there is a pile that nobody goes through, which the

@@ -11,13 +11,22 @@
 // everything must come to its end. It refuses to know how the engine does its
 // work: it sees what is durable, what goes outside, and what callers hear.
 //
+// # Reading a failure
+//
+// TestSim tells of each seed that broke something: the rule, the least world that
+// breaks it (shrink.go leaves nodes, faults and executions out as long as it still
+// does), which faults are left, the end of the trace, the execution, and where a time
+// was not kept what everything waits for. The last line runs that world again; with
+// -sim.all it shows the whole trace. The same seed in another shape is another world.
+// A seed that found a fault is kept in testdata/seeds.
+//
 // Read sim.go (a run), chance.go and fault.go (what the seed decides), less.go
 // (what is left out of it), world.go (time), node.go, process.go and errand.go (the
 // engine's processes and their side jobs), disk.go (their store), database.go and
 // drain.go (what befalls several nodes); then the workload: generate.go with flow.go and state.go
 // (definitions), saga.go (the order saga), sagaflow.go (generated sagas), client.go, redrive.go, express.go and
 // worker.go (callers), service.go, sagaparty.go and shelf.go (participants, and who resolves holds). What must hold: book.go (what is durable),
-// history.go (I2), audit.go (I9, I10), fence.go (I11), oracle.go (I1, I3, I4, I6), sagabook.go
+// history.go (I2), audit.go (I9, I10), fence.go (I11), elsewhere.go (what is done beside the owner), oracle.go (I1, I3, I4, I6), sagabook.go
 // (I7), ask.go (what an operator is told), end.go (liveness). Then trace.go, count.go and pure.go, which asks the decider alone.
 package sim
 

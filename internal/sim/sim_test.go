@@ -89,7 +89,7 @@ func (s *summary) demand(t *testing.T) {
 	if !*big || *shape != "" {
 		return
 	}
-	for i, n := range s.Situations {
+	for i, n := range s.Situations[:answeredAway] { // those that follow are of worlds in which any node does everything
 		if n == 0 {
 			t.Errorf("never seen: %s", SituationNames[i])
 		}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"sort"
 	"strings"
@@ -91,7 +92,8 @@ func (w *world) waiting() string {
 	var b strings.Builder
 	for s := range store.Shard(w.plan.shards) {
 		if l, there := w.book.leases[s]; there {
-			fmt.Fprintf(&b, "shard %d is %s's until %d, epoch %d\n", s, l.Node, relative(l.Expires), l.Epoch)
+			mail, _ := w.reader.Messages(context.Background(), s, 1000)
+			fmt.Fprintf(&b, "shard %d is %s's until %d, epoch %d, with %d messages in its inbox\n", s, l.Node, relative(l.Expires), l.Epoch, len(mail))
 		}
 	}
 	for _, n := range w.nodes {
