@@ -13,7 +13,7 @@
 //     values by the method Values.
 //
 // Read service.go first, then table.go, the nouns (machine.go, definition.go, version.go, alias.go, execution.go, history.go, teststate.go,
-// activity.go, tag.go, maprun.go, why.go, saga.go, hold.go), and errors.go, arn.go, time.go.
+// activity.go, tag.go, maprun.go, why.go, saga.go, hold.go, node.go), and errors.go, arn.go, time.go.
 package api
 
 import "context"
@@ -23,7 +23,7 @@ import "context"
 // the way to it.
 //
 // Operations whose name AWS knows do what AWS's do; WaitExecution, ExplainExecution,
-// ListExecutionsWhere, RedriveWithChanges and those about sagas and holds are our own.
+// ListExecutionsWhere, RedriveWithChanges ListNodes and those about sagas and holds are our own.
 type Service interface {
 	// CreateStateMachine stores a definition under a name and answers its ARN.
 	//
@@ -301,6 +301,9 @@ type Service interface {
 	//
 	// Errors: ExecutionDoesNotExist; ResourceNotFound for a map run; InvalidArn.
 	ExplainExecution(context.Context, *ExplainExecutionInput) (*ExplainExecutionOutput, error)
+
+	// ListNodes lists the processes that use the server's store, with what each last said of itself. It is an operation of Backstep, not of AWS.
+	ListNodes(context.Context, *ListNodesInput) (*ListNodesOutput, error)
 
 	// ListExecutionsWhere lists the executions that are found by search attributes (what a definition's SearchAttributes say), the newest
 	// first, by page: order_id = "1001", or several such terms joined by and, of which all must hold. A value is a string, a number, true or

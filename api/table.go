@@ -48,6 +48,7 @@ var Operations = []Operation{
 	op("UpdateMapRun", Service.UpdateMapRun),
 	op("WaitExecution", Service.WaitExecution),
 	op("ExplainExecution", Service.ExplainExecution),
+	op("ListNodes", Service.ListNodes),
 	op("RedriveWithChanges", Service.RedriveWithChanges),
 	op("ListExecutionsWhere", Service.ListExecutionsWhere),
 	op("DescribeSaga", Service.DescribeSaga),

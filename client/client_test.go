@@ -143,6 +143,9 @@ func (s script) UpdateMapRun(ctx context.Context, in *api.UpdateMapRunInput) (*a
 func (s script) WaitExecution(ctx context.Context, in *api.WaitExecutionInput) (*api.WaitExecutionOutput, error) {
 	return play[api.WaitExecutionOutput](s, ctx, "WaitExecution", in)
 }
+func (s script) ListNodes(ctx context.Context, in *api.ListNodesInput) (*api.ListNodesOutput, error) {
+	return play[api.ListNodesOutput](s, ctx, "ListNodes", in)
+}
 func (s script) ExplainExecution(ctx context.Context, in *api.ExplainExecutionInput) (*api.ExplainExecutionOutput, error) {
 	return play[api.ExplainExecutionOutput](s, ctx, "ExplainExecution", in)
 }

@@ -224,6 +224,11 @@ func (c *Client) WaitExecution(ctx context.Context, in *api.WaitExecutionInput) 
 	return call[api.WaitExecutionOutput](ctx, c, api.TargetBackstep+"WaitExecution", again, pollPatience, in)
 }
 
+// ListNodes implements [api.Service].
+func (c *Client) ListNodes(ctx context.Context, in *api.ListNodesInput) (*api.ListNodesOutput, error) {
+	return call[api.ListNodesOutput](ctx, c, api.TargetBackstep+"ListNodes", again, 0, in)
+}
+
 // ExplainExecution implements [api.Service].
 func (c *Client) ExplainExecution(ctx context.Context, in *api.ExplainExecutionInput) (*api.ExplainExecutionOutput, error) {
 	return call[api.ExplainExecutionOutput](ctx, c, api.TargetBackstep+"ExplainExecution", again, 0, in)

@@ -31,6 +31,8 @@ var (
 		{describe("execution_loads_total", "Executions read from the store."), func(m *engine.Metrics) *atomic.Int64 { return &m.Loads }},
 		{describe("task_calls_total", "Calls made to integrations."), func(m *engine.Metrics) *atomic.Int64 { return &m.Calls }},
 		{describe("executions_quarantined_total", "Executions held because they could not be decided."), func(m *engine.Metrics) *atomic.Int64 { return &m.Quarantined }},
+		{describe("stale_writes_refused_total", "Writes that the store refused because their shard was another node's by then."), func(m *engine.Metrics) *atomic.Int64 { return &m.StaleWrites }},
+		{describe("messages_left_total", "Messages of other nodes that can not be heard for now: of a newer version, or for a quarantined execution."), func(m *engine.Metrics) *atomic.Int64 { return &m.MailLeft }},
 		{describe("leases_lost_total", "Shards lost to another node."), func(m *engine.Metrics) *atomic.Int64 { return &m.LeasesLost }},
 	}
 	statuses = []struct {

@@ -145,6 +145,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	}
 	h.engine, err = engine.Open(context.WithoutCancel(ctx), engine.Config{
 		Store: h.store, Registry: registry, Machines: catalog.Machine, Gone: catalog.Gone, Tell: h.reports.reporter(catalog, log).Tell, Notices: h.notices.names(),
+		Version: version(), Address: c.Listen,
 		Log: log, Exclusive: c.Postgres == "", Limits: limitsOf(c), Tasks: tasks, Quotas: quotas, StrictAWS: c.StrictAWS,
 		Items: h.items, Objects: h.buckets(),
 	})

@@ -104,6 +104,7 @@ type verbs struct {
 	Start      Start      `cmd:"" help:"Start an execution."`
 	List       List       `cmd:"" help:"List state machines, or the executions of one."`
 	Show       Show       `cmd:"" help:"Show an execution: where it stands and the path it took."`
+	Nodes      nodes      `cmd:"" help:"List the nodes that share the server's store."`
 	Why        Why        `cmd:"" help:"Tell what an execution waits for."`
 	History    History    `cmd:"" help:"Print an execution's events."`
 	Stop       Stop       `cmd:"" help:"Stop an execution."`

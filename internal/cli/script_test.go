@@ -195,6 +195,7 @@ var masks = []struct {
 	{regexp.MustCompile(`/\S*/TestScripts\w+/\d+`), "$$DIR"},
 	{regexp.MustCompile(`\b(\d+ms|\d+\.\d+s|0s)\b`), "$$TOOK"},
 	{regexp.MustCompile(`\b[a-z2-7]{26}-`), "$$ID-"},
+	{regexp.MustCompile(`(?m)^[0-9a-f]{16}\b`), "$$NODE"},
 	{regexp.MustCompile(`"node": "[0-9a-f]{16}"`), `"node": "$$NODE"`},
 }
 

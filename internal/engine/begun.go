@@ -21,9 +21,10 @@ func (e *Engine) owns(id store.ID) bool {
 }
 
 // again reports whether what this node could not do, because a shard is not its
-// own, can be done without owning it.
+// own, can be done without owning it. Who never renewed its leases does not know
+// the time yet.
 func (e *Engine) again(err error) bool {
-	return errors.Is(err, ErrNotReady) && !e.cfg.Exclusive && !e.cfg.OwnOnly
+	return errors.Is(err, ErrNotReady) && !e.cfg.Exclusive && !e.cfg.OwnOnly && e.renewed.Load() != 0
 }
 
 // beginElsewhere takes the first turn of an execution whose shard is another

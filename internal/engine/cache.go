@@ -12,9 +12,10 @@ import (
 // shard is one share of all executions: the lease on it, and those of its
 // executions that are in memory.
 type shard struct {
-	number store.Shard
-	epoch  atomic.Uint64 // of our lease; 0: the shard is not ours
-	until  atomic.Int64  // by our own clock: nobody else can have had it before; ms
+	number  store.Shard
+	epoch   atomic.Uint64 // of our lease; 0: the shard is not ours
+	leaving atomic.Int64  // since when it gets no new calls, because it is to be given back; 0: it is not
+	until   atomic.Int64  // by our own clock: nobody else can have had it before; ms
 
 	// What of the shard's jobs on disk is in memory: all that are due until
 	// reach, but for those that a reading under way has not come to.

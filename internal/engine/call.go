@@ -187,7 +187,9 @@ func (e *Engine) call(er *errand) {
 	if task == nil {
 		return
 	}
-	if !er.must && !e.isSure(e.shardOf(er.key.ID)) {
+	if s := e.shardOf(er.key.ID); !er.must && s.leaving.Load() != 0 {
+		return // it is for the next owner, who finds it on disk
+	} else if !er.must && !e.isSure(s) {
 		e.postpone(er, errElsewhere) // somebody else may make it by now
 		return
 	}

@@ -11,8 +11,9 @@
 // executions undone), lock.go (semantic locks),
 // cache.go (what is in memory), call.go, errand.go and dispatch.go (what jobs send out, with lane.go, pace.go and payloadroom.go),
 // gate.go (how many starts at once), poll.go (what
-// services work on), activity.go, nested.go, maprun.go, objects.go and inbox.go
-// (the jobs that are no calls), clock.go, timers.go and alarms.go, lease.go, wait.go,
+// services work on), activity.go, nested.go, maprun.go and objects.go
+// (the jobs that are no calls), mail.go, inbox.go, begun.go, elsewhere.go and order.go (what nodes
+// leave for one another), presence.go (which nodes there are), clock.go, timers.go and alarms.go, lease.go, wait.go,
 // express.go, forget.go, contain.go (what breaks), why.go and witness.go (what an
 // execution waits for), and run.go (what turns it all).
 //
@@ -45,6 +46,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"log/slog"
 	"sync/atomic"
@@ -95,6 +97,8 @@ type Config struct {
 	Entropy io.Reader    // nil: crypto/rand; read by many at once
 	Log     *slog.Logger // nil: discards
 	Node    string       // the process's own name, new at every start; "": drawn
+	Version string       // what others are told of this node: the program's version,
+	Address string       // and where it listens
 	// Exclusive says that no other node can open the store: leases are taken at
 	// once, whoever held them.
 	Exclusive bool
@@ -223,9 +227,13 @@ type Engine struct {
 	starts     gate
 	held       room  // of all that is in memory
 	beats      beats // passed on to other nodes
+	presence   presence
+	place      int // among the shards, from which on this node wants some
 	metrics    Metrics
 
 	ahead   atomic.Int64  // what our clock lacks of the time, in ms
+	since   atomic.Int64  // when this node came, by the store's clock
+	renewed atomic.Int64  // until when the leases are good that were renewed last, by our own clock
 	drained atomic.Bool   // no starts are taken any more
 	failing atomic.Bool   // the store refused the last that was asked of it
 	stopped chan struct{} // holds one when the store has stopped for good
@@ -258,6 +266,9 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	e.dispatcher = newDispatcher(&e.cfg.Limits, cfg.Tasks, cfg.Spawn, e.do, e.now, e.alarms.nudge)
 	shards := int(e.identity.Shards)
 	most, mostBytes := max(1, cfg.Limits.Cached/shards), cfg.Limits.CachedBytes/int64(shards)
+	place := fnv.New32a()
+	place.Write([]byte(e.cfg.Node))
+	e.place = int(place.Sum32() % uint32(shards))
 	e.held.most = cfg.Limits.CachedBytes
 	for i := range shards {
 		e.shards = append(e.shards, newShard(store.Shard(i), most, mostBytes, &e.held))

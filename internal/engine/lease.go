@@ -31,11 +31,32 @@ func (e *Engine) Renew(now int64) error {
 			known[l.Shard] = l
 		}
 	}
-	wanted := e.wanted(known, at)
+	e.since.CompareAndSwap(0, at)
+	share := len(e.shards)
+	if !e.apart() {
+		sharers, err := e.appear(at)
+		if err != nil {
+			return e.storeFailed(err)
+		}
+		share = (share + sharers - 1) / sharers
+	}
+	if err := e.claimAll(e.wanted(known, at, share), until); err != nil {
+		return e.storeFailed(err)
+	}
+	e.renewed.Store(until)
+	e.storeAnswered()
+	if e.apart() {
+		return nil
+	}
+	return e.balance(share, at)
+}
+
+// claimAll makes claims. Those that another node was faster with are none.
+func (e *Engine) claimAll(wanted []claim, until int64) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	err = e.claim(wanted, until)
+	err := e.claim(wanted, until)
 	if errors.Is(err, store.ErrConflict) && len(wanted) > 1 {
 		for _, c := range wanted {
 			if err = e.claim([]claim{c}, until); err != nil && !errors.Is(err, store.ErrConflict) {
@@ -44,9 +65,8 @@ func (e *Engine) Renew(now int64) error {
 		}
 	}
 	if err != nil && !errors.Is(err, store.ErrConflict) {
-		return e.storeFailed(fmt.Errorf("renew leases: %w", err))
+		return fmt.Errorf("renew leases: %w", err)
 	}
-	e.storeAnswered()
 	return nil
 }
 
@@ -57,13 +77,16 @@ type claim struct {
 }
 
 // wanted are the claims to make; at is the store's time. A lease that we held
-// and somebody else has by now is lost. While the store refuses its work all
+// and somebody else has by now is lost. Of the free ones so many are wanted as we
+// have less than our share, from our own place on, so that two do not want the
+// same. While the store refuses its work all
 // leases are renewed, so that it shows when it does it again.
-func (e *Engine) wanted(known []store.Lease, at int64) []claim {
+func (e *Engine) wanted(known []store.Lease, at int64, share int) []claim {
 	life := e.cfg.Limits.Lease.Milliseconds()
-	var claims []claim
-	for i, l := range known {
-		s := e.shards[i]
+	var claims, free []claim
+	for i := range known {
+		i = (i + e.place) % len(known)
+		s, l := e.shards[i], known[i]
 		epoch := s.epoch.Load()
 		if epoch != 0 && l.Epoch != epoch {
 			e.lose(s, epoch)
@@ -75,10 +98,11 @@ func (e *Engine) wanted(known []store.Lease, at int64) []claim {
 		case epoch != 0:
 			claims = append(claims, claim{epoch, store.Lease{Shard: s.number, Epoch: epoch, Node: e.cfg.Node, Expires: at + life}})
 		case e.cfg.Exclusive || l.Epoch == 0 || l.Node == e.cfg.Node || l.Expires <= at:
-			claims = append(claims, claim{l.Epoch, store.Lease{Shard: s.number, Epoch: l.Epoch + 1, Node: e.cfg.Node, Expires: at + life}})
+			free = append(free, claim{l.Epoch, store.Lease{Shard: s.number, Epoch: l.Epoch + 1, Node: e.cfg.Node, Expires: at + life}})
 		}
 	}
-	return claims
+	room := max(0, share-e.owned())
+	return append(claims, free[:min(room, len(free))]...)
 }
 
 // claim makes claims, all or none. Until then, by our own clock, nobody else can
@@ -127,8 +151,26 @@ func (e *Engine) lose(s *shard, epoch uint64) {
 	}
 	e.metrics.LeasesLost.Add(1)
 	e.cfg.Log.Warn("lost the lease on a shard", "shard", s.number, "epoch", epoch)
+	e.letGo(s)
+}
+
+// letGo forgets what is in hand for a shard that is not ours any more.
+func (e *Engine) letGo(s *shard) {
 	e.alarms.forget(s.number, s.isVolatile)
 	e.dispatcher.forget(s.number, s.isVolatile)
+}
+
+// lapse gives up the shards whose leases may have run out, by our own clock: we
+// could not renew them in time, or stood still.
+func (e *Engine) lapse() {
+	if e.apart() {
+		return
+	}
+	for _, s := range e.shards {
+		if epoch := s.epoch.Load(); epoch != 0 && !e.isSure(s) {
+			e.lose(s, epoch)
+		}
+	}
 }
 
 // isVolatile reports whether an execution is in memory alone.
@@ -137,26 +179,4 @@ func (s *shard) isVolatile(id store.ID) bool {
 	defer s.mu.Unlock()
 	r := s.residents[id]
 	return r != nil && r.volatile.Load()
-}
-
-// giveBack lets other nodes take our shards at once.
-func (e *Engine) giveBack() error {
-	at, err := e.cfg.Store.Now(e.ctx)
-	if err != nil {
-		return fmt.Errorf("give leases back: %w", err)
-	}
-	var b store.Batch
-	for _, s := range e.shards {
-		if epoch := s.epoch.Swap(0); epoch != 0 {
-			b.ExpectLeases = append(b.ExpectLeases, store.ExpectLease{Shard: s.number, Epoch: epoch})
-			b.Leases = append(b.Leases, store.Lease{Shard: s.number, Epoch: epoch, Node: e.cfg.Node, Expires: at})
-		}
-	}
-	if len(b.Leases) == 0 {
-		return nil
-	}
-	if err := e.cfg.Store.Commit(e.ctx, &b); err != nil {
-		return fmt.Errorf("give leases back: %w", err)
-	}
-	return nil
 }

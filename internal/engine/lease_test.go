@@ -89,7 +89,7 @@ func TestGivenBack(t *testing.T) {
 
 // A child whose parent's shard is another node's leaves word in the inbox.
 func TestNewsByInbox(t *testing.T) {
-	r, _ := nest(t, func(c *Config) { c.Exclusive = false })
+	r, _ := nest(t, func(c *Config) { c.Exclusive, c.OwnOnly = false, true })
 	m := r.define(calling(".sync:2", `{"StateMachineArn":"waiting","Input":{"x":1}}`))
 	var id store.ID
 	for apart := false; !apart; { // until the child is in another shard

@@ -8,18 +8,17 @@ import (
 	"time"
 )
 
-// Ready reports whether starts are taken: every shard has its owner in this
-// node, the store answers, and the node does not drain.
+// Ready reports whether calls are taken: the store answers, the node does not
+// drain, and every shard is its own or, where other nodes share the store, its
+// leases are renewed in time: which shards are its own does not matter then.
 func (e *Engine) Ready() bool {
 	if e.drained.Load() || e.failing.Load() || e.storeStopped() != nil {
 		return false
 	}
-	for _, s := range e.shards {
-		if s.epoch.Load() == 0 {
-			return false
-		}
+	if !e.apart() {
+		return e.cfg.Clock.Now() < e.renewed.Load()
 	}
-	return true
+	return e.owned() == len(e.shards)
 }
 
 // Run turns the engine until ctx ends, which is no error, or the store has
@@ -54,6 +53,9 @@ func (e *Engine) renewing(ctx context.Context) error {
 			return stopped
 		}
 		pause := e.cfg.Limits.Lease / 6
+		if !e.apart() {
+			pause = min(pause, renewPause)
+		}
 		if err != nil {
 			e.cfg.Log.Error("the store does not answer", "error", err)
 			pause = min(pause, e.cfg.Limits.RetryMost) / 4
@@ -64,6 +66,10 @@ func (e *Engine) renewing(ctx context.Context) error {
 		}
 	}
 }
+
+// renewPause is after how long a node sees that others have come, gone or given
+// shards back.
+const renewPause = 500 * time.Millisecond
 
 // firing does what is due, when it is due.
 func (e *Engine) firing(ctx context.Context) error {
@@ -130,9 +136,8 @@ func (e *Engine) Drain(ctx context.Context) error {
 	e.drained.Store(true)
 	e.endPolls()
 	idle := e.dispatcher.close()
-	select {
-	case <-idle:
-	case <-ctx.Done():
+	err := e.handOver(ctx, idle)
+	if ctx.Err() != nil {
 		e.dispatcher.breakOff()
 		select {
 		case <-idle:
@@ -140,8 +145,47 @@ func (e *Engine) Drain(ctx context.Context) error {
 			e.cfg.Log.Warn("calls do not end although they were told to")
 		}
 	}
-	return e.giveBack()
+	at, unread := e.cfg.Store.Now(e.ctx)
+	if unread != nil {
+		return errors.Join(err, fmt.Errorf("give leases back: %w", unread))
+	}
+	return errors.Join(err, e.giveBack(at, func(*shard) bool { return true }))
 }
+
+// handOver gives each shard back as soon as no call is under way for it, until none
+// is any more or ctx ends.
+func (e *Engine) handOver(ctx context.Context, idle <-chan struct{}) error {
+	if e.apart() {
+		select {
+		case <-idle:
+		case <-ctx.Done():
+		}
+		return nil
+	}
+	if err := e.vanish(e.cfg.Node); err != nil {
+		return err
+	}
+	for {
+		at, err := e.cfg.Store.Now(e.ctx)
+		if err == nil {
+			err = e.giveBack(at, func(s *shard) bool { return !e.dispatcher.callsFor(s.number) })
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-idle:
+			return nil
+		case <-ctx.Done():
+			return nil
+		case <-time.After(handOverPause):
+		}
+	}
+}
+
+// handOverPause is how long a shard may wait to be given back whose calls have
+// ended.
+const handOverPause = 50 * time.Millisecond
 
 // breakGrace is how long calls may take to end that were told to.
 const breakGrace = 2 * time.Second

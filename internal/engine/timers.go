@@ -11,6 +11,7 @@ import (
 // their rate, reads on in the jobs that are on disk, and sends an errand for every
 // alarm that rings. One caller at a time.
 func (e *Engine) Fire(now int64) {
+	e.lapse()
 	e.dispatcher.pump()
 	for _, s := range e.shards {
 		if s.epoch.Load() != 0 {
