@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// Late is how long things wait that should have happened.
+type Late struct {
+	Timer time.Duration // since the oldest timer that is due should have fired
+	Work  time.Duration // since the oldest call or turn that waits for its place came to wait
+}
+
+// Late looks at what is in memory; where a shard's jobs on disk are still being
+// read, at the first of those that are not.
+func (e *Engine) Late() Late {
+	now := e.now()
+	first := e.alarms.next()
+	for _, s := range e.shards {
+		if s.epoch.Load() != 0 {
+			first = min(first, e.unreadDue(s, now))
+		}
+	}
+	late := Late{Work: since(e.dispatcher.oldest(), now)}
+	late.Timer = since(first, now)
+	return late
+}
+
+func since(at, now int64) time.Duration { return time.Duration(max(0, now-at)) * time.Millisecond }
+
+// unreadDue is about when the first of a shard's jobs is due that was not read from
+// disk yet.
+func (e *Engine) unreadDue(s *shard, now int64) int64 {
+	s.mu.Lock()
+	reading, after := s.reading, s.after
+	s.mu.Unlock()
+	switch {
+	case reading && after != nil:
+		return after.Due
+	case !reading:
+		return s.reach.Load()
+	}
+	jobs, err := e.cfg.Store.Jobs(e.ctx, s.number, now, nil, 1)
+	if err != nil || len(jobs) == 0 {
+		return store.Never
+	}
+	return jobs[0].Due
+}
+
+// oldest is since when the errand waits that waits longest; [store.Never]: none does.
+func (d *dispatcher) oldest() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	first := store.Never
+	if d.waiting == 0 {
+		return first
+	}
+	for _, er := range d.errands {
+		if er.since != 0 && !er.began && !er.parked {
+			first = min(first, er.since)
+		}
+	}
+	return first
+}
+
+// longHistory is the share of the events that a history may have, in percent, from
+// which on it is one that will not hold much longer.
+const longHistory = 80
+
+// lengthened takes note of a history that becomes long.
+func (e *Engine) lengthened(r *resident, d *machine.Delta) {
+	limit := e.cfg.Quotas.Events * longHistory / 100
+	if limit == 0 || r.x.Start.Express || r.x.Head.LastEvent >= limit || d.Head.LastEvent < limit {
+		return
+	}
+	e.metrics.LongHistories.Add(1)
+	e.cfg.Log.Warn("a history becomes long: the execution fails where it is full", "execution", r.x.Start.ExecutionARN(),
+		"events", d.Head.LastEvent, "most", e.cfg.Quotas.Events)
+}
+
+// Retries are the further attempts at one service, or at one of those that it leads
+// to.
+type Retries struct {
+	Service string
+	Target  string // a function, a connection or host; "": it leads to one alone
+	Count   int64
+}
+
+// retries counts further attempts by where they go.
+type retries struct {
+	mu sync.Mutex
+	of map[dest]int64
+}
+
+// mostCounted is how many places are counted by themselves; what goes to others is
+// counted by its service alone.
+const mostCounted = 200
+
+func (r *retries) add(to dest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil {
+		r.of = make(map[dest]int64)
+	}
+	if _, known := r.of[to]; !known && len(r.of) >= mostCounted {
+		to.target = ""
+	}
+	r.of[to]++
+}
+
+// Retries are how many further attempts were made so far, by where they went.
+func (e *Engine) Retries() []Retries {
+	r := &e.retried
+	r.mu.Lock()
+	counts := maps.Clone(r.of)
+	r.mu.Unlock()
+	var all []Retries
+	for to, n := range counts {
+		all = append(all, Retries{Service: to.service, Target: to.target, Count: n})
+	}
+	slices.SortFunc(all, func(a, b Retries) int {
+		return strings.Compare(a.Service+"\x00"+a.Target, b.Service+"\x00"+b.Target)
+	})
+	return all
+}
