@@ -35,10 +35,10 @@ func (m lateMetrics) Collect(ch chan<- prometheus.Metric) {
 	if m.engine.Ready() {
 		ready = 1
 	}
-	late := m.engine.Late()
+	timer, work := m.engine.Late()
 	ch <- prometheus.MustNewConstMetric(descReady, prometheus.GaugeValue, ready)
-	ch <- prometheus.MustNewConstMetric(descLateTimer, prometheus.GaugeValue, late.Timer.Seconds())
-	ch <- prometheus.MustNewConstMetric(descLateWork, prometheus.GaugeValue, late.Work.Seconds())
+	ch <- prometheus.MustNewConstMetric(descLateTimer, prometheus.GaugeValue, timer.Seconds())
+	ch <- prometheus.MustNewConstMetric(descLateWork, prometheus.GaugeValue, work.Seconds())
 	found := m.engine.Orphans()
 	for kind, n := range map[string]*atomic.Int64{
 		"execution": &found.Executions, "job": &found.Jobs, "task": &found.Tasks, "forgotten": &found.Forgotten,

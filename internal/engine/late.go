@@ -11,15 +11,11 @@ import (
 	"github.com/backstep/backstep/internal/store"
 )
 
-// Late is how long things wait that should have happened.
-type Late struct {
-	Timer time.Duration // since the oldest timer that is due should have fired
-	Work  time.Duration // since the oldest call or turn that waits for its place came to wait
-}
-
-// Late looks at what is in memory; where a shard's jobs on disk are still being
-// read, at the first of those that are not.
-func (e *Engine) Late() Late {
+// Late is how late the oldest timer is that is due and has not fired, and how long
+// the call or turn has waited for its place that waits longest. It looks at what is
+// in memory; where a shard's jobs on disk are still being read, at the first of those
+// that are not.
+func (e *Engine) Late() (timer, work time.Duration) {
 	now := e.now()
 	first := e.alarms.next()
 	for _, s := range e.shards {
@@ -27,9 +23,7 @@ func (e *Engine) Late() Late {
 			first = min(first, e.unreadDue(s, now))
 		}
 	}
-	late := Late{Work: since(e.dispatcher.oldest(), now)}
-	late.Timer = since(first, now)
-	return late
+	return since(first, now), since(e.dispatcher.oldest(), now)
 }
 
 func since(at, now int64) time.Duration { return time.Duration(max(0, now-at)) * time.Millisecond }

@@ -14,29 +14,25 @@ import (
 // disk, and work that finds no place.
 func TestLate(t *testing.T) {
 	r := newRig(t, echo, func(c *Config) { c.Limits.CallsPerKind = 1 })
-	if late := r.engine.Late(); late != (Late{}) {
-		t.Errorf("at first: %+v", late)
+	late := func(when string, timer, work time.Duration) {
+		t.Helper()
+		if gotTimer, gotWork := r.engine.Late(); gotTimer != timer || gotWork != work {
+			t.Errorf("%s: %v and %v", when, gotTimer, gotWork)
+		}
 	}
+	late("at first", 0, 0)
 	r.start(r.define(waiting), "w", `{}`)
 	r.clock.now.Add(67_000)
-	if late := r.engine.Late(); late.Timer != 7*time.Second || late.Work != 0 {
-		t.Errorf("a timer that did not fire: %+v", late)
-	}
+	late("a timer that did not fire", 7*time.Second, 0)
 	r.settle()
-	if late := r.engine.Late(); late != (Late{}) {
-		t.Errorf("afterwards: %+v", late)
-	}
+	late("afterwards", 0, 0)
 	m := r.define(saga(1))
 	r.start(m, "a", `{}`)
 	r.start(m, "b", `{}`)
 	r.clock.now.Add(40_000)
-	if late := r.engine.Late(); late.Work != 40*time.Second {
-		t.Errorf("work that has no place: %+v", late)
-	}
+	late("work that has no place", 0, 40*time.Second)
 	r.settle()
-	if late := r.engine.Late(); late != (Late{}) {
-		t.Errorf("in the end: %+v", late)
-	}
+	late("in the end", 0, 0)
 	r.start(r.define(waiting), "v", `{}`)
 	r.open() // taken, and not read: Fire has not come yet
 	s := r.engine.shards[0]
@@ -45,9 +41,7 @@ func TestLate(t *testing.T) {
 	}
 	r.clock.now.Add(70_000)
 	r.engine.alarms = newAlarms()
-	if late := r.engine.Late(); late.Timer != 10*time.Second {
-		t.Errorf("a timer that was not read: %+v", late)
-	}
+	late("a timer that was not read", 10*time.Second, 0)
 }
 
 // Further attempts are counted by where they go, and long histories once.
