@@ -45,8 +45,8 @@ func (m lateMetrics) Collect(ch chan<- prometheus.Metric) {
 	} {
 		ch <- prometheus.MustNewConstMetric(descOrphans, prometheus.GaugeValue, float64(n.Load()), kind)
 	}
-	for _, r := range m.engine.Retries() {
-		ch <- prometheus.MustNewConstMetric(descRetries, prometheus.CounterValue, float64(r.Count), r.Service, r.Target)
+	for to, n := range m.engine.Retries() {
+		ch <- prometheus.MustNewConstMetric(descRetries, prometheus.CounterValue, float64(n), to[0], to[1])
 	}
 }
 

@@ -1,9 +1,6 @@
 package engine
 
 import (
-	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -78,14 +75,6 @@ func (e *Engine) lengthened(r *resident, d *machine.Delta) {
 		"events", d.Head.LastEvent, "most", e.cfg.Quotas.Events)
 }
 
-// Retries are the further attempts at one service, or at one of those that it leads
-// to.
-type Retries struct {
-	Service string
-	Target  string // a function, a connection or host; "": it leads to one alone
-	Count   int64
-}
-
 // retries counts further attempts by where they go.
 type retries struct {
 	mu sync.Mutex
@@ -108,18 +97,15 @@ func (r *retries) add(to dest) {
 	r.of[to]++
 }
 
-// Retries are how many further attempts were made so far, by where they went.
-func (e *Engine) Retries() []Retries {
+// Retries are how many further attempts were made so far, by the service and by the
+// function, connection or host that they went to; "": the service leads to one alone.
+func (e *Engine) Retries() map[[2]string]int64 {
 	r := &e.retried
 	r.mu.Lock()
-	counts := maps.Clone(r.of)
-	r.mu.Unlock()
-	var all []Retries
-	for to, n := range counts {
-		all = append(all, Retries{Service: to.service, Target: to.target, Count: n})
+	defer r.mu.Unlock()
+	all := make(map[[2]string]int64, len(r.of))
+	for to, n := range r.of {
+		all[[2]string{to.service, to.target}] = n
 	}
-	slices.SortFunc(all, func(a, b Retries) int {
-		return strings.Compare(a.Service+"\x00"+a.Target, b.Service+"\x00"+b.Target)
-	})
 	return all
 }

@@ -57,7 +57,7 @@ func TestRetriesAndLongHistories(t *testing.T) {
 		t.Fatalf("%+v", h)
 	}
 	all := r.engine.Retries()
-	if len(all) != 1 || all[0].Service != "lambda" || all[0].Count == 0 {
+	if len(all) != 1 || all[[2]string{"lambda", "f"}] == 0 {
 		t.Errorf("counted: %+v", all)
 	}
 	if n := r.engine.Metrics().LongHistories.Load(); n != 1 {

@@ -42,7 +42,7 @@ func TestTakeover(t *testing.T) {
 	m := a.define(waiting)
 	id := a.start(m, "a", `{}`).ID
 	b.join()
-	if n := b.engine.Load().Shards; n != 0 || !b.engine.Ready() {
+	if n := b.engine.Load().Shards; n != 0 || b.engine.Ready() {
 		t.Errorf("%d shards were stolen", n)
 	}
 	for range 10 { // a lives and renews
