@@ -233,11 +233,12 @@ func orphaned(t *testing.T) seen {
 	return seen{before, w.scrape(), 1}
 }
 
-// takenOver are two nodes, of which the first stands still for longer than its lease.
+// takenOver are two nodes: the first thinks that it has its shards still, and the second
+// has them.
 func takenOver(t *testing.T) (a, b seen) {
 	disk := storetest.NewMemory(storetest.MemoryOptions{Shards: 2})
 	first := watch(t, disk.Open(), false)
-	first.start("M", `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":10,"End":true}}}`)
+	first.start("M", `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":5,"End":true}}}`)
 	a.before, a.seconds = first.scrape(), 1
 	for shard := range store.Shard(2) {
 		if err := disk.Open().Commit(t.Context(), &store.Batch{
@@ -248,7 +249,7 @@ func takenOver(t *testing.T) (a, b seen) {
 	}
 	second := watch(t, disk.Open(), false)
 	b = seen{scrape{}, second.scrape(), 1}
-	first.now.Add(11_000)
+	first.now.Add(6000) // its lease is good by its own clock
 	first.engine.Fire(first.Now())
 	for len(first.side) > 0 {
 		f := first.side[0]
