@@ -73,7 +73,7 @@ func (v *backup) Run(s *session) error {
 
 // writeSynced writes a file under another name, and gives it its own when it is whole
 // and durable.
-func writeSynced(name string, write func(io.Writer) (*BackupInfo, error)) (info *BackupInfo, err error) {
+func writeSynced[Info any](name string, write func(io.Writer) (*Info, error)) (info *Info, err error) {
 	part := name + ".part"
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -84,18 +84,27 @@ func writeSynced(name string, write func(io.Writer) (*BackupInfo, error)) (info 
 			os.Remove(part)
 		}
 	}()
-	if info, err = write(f); err == nil {
-		err = f.Sync()
+	info, err = write(f)
+	if err == nil {
+		err = onDisk(f.Sync())
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(err, onDisk(f.Close())); err != nil {
 		return nil, err
 	}
 	if err := os.Rename(part, name); err != nil {
-		return nil, err
+		return nil, &UsageError{err}
 	}
 	dir, err := os.Open(filepath.Dir(name))
 	if err != nil {
-		return nil, err
+		return nil, &UsageError{err}
 	}
-	return info, errors.Join(dir.Sync(), dir.Close())
+	return info, onDisk(errors.Join(dir.Sync(), dir.Close()))
+}
+
+// onDisk is an error of the place where somebody wants something written, or nil.
+func onDisk(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &UsageError{err}
 }

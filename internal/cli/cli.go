@@ -107,6 +107,7 @@ type verbs struct {
 	Nodes      nodes      `cmd:"" help:"List the nodes that share the server's store."`
 	Why        Why        `cmd:"" help:"Tell what an execution waits for."`
 	History    History    `cmd:"" help:"Print an execution's events."`
+	Histories  histories  `cmd:"" help:"Write executions with their histories, a line of JSON each."`
 	Stop       Stop       `cmd:"" help:"Stop an execution."`
 	Redrive    Redrive    `cmd:"" help:"Let an execution go on from where it failed."`
 	Saga       Saga       `cmd:"" help:"Show, list, preview and undo sagas."`
