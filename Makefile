@@ -8,7 +8,7 @@ export BACKSTEP_SHARED ?= $(abspath ../shared)
 PURE := value jsonpath jsonata asl machine prove lower lift
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants storage hostile hostile-services scale conformance fuzz crash equivalence verify-scale sweep sql-faults
+.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants storage hostile hostile-services scale conformance fuzz crash equivalence verify-scale sweep sql-faults cluster
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,3 +120,7 @@ crash: build ## faults drawn under a load of order sagas: kill -9, standing stil
 	bin/rig-crash -backstep bin/backstep -cycles $(or $(CYCLES),200) -seed $(or $(SEED),1) $(if $(SAGA),-saga) \
 		$$([ ! -w /dev/fuse ] || echo -dropfs bin/rig-dropfs) -fault "$(FAULT)" \
 		$(if $(MUTANT),-mutant $(or $(wildcard $(MUTANT)),rig/crash/testdata/mutants/$(MUTANT).txt))
+
+cluster: build ## three nodes over a PostgreSQL with a synchronous standby, each on a host of its own: SHAPE=kill, pause, partition, restart or failover; RUNS=20 of LASTS=60s (root, iproute2, nftables, postgresql)
+	go build -o bin/rig-crash ./rig/crash
+	bin/rig-crash -backstep bin/backstep -shape $(or $(SHAPE),kill) -runs $(or $(RUNS),20) -lasts $(or $(LASTS),60s) -seed $(or $(SEED),1)

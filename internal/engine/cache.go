@@ -19,8 +19,7 @@ type shard struct {
 
 	// What of the shard's jobs on disk is in memory: all that are due until
 	// reach, but for those that a reading under way has not come to.
-	reach     atomic.Int64 // UTC ms
-	recovered atomic.Bool  // all that were there when the lease was taken have been read
+	reach atomic.Int64 // UTC ms
 
 	mu        sync.Mutex // held for moments, never over a call of the store
 	reading   bool

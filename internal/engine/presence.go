@@ -206,15 +206,20 @@ func (e *Engine) giveBack(at int64, goes func(*shard) bool) error {
 	if len(b.Leases) == 0 {
 		return nil
 	}
-	err := e.cfg.Store.Commit(e.ctx, &b)
-	if errors.Is(err, store.ErrConflict) {
-		return nil // one was somebody else's already; the others run out
+	for try := 1; ; try++ { // to give them back twice does no harm
+		err := e.cfg.Store.Commit(e.ctx, &b)
+		switch {
+		case err == nil || errors.Is(err, store.ErrConflict): // one was somebody else's already; the others run out
+			return nil
+		case try == giveBackTries || e.ctx.Err() != nil:
+			return fmt.Errorf("give leases back: %w", err)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("give leases back: %w", err)
-	}
-	return nil
 }
+
+// giveBackTries is how often it is tried to give shards back. Without that they are
+// nobody's until their leases run out.
+const giveBackTries = 3
 
 // callsFor reports whether a call is under way for a shard.
 func (d *dispatcher) callsFor(s store.Shard) bool {

@@ -8,6 +8,19 @@ import (
 	"time"
 )
 
+// Ready reports whether calls are taken: the store answers, the node does not
+// drain, and every shard is its own or, where other nodes share the store, its
+// leases are renewed in time: which shards are its own does not matter then.
+func (e *Engine) Ready() bool {
+	if e.drained.Load() || e.failing.Load() || e.storeStopped() != nil {
+		return false
+	}
+	if !e.apart() {
+		return e.cfg.Clock.Now() < e.renewed.Load()
+	}
+	return e.owned() == len(e.shards)
+}
+
 // Run turns the engine until ctx ends, which is no error, or the store has
 // stopped for good, which is. A store that is away for a time is waited for. It
 // is called once.
@@ -39,7 +52,7 @@ func (e *Engine) renewing(ctx context.Context) error {
 		if stopped := e.storeStopped(); stopped != nil {
 			return stopped
 		}
-		pause := e.cfg.Limits.Lease / (2 * leaseTardy)
+		pause := e.cfg.Limits.Lease / 6
 		if !e.apart() {
 			pause = min(pause, renewPause)
 		}
@@ -118,7 +131,8 @@ func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
 
 // Drain stops taking starts, ends long polls, lets the calls in flight end
 // until ctx does, and gives the leases back. Calls that did not end are made
-// again by whoever takes the shards next: nothing fails by it.
+// again by whoever takes the shards next: nothing fails by it. The error is that not
+// all leases could be given back: they run out.
 func (e *Engine) Drain(ctx context.Context) error {
 	e.drained.Store(true)
 	e.endPolls()

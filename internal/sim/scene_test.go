@@ -143,17 +143,6 @@ func (s *scene) waitsIn(name, state string, kind machine.JobKind) bool {
 	return false
 }
 
-// callsOf are the calls of a state.
-func (s *scene) callsOf(state string) []made {
-	var all []made
-	for _, c := range s.calls {
-		if c.state == state {
-			all = append(all, c)
-		}
-	}
-	return all
-}
-
 func (s *scene) wantStatus(name string, want machine.Status) {
 	s.t.Helper()
 	if l := s.life(name); l == nil || l.head.Status != want {

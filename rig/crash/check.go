@@ -71,7 +71,7 @@ func openAudit(r *rig) (*audit, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &audit{service: r.client, flows: map[string]*flow{}, orders: map[string]*order{}, tally: tally{
+	a := &audit{service: r.reader, flows: map[string]*flow{}, orders: map[string]*order{}, tally: tally{
 		outcomes: map[verb]map[string]int{}, statuses: map[string]int{}, modes: map[mode]int{}, answers: map[answer]int{},
 	}}
 	for _, way := range ways {

@@ -82,7 +82,7 @@ func (r *rig) do(ctx context.Context, what fault) error {
 	case paused:
 		r.server.pause(5 * time.Second)
 		if r.chance.percent(50) {
-			r.server.resume()
+			r.server.goOn()
 			r.chance.sleep(10*time.Millisecond, 500*time.Millisecond)
 		}
 	case full:
@@ -120,9 +120,9 @@ func (r *rig) fill(ctx context.Context) error {
 		return err
 	}
 	r.chance.sleep(500*time.Millisecond, time.Second) // what was granted is used up
-	writes, reads := r.journal.written.Load(), r.journal.read.Load()
+	reads := r.journal.read.Load()
 	r.chance.sleep(time.Second, 2*time.Second)
-	writes, reads = r.journal.written.Load()-writes, r.journal.read.Load()-reads
+	reads = r.journal.read.Load() - reads
 	alive := r.server.alive()
 	if err := r.disk.room(-1); err != nil {
 		return err

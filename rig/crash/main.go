@@ -16,6 +16,10 @@
 // chance.go (what both need); then check.go (what is held against what),
 // history.go (the rules of histories), money.go (keys and money), report.go.
 //
+// With -shape there are three nodes over a PostgreSQL with a synchronous standby,
+// each on a host of its own: cluster.go, balancer.go (whom the clients call),
+// storm.go (the trouble), storms.go (run after run).
+//
 // With -saga the sagas are those of the extension: orders.go (the state machines),
 // shop.go (whom they ask), operator.go (who sees to their holds), and sagacheck.go:
 // each step was undone exactly as its saga log says, the last one first (I7), each
@@ -34,6 +38,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -55,6 +60,10 @@ func main() {
 	flag.DurationVar(&c.settle, "settle", 0, "how long all may take to end after the last fault; 0: two minutes, and six for sagas, which past their pivot wait up to five between two tries")
 	flag.BoolVar(&c.saga, "saga", false, "order sagas in the saga extension, with holds that an operator resolves")
 	keep := flag.Bool("keep", false, "keep the folder")
+	flag.StringVar(&c.shape, "shape", "", "instead: three nodes over PostgreSQL, in trouble of this shape: "+strings.Join(shapeNames(), ", "))
+	flag.DurationVar(&c.lasts, "lasts", time.Minute, "of -shape: how long the trouble lasts in each run")
+	runs := flag.Int("runs", 20, "of -shape: runs, each on a database of its own")
+	site := flag.String("site", "", "of -shape: the name of the hosts that this process runs among; by itself it makes them")
 	planted := flag.String("mutant", "", "build the server with the bug that this file plants; run where its sources are")
 	flag.Parse()
 	var err error
@@ -67,7 +76,7 @@ func main() {
 			c.settle *= 3
 		}
 	}
-	ok, err := prepare(&c, *planted, *keep)
+	ok, err := prepare(&c, trial{runs: *runs, site: *site, planted: *planted, keep: *keep})
 	switch {
 	case err != nil:
 		log.Print(err)
@@ -77,27 +86,44 @@ func main() {
 	}
 }
 
+// trial is what to do beside a run.
+type trial struct {
+	runs    int
+	site    string
+	planted string
+	keep    bool
+}
+
 // prepare makes the folder and the binary, and runs. A folder of a run that
 // failed is kept.
-func prepare(c *config, planted string, keep bool) (ok bool, err error) {
+func prepare(c *config, t trial) (ok bool, err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	switch {
+	case c.shape != "" && shapes[c.shape] == nil:
+		return false, fmt.Errorf("-shape %q: there are %s", c.shape, strings.Join(shapeNames(), ", "))
+	case c.shape != "" && t.site == "":
+		return onSite(ctx, os.Stdout)
+	}
 	if c.dir == "" {
 		if c.dir, err = os.MkdirTemp("", "backstep-crash-"); err != nil {
 			return false, err
 		}
 		defer func() {
-			if ok && !keep {
+			if ok && !t.keep {
 				err = errors.Join(err, os.RemoveAll(c.dir))
 			} else {
 				fmt.Println("kept:", c.dir)
 			}
 		}()
 	}
-	if planted != "" {
-		if c.backstep, err = buildMutant(ctx, ".", c.dir, planted); err != nil {
+	if t.planted != "" {
+		if c.backstep, err = buildMutant(ctx, ".", c.dir, t.planted); err != nil {
 			return false, err
 		}
+	}
+	if c.shape != "" {
+		return storms(ctx, *c, t.runs, t.site, os.Stdout)
 	}
 	return run(ctx, *c, os.Stdout)
 }
@@ -140,6 +166,10 @@ func run(ctx context.Context, c config, out io.Writer) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	return r.whole(ctx, out)
+}
+
+func (r *rig) whole(ctx context.Context, out io.Writer) (bool, error) {
 	report, err := r.runAndAudit(ctx)
 	if err != nil {
 		r.abandon()

@@ -88,8 +88,8 @@ func newParticipants(ledger string, c *chance, tokens *completer) (*participants
 }
 
 // listen serves the participants, and tells where.
-func (p *participants) listen() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func (p *participants) listen(host string) (string, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return "", err
 	}

@@ -31,15 +31,30 @@ func (r *rig) report(w io.Writer, a *audit) bool {
 
 // reportRun prints the kills and what the clients asked.
 func (r *rig) reportRun(w io.Writer, t *tally) {
+	defer func() {
+		for _, v := range slices.Sorted(maps.Keys(t.outcomes)) {
+			fmt.Fprintf(w, "  %-16s %s\n", v, counts(t.outcomes[v]))
+		}
+	}()
+	if r.cluster != nil {
+		r.reportCluster(w)
+		return
+	}
 	fmt.Fprintf(w, "cycles             %d counted, %d repeated for want of a request and a task call in flight; seed %d\n", r.counted, r.uncounted, r.config.seed)
 	fmt.Fprintf(w, "faults             %s\n", counts(r.done))
 	r.reportDisk(w)
 	fmt.Fprintf(w, "kills              %d, %d of them during a recovery (%d while a request waited)\n", r.killed, r.recovering, r.asked)
 	fmt.Fprintf(w, "recovery           p50 %s, p99 %s, max %s from the process's start until it is ready (bound %s)\n", ms(quantile(r.recoveries, 50)), ms(quantile(r.recoveries, 99)), ms(quantile(r.recoveries, 100)), r.config.ready)
 	fmt.Fprintf(w, "acknowledged       %d changes, %d a cycle at least (floor %d), %d reads\n", r.journal.written.Load(), r.leastWrites, writesLeast, r.journal.read.Load())
-	for _, v := range slices.Sorted(maps.Keys(t.outcomes)) {
-		fmt.Fprintf(w, "  %-16s %s\n", v, counts(t.outcomes[v]))
-	}
+}
+
+// reportCluster prints what the cluster went through.
+func (r *rig) reportCluster(w io.Writer) {
+	c := r.cluster
+	fmt.Fprintf(w, "trouble            %s: %s; seed %d\n", r.config.shape, counts(c.faults), r.config.seed)
+	fmt.Fprintf(w, "takeover           %d, %s at most (bound %s)\n", len(c.takeovers), ms(c.most()), takeoverMost)
+	fmt.Fprintf(w, "zombies            %d of their writes refused\n", r.zombies)
+	fmt.Fprintf(w, "acknowledged       %d changes (floor %d), %d reads\n", r.journal.written.Load(), r.leastOf(), r.journal.read.Load())
 }
 
 // reportDisk prints what the faults of the disk came to.
@@ -84,14 +99,16 @@ func (r *rig) judge(a *audit) {
 	if t.debited-t.refunded != t.paid+t.stopped {
 		a.say("I8", nil, "the sums do not balance")
 	}
-	if r.leastWrites < writesLeast {
+	if r.cluster != nil {
+		r.judgeCluster(t)
+	} else if r.leastWrites < writesLeast {
 		r.fault("a cycle had %d changes acknowledged, the floor is %d", r.leastWrites, writesLeast)
 	}
-	if took := quantile(r.recoveries, 99); took > r.config.ready {
-		r.fault("of a hundred recoveries one takes %s, which may take %s", ms(took), r.config.ready)
+	if len(r.recoveries) > 0 && quantile(r.recoveries, 99) > r.config.ready {
+		r.fault("of a hundred recoveries one takes %s, which may take %s", ms(quantile(r.recoveries, 99)), r.config.ready)
 	}
 	if n := r.logged()["quarantined"]; n > 0 {
-		r.fault("the server quarantined %d executions; see %s", n, r.server.logFile())
+		r.fault("the server quarantined %d executions; see %s", n, strings.Join(r.logFiles(), ", "))
 	}
 	for what, seen := range map[string]int{
 		"orders that succeeded": t.statuses["SUCCEEDED"], "orders that were undone": t.statuses["FAILED"], "orders that were stopped": t.statuses["ABORTED"],
@@ -153,13 +170,27 @@ func clock(ms int64) string { return time.UnixMilli(ms).UTC().Format("15:04:05.0
 
 func ms(d time.Duration) string { return d.Round(time.Millisecond).String() }
 
+// logFiles are the logs of what is under test.
+func (r *rig) logFiles() (files []string) {
+	if r.cluster == nil {
+		return []string{r.server.logFile()}
+	}
+	for _, n := range r.cluster.nodes {
+		files = append(files, n.logFile())
+	}
+	return files
+}
+
 // logged counts the lines of the server's log by their level, and the
 // executions that it quarantined.
 func (r *rig) logged() map[string]int {
 	counts := map[string]int{}
-	text, err := os.ReadFile(r.server.logFile())
-	if err != nil {
-		return counts
+	var text []byte
+	for _, file := range r.logFiles() {
+		more, err := os.ReadFile(file)
+		if err == nil {
+			text = append(text, more...)
+		}
 	}
 	for line := range strings.Lines(string(text)) {
 		if _, after, ok := strings.Cut(line, "level="); ok {

@@ -27,6 +27,11 @@ type config struct {
 	ready    time.Duration // how long a server may take until it takes starts
 	settle   time.Duration // how long all may take to end after the last fault
 	progress io.Writer
+
+	site  *site         // where the cluster is; nil: one server, which is killed
+	shape string        // of the cluster's trouble
+	lasts time.Duration // how long it has it
+	name  string        // of its database
 }
 
 // Floors and bounds of a run.
@@ -39,13 +44,15 @@ const (
 type rig struct {
 	config       config
 	chance       *chance
-	server       *server
-	disk         *disk // that the data folder lies on; nil: the machine's own
+	server       *server  // nil: there is a cluster
+	disk         *disk    // that the data folder lies on; nil: the machine's own
+	cluster      *cluster // nil: there is a server
 	participants *participants
 	shop         *shop     // in the place of the participants where the sagas are in the extension, else nil
 	operator     *operator // likewise
 	journal      *journal
 	client       *client.Client
+	reader       *client.Client // the checker's
 	load         *load
 	worked       sync.WaitGroup
 
@@ -57,6 +64,7 @@ type rig struct {
 	leastWrites        int64
 	recoveries         []time.Duration // of those that were let come up
 	settled            time.Duration
+	zombies            int64    // writes of theirs that were refused
 	running            []string // executions that did not end
 
 	mu     sync.Mutex
@@ -75,21 +83,7 @@ func newRig(c config) (*rig, error) {
 			return nil, err
 		}
 	}
-	url, functions, err := r.listen()
-	if err != nil {
-		return nil, err
-	}
-	home := c.dir
-	if c.dropfs != "" {
-		home = filepath.Join(c.dir, "disk")
-		if r.disk, err = mountDisk(c.dropfs, home); err != nil {
-			return nil, err
-		}
-	}
-	if r.server, err = newServer(c.backstep, c.dir, filepath.Join(home, "data"), url, functions); err != nil {
-		return nil, err
-	}
-	if r.client, err = client.New(client.Config{Endpoint: r.server.endpoint(), Region: region, Attempts: 1}); err != nil {
+	if err := r.place(); err != nil {
 		return nil, err
 	}
 	if r.journal, err = openJournal(r.journalFile(), r.client); err != nil {
@@ -104,16 +98,67 @@ func newRig(c config) (*rig, error) {
 	return r, nil
 }
 
-// listen opens whom the sagas ask, and tells where and what for.
-func (r *rig) listen() (url string, functions []string, err error) {
+// place makes what is under test, and a client of it.
+func (r *rig) place() error {
+	here := "127.0.0.1"
+	if r.config.site != nil {
+		here = r.config.site.here.Address
+	}
+	url, functions, err := r.listen(here)
+	if err != nil {
+		return err
+	}
+	to := client.Config{Region: region, Attempts: 1}
+	if r.config.site != nil {
+		c := r.config
+		r.cluster, err = newCluster(context.Background(), c.site, c.backstep, c.dir, c.name, url, functions, newChance(c.seed, 6))
+		if err != nil {
+			return err
+		}
+		to.Endpoint, to.Credentials = r.cluster.url, credentials()
+		if r.reader, err = client.New(client.Config{Region: region, Endpoint: to.Endpoint, Credentials: to.Credentials}); err != nil {
+			return err
+		}
+		if c.shape == "restart" {
+			to.Attempts = 3 // as AWS's clients make by themselves: they hide a restart
+		}
+	} else {
+		if err := r.placeServer(url, functions); err != nil {
+			return err
+		}
+		to.Endpoint = r.server.endpoint()
+	}
+	if r.client, err = client.New(to); r.reader == nil {
+		r.reader = r.client
+	}
+	return err
+}
+
+// placeServer makes the server, and the disk that its data lie on.
+func (r *rig) placeServer(participants string, functions []string) (err error) {
+	c := r.config
+	home := c.dir
+	if c.dropfs != "" {
+		home = filepath.Join(c.dir, "disk")
+		if r.disk, err = mountDisk(c.dropfs, home); err != nil {
+			return err
+		}
+	}
+	r.server, err = newServer(c.backstep, c.dir, filepath.Join(home, "data"), participants, functions)
+	return err
+}
+
+// listen opens whom the sagas ask at an address of this host, and tells where and
+// what for.
+func (r *rig) listen(here string) (url string, functions []string, err error) {
 	if r.shop != nil {
-		url, err = r.shop.listen()
+		url, err = r.shop.listen(here)
 		return url, shopFunctions(), err
 	}
 	for _, o := range operations {
 		functions = append(functions, o.name)
 	}
-	url, err = r.participants.listen()
+	url, err = r.participants.listen(here)
 	return url, functions, err
 }
 
@@ -163,10 +208,8 @@ func (r *rig) run(ctx context.Context) error {
 	if r.operator != nil {
 		r.operator.run()
 	}
-	for r.counted < r.config.cycles && ctx.Err() == nil {
-		if err := r.cycle(ctx); err != nil {
-			return err
-		}
+	if err := r.trouble(ctx); err != nil {
+		return err
 	}
 	r.load.end()
 	r.participants.calm.Store(true)
@@ -180,15 +223,44 @@ func (r *rig) run(ctx context.Context) error {
 	rest()
 	r.worked.Wait()
 	r.participants.tokens.end()
+	if r.cluster != nil {
+		refused, err := r.cluster.site.pair.Errors(fenced)
+		if err != nil {
+			return err
+		}
+		r.zombies = refused - r.cluster.refused
+	}
 	return ctx.Err()
 }
 
-// open starts the server for the first time and creates what the load needs.
-func (r *rig) open(ctx context.Context) error {
+// trouble is what is under test goes through, until it was enough.
+func (r *rig) trouble(ctx context.Context) error {
+	if r.cluster != nil {
+		return r.cluster.storm(ctx, r.config.shape, r.config.lasts, r.chance)
+	}
+	for r.counted < r.config.cycles && ctx.Err() == nil {
+		if err := r.cycle(ctx); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// begin starts what is under test for the first time.
+func (r *rig) begin(ctx context.Context) error {
+	if r.cluster != nil {
+		return r.cluster.start(ctx)
+	}
 	if err := r.server.spawn(); err != nil {
 		return fmt.Errorf("%w: build it first: make build", err)
 	}
-	if _, err := r.server.awaitReady(ctx); err != nil {
+	_, err := r.server.awaitReady(ctx)
+	return err
+}
+
+// open starts what is under test and creates what the load needs.
+func (r *rig) open(ctx context.Context) error {
+	if err := r.begin(ctx); err != nil {
 		return err
 	}
 	r.journal.createActivity(activityName)
@@ -333,7 +405,7 @@ func (r *rig) stillRunning(ctx context.Context) ([]string, error) {
 	var running []string
 	for _, m := range r.machines() {
 		arn := machineArn(m[0])
-		for e, err := range client.Executions(ctx, r.client, api.ListExecutionsInput{
+		for e, err := range client.Executions(ctx, r.reader, api.ListExecutionsInput{
 			StateMachineArn: &arn, StatusFilter: api.ExecutionStatusRunning, MaxResults: 1000,
 		}) {
 			if err != nil {
@@ -344,7 +416,7 @@ func (r *rig) stillRunning(ctx context.Context) ([]string, error) {
 	}
 	if r.config.saga { // one that has ended may be being undone
 		for _, status := range []api.SagaStatus{api.SagaStatusAborting, api.SagaStatusOnHold} {
-			for s, err := range client.Sagas(ctx, r.client, api.ListSagasInput{StatusFilter: status, MaxResults: 1000}) {
+			for s, err := range client.Sagas(ctx, r.reader, api.ListSagasInput{StatusFilter: status, MaxResults: 1000}) {
 				if err != nil {
 					return nil, err
 				}
@@ -355,8 +427,19 @@ func (r *rig) stillRunning(ctx context.Context) ([]string, error) {
 	return running, nil
 }
 
-// close ends the server well, and opens its folder once more.
+// close ends what is under test well. A server's folder is opened once more.
 func (r *rig) close(ctx context.Context) {
+	defer r.client.Close()
+	defer r.participants.close()
+	if r.cluster != nil {
+		if len(r.running) > 0 {
+			r.cluster.expose()
+		} else if err := r.cluster.stop(); err != nil {
+			r.fault("%v", err)
+		}
+		r.cluster.close()
+		return
+	}
 	if err := r.server.stop(); err != nil {
 		r.fault("%v", err)
 	} else if err := r.server.spawn(); err != nil {
@@ -366,8 +449,6 @@ func (r *rig) close(ctx context.Context) {
 	} else if err := r.server.stop(); err != nil {
 		r.fault("%v", err)
 	}
-	r.participants.close()
-	r.client.Close()
 	if r.disk != nil {
 		if err := r.disk.close(); err != nil {
 			r.fault("the disk: %v", err)
@@ -375,14 +456,16 @@ func (r *rig) close(ctx context.Context) {
 	}
 }
 
-// abandon ends the server without a word, after a run that failed.
+// abandon ends what is under test without a word, after a run that failed.
 func (r *rig) abandon() {
 	r.load.over.Store(true)
 	if r.operator != nil {
 		r.operator.over.Store(true)
 	}
 	r.participants.tokens.over.Store(true)
-	if r.server.cmd != nil && r.server.cmd.Process != nil {
+	if r.cluster != nil {
+		r.cluster.close()
+	} else if r.server.cmd != nil && r.server.cmd.Process != nil {
 		r.server.cmd.Process.Kill()
 		<-r.server.exited
 	}

@@ -62,7 +62,7 @@ func openSagaAudit(r *rig) (*sagaAudit, error) {
 		return nil, err
 	}
 	a := &sagaAudit{
-		audit: &audit{service: r.client, flows: map[string]*flow{}, orders: map[string]*order{}, tally: tally{
+		audit: &audit{service: r.reader, flows: map[string]*flow{}, orders: map[string]*order{}, tally: tally{
 			outcomes: map[verb]map[string]int{}, statuses: map[string]int{}, modes: map[mode]int{}, answers: map[answer]int{},
 		}},
 		seen: r.operator.seen, deeds: map[string][]deed{}, ended: map[string]*ended{}, sums: sagaTally{sagas: map[string]int{}},

@@ -20,23 +20,18 @@ import (
 type server struct {
 	program string
 	listen  string
-	dir     string // configuration and log
-	data    string // the data folder
+	dir     string   // configuration and log
+	store   []string // flags that say where the data are
+	command func(ctx context.Context, program string, args ...string) *exec.Cmd
 	cmd     *exec.Cmd
 	end     atomic.Int64  // when the process ended, UTC microseconds
 	exited  chan struct{} // closed when the process has ended
 	spawned time.Time
 }
 
-// newServer writes the configuration: every function is a URL of the
-// participants.
+// newServer is a server on a data folder, on this host.
 func newServer(program, dir, data, participants string, functions []string) (*server, error) {
-	text := strings.Builder{}
-	text.WriteString("functions:\n")
-	for _, name := range functions {
-		fmt.Fprintf(&text, "  %s: {url: %q, concurrency: 256}\n", name, participants+"/"+name)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "backstep.yaml"), []byte(text.String()), 0o600); err != nil {
+	if err := writeConfig(dir, participants, functions, ""); err != nil {
 		return nil, err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -44,7 +39,21 @@ func newServer(program, dir, data, participants string, functions []string) (*se
 		return nil, err
 	}
 	defer l.Close()
-	return &server{program: program, listen: l.Addr().String(), dir: dir, data: data}, nil
+	return &server{
+		program: program, listen: l.Addr().String(), dir: dir, store: []string{"--data", data},
+		command: exec.CommandContext,
+	}, nil
+}
+
+// writeConfig writes the configuration: every function is a URL of the
+// participants.
+func writeConfig(dir, participants string, functions []string, more string) error {
+	text := strings.Builder{}
+	text.WriteString(more + "functions:\n")
+	for _, name := range functions {
+		fmt.Fprintf(&text, "  %s: {url: %q, concurrency: 256}\n", name, participants+"/"+name)
+	}
+	return os.WriteFile(filepath.Join(dir, "backstep.yaml"), []byte(text.String()), 0o600)
 }
 
 func (s *server) endpoint() string { return "http://" + s.listen }
@@ -58,8 +67,10 @@ func (s *server) spawn() error {
 		return err
 	}
 	defer log.Close()
-	s.cmd = exec.Command(s.program, "serve", "--listen", s.listen, "--data", s.data,
-		"--config", filepath.Join(s.dir, "backstep.yaml"), "--region", region, "--account", account, "--log-level", "warn")
+	s.cmd = s.command(context.Background(), s.program, append([]string{
+		"serve", "--listen", s.listen, "--config", filepath.Join(s.dir, "backstep.yaml"),
+		"--region", region, "--account", account, "--log-level", "warn",
+	}, s.store...)...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s.spawned = time.Now()
@@ -136,12 +147,14 @@ func (s *server) endedAt() time.Time { return time.UnixMicro(s.end.Load()) }
 
 // pause lets the process stand still for a while; everything in flight stays so.
 func (s *server) pause(d time.Duration) {
-	s.cmd.Process.Signal(syscall.SIGSTOP)
+	s.stand()
 	time.Sleep(d)
 }
 
-// resume lets it go on.
-func (s *server) resume() { s.cmd.Process.Signal(syscall.SIGCONT) }
+// stand lets the process stand still, until it is killed or goOn.
+func (s *server) stand() { s.cmd.Process.Signal(syscall.SIGSTOP) }
+
+func (s *server) goOn() { s.cmd.Process.Signal(syscall.SIGCONT) }
 
 // kill ends the process without a warning. It is an error if it had ended
 // before.

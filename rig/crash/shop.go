@@ -75,8 +75,8 @@ func newShop(ledger string, c *chance) (*shop, error) {
 }
 
 // listen serves the shop, and tells where.
-func (s *shop) listen() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func (s *shop) listen(host string) (string, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return "", err
 	}

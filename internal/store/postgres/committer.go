@@ -19,6 +19,7 @@ const (
 	lineTime   = 2 * time.Second         // until a batch that was not sent is given up
 	flightTime = 2500 * time.Millisecond // until an answer is given up
 	buryTime   = 500 * time.Millisecond  // for the end of a session that was lost
+	askTime    = 500 * time.Millisecond  // until one that was not used for a while says that it is there
 	slowTime   = 30 * time.Second        // instead of flightTime for what drops executions, which may have very many rows
 )
 
@@ -148,8 +149,7 @@ func (c *committer) try(batches []*waiting) error {
 	if err := c.store.rest(ctx); err != nil {
 		return fmt.Errorf("commit: %w: %w", errUnreached, err)
 	}
-	if c.session != nil && !c.session.lives() {
-		c.store.sessions.lost.Add(1)
+	if c.session != nil && !c.session.lives(ctx) {
 		c.session = nil
 	}
 	if c.session == nil {
@@ -157,7 +157,6 @@ func (c *committer) try(batches []*waiting) error {
 		if c.session, err = c.store.connect(ctx); err != nil {
 			return fmt.Errorf("commit: %w: %w", errUnreached, err)
 		}
-		c.store.sessions.opened.Add(1)
 	}
 	c.fold.gather(batches)
 	if len(c.fold.uses) == 0 {
@@ -176,7 +175,6 @@ func (c *committer) try(batches []*waiting) error {
 func (c *committer) judge(err error, sent bool) error {
 	err = outcome(err, sent)
 	if c.session.conn.IsClosed() {
-		c.store.sessions.lost.Add(1)
 		lost := c.session
 		c.session = nil
 		if errors.Is(err, store.ErrUnknown) {

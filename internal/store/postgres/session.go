@@ -75,8 +75,13 @@ func (s *Store) connect(ctx context.Context) (*session, error) {
 
 // lives reports whether a session that was not used for a while is still there:
 // what is sent over one that is not would be unknown.
-func (n *session) lives() bool {
-	return time.Since(n.used) < time.Second || n.conn.CheckConn() == nil
+func (n *session) lives(ctx context.Context) bool {
+	if time.Since(n.used) < time.Second {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return n.conn.Ping(ctx) == nil
 }
 
 // prepare prepares the statements that are used for the first time.

@@ -242,7 +242,6 @@ func (w *way) deliverLate(m []byte) {
 }
 
 func (w *way) fromServer() {
-	var kept []byte
 	for {
 		m, err := readMessage(w.server, 1)
 		if err != nil {
@@ -262,13 +261,12 @@ func (w *way) fromServer() {
 		}
 		if betray != nil {
 			if m[0] != 'Z' {
-				kept = append(kept, m...)
 				continue
 			}
 			w.mu.Lock()
 			w.betray = nil
 			w.mu.Unlock()
-			m, kept = betray.answer(), nil
+			m = betray.answer()
 		}
 		if o := w.proxy.due(Server); o != nil {
 			w.end()

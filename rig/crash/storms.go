@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/backstep/backstep/rig/host"
+)
+
+// writesASecond is the floor of what a cluster in trouble acknowledges.
+const writesASecond = 5
+
+func (r *rig) leastOf() int64 { return int64(r.config.lasts.Seconds() * writesASecond) }
+
+// judgeCluster adds what makes a run of a cluster invalid or wrong.
+func (r *rig) judgeCluster(t *tally) {
+	c := r.cluster
+	if n := r.journal.written.Load(); n < r.leastOf() {
+		r.fault("%d changes were acknowledged, the floor is %d", n, r.leastOf())
+	}
+	if len(c.faults) == 0 {
+		r.fault("nothing befell the cluster")
+	}
+	if c.most() > takeoverMost {
+		r.fault("shards were nobody's for %s, which may be %s", ms(c.most()), takeoverMost)
+	}
+	if r.config.shape == "restart" {
+		for v, outcomes := range t.outcomes {
+			if n := outcomes[lost] + outcomes[unsent]; n > 0 {
+				r.fault("%d calls (%s) failed although they were made three times", n, v)
+			}
+		}
+	}
+}
+
+// storms has a cluster in trouble of one shape so many times, each on a database
+// of its own, and tells whether all held. name is that of the hosts, of which the
+// first is this process's.
+func storms(ctx context.Context, c config, runs int, name string, out io.Writer) (bool, error) {
+	var err error
+	if c.site, err = enterSite(ctx, name, c.dir); err != nil {
+		return false, err
+	}
+	defer c.site.pair.Close()
+	held, zombies := true, int64(0)
+	var takeovers []time.Duration
+	base := c.dir
+	for n := 1; n <= runs && ctx.Err() == nil; n++ {
+		c.name, c.dir = fmt.Sprint("run", n), filepath.Join(base, fmt.Sprint("run", n))
+		if err := os.MkdirAll(c.dir, 0o755); err != nil {
+			return false, err
+		}
+		fmt.Fprintf(out, "run %d of %d\n", n, runs)
+		r, err := newRig(c)
+		if err != nil {
+			return false, err
+		}
+		ok, err := r.whole(ctx, out)
+		if err != nil {
+			return false, err
+		}
+		held = held && ok
+		zombies += r.zombies
+		takeovers = append(takeovers, r.cluster.takeovers...)
+		c.seed++
+	}
+	fmt.Fprintf(out, "\n%d runs of %s under %q: writes of zombies refused %d, accepted 0 by the checks above", runs, c.lasts, c.shape, zombies)
+	if len(takeovers) > 0 {
+		fmt.Fprintf(out, "; %d takeovers, p50 %s, at most %s", len(takeovers), ms(quantile(takeovers, 50)), ms(slices.Max(takeovers)))
+	}
+	fmt.Fprintln(out)
+	if zombies == 0 && c.shape == "pause" {
+		fmt.Fprintln(out, "FAIL: no write of a zombie was refused: the trouble did not bite")
+		held = false
+	}
+	fmt.Fprintln(out, map[bool]string{true: "PASS", false: "FAIL"}[held])
+	return held, ctx.Err()
+}
+
+// onSite makes the hosts, and runs this program once more on the first of them.
+func onSite(ctx context.Context, out io.Writer) (bool, error) {
+	if err := host.Missing(); err != nil {
+		return false, err
+	}
+	name := fmt.Sprint("rig", os.Getpid())
+	network, err := host.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer network.Close()
+	for _, h := range siteHosts {
+		if _, err := network.Add(h); err != nil {
+			return false, err
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return false, err
+	}
+	cmd := network.Hosts()[0].Command(ctx, self, append([]string{"-site", name}, os.Args[1:]...)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Stdout, cmd.Stderr = out, os.Stderr
+	err = cmd.Run()
+	if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == 1 {
+		return false, nil
+	}
+	return err == nil, err
+}
