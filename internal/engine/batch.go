@@ -62,7 +62,7 @@ func (w *writer) batch(r *resident, d *machine.Delta, with *rider, guarded bool)
 	default:
 		w.head(r, d)
 		w.parts(r, d)
-		w.jobs(r, d, guarded, with)
+		w.jobs(r, d, guarded)
 		w.lists(r, d)
 		w.attributes(r, d.Head)
 	}
@@ -119,13 +119,10 @@ func (w *writer) parts(r *resident, d *machine.Delta) {
 	w.sharing.texts = nil // they live no longer than the delta
 }
 
-func (w *writer) jobs(r *resident, d *machine.Delta, guarded bool, with *rider) {
-	answered := machine.JobID(0)
-	if with != nil {
-		answered = with.answered
-	}
+// jobs are a delta's, but for those that have no row any more.
+func (w *writer) jobs(r *resident, d *machine.Delta, guarded bool) {
 	for _, j := range d.Jobs {
-		if j.ID == answered {
+		if r.away[j.ID] {
 			continue
 		}
 		k := store.JobKey{ID: r.id, Number: uint32(j.ID)}
@@ -145,7 +142,7 @@ func (w *writer) jobs(r *resident, d *machine.Delta, guarded bool, with *rider) 
 	}
 	for _, id := range d.Closed {
 		was := r.x.Jobs[id]
-		if was == nil || id == answered {
+		if was == nil || r.away[id] {
 			continue
 		}
 		k := store.JobKey{ID: r.id, Number: uint32(id)}

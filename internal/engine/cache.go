@@ -73,11 +73,12 @@ type resident struct {
 	mu       sync.Mutex
 	x        *machine.Execution // nil: to be read from the store
 	program  *asl.Program
-	epoch    uint64      // of the lease under which x was read
-	held     string      // why it is quarantined, or ""
-	unread   bool        // … because a row of it can't be read, which x is without
-	volatile atomic.Bool // express: kept in memory alone
-	ended    func()      // of a volatile one: hears of its end, when all who wait for that were told
+	epoch    uint64                 // of the lease under which x was read
+	held     string                 // why it is quarantined, or ""
+	unread   bool                   // … because a row of it can't be read, which x is without
+	away     map[machine.JobID]bool // of x: completed elsewhere, so they have no row; their answers lie in the inbox
+	volatile atomic.Bool            // express: kept in memory alone
+	ended    func()                 // of a volatile one: hears of its end, when all who wait for that were told
 	waiters  []*waiter
 	weight   int64 // about how many bytes it takes
 	recount  int   // turns until that is counted again

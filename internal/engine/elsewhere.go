@@ -230,5 +230,7 @@ func (e *Engine) hearOf(id store.ID) {
 		return
 	}
 	defer s.release(r)
-	_ = e.catchUp(s, r)
+	if e.catchUp(s, r) != nil {
+		r.x = nil
+	}
 }

@@ -306,10 +306,7 @@ func (e *Engine) hear(s *shard, m *mail) (err error) {
 
 // hearNow takes mail to the execution in memory.
 func (e *Engine) hearNow(s *shard, r *resident, m *mail) error {
-	job := r.x.Jobs[m.message.Job]
-	with := &rider{dropMessages: []store.MessageKey{m.lies}}
-	switch {
-	case m.kind == mailAnswered:
+	if m.kind == mailAnswered {
 		waits, err := e.reopens(r, m)
 		if err != nil {
 			return err
@@ -317,33 +314,18 @@ func (e *Engine) hearNow(s *shard, r *resident, m *mail) error {
 		if !waits {
 			return e.dropMail(m)
 		}
-		with.answered = m.message.Job
-	case s.isAnswered(m):
-		if with.answered = m.message.Job; job == nil && r.lacks() {
-			return errAgain // what was answered is put back first
-		}
 	}
-	switch {
-	case m.message.Kind == machine.Beat && !e.moves(r, m.message.Job, e.beatWindow(job)):
+	job := m.message.Job
+	if m.message.Kind == machine.Beat && !e.moves(r, job, e.beatWindow(r.x.Jobs[job])) {
 		return e.dropMail(m)
 	}
-	_, err := e.once(s, r, m.message, with)
+	_, err := e.once(s, r, m.message, &rider{dropMessages: []store.MessageKey{m.lies}})
 	return err
-}
-
-// isAnswered reports whether the job that mail is about has been answered as well.
-func (s *shard) isAnswered(m *mail) bool {
-	for _, later := range s.waiting(m.id) {
-		if later.kind == mailAnswered && m.kind == mailWord && later.message.Job == m.message.Job {
-			return true
-		}
-	}
-	return false
 }
 
 // reopens puts a job that was completed elsewhere back into memory, where its
 // frame still waits for it, with what it refers to: nobody has heard the answer
-// then.
+// then. What else ends it meanwhile finds no row of it to take away.
 func (e *Engine) reopens(r *resident, m *mail) (waits bool, err error) {
 	j, err := machine.Decode[machine.Job](m.row.Body)
 	if err != nil { // a newer node may know it
@@ -353,6 +335,10 @@ func (e *Engine) reopens(r *resident, m *mail) (waits bool, err error) {
 	if f == nil || f.Job != j.ID {
 		return false, nil
 	}
+	if r.away == nil {
+		r.away = make(map[machine.JobID]bool)
+	}
+	r.away[j.ID] = true
 	if r.x.Jobs[j.ID] != nil {
 		return true, nil
 	}
@@ -387,6 +373,9 @@ var errUnread = errors.New("its inbox holds what this version can not read")
 func (e *Engine) catchUp(s *shard, r *resident) error {
 	var waiting []mail
 	for begun, more := 0, true; more; {
+		if s.epoch.Load() != r.epoch { // and so nothing is put into piles
+			return ErrNotReady
+		}
 		read, pile, rest, err := e.readInbox(s, r.id, begun)
 		if err != nil {
 			return fmt.Errorf("inbox of shard %d: %w", s.number, err)
@@ -426,13 +415,7 @@ func (e *Engine) catchUp(s *shard, r *resident) error {
 	return nil
 }
 
-// waiting is the pile of an execution.
-func (s *shard) waiting(id store.ID) []mail {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mail.pile(id)
-}
-
+// pile is the mail for an execution.
 func (c *correspondence) pile(id store.ID) []mail {
 	if p := c.piles[id]; p != nil {
 		return append([]mail(nil), p.mail...)

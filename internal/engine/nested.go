@@ -278,8 +278,8 @@ func (e *Engine) tellParent(n *machine.Ending, from []store.MessageKey) error {
 	_, err := e.turn(id, first, &rider{before: look})
 	if err == nil && waits {
 		_, err = e.turn(id, n.Message(asl.Pattern(pattern)), &rider{dropMessages: from})
-	} else if lasting(err) && err != nil {
-		return err
+	} else if lasting(err) && err != nil || errors.Is(err, ErrNotReady) {
+		return heard(err)
 	} else if len(from) > 0 {
 		return e.dropMessages(from)
 	}

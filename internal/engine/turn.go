@@ -19,7 +19,6 @@ type rider struct {
 	expectQueued []store.QueuedKey    // of a task that is being taken
 	dropMessages []store.MessageKey   // of a message from the inbox
 	asked        bool                 // somebody is told how the execution stands, although nothing is committed
-	answered     machine.JobID        // the job that was answered elsewhere: it has no row any more
 	order        *ordered             // whose reply goes along; nil: none
 	before       func(*resident) bool // false: the message comes too late, the turn is not taken
 	after        func(*resident)      // the execution as it stands then, still locked
@@ -132,7 +131,12 @@ func (e *Engine) awaken(s *shard, r *resident) error {
 		if !loads || e.cfg.Exclusive || !r.lacks() {
 			return nil
 		}
-		if err := e.catchUp(s, r); !errors.Is(err, errAgain) {
+		err := e.catchUp(s, r)
+		if err == nil {
+			return nil
+		}
+		r.x = nil // what it waits for is not put back yet
+		if !errors.Is(err, errAgain) {
 			return err
 		}
 	}
@@ -174,7 +178,7 @@ func (e *Engine) load(r *resident) error {
 	case err != nil:
 		return fmt.Errorf("execution %s: %w", r.id, err)
 	}
-	r.x, r.program, r.held, r.unread, r.recount = x, program, held, unread, 0
+	r.x, r.program, r.held, r.unread, r.away, r.recount = x, program, held, unread, nil, 0
 	return nil
 }
 
