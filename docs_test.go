@@ -142,8 +142,12 @@ func TestMetricsAreExplained(t *testing.T) {
 	}
 	whole := regexp.MustCompile(`"backstep_(\w+)"`)
 	metrics := named("cmd/backstep/metrics.go", whole, regexp.MustCompile(`describe\("(\w+)"`))
-	for name := range named("internal/server/metrics.go", whole) {
-		metrics[name] = true
+	for _, more := range [...]map[string]bool{
+		named("cmd/backstep/watched.go", whole, regexp.MustCompile(`describe\("(\w+)"`)), named("internal/server/metrics.go", whole),
+	} {
+		for name := range more {
+			metrics[name] = true
+		}
 	}
 	explained := named("docs/operations.md", regexp.MustCompile("`backstep_(\\w+)"))
 	for name := range metrics {

@@ -15,6 +15,7 @@ package api
 //   - LOCK: a semantic lock.
 //   - PERSON, QUARANTINE: you: a hold, or an execution that can't be decided.
 //   - NODE: a server that has its shard.
+//   - INBOX: that server, to hear of an answer that another one has taken.
 //   - AGAIN: the next time that what could not be stored, or not be told to another shard, is tried.
 //   - NOTHING: nothing. That is a fault of the server, which looks for such executions by itself.
 type WaitKind string
@@ -38,6 +39,7 @@ const (
 	WaitKindPerson     WaitKind = "PERSON"
 	WaitKindQuarantine WaitKind = "QUARANTINE"
 	WaitKindNode       WaitKind = "NODE"
+	WaitKindInbox      WaitKind = "INBOX"
 	WaitKindAgain      WaitKind = "AGAIN"
 	WaitKindNothing    WaitKind = "NOTHING"
 )
@@ -46,7 +48,7 @@ const (
 func (WaitKind) Values() []string {
 	return []string{
 		"TURN", "CALL", "PLACE", "RETRY", "TIME", "SERVICE", "TOKEN", "WORKER", "TASK", "CHILD", "MAP_RUN", "ITEMS", "UNWIND", "LOCK", "PERSON",
-		"QUARANTINE", "NODE", "AGAIN", "NOTHING",
+		"QUARANTINE", "NODE", "INBOX", "AGAIN", "NOTHING",
 	}
 }
 

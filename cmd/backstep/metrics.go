@@ -34,6 +34,8 @@ var (
 		{describe("stale_writes_refused_total", "Writes that the store refused because their shard was another node's by then."), func(m *engine.Metrics) *atomic.Int64 { return &m.StaleWrites }},
 		{describe("messages_left_total", "Messages of other nodes that can not be heard for now: of a newer version, or for a quarantined execution."), func(m *engine.Metrics) *atomic.Int64 { return &m.MailLeft }},
 		{describe("leases_lost_total", "Shards lost to another node."), func(m *engine.Metrics) *atomic.Int64 { return &m.LeasesLost }},
+		{describe("leases_taken_total", "Shards taken over from another node."), func(m *engine.Metrics) *atomic.Int64 { return &m.LeasesTaken }},
+		{describe("histories_long_total", "Histories of standard executions that came to 80 % of the events that they may have."), func(m *engine.Metrics) *atomic.Int64 { return &m.LongHistories }},
 	}
 	statuses = []struct {
 		name  string

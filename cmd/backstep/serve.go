@@ -83,11 +83,14 @@ func serve(ctx context.Context, flags cli.Serve) error {
 		return &cli.UsageError{Err: fmt.Errorf("%w: name another address by --listen", err)}
 	}
 	c.Listen = listener.Addr().String()
+	opening := server.OpenAt(listener)
 	h, err := open(ctx, c, log)
 	if err != nil {
+		opening.Done(nil)
 		listener.Close()
 		return err
 	}
+	opening.Done(h.server)
 	log.Info("backstep serves", "version", version(), "address", listener.Addr().String(), "store", h.place, "region", c.Region, "account", c.Account)
 	return h.run(ctx, listener)
 }
@@ -159,9 +162,9 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	})
 	h.notices.notify(h.service, &c.Notifications, log)
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), engineMetrics{h.engine}, reportMetrics{h.reports}, noticeMetrics{h.notices}, heldMetrics{h.service})
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), engineMetrics{h.engine}, lateMetrics{h.engine}, storeMetrics(h.store), reportMetrics{h.reports}, noticeMetrics{h.notices}, heldMetrics{h.service})
 	h.server, err = server.New(server.Config{
-		Service: h.service, Keys: secrets(c.Keys), Region: c.Region, Hosts: c.Hosts, Ready: h.ready, Metrics: metrics, Log: log,
+		Service: h.service, Keys: secrets(c.Keys), Region: c.Region, Hosts: c.Hosts, Ready: h.engine.Readiness, Metrics: metrics, Log: log,
 		MaxBodies: c.Limits.Bodies, MaxConnections: connectionsOf(c), MaxCalls: c.Limits.Requests, MaxPolls: c.Limits.Polls, MaxPayload: quotas.Payload, Rates: ratesOf(c),
 		Account: c.Account, Status: statusOf(c),
 		Backup: func(ctx context.Context, to io.Writer) error { return archive.Write(ctx, h.store, version(), to) },
@@ -318,14 +321,6 @@ func (h *house) buckets() items.Buckets {
 	return b
 }
 
-// ready says whether starts are taken.
-func (h *house) ready() error {
-	if !h.engine.Ready() {
-		return errors.New("the engine does not take starts: it is starting, draining, or its store does not answer")
-	}
-	return nil
-}
-
 // run serves until ctx ends, the listener fails or the store has stopped, then
 // takes the house down from the roof: calls that wait are answered, task calls
 // get time to end, leases are given back, what is to be told is told, programs
@@ -340,6 +335,7 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 		stop(h.engine.Run(turning))
 	}()
 	go h.service.Run(running)
+	go h.service.Audit(running)
 	told := make(chan struct{})
 	go func() { defer close(told); h.notices.run(running) }()
 	writing, cut := context.WithCancel(context.WithoutCancel(ctx))

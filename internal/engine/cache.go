@@ -19,7 +19,8 @@ type shard struct {
 
 	// What of the shard's jobs on disk is in memory: all that are due until
 	// reach, but for those that a reading under way has not come to.
-	reach atomic.Int64 // UTC ms
+	reach     atomic.Int64 // UTC ms
+	recovered atomic.Bool  // all that were there when the lease was taken have been read
 
 	mu        sync.Mutex // held for moments, never over a call of the store
 	reading   bool

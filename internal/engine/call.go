@@ -198,6 +198,9 @@ func (e *Engine) call(er *errand) {
 		return
 	}
 	e.metrics.Calls.Add(1)
+	if er.again {
+		e.retried.add(er.lane.to)
+	}
 	output, err := invoke(integration.WithMeter(ctx, &meter{e.dispatcher, er}), handler, *task)
 	er.cancel()
 	e.dispatcher.landed(er, int64(output.Len()), e.found(er, err))

@@ -14,7 +14,8 @@
 // services work on), activity.go, nested.go, maprun.go and objects.go
 // (the jobs that are no calls), mail.go, inbox.go, begun.go, elsewhere.go and order.go (what nodes
 // leave for one another), presence.go (which nodes there are), clock.go, timers.go and alarms.go, lease.go, wait.go,
-// express.go, forget.go, contain.go (what breaks), why.go and witness.go (what an
+// express.go, forget.go, contain.go (what breaks), health.go (whether starts are taken), late.go,
+// audit.go and auditrows.go (who waits for nothing), why.go and witness.go (what an
 // execution waits for), and run.go (what turns it all).
 //
 // # Driving it without a goroutine
@@ -230,12 +231,16 @@ type Engine struct {
 	presence   presence
 	place      int // among the shards, from which on this node wants some
 	metrics    Metrics
+	retried    retries
+	orphans    Orphans
 
 	ahead   atomic.Int64  // what our clock lacks of the time, in ms
 	since   atomic.Int64  // when this node came, by the store's clock
 	renewed atomic.Int64  // until when the leases are good that were renewed last, by our own clock
 	drained atomic.Bool   // no starts are taken any more
 	failing atomic.Bool   // the store refused the last that was asked of it
+	came    atomic.Bool   // what was under way before has been read, once
+	looked  atomic.Int64  // when the leases were looked at last, by our own clock
 	stopped chan struct{} // holds one when the store has stopped for good
 
 	ctx      context.Context // of all that is done at the store and by handlers; ends with Close

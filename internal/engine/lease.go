@@ -11,10 +11,15 @@ import (
 // that are ours where a third of their life is over; now is in UTC
 // milliseconds. One caller at a time. A shard that was taken is read by the
 // next Fire.
-func (e *Engine) Renew(now int64) error {
+func (e *Engine) Renew(now int64) (err error) {
 	if e.drained.Load() {
 		return nil
 	}
+	defer func() {
+		if err == nil {
+			e.looked.Store(e.cfg.Clock.Now())
+		}
+	}()
 	until := e.cfg.Clock.Now() + e.cfg.Limits.Lease.Milliseconds()
 	at, err := e.cfg.Store.Now(e.ctx)
 	if err != nil {
@@ -118,9 +123,13 @@ func (e *Engine) claim(claims []claim, until int64) error {
 	}
 	for _, c := range claims {
 		e.shards[c.want.Shard].until.Store(until)
-		if c.was != c.want.Epoch {
-			e.shards[c.want.Shard].taken(c.want.Epoch)
+		if c.was == c.want.Epoch {
+			continue
 		}
+		if c.was != 0 && !e.cfg.Exclusive {
+			e.metrics.LeasesTaken.Add(1)
+		}
+		e.shards[c.want.Shard].taken(c.want.Epoch)
 	}
 	return nil
 }
@@ -129,6 +138,7 @@ func (e *Engine) claim(claims []claim, until int64) error {
 func (s *shard) taken(epoch uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.recovered.Store(false)
 	s.reading, s.inbox, s.after = true, true, nil
 	s.mail.reset()
 	s.reach.Store(0)

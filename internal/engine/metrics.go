@@ -17,6 +17,9 @@ type Metrics struct {
 	LeasesLost  atomic.Int64
 	StaleWrites atomic.Int64 // that the store refused, because the shard was another node's by then
 	MailLeft    atomic.Int64 // messages of other nodes that could not be heard, and were left where they lie
+	LeasesTaken atomic.Int64 // that another node had before
+
+	LongHistories atomic.Int64 // that came to four fifths of what they may have
 
 	Started   atomic.Int64
 	Succeeded atomic.Int64

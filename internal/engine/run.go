@@ -8,19 +8,6 @@ import (
 	"time"
 )
 
-// Ready reports whether calls are taken: the store answers, the node does not
-// drain, and every shard is its own or, where other nodes share the store, its
-// leases are renewed in time: which shards are its own does not matter then.
-func (e *Engine) Ready() bool {
-	if e.drained.Load() || e.failing.Load() || e.storeStopped() != nil {
-		return false
-	}
-	if !e.apart() {
-		return e.cfg.Clock.Now() < e.renewed.Load()
-	}
-	return e.owned() == len(e.shards)
-}
-
 // Run turns the engine until ctx ends, which is no error, or the store has
 // stopped for good, which is. A store that is away for a time is waited for. It
 // is called once.
@@ -52,7 +39,7 @@ func (e *Engine) renewing(ctx context.Context) error {
 		if stopped := e.storeStopped(); stopped != nil {
 			return stopped
 		}
-		pause := e.cfg.Limits.Lease / 6
+		pause := e.cfg.Limits.Lease / (2 * leaseTardy)
 		if !e.apart() {
 			pause = min(pause, renewPause)
 		}

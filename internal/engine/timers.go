@@ -149,6 +149,9 @@ func (e *Engine) readJobs(s *shard, now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reading, s.after = !done, after
+	if done {
+		s.recovered.Store(true)
+	}
 }
 
 // adoptAll adopts jobs in their order until there is no room, and tells how many

@@ -318,6 +318,7 @@ func (e *Engine) settle(s *shard, r *resident, m machine.Message, d machine.Delt
 	if !r.x.Start.Lock {
 		e.report(r, &d)
 		e.metrics.count(r.x.Head.Status, d.Head.Status)
+		e.lengthened(r, &d)
 	}
 	last := r.x.Head.LastJob
 	r.x.Apply(d)

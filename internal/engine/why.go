@@ -38,6 +38,7 @@ const (
 	WaitPerson                         // a person: it is a hold
 	WaitQuarantine                     // a person: it can't be decided
 	WaitNode                           // a node that has its shard
+	WaitInbox                          // the node that has its shard, to hear of an answer that another has taken
 	WaitAgain                          // the next time that what could not be stored, or not be told, is tried
 	WaitEnd                            // the end of its own time, and nothing else: what it waited for is lost
 	WaitNothing                        // it waits for nothing

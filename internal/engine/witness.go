@@ -48,6 +48,11 @@ func (w *witness) all(waits []Wait) ([]Wait, error) {
 		}
 		waits = append(waits, one)
 	}
+	answered, err := w.answered()
+	if err != nil {
+		return nil, err
+	}
+	waits = append(waits, answered...)
 	switch {
 	case len(waits) > known:
 		return waits, nil
@@ -55,6 +60,29 @@ func (w *witness) all(waits []Wait) ([]Wait, error) {
 		return append(waits, rest...), nil
 	}
 	return append(waits, Wait{Kind: WaitNothing, Since: x.Head.Now, Next: store.Never}), nil
+}
+
+// answered are the jobs that are over because another node has taken their answer:
+// the node that has the shard is to hear of it.
+func (w *witness) answered() (waits []Wait, err error) {
+	var mails []store.Message
+	for _, f := range w.x.Frames {
+		if f.Job == 0 || f.Hold != nil || w.x.Execution.Jobs[f.Job] != nil || w.x.Head.Status.Ended() && !isAside(w.x.Execution, f) {
+			continue
+		}
+		if mails == nil {
+			if mails, err = w.cfg.Store.Messages(w.ctx, w.id.Shard(), w.cfg.Limits.Page); err != nil {
+				return nil, fmt.Errorf("inbox of shard %d: %w", w.id.Shard(), err)
+			}
+		}
+		for i := range mails {
+			m, err := readMail(&mails[i])
+			if err == nil && m.kind == mailAnswered && m.id == w.id && m.row.Number == uint32(f.Job) {
+				waits = append(waits, Wait{Kind: WaitInbox, State: f.State, Job: f.Job, Since: w.x.Head.Now, Next: store.Never})
+			}
+		}
+	}
+	return waits, nil
 }
 
 // aside reports whether a job is done for somebody else: nothing waits for it.

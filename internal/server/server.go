@@ -5,7 +5,7 @@
 // how many may be under way at once, in calls, bytes (room.go) and connections (connections.go). Beside the API it can tell somebody else where an execution stands (status.go).
 //
 // Read server.go first, then call.go, decode.go, constraint.go, origin.go, signature.go, throttle.go, room.go, connections.go, metrics.go, status.go
-// with shown.go, backup.go.
+// with shown.go, backup.go, and opening.go (what is answered before there is a server).
 package server
 
 import (

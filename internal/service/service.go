@@ -10,7 +10,7 @@
 // (what people see of sagas and decide about them), activity.go, tag.go, page.go
 // (next tokens), teststate.go and trial.go (one state alone), deletion.go (what
 // goes on after a DeleteStateMachine), retention.go (what becomes of old
-// executions), report.go (who is told of what executions do) with logevent.go and
+// executions), audit.go (what waits for nothing), report.go (who is told of what executions do) with logevent.go and
 // statuschange.go, and notifier.go (who is told that sagas wait for him).
 package service
 

@@ -58,7 +58,7 @@ var waitKinds = [...]api.WaitKind{
 	engine.WaitWorker: api.WaitKindWorker, engine.WaitTask: api.WaitKindTask, engine.WaitChild: api.WaitKindChild,
 	engine.WaitMapRun: api.WaitKindMapRun, engine.WaitItems: api.WaitKindItems, engine.WaitUnwind: api.WaitKindUnwind,
 	engine.WaitLock: api.WaitKindLock, engine.WaitPerson: api.WaitKindPerson, engine.WaitQuarantine: api.WaitKindQuarantine,
-	engine.WaitNode: api.WaitKindNode, engine.WaitAgain: api.WaitKindAgain, engine.WaitEnd: api.WaitKindNothing, engine.WaitNothing: api.WaitKindNothing,
+	engine.WaitNode: api.WaitKindNode, engine.WaitInbox: api.WaitKindInbox, engine.WaitAgain: api.WaitKindAgain, engine.WaitEnd: api.WaitKindNothing, engine.WaitNothing: api.WaitKindNothing,
 }
 
 // counted are the kinds whose attempts are counted.

@@ -92,6 +92,8 @@ func words(why *engine.Why, w *engine.Wait) string {
 		return "it is quarantined" + since + ", for it can't be decided (" + fault(nil, w.Cause) + "): " + commandFor(why, w)
 	case engine.WaitNode:
 		return nobodyHas(w)
+	case engine.WaitInbox:
+		return who + " was answered at another node, and waits for the one that has its shard to hear of it" + since
 	case engine.WaitAgain:
 		return fmt.Sprintf("%s waits for another try, by itself at %s: %s could not be stored, or told to another shard", who, at(w.Next), tries(w.Tries))
 	}

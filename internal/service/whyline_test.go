@@ -56,6 +56,7 @@ func TestWords(t *testing.T) {
 			"the undo of Charge waits for you since " + when + ", held by Down: the bank is away: backstep hold resolve 'M & N:one' 2 --retry --reason TEXT"},
 		{engine.Wait{Kind: engine.WaitQuarantine, Cause: &why}, "it is quarantined since " + when + ", for it can't be decided (the bank is away): backstep hold resolve 'M & N:one' quarantined --retry --reason TEXT"},
 		{engine.Wait{Kind: engine.WaitNode, Shard: 3, Node: "abc", Messages: 5}, "it waits for a node: none has its shard 3 since " + when + ", which abc had; 5 messages wait in the shard's inbox"},
+		{engine.Wait{Kind: engine.WaitInbox}, "Charge was answered at another node, and waits for the one that has its shard to hear of it since " + when},
 		{engine.Wait{Kind: engine.WaitAgain, Tries: 1}, "Charge waits for another try, by itself at " + later + ": once it could not be stored, or told to another shard"},
 		{engine.Wait{Kind: engine.WaitAgain, Tries: 2}, "Charge waits for another try, by itself at " + later + ": 2 times it could not be stored, or told to another shard"},
 		{engine.Wait{Kind: engine.WaitEnd}, "it waits for nothing since " + when + ": that is a fault of the server, which looks for such executions by itself"},

@@ -7,13 +7,15 @@ import (
 
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
 )
 
 // askEvery is after how many happenings it is asked, about.
 const askEvery = 40
 
 // ask has the engine say of everything that goes on what it waits for: that must be
-// something, all of it, and there.
+// something, all of it, and there. And it looks for what waits for nothing, which must
+// find nothing: what it finds it logs as an error, and that is one.
 func (w *world) ask() {
 	p := w.up()
 	if !w.asks || p == nil || w.out.Violation != nil || !w.curious.once(askEvery) {
@@ -21,6 +23,9 @@ func (w *world) ask() {
 	}
 	if w.out.Waits == nil {
 		w.out.Waits = map[engine.WaitKind]int{}
+	}
+	if err := p.engine.InspectJobs(context.Background(), &p.rounds, 1000); err != nil {
+		w.failf("I9", store.ID{}, "jobs can't be inspected: %v", err)
 	}
 	for _, l := range w.book.order {
 		if l.start.Express {
@@ -36,6 +41,10 @@ func (w *world) ask() {
 		}
 		if what := w.untold(l, why); what != "" {
 			w.failf("I9", l.id, "asked what it waits for, the engine %s: %+v", what, why.Waits)
+			return
+		}
+		if _, err := p.engine.Inspect(context.Background(), l.id); err != nil {
+			w.failf("I9", l.id, "it can't be inspected: %v", err)
 			return
 		}
 	}
@@ -87,7 +96,7 @@ func (w *world) astray(l *life, one *engine.Wait) string {
 	switch one.Kind {
 	case engine.WaitNothing, engine.WaitEnd, engine.WaitQuarantine:
 		return "finds nothing"
-	case engine.WaitNode, engine.WaitItems:
+	case engine.WaitNode, engine.WaitItems, engine.WaitInbox:
 		return ""
 	case engine.WaitPerson:
 		if f := l.heldFrame(one.Hold); f == nil || f.Hold.Since != one.Since || len(one.Verbs) == 0 {

@@ -35,7 +35,8 @@ type process struct {
 	leaving   bool      // it is drained
 	alarm     int64     // when the loop looks at its alarms next
 	renewal   int64     // when it renews its leases next
-	renewing  visit     // the last time that it did
+	rounds    engine.Rounds
+	renewing  visit // the last time that it did
 }
 
 // boot makes the engine.

@@ -22,12 +22,14 @@ type disk struct {
 	sums   *sums
 	failed func(error)
 	dead   func() error // why nothing is written any more: a call has failed
+	syncs  *syncTimes   // of the log
 }
 
 func (d *disk) Unwrap() vfs.FS { return d.FS }
 
 func (d *disk) told(err error) error {
 	if err != nil {
+		d.syncs.failed.Add(1)
 		d.failed(err)
 	}
 	return err
@@ -53,7 +55,7 @@ func (d *disk) made(f vfs.File, name string, err error) (vfs.File, error) {
 	if d.told(err) != nil {
 		return nil, err
 	}
-	return &newFile{File: f, disk: d, dir: d.PathDir(name), base: d.PathBase(name), manifest: newManifest(d.PathBase(name))}, nil
+	return &newFile{File: f, disk: d, dir: d.PathDir(name), base: d.PathBase(name), manifest: newManifest(d.PathBase(name)), log: isLog(name)}, nil
 }
 
 func (d *disk) OpenDir(name string) (vfs.File, error) {
@@ -106,6 +108,7 @@ type newFile struct {
 	base     string // its name in it
 	named    atomic.Bool
 	manifest *manifest // what was written of one, else nil
+	log      bool      // its syncs are timed
 }
 
 func (f *newFile) Write(p []byte) (int, error) {
@@ -127,7 +130,15 @@ func (f *newFile) sync(data func() error) error {
 	if err := f.disk.dead(); err != nil {
 		return err
 	}
-	return f.disk.told(f.synced(data()))
+	return f.disk.told(f.synced(f.timed(data)))
+}
+
+// timed takes the time of the log's syncs.
+func (f *newFile) timed(sync func() error) error {
+	if !f.log {
+		return sync()
+	}
+	return f.disk.syncs.sync(sync)
 }
 
 // synced follows the sync of the data.

@@ -5,8 +5,8 @@
 // Read embedded.go (the store and its life), folder.go (what may be opened),
 // key.go and record.go (what lies on disk, decided for good), then commit.go
 // with write.go, stripes.go, leases.go and horizon.go (how a batch becomes durable),
-// read.go, dump.go with dump_rows.go (all of it), and engine.go with disk.go, manifest.go and room.go (Pebble, and what
-// happens when the disk fails, lies or is full).
+// read.go, dump.go with dump_rows.go (all of it), engine.go with disk.go, manifest.go and room.go (Pebble, and what
+// happens when the disk fails, lies or is full), and metrics.go.
 package embedded
 
 import (
@@ -91,6 +91,7 @@ type Store struct {
 	lastSeq  atomic.Uint64             // the number given to a message last
 	room     room
 	watches  watches
+	syncs    syncTimes
 
 	life    sync.RWMutex // held for reading by every call, for writing by Close
 	closed  bool

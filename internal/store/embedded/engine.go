@@ -82,7 +82,7 @@ func (s *Store) openEngine() error {
 func (s *Store) pebbleOptions(kept *sums) *pebble.Options {
 	o := &pebble.Options{
 		Cache:                       s.cache,
-		FS:                          &disk{s.options.FS, kept, s.stop, s.Err},
+		FS:                          &disk{s.options.FS, kept, s.stop, s.Err, &s.syncs},
 		FormatMajorVersion:          pebble.FormatValueSeparation, // decided with our own format number
 		MemTableSize:                s.options.MemTable,
 		MemTableStopWritesThreshold: 3, // their memory is the most that a flush falling behind can cost

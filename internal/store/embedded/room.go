@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -31,8 +30,7 @@ func (r *room) take(size int) error {
 	usage, err := r.fs.GetDiskUsage(r.dir)
 	if err == nil && usage.AvailBytes < r.reserve+uint64(size) {
 		r.granted = 0
-		return fmt.Errorf("the disk of data folder %q is full: %d MiB are left, %d MiB stay in reserve; free some",
-			r.dir, usage.AvailBytes>>20, r.reserve>>20)
+		return r.full(usage.AvailBytes)
 	}
 	r.granted = roomGrant
 	return nil

@@ -150,6 +150,7 @@ func (c *committer) try(batches []*waiting) error {
 		return fmt.Errorf("commit: %w: %w", errUnreached, err)
 	}
 	if c.session != nil && !c.session.lives(ctx) {
+		c.store.sessions.lost.Add(1)
 		c.session = nil
 	}
 	if c.session == nil {
@@ -157,6 +158,7 @@ func (c *committer) try(batches []*waiting) error {
 		if c.session, err = c.store.connect(ctx); err != nil {
 			return fmt.Errorf("commit: %w: %w", errUnreached, err)
 		}
+		c.store.sessions.opened.Add(1)
 	}
 	c.fold.gather(batches)
 	if len(c.fold.uses) == 0 {
@@ -175,6 +177,7 @@ func (c *committer) try(batches []*waiting) error {
 func (c *committer) judge(err error, sent bool) error {
 	err = outcome(err, sent)
 	if c.session.conn.IsClosed() {
+		c.store.sessions.lost.Add(1)
 		lost := c.session
 		c.session = nil
 		if errors.Is(err, store.ErrUnknown) {

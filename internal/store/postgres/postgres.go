@@ -67,6 +67,7 @@ type Store struct {
 	pool     *pgxpool.Pool
 	identity store.Identity
 	channel  string // of the notifications
+	sessions sessions
 	filling  *store.Identity
 	line     *line // to the committers
 	ghosts   ghosts
@@ -134,11 +135,13 @@ func prepare(ctx context.Context, dsn string, o Options) (*Store, error) {
 		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
 	}
 	config.AfterConnect = safe
+	s := &Store{options: o, line: newLine(), ghosts: ghosts{single: make(chan struct{}, 1)}}
+	s.sessions.watch(config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	s := &Store{options: o, pool: pool, line: newLine(), ghosts: ghosts{single: make(chan struct{}, 1)}}
+	s.pool = pool
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	return s, nil
 }

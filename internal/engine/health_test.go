@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/storetest"
+)
+
+// notReady holds that no starts are taken, for that reason; "": that they are.
+func (r *rig) notReady(why string) {
+	r.t.Helper()
+	switch err := r.engine.Readiness(); {
+	case why == "" && err != nil:
+		r.t.Errorf("not ready: %v", err)
+	case why != "" && (err == nil || !strings.Contains(err.Error(), why)):
+		r.t.Errorf("not ready because of %v, not of %q", err, why)
+	}
+}
+
+// roomy is a store that says whether it can be written to.
+type roomy struct {
+	store.Store
+	full error
+}
+
+func (s *roomy) Writable() error { return s.full }
+
+// Whatever keeps a node from taking starts is named, and forgotten once it is over.
+func TestReadiness(t *testing.T) {
+	disk := &roomy{}
+	r := newRig(t, echo, func(c *Config) { disk.Store = c.Store; c.Store = disk })
+	r.notReady("")
+
+	disk.full = errors.New("the disk is full")
+	r.notReady("the disk is full")
+	disk.full = nil
+	r.notReady("")
+
+	r.plan = func(method string, _ *store.Batch) storetest.Fault {
+		if method == "Leases" || method == "Commit" {
+			return storetest.Fault{Err: storetest.ErrPlain}
+		}
+		return storetest.Fault{}
+	}
+	r.turn()
+	r.notReady("refused the last that was asked")
+	r.plan = nil
+	r.turn()
+	r.notReady("")
+
+	// A loop that hangs shows within two seconds, and is asked every second.
+	r.clock.now.Add(2000)
+	r.notReady("")
+	r.clock.now.Add(1)
+	r.notReady("the leases were not renewed for 2s")
+	r.turn()
+	r.notReady("")
+	if pause := r.engine.cfg.Limits.Lease / (2 * leaseTardy); pause != time.Second {
+		t.Errorf("the leases are looked at every %v", pause)
+	}
+
+	if err := r.engine.Drain(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	r.notReady("the node drains")
+}
+
+// A node is not ready before it has its shards, and has read what was under way when
+// the last one died.
+func TestNotReadyBeforeRecovery(t *testing.T) {
+	r := newRig(t, echo, nil)
+	m := r.define(waiting)
+	for i := range 40 {
+		r.start(m, string(rune('a'+i)), `{}`)
+	}
+	r.side = nil
+	r.disk.Crash()
+	r.session = r.disk.Open()
+	e, err := Open(context.Background(), Config{
+		Store: r.session, Clock: r.clock, Exclusive: true, Entropy: r.chance, Limits: Limits{Page: 1, Waiting: 8, CallsPerKind: 1},
+		Spawn: func(f func()) { r.side = append(r.side, f) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	r.engine = e
+	r.notReady("the leases of 4 of 4 shards are not this node's yet")
+	if err := e.Renew(r.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	r.notReady("still being read")
+	for n := 0; e.Readiness() != nil; n++ {
+		if n == 1000 {
+			t.Fatal(e.Readiness())
+		}
+		r.turn()
+		if len(r.side) > 0 {
+			f := r.side[0]
+			r.side = r.side[1:]
+			f()
+		}
+	}
+	e.shards[1].recovered.Store(false) // taken over later, it is read while the node goes on
+	r.notReady("")
+}

@@ -1,0 +1,128 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
+)
+
+// The pace of the audit: so much is looked at, and then it rests.
+const (
+	auditExecutions = 50
+	auditJobs       = 100
+	auditTasks      = 50
+	auditRest       = time.Second
+	mostAuditRuns   = 10_000 // map runs whose children are still to be looked at
+)
+
+// audit is how far all that goes on has been gone through: list by list, those of
+// machines first, each with those of the map runs that were met.
+type audit struct {
+	kind     int    // of retiredKinds
+	machine  string // whose list it is at
+	list     *store.IndexQuery
+	runs     []store.ID
+	jobs     engine.Rounds
+	activity string
+}
+
+// Audit looks for what waits for nothing, slowly, for ever, until ctx ends: the
+// engine says what it does about it, and counts it.
+func (s *Service) Audit(ctx context.Context) {
+	var a audit
+	for {
+		err := contained(func() error { return s.auditStep(ctx, &a) })
+		if err != nil && ctx.Err() == nil {
+			s.Log.Warn("what goes on can't be looked at", "cause", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(auditRest):
+		}
+	}
+}
+
+// auditStep looks at the next few of each.
+func (s *Service) auditStep(ctx context.Context, a *audit) error {
+	if err := s.Engine.InspectJobs(ctx, &a.jobs, auditJobs); err != nil {
+		return err
+	}
+	if err := s.auditQueue(ctx, a); err != nil {
+		return err
+	}
+	if a.list == nil {
+		if err := s.nextAudited(ctx, a); err != nil || a.list == nil {
+			return err
+		}
+	}
+	rows, err := s.Store.Index(ctx, *a.list)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		runs, err := s.Engine.Inspect(ctx, row.ID)
+		if err != nil {
+			return err
+		}
+		for _, run := range runs {
+			if _, err := s.Engine.Inspect(ctx, run); err != nil {
+				return err
+			}
+		}
+		if len(a.runs) < mostAuditRuns {
+			a.runs = append(a.runs, runs...)
+		}
+	}
+	if len(rows) < a.list.Limit {
+		a.list = nil
+		return nil
+	}
+	a.list.After = &rows[len(rows)-1].IndexKey
+	return nil
+}
+
+// nextAudited goes on to the next list of executions that run.
+func (s *Service) nextAudited(ctx context.Context, a *audit) error {
+	if n := len(a.runs); n > 0 {
+		a.list = s.running(engine.IndexChildren, machine.ID(a.runs[n-1]).String())
+		a.runs = a.runs[:n-1]
+		return nil
+	}
+	for ; a.kind < len(retiredKinds); a.kind++ {
+		docs, err := s.Store.Docs(ctx, s.tenant, retiredKinds[a.kind], a.machine, 1)
+		if err != nil {
+			return err
+		}
+		if len(docs) == 1 {
+			a.machine = docs[0].Name
+			a.list = s.running(engine.IndexStatus, a.machine)
+			return nil
+		}
+		a.machine = ""
+	}
+	a.kind = 0
+	return nil
+}
+
+// running are those of a list that run.
+func (s *Service) running(index, of string) *store.IndexQuery {
+	return &store.IndexQuery{Tenant: s.tenant, Index: index, Value: engine.StatusValue(of, machine.Running), Limit: auditExecutions}
+}
+
+// auditQueue looks at the queue of the next activity.
+func (s *Service) auditQueue(ctx context.Context, a *audit) error {
+	docs, err := s.Store.Docs(ctx, s.tenant, kindActivity, a.activity, 1)
+	if err != nil {
+		return err
+	}
+	a.activity = ""
+	if len(docs) == 0 {
+		return nil
+	}
+	a.activity = docs[0].Name
+	return s.Engine.InspectQueue(ctx, s.tenant, a.activity, auditTasks)
+}
