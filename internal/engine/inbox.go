@@ -332,7 +332,7 @@ func (e *Engine) reopens(r *resident, m *mail) (waits bool, err error) {
 		return false, fmt.Errorf("%w: its job %d, which was completed elsewhere: %w", ErrQuarantined, m.row.Number, err)
 	}
 	f := r.x.Frames[j.Frame]
-	if f == nil || f.Job != j.ID {
+	if f == nil || f.Job != j.ID || r.isOver() {
 		return false, nil
 	}
 	if r.away == nil {
@@ -351,9 +351,9 @@ func (e *Engine) reopens(r *resident, m *mail) (waits bool, err error) {
 }
 
 // lacks reports whether a frame waits for a job whose row is gone: it may have been
-// completed elsewhere. Frames of what has ended wait for nothing.
+// completed elsewhere.
 func (r *resident) lacks() bool {
-	if h := &r.x.Head; h.Status.Ended() && h.OpenSagas == 0 {
+	if r.isOver() {
 		return false
 	}
 	for _, f := range r.x.Frames {
@@ -362,6 +362,13 @@ func (r *resident) lacks() bool {
 		}
 	}
 	return false
+}
+
+// isOver reports whether nothing goes on any more: frames that are kept for a redrive
+// wait for nothing.
+func (r *resident) isOver() bool {
+	h := &r.x.Head
+	return h.Status.Ended() && h.OpenSagas == 0
 }
 
 // errUnread says that what an execution waits for was answered, perhaps by a

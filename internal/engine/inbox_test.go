@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
@@ -114,5 +115,64 @@ func TestNewsForALostShard(t *testing.T) {
 	child := &machine.Ending{Start: machine.Start{Parent: &machine.Parent{ID: machine.ID(s.ID), Job: 1}}}
 	if err := owner.engine.tellParent(child, []store.MessageKey{{Shard: s.ID.Shard(), Seq: 1}}); !errors.Is(err, errElsewhere) || owner.commits != commits {
 		t.Errorf("%v, and it commits %d times", err, owner.commits-commits)
+	}
+}
+
+// A heartbeat that another node has taken counts although the owner has not heard of
+// it when its time is out.
+func TestAHeartbeatIsNotOvertaken(t *testing.T) {
+	c := newCluster(t, 2, echo, nil)
+	s := c.nodes[0].start(c.nodes[0].define(manual), "x", `{}`)
+	c.settle()
+	owner, other := c.owner(s.ID), c.other(s.ID)
+	task := other.taken()
+	c.settle()
+	c.clock.now.Add(39_000)
+	c.settle()
+	if err := other.engine.Heartbeat(context.Background(), task.Token); err != nil {
+		t.Fatal(err)
+	}
+	c.clock.now.Add(2_000)
+	owner.engine.Fire(c.clock.Now())
+	for ; len(owner.side) > 0; owner.side = owner.side[1:] {
+		owner.side[0]()
+	}
+	c.pass(20 * time.Second)
+	if h := owner.head(s.ID); h.Status != machine.Running {
+		t.Errorf("it was missed: %s", story(owner.history(s.ID)))
+	}
+	c.pass(40 * time.Second)
+	if h := owner.head(s.ID); h.Status != machine.Failed {
+		t.Errorf("it is not missed: %s", story(owner.history(s.ID)))
+	}
+}
+
+// What fails by one answer and is kept for a redrive waits for no other answer: the
+// redrive asks anew.
+func TestAnAnswerForWhatIsKept(t *testing.T) {
+	k := tokens{}
+	c := newCluster(t, 2, k.call, nil)
+	s := c.nodes[0].start(c.nodes[0].define(asking), "x", `{}`)
+	c.settle()
+	ctx := context.Background()
+	owner := c.owner(s.ID)
+	own := owner.engine.shards[s.ID.Shard()]
+	r := own.hold(s.ID)
+	j := r.x.Jobs[1]
+	m := mail{kind: mailAnswered, id: s.ID, row: store.Job{JobKey: store.JobKey{ID: s.ID, Number: uint32(j.ID)}, Body: machine.Append(nil, j)}}
+	own.release(r)
+	if _, err := owner.engine.Stop(ctx, s.ID, machine.Failure{}); err != nil {
+		t.Fatal(err)
+	}
+	_, r, err := owner.engine.awake(s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.release(r)
+	if !r.x.Head.Kept {
+		t.Fatal("it is not kept")
+	}
+	if waits, err := owner.engine.reopens(r, &m); waits || err != nil || len(r.x.Jobs) > 0 {
+		t.Errorf("%v, %v, %d jobs", waits, err, len(r.x.Jobs))
 	}
 }

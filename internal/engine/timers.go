@@ -69,7 +69,14 @@ func (e *Engine) ring(k alarmKey) bool {
 func (e *Engine) fire(er *errand) {
 	k := alarmKey{JobKey: er.key}
 	job := machine.JobID(er.key.Number)
-	_, err := e.turn(er.key.ID, machine.Message{Kind: machine.Fired, Job: job}, &rider{
+	err := e.hearBeats(er.key)
+	if err != nil {
+		if lasting(err) {
+			e.alarms.set(k, e.now()+e.backoff(timerTries))
+		}
+		return
+	}
+	_, err = e.turn(er.key.ID, machine.Message{Kind: machine.Fired, Job: job}, &rider{
 		before: func(r *resident) bool {
 			if _, moved := e.alarms.due(k); moved {
 				return false
@@ -89,6 +96,27 @@ func (e *Engine) fire(er *errand) {
 	if err != nil && lasting(err) {
 		e.alarms.set(k, e.now()+e.backoff(timerTries))
 	}
+}
+
+// hearBeats hears what was left for an execution before a heartbeat is missed there:
+// it may have come to another node.
+func (e *Engine) hearBeats(k store.JobKey) error {
+	if e.apart() {
+		return nil
+	}
+	s, r, j, err := e.awakeFor(k)
+	if err != nil {
+		return err
+	}
+	defer s.release(r)
+	if j == nil || j.Heartbeat == 0 || r.volatile.Load() {
+		return nil
+	}
+	if err := e.catchUp(s, r); err != nil {
+		r.x = nil
+		return err
+	}
+	return nil
 }
 
 // waitsInLine reports whether a call that is out of time was not sent yet because

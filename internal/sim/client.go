@@ -200,6 +200,8 @@ func (w *world) stop(id store.ID) {
 		}
 	case p == nil || p.dead || err != nil:
 		return
+	case l.head.Redrives != was.Redrives: // it was stopped for another node, and redriven before who asked for the stop heard of it
+		return
 	case !l.head.Status.Ended() || at != l.head.Stop:
 		w.failf("I1", id, "a stop is acknowledged at %d, and the execution is %v", relative(at), l.head.Status)
 	case c.torn():

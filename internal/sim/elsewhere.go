@@ -76,8 +76,12 @@ func (b *book) heardAway(l *life, t *turned) {
 	}
 }
 
-// waitsFor reports whether a frame, or the execution itself, still waits for a job.
+// waitsFor reports whether a frame still waits for a job. One that is kept for a
+// redrive does not.
 func (l *life) waitsFor(j *machine.Job) bool {
+	if l.head.Status.Ended() && l.head.OpenSagas == 0 {
+		return false
+	}
 	f := l.frames[j.Frame]
 	return f != nil && f.Job == j.ID
 }

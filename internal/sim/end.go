@@ -80,9 +80,13 @@ func (w *world) vigil() {
 // has, once the leases of those who are gone have run out (L4), or a start that
 // nobody takes (L3).
 func (w *world) unserved() (rule, what string) {
+	within := int64(takeover)
+	if w.out.AnyNode { // so long others leave who has just gone its share
+		within += w.plan.lease.Milliseconds()
+	}
 	for s := range store.Shard(w.plan.shards) {
 		l := w.book.leases[s]
-		if w.cluster && w.late(l.Expires, takeover) {
+		if w.cluster && w.late(l.Expires, within) {
 			return "L4", fmt.Sprintf("shard %d is %s's until %d, who is not there, and nobody takes it", s, l.Node, relative(l.Expires))
 		}
 	}
