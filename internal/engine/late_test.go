@@ -35,8 +35,7 @@ func TestLate(t *testing.T) {
 	late("in the end", 0, 0)
 	r.start(r.define(waiting), "v", `{}`)
 	r.open() // taken, and not read: Fire has not come yet
-	s := r.engine.shards[0]
-	for _, s = range r.engine.shards {
+	for _, s := range r.engine.shards {
 		s.reading, s.after = true, nil
 	}
 	r.clock.now.Add(70_000)

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -18,6 +21,8 @@ type balancer struct {
 	server http.Server
 	asker  *http.Client
 
+	transport *http.Transport
+
 	mu    sync.Mutex
 	ready map[string]bool
 }
@@ -29,7 +34,11 @@ const (
 )
 
 func newBalancer(nodes []string, chance *chance) *balancer {
-	return &balancer{nodes: nodes, chance: chance, ready: map[string]bool{}, asker: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: askPatience}}
+	return &balancer{
+		nodes: nodes, chance: chance, ready: map[string]bool{},
+		asker:     &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: askPatience},
+		transport: &http.Transport{DialContext: (&net.Dialer{Timeout: askPatience}).DialContext, MaxIdleConnsPerHost: 64},
+	}
 }
 
 // listen serves at an address of a host, and asks the nodes until ctx ends.
@@ -38,15 +47,13 @@ func (b *balancer) listen(ctx context.Context, address string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: askPatience}).DialContext, MaxIdleConnsPerHost: 64}
 	b.server.Handler = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.Scheme, r.Out.URL.Host = "http", b.pick()
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", r.In.Host
 			r.Out.Host = r.In.Host // it is signed
 		},
-		Transport:    transport,
+		Transport:    b,
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
-		ErrorLog:     nil,
 	}
 	go b.server.Serve(l)
 	for _, node := range b.nodes {
@@ -65,6 +72,25 @@ func (b *balancer) watch(ctx context.Context, node string) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(askedEvery):
+		}
+	}
+}
+
+// RoundTrip hands a request to a node, and to another one where there is no
+// connection to be had: it was not sent then.
+func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		r.URL.Host = b.pick()
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		answer, err := b.transport.RoundTrip(r)
+		var operation *net.OpError
+		if err == nil || try == len(b.nodes) || !errors.As(err, &operation) || operation.Op != "dial" {
+			return answer, err
 		}
 	}
 }

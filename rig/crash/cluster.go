@@ -173,8 +173,11 @@ func (c *cluster) stop() error {
 // expose ends all nodes so that their logs show what each goroutine is at.
 func (c *cluster) expose() {
 	for _, n := range c.nodes {
-		n.cmd.Process.Signal(syscall.SIGQUIT)
-		<-n.exited
+		if n.cmd != nil && n.cmd.Process != nil {
+			n.cmd.Process.Signal(syscall.SIGCONT)
+			n.cmd.Process.Signal(syscall.SIGQUIT)
+			<-n.exited
+		}
 	}
 }
 

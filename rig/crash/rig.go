@@ -464,6 +464,7 @@ func (r *rig) abandon() {
 	}
 	r.participants.tokens.over.Store(true)
 	if r.cluster != nil {
+		r.cluster.expose()
 		r.cluster.close()
 	} else if r.server.cmd != nil && r.server.cmd.Process != nil {
 		r.server.cmd.Process.Kill()
