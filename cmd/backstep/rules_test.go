@@ -155,8 +155,6 @@ func (s *seen) quantile(q float64, name string) []float64 {
 
 // named are the metrics that an expression is about.
 func named(expr string) (all []string) {
-	for _, name := range regexp.MustCompile(`\b(backstep_\w+|up)\b`).FindAllString(strings.ReplaceAll(expr, `"backstep"`, ""), -1) {
-		all = append(all, name)
-	}
+	all = append(all, regexp.MustCompile(`\b(backstep_\w+|up)\b`).FindAllString(strings.ReplaceAll(expr, `"backstep"`, ""), -1)...)
 	return all
 }
