@@ -8,7 +8,7 @@ export BACKSTEP_SHARED ?= $(abspath ../shared)
 PURE := value jsonpath jsonata asl machine prove lower lift
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants storage hostile hostile-services scale conformance fuzz crash equivalence verify-scale sweep sql-faults cluster
+.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants storage hostile hostile-services scale conformance fuzz crash equivalence verify-scale sweep sql-faults cluster backup-drill
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,6 +120,10 @@ crash: build ## faults drawn under a load of order sagas: kill -9, standing stil
 	bin/rig-crash -backstep bin/backstep -cycles $(or $(CYCLES),200) -seed $(or $(SEED),1) $(if $(SAGA),-saga) \
 		$$([ ! -w /dev/fuse ] || echo -dropfs bin/rig-dropfs) -fault "$(FAULT)" \
 		$(if $(MUTANT),-mutant $(or $(wildcard $(MUTANT)),rig/crash/testdata/mutants/$(MUTANT).txt))
+
+backup-drill: build ## a backup taken under a load of order sagas, restored after the server was killed, and reconciled with the ledger of those whom the sagas asked (RUNS=20, SEED=1)
+	go build -o bin/rig-crash ./rig/crash
+	bin/rig-crash -backstep bin/backstep -drill -runs $(or $(RUNS),20) -seed $(or $(SEED),1)
 
 cluster: build ## three nodes over a PostgreSQL with a synchronous standby, each on a host of its own: SHAPE=kill, pause, partition, restart or failover; RUNS=20 of LASTS=60s (root, iproute2, nftables, postgresql)
 	go build -o bin/rig-crash ./rig/crash

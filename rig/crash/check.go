@@ -45,6 +45,8 @@ type order struct {
 	found  *api.DescribeExecutionOutput // nil: there is none
 	events []api.HistoryEvent
 	path   *path
+
+	stands []entry // effects of a future that a restore took back, which stand all the same
 }
 
 // tally counts what was looked at.
@@ -71,6 +73,11 @@ func openAudit(r *rig) (*audit, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newAudit(r, calls, entries), nil
+}
+
+// newAudit is an audit by those calls and entries.
+func newAudit(r *rig, calls []call, entries []entry) *audit {
 	a := &audit{service: r.reader, flows: map[string]*flow{}, orders: map[string]*order{}, tally: tally{
 		outcomes: map[verb]map[string]int{}, statuses: map[string]int{}, modes: map[mode]int{}, answers: map[answer]int{},
 	}}
@@ -81,7 +88,7 @@ func openAudit(r *rig) (*audit, error) {
 	}
 	a.sortCalls(calls)
 	a.sortEntries(entries)
-	return a, nil
+	return a
 }
 
 // sortCalls gives each call to its order.

@@ -20,6 +20,9 @@ type completer struct {
 	chance  *chance
 	over    atomic.Bool // nothing waits for a completion any more
 	under   sync.WaitGroup
+
+	mu     sync.Mutex
+	handed map[string]bool // tokens that it was given
 }
 
 // Percent of the tasks that are completed late, and of those that are
@@ -31,6 +34,12 @@ const (
 
 // complete completes the task of an entry without holding up the caller.
 func (c *completer) complete(token string, e entry) {
+	c.mu.Lock()
+	if c.handed == nil {
+		c.handed = map[string]bool{}
+	}
+	c.handed[token] = true
+	c.mu.Unlock()
 	after := c.chance.between(0, 150*time.Millisecond)
 	if c.chance.percent(latePercent) {
 		after = taskSeconds*time.Second + c.chance.between(0, time.Second)

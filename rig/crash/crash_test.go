@@ -61,6 +61,37 @@ func TestPlantedBugs(t *testing.T) {
 	findPlanted(t, "testdata/mutants/saga", config{saga: true})
 }
 
+// TestBackupDrill: a backup taken under load is restored, and reconciled; and a
+// server that takes the task tokens of before a restore does not get by.
+func TestBackupDrill(t *testing.T) {
+	needGo(t)
+	drill := func(t *testing.T, binary string) (bool, string) {
+		t.Helper()
+		var out strings.Builder
+		c := config{backstep: binary, dir: t.TempDir(), clients: 16, seed: 1, settle: 2 * time.Minute, progress: io.Discard}
+		ok, err := drills(t.Context(), c, 1, &out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok, out.String()
+	}
+	binary, err := buildServer(t.Context(), root, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, report := drill(t, binary); !ok {
+		t.Error("\n" + report)
+	} else {
+		t.Log("\n" + report)
+	}
+	if binary, err = buildMutant(t.Context(), root, t.TempDir(), "testdata/mutants/drill/old-tokens-taken.txt"); err != nil {
+		t.Fatal(err)
+	}
+	if ok, report := drill(t, binary); ok || !strings.Contains(report, "a task token of before the restore is taken") {
+		t.Errorf("the bug is not found:\n%s", report)
+	}
+}
+
 // TestDisk: each fault of the disk, under the real binary; and a server that
 // acknowledges before its sync, or goes on after a failed one, does not get by.
 func TestDisk(t *testing.T) {

@@ -31,6 +31,8 @@ type flow struct {
 	next     map[string][]string // after a state has been left
 	branches map[string][]string // the first states within a Parallel
 	parent   map[string]string   // of a state within a Parallel
+
+	restored bool // the server was: who waits for a callback or a worker is asked again
 }
 
 func flowOf(definition string) *flow {
@@ -147,8 +149,9 @@ func (p *path) take(e *api.HistoryEvent) {
 	if e.PreviousEventId > 0 {
 		before = string(p.events[e.PreviousEventId-1].Type)
 	}
+	again := p.flow.restored && string(e.Type) == before && (before == "TaskSubmitted" || before == "ActivityStarted")
 	switch {
-	case !slices.Contains(strings.Fields(ledTo[e.Type]), before):
+	case !again && !slices.Contains(strings.Fields(ledTo[e.Type]), before):
 		p.fault(e, "comes after event %d, %s", e.PreviousEventId, before)
 	case (e.Id == 1) != (e.Type == "ExecutionStarted"):
 		p.fault(e, "does not begin the history, or begins it twice")

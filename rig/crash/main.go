@@ -25,6 +25,10 @@
 // each step was undone exactly as its saga log says, the last one first (I7), each
 // effect took place once and stands or not as the saga ended (I8), and each hold
 // was seen and resolved (I9).
+//
+// With -drill backups are what is tried: drill.go (one is taken under load, and
+// restored after the server was killed), drillcheck.go (what the backup knows is
+// held against what was said and done, and what it does not know is listed).
 package main
 
 import (
@@ -62,7 +66,8 @@ func main() {
 	keep := flag.Bool("keep", false, "keep the folder")
 	flag.StringVar(&c.shape, "shape", "", "instead: three nodes over PostgreSQL, in trouble of this shape: "+strings.Join(shapeNames(), ", "))
 	flag.DurationVar(&c.lasts, "lasts", time.Minute, "of -shape: how long the trouble lasts in each run")
-	runs := flag.Int("runs", 20, "of -shape: runs, each on a database of its own")
+	drill := flag.Bool("drill", false, "instead: a backup taken under load, restored after the server was killed, and reconciled with the ledger")
+	runs := flag.Int("runs", 20, "of -shape: runs, each on a database of its own; of -drill: backups")
 	site := flag.String("site", "", "of -shape: the name of the hosts that this process runs among; by itself it makes them")
 	planted := flag.String("mutant", "", "build the server with the bug that this file plants; run where its sources are")
 	flag.Parse()
@@ -76,7 +81,7 @@ func main() {
 			c.settle *= 3
 		}
 	}
-	ok, err := prepare(&c, trial{runs: *runs, site: *site, planted: *planted, keep: *keep})
+	ok, err := prepare(&c, trial{runs: *runs, drill: *drill, site: *site, planted: *planted, keep: *keep})
 	switch {
 	case err != nil:
 		log.Print(err)
@@ -89,6 +94,7 @@ func main() {
 // trial is what to do beside a run.
 type trial struct {
 	runs    int
+	drill   bool
 	site    string
 	planted string
 	keep    bool
@@ -124,6 +130,9 @@ func prepare(c *config, t trial) (ok bool, err error) {
 	}
 	if c.shape != "" {
 		return storms(ctx, *c, t.runs, t.site, os.Stdout)
+	}
+	if t.drill {
+		return drills(ctx, *c, t.runs, os.Stdout)
 	}
 	return run(ctx, *c, os.Stdout)
 }

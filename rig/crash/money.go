@@ -89,7 +89,7 @@ func (a *audit) checkKeys(o *order) {
 // the payment service holds.
 func (a *audit) checkMoney(o *order) {
 	holds, amounts := map[string]int{}, map[string]int64{}
-	for _, e := range o.entries {
+	for _, e := range slices.Concat(o.entries, o.stands) {
 		operation, known := operationNamed(e.Operation)
 		if !known || !e.First || e.Answer != done {
 			continue

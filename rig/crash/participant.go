@@ -69,7 +69,7 @@ type participants struct {
 	calls  atomic.Int64
 
 	mu       sync.Mutex
-	answers  map[string]answer // by key
+	answers  map[string]answer // by service and key
 	standing map[string]*standing
 	server   http.Server
 }
@@ -195,7 +195,8 @@ func (p *participants) decide(e entry) (a answer, first bool) {
 	o, known := operationNamed(e.Operation)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if a, known := p.answers[e.Key]; known {
+	key := o.service + " " + e.Key
+	if a, known := p.answers[key]; known {
 		return a, false
 	}
 	s := p.standing[o.service+" "+e.Order]
@@ -217,6 +218,6 @@ func (p *participants) decide(e entry) (a answer, first bool) {
 	default:
 		s.done, a = true, done
 	}
-	p.answers[e.Key] = a
+	p.answers[key] = a
 	return a, true
 }
