@@ -35,7 +35,7 @@ type Finding struct {
 // Config is what an audit needs.
 type Config struct {
 	Store store.Store
-	// Doc reads a document, and gives the hashes of the definitions that must be
+	// Doc reads a document, but for those that nodes have for one another, and gives the hashes of the definitions that must be
 	// there for it.
 	Doc func(store.Doc) ([]store.Hash, error)
 	// Programs finds a definition's program. nil: the store's text is compiled.
@@ -67,11 +67,13 @@ func Run(ctx context.Context, c Config) (Counts, error) {
 	if c.Programs == nil {
 		c.Programs = engine.Programs(c.Store, 256)
 	}
-	a := &auditor{Config: c, ctx: ctx, identity: c.Store.Identity(), awaited: map[store.JobKey]string{}, telling: map[store.JobKey]bool{}}
+	a := &auditor{Config: c, ctx: ctx, identity: c.Store.Identity(), awaited: map[store.JobKey]string{}, telling: map[store.JobKey]bool{},
+		away: map[store.JobKey]Finding{}, answered: map[store.JobKey]bool{}}
 	if err := a.pass(nil); err != nil {
 		return a.counts, err
 	}
 	a.nested()
+	a.unanswered()
 	if a.places.due != a.places.there {
 		if err := a.pass(map[place]string{}); err != nil {
 			return a.counts, err
@@ -92,6 +94,11 @@ type auditor struct {
 	// Nested executions that somebody waits for, and those that still have to tell.
 	awaited map[store.JobKey]string
 	telling map[store.JobKey]bool
+
+	// Jobs without a row that somebody waits for, and those whose answers lie in an
+	// inbox.
+	away     map[store.JobKey]Finding
+	answered map[store.JobKey]bool
 }
 
 func (a *auditor) find(place, what, do string) {
@@ -146,6 +153,9 @@ func (a *auditor) page(b *store.Batch) error {
 
 func (a *auditor) doc(d *store.Doc) {
 	a.count(&a.counts.Documents)
+	if engine.IsBetweenNodes(d) {
+		return
+	}
 	place := fmt.Sprintf("document %s %q of %s", d.Kind, d.Name, d.Tenant)
 	hashes, err := a.Doc(*d)
 	if err != nil {

@@ -43,10 +43,11 @@ func newWorld(t *testing.T) *world {
 	for !e.Ready() {
 		time.Sleep(time.Millisecond)
 	}
-	w.y, w.x = w.start(e, "S", saga), w.start(e, "M", definition)
+	w.y = w.start(e, "S", saga)
 	task, err := e.Poll(t.Context(), "123456789012", "us-east-1", "work", "", time.Second)
 	w.must(err)
 	w.must(e.Complete(t.Context(), task.Token, value.NewString("done").Text(), nil))
+	w.x = w.start(e, "M", definition)
 	stop()
 	<-ended
 	w.must(e.Drain(context.WithoutCancel(t.Context())))
@@ -202,4 +203,47 @@ func jobsIn(l store.Loaded, kind machine.JobKind) (all []store.Job) {
 		}
 	}
 	return all
+}
+
+// TestMail: what one node has left for another is no fault. What waits for an answer
+// that is nowhere is one.
+func TestMail(t *testing.T) {
+	disk := storetest.NewMemory(storetest.MemoryOptions{Shards: 2, Clock: func() int64 { return time.Now().UnixMilli() }})
+	w := &world{T: t, s: disk.Open()}
+	node := func() *engine.Engine {
+		e, err := engine.Open(t.Context(), engine.Config{Store: disk.Open()})
+		w.must(err)
+		t.Cleanup(e.Close)
+		w.must(e.Renew(e.Now()))
+		return e
+	}
+	owner, other := node(), node()
+	w.start(owner, "M", definition)
+	w.start(owner, "S", saga)
+	for range 2 {
+		task, err := other.Poll(t.Context(), "123456789012", "us-east-1", "work", "", 0)
+		w.must(err)
+		if got := w.found(); task.Token == "" || got != "" {
+			t.Errorf("%q is taken, found %s", task.Token, got)
+		}
+		w.must(other.Complete(t.Context(), task.Token, value.NewString("done").Text(), nil))
+		if got := w.found(); got != "" {
+			t.Errorf("one is answered, found %s", got)
+		}
+	}
+	lost := new(store.Batch)
+	for shard := range store.Shard(2) {
+		messages, err := w.s.Messages(t.Context(), shard, 10)
+		w.must(err)
+		for _, m := range messages {
+			lost.DropMessages = append(lost.DropMessages, store.MessageKey{Shard: m.Shard, Seq: m.Seq, Key: m.Key})
+		}
+	}
+	w.must(w.s.Commit(t.Context(), lost))
+	got := w.found()
+	for _, want := range []string{`in "Work" works, and has no job (I9)`, `in "Do" has a job that is not there (I9)`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("found %q, want %q", got, want)
+		}
+	}
 }

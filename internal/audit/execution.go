@@ -79,6 +79,11 @@ func (a *auditor) standard() error {
 	if program == nil && !g.Head.Status.Ended() {
 		return nil // it was told
 	}
+	g.Away = map[machine.JobID]bool{}
+	g.unanswered(func(job machine.JobID, what string) {
+		a.away[store.JobKey{ID: g.id, Number: uint32(job)}] = Finding{g.where(), what, doWait}
+		g.Away[job] = true
+	})
 	g.Check(a.teller())
 	a.await(program)
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/backstep/backstep/internal/engine"
+	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 )
 
@@ -87,7 +88,9 @@ func (a *auditor) name(n *store.Name) {
 // lists takes what stands behind the executions.
 func (a *auditor) lists(b *store.Batch) error {
 	for i := range b.Messages {
-		a.message(&b.Messages[i])
+		if err := a.message(&b.Messages[i]); err != nil {
+			return err
+		}
 	}
 	for i := range b.Queue {
 		a.count(&a.counts.Queued)
@@ -132,17 +135,61 @@ func (a *auditor) listed(row *store.Index) error {
 	return nil
 }
 
-// message takes news of a nested execution: who waits for it hears of it so.
-func (a *auditor) message(m *store.Message) {
+// message takes what lies in an inbox: who waits hears so of a nested execution's
+// end, or of the answer of a job that has no row any more.
+func (a *auditor) message(m *store.Message) error {
 	a.count(&a.counts.Messages)
-	id, err := engine.NewsOf(m)
-	if err != nil {
+	mail, err := engine.MailOf(m)
+	switch {
+	case err != nil:
 		a.find(fmt.Sprintf("message %d of shard %d", m.Seq, m.Shard), err.Error(), doWait)
-		return
+	case mail.Answered != 0:
+		a.answered[store.JobKey{ID: mail.ID, Number: uint32(mail.Answered)}] = true
+	case mail.Taken != 0:
+		return a.taken(mail.ID, mail.Taken)
+	case mail.News:
+		if x, err := a.Store.Execution(a.ctx, mail.ID); err == nil {
+			if s, ok := standingOf(&x); ok && s.Start.Parent != nil {
+				a.telling[toldJob(s)] = true
+			}
+		}
 	}
-	if x, err := a.Store.Execution(a.ctx, id); err == nil {
-		if s, ok := standingOf(&x); ok && s.Start.Parent != nil {
-			a.telling[toldJob(s)] = true
+	return nil
+}
+
+// taken lets a task that has its worker, which its job does not say yet, go without
+// the place in its queue.
+func (a *auditor) taken(id store.ID, job machine.JobID) error {
+	loaded, err := a.Store.Load(a.ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	x, ok := standingOf(&loaded.Execution)
+	if !ok {
+		return nil
+	}
+	program, err := a.Programs(a.ctx, x.Start.Definition)
+	if err != nil {
+		return nil // it was told
+	}
+	for i := range loaded.Jobs {
+		j, err := machine.Decode[machine.Job](loaded.Jobs[i].Body)
+		if err == nil && j.ID == job && j.Kind == machine.Activity && !j.Taken && program.States[j.State] != nil {
+			a.places.isThere(queueFormat, queueArgs(engine.QueuedPlace(id, program, j))...)
+		}
+	}
+	return nil
+}
+
+// unanswered holds that each job without a row that somebody waits for has its answer
+// in an inbox.
+func (a *auditor) unanswered() {
+	for k, f := range a.away {
+		if !a.answered[k] {
+			a.find(f.Place, f.What, f.Do)
 		}
 	}
 }

@@ -69,7 +69,7 @@ func (x *Standing) reach(number uint32, reached map[uint32]bool) {
 // waits says why a frame of a saga would wait for ever, "" where it would not.
 func (x *Standing) waits(f *machine.Frame) string {
 	switch {
-	case f.Hold != nil, f.Job != 0 && x.Jobs[f.Job] != nil && x.Jobs[f.Job].Frame == f.ID:
+	case f.Hold != nil, x.Away[f.Job], f.Job != 0 && x.Jobs[f.Job] != nil && x.Jobs[f.Job].Frame == f.ID:
 		return ""
 	case f.Job != 0:
 		return "has a job that is not there"

@@ -13,6 +13,9 @@ type Standing struct {
 	Head   *machine.Head
 	Frames map[machine.FrameID]*machine.Frame
 	Jobs   map[machine.JobID]*machine.Job
+	// Away are jobs without a row that frames wait for, and whose answers lie in an
+	// inbox.
+	Away map[machine.JobID]bool
 
 	// Of one with sagas, else nil: its program, and all rows of its saga log.
 	Program *asl.Program
@@ -127,9 +130,32 @@ func (x *Standing) run(tell Teller) {
 	}
 }
 
+// unanswered tells of the jobs that frames wait for, and that have no row: what does
+// not hold of it unless their answers lie in an inbox.
+func (x *Standing) unanswered(tell func(job machine.JobID, what string)) {
+	if x.Head.Status.Ended() || x.Start.IsRun() {
+		return
+	}
+	for _, f := range x.Frames {
+		if f.Job == 0 || x.Jobs[f.Job] != nil {
+			continue
+		}
+		why := x.idle
+		if x.Program != nil {
+			why = x.waits
+		}
+		if what := why(f); what != "" {
+			tell(f.Job, fmt.Sprintf("frame %d in %q %s (I9)", f.ID, f.State, what))
+		}
+	}
+}
+
 // idle says why a frame would wait for ever, "" where it would not.
 func (x *Standing) idle(f *machine.Frame) string {
 	j := x.Jobs[f.Job]
+	if x.Away[f.Job] {
+		return ""
+	}
 	switch f.Phase {
 	case machine.Entering:
 		if j == nil || j.Kind != machine.Resume {

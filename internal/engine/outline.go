@@ -56,12 +56,29 @@ func QueuedPlace(id store.ID, p *asl.Program, j *machine.Job) store.QueuedKey {
 	return store.QueuedKey{Tenant: a.tenant, Activity: a.name, At: j.Made, Job: store.JobKey{ID: id, Number: uint32(j.ID)}}
 }
 
-// NewsOf is the execution that a message is about.
-func NewsOf(m *store.Message) (store.ID, error) {
-	if len(m.Body) != 17 || m.Body[0] != newsEncoding {
-		return store.ID{}, fmt.Errorf("message %d of shard %d can't be read", m.Seq, m.Shard)
+// Mail is what a message in a shard's inbox says of rows, which its owner has not
+// heard yet.
+type Mail struct {
+	ID       store.ID      // the execution that it is for; of news: the nested one
+	News     bool          // the end of a nested execution is told so
+	Answered machine.JobID // this job has its answer, and no row any more; 0: none
+	Taken    machine.JobID // this activity's task has its worker, and no place in its queue any more; 0: none
+}
+
+// MailOf reads a message.
+func MailOf(m *store.Message) (Mail, error) {
+	read, err := readMail(m)
+	if err != nil {
+		return Mail{}, fmt.Errorf("message %d of shard %d can't be read", m.Seq, m.Shard)
 	}
-	return store.ID(m.Body[1:]), nil
+	mail := Mail{ID: read.id, News: read.kind == mailNews}
+	switch {
+	case read.kind == mailAnswered:
+		mail.Answered = machine.JobID(read.row.Number)
+	case read.kind == mailWord && read.message.Kind == machine.Taken:
+		mail.Taken = read.message.Job
+	}
+	return mail, nil
 }
 
 // Programs gives the programs of a store's definitions by their hashes, the last so

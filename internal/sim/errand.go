@@ -96,11 +96,16 @@ func (p *process) pause(ms int64) bool {
 }
 
 // passes lets the world go on for the engine, which waits for what another node
-// does.
+// does. While the process stands still it does not look.
 func (p *process) passes(_ context.Context, d time.Duration) error {
 	w := p.w
 	if p.dead || w.turning == nil || !p.pause(d.Milliseconds()) {
 		return errDead
+	}
+	for p.stands() {
+		if !p.pause(max(1, p.still-w.now)) {
+			return errDead
+		}
 	}
 	return nil
 }
