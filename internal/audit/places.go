@@ -139,16 +139,18 @@ func (a *auditor) listed(row *store.Index) error {
 // end, or of the answer of a job that has no row any more.
 func (a *auditor) message(m *store.Message) error {
 	a.count(&a.counts.Messages)
-	mail, err := engine.MailOf(m)
-	switch {
-	case err != nil:
+	id, told, err := engine.MailOf(m)
+	if err != nil {
 		a.find(fmt.Sprintf("message %d of shard %d", m.Seq, m.Shard), err.Error(), doWait)
-	case mail.Answered != 0:
-		a.answered[store.JobKey{ID: mail.ID, Number: uint32(mail.Answered)}] = true
-	case mail.Taken != 0:
-		return a.taken(mail.ID, mail.Taken)
-	case mail.News:
-		if x, err := a.Store.Execution(a.ctx, mail.ID); err == nil {
+		return nil
+	}
+	switch told.Kind {
+	case machine.JobSucceeded, machine.JobFailed:
+		a.answered[store.JobKey{ID: id, Number: uint32(told.Job)}] = true
+	case machine.Taken:
+		return a.taken(id, told.Job)
+	case machine.Answered:
+		if x, err := a.Store.Execution(a.ctx, id); err == nil {
 			if s, ok := standingOf(&x); ok && s.Start.Parent != nil {
 				a.telling[toldJob(s)] = true
 			}

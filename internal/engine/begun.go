@@ -88,7 +88,7 @@ func begunMessage(s *shard, id store.ID, kind mailKind) store.Message {
 
 // hearBegun takes up the executions that have begun on other nodes. Their messages
 // are dropped before anything is done for them: who finds one still there knows
-// that nothing was.
+// that nothing was, unless an owner before has found their jobs on disk.
 func (e *Engine) hearBegun(s *shard, read []mail) error {
 	var from []store.MessageKey
 	for i := range read {
@@ -109,7 +109,7 @@ func (e *Engine) hearBegun(s *shard, read []mail) error {
 		if !m.isBegun() {
 			continue
 		}
-		do := func(e *Engine, er *errand) { e.takeUpBegun(s, er.key.ID, unsure) }
+		do := func(e *Engine, er *errand) { e.takeUpBegun(s, er.key.ID, unsure || m.old) }
 		if m.kind == mailBegunExpress {
 			do = (*Engine).rerunExpress
 		}

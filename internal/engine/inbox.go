@@ -39,6 +39,8 @@ type correspondence struct {
 	seqs   map[uint64]bool       // of all in piles, and of what is left where it lies
 	left   map[store.ID][]uint64 // … by the execution, which is quarantined
 	unread bool                  // some of it can't be read
+	before uint64                // what has come until then was perhaps there when the shard was taken
+	whole  bool                  // all that was there then has been read
 
 	readers int             // who is reading the inbox just now
 	heard   map[uint64]bool // taken out meanwhile: a reader may still come with it
@@ -99,6 +101,12 @@ func (e *Engine) readInbox(s *shard, id store.ID, begun int) (read, pile []mail,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil && epoch != 0 && s.epoch.Load() == epoch {
+		if c := &s.mail; !c.whole {
+			c.whole = len(messages) < limit
+			for i := range messages {
+				c.before = max(c.before, messages[i].Seq)
+			}
+		}
 		for i := range messages {
 			if m, fresh := e.fresh(s, &messages[i]); fresh {
 				read = append(read, m)
@@ -124,7 +132,8 @@ func (e *Engine) fresh(s *shard, from *store.Message) (mail, bool) {
 		c.seqs[from.Seq], c.unread = true, true
 		return m, false
 	}
-	if m.kind == mailBegun || m.kind == mailBegunExpress {
+	if m.isBegun() {
+		m.old = from.Seq <= c.before
 		return m, true
 	}
 	c.seqs[from.Seq] = true

@@ -176,3 +176,51 @@ func TestAnAnswerForWhatIsKept(t *testing.T) {
 		t.Errorf("%v, %v, %d jobs", waits, err, len(r.x.Jobs))
 	}
 }
+
+// A call of what began elsewhere, which an owner has sent because it found the job on
+// disk, is sent by the next one as a further sending, although the beginning still lies
+// in the inbox.
+func TestABeginningThatAnOwnerBeforeHasDone(t *testing.T) {
+	var c *cluster
+	var sent []int
+	dies := func() {}
+	c = newCluster(t, 2, func(_ context.Context, task integration.Task) (value.Text, error) {
+		sent = append(sent, task.Attempt)
+		dies()
+		return value.Checked(`{}`), nil
+	}, nil)
+	first := c.nodes[0]
+	first.plan = func(_ string, b *store.Batch) storetest.Fault {
+		if b != nil && len(b.DropMessages) > 0 {
+			return storetest.Fault{Err: storetest.ErrPlain}
+		}
+		return storetest.Fault{}
+	}
+	dies = func() {
+		first.plan = func(string, *store.Batch) storetest.Fault { return storetest.Fault{Err: storetest.ErrPlain} }
+		dies = func() {}
+	}
+	m := first.define(saga(1))
+	s, err := c.nodes[1].engine.Start(context.Background(), StartRequest{Machine: m, Name: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, own := range first.engine.shards {
+		own.readAgain()
+	}
+	first.settle()
+	if len(sent) != 1 {
+		t.Fatalf("sent %v", sent)
+	}
+	c.nodes = c.nodes[1:]
+	c.nodes[0].plan = func(method string, _ *store.Batch) storetest.Fault {
+		if method == "Jobs" && len(sent) < 2 { // so that it hears of it by the inbox alone
+			return storetest.Fault{Err: storetest.ErrPlain}
+		}
+		return storetest.Fault{}
+	}
+	c.pass(30 * time.Second)
+	if h := c.nodes[0].head(s.ID); h.Status != machine.Succeeded || len(sent) != 2 || sent[1] <= sent[0] || c.inbox() > 0 {
+		t.Errorf("%v, sent %v, %d messages", h.Status, sent, c.inbox())
+	}
+}

@@ -18,6 +18,7 @@ type mail struct {
 	start   machine.Start   // lock: what it is, should nobody claim it yet
 	text    []byte          // order
 	lies    store.MessageKey
+	old     bool // begun: perhaps before the shard was taken
 }
 
 // mailKind is what mail is about.

@@ -56,29 +56,21 @@ func QueuedPlace(id store.ID, p *asl.Program, j *machine.Job) store.QueuedKey {
 	return store.QueuedKey{Tenant: a.tenant, Activity: a.name, At: j.Made, Job: store.JobKey{ID: id, Number: uint32(j.ID)}}
 }
 
-// Mail is what a message in a shard's inbox says of rows, which its owner has not
-// heard yet.
-type Mail struct {
-	ID       store.ID      // the execution that it is for; of news: the nested one
-	News     bool          // the end of a nested execution is told so
-	Answered machine.JobID // this job has its answer, and no row any more; 0: none
-	Taken    machine.JobID // this activity's task has its worker, and no place in its queue any more; 0: none
-}
-
-// MailOf reads a message.
-func MailOf(m *store.Message) (Mail, error) {
+// MailOf is what a message in a shard's inbox tells its owner: the execution that it
+// is for and what it is told, as far as that shows in rows. Of JobSucceeded and
+// JobFailed the job has no row any more, of Taken the task has no place in its queue
+// any more; Answered is news of the end of a nested execution, whose id is given.
+func MailOf(m *store.Message) (id store.ID, told machine.Message, err error) {
 	read, err := readMail(m)
-	if err != nil {
-		return Mail{}, fmt.Errorf("message %d of shard %d can't be read", m.Seq, m.Shard)
-	}
-	mail := Mail{ID: read.id, News: read.kind == mailNews}
 	switch {
-	case read.kind == mailAnswered:
-		mail.Answered = machine.JobID(read.row.Number)
-	case read.kind == mailWord && read.message.Kind == machine.Taken:
-		mail.Taken = read.message.Job
+	case err != nil:
+		return id, told, fmt.Errorf("message %d of shard %d can't be read", m.Seq, m.Shard)
+	case read.kind == mailNews:
+		told.Kind = machine.Answered
+	case read.kind == mailAnswered, read.kind == mailWord:
+		told = read.message
 	}
-	return mail, nil
+	return read.id, told, nil
 }
 
 // Programs gives the programs of a store's definitions by their hashes, the last so

@@ -18,12 +18,6 @@ import (
 // those of the nodes.
 const kindNode = "node"
 
-// IsBetweenNodes reports whether a document is one that nodes have for one another: of
-// a node that is there, or a reply. It goes by itself.
-func IsBetweenNodes(d *store.Doc) bool {
-	return d.Tenant == "" && (d.Kind == kindNode || d.Kind == kindReply)
-}
-
 // nodeVersion is that of a document's body.
 const nodeVersion = 1
 
