@@ -31,7 +31,7 @@ var (
 )
 
 // byTurns are the shapes of the worlds of a run, one after the other.
-var byTurns = []string{"one", "nodes", "one-saga", "nodes", "one", "nodes-saga"}
+var byTurns = []string{"one", "nodes", "one-saga", "nodes", "any", "nodes-saga"}
 
 // nth is the n-th world of a run.
 func nth(n uint64) Options {
