@@ -31,7 +31,7 @@ func (v *Bench) machine(ctx context.Context, svc api.Service) (string, error) {
 		return "", err
 	}
 	in := &api.CreateStateMachineInput{
-		Name:       fmt.Sprintf("bench-%s-%d-%s", v.Scenario, v.Steps, time.Now().UTC().Format("20060102-150405")),
+		Name:       fmt.Sprintf("bench-%s-%d-%s", v.Scenario, v.Steps, time.Now().UTC().Format("20060102-150405.000")),
 		Definition: string(definition), RoleArn: "arn:aws:iam::123456789012:role/bench",
 	}
 	if v.Scenario == scenarioExpress {

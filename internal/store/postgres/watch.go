@@ -48,7 +48,10 @@ func (s *Store) Watch(ctx context.Context) <-chan store.Hint {
 	return hints
 }
 
+// listen is bounded in time: whoever watches waits for the first one.
 func (s *Store) listen(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
 	if err != nil {
 		return nil, err
