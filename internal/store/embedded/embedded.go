@@ -73,7 +73,7 @@ func (o Options) withDefaults() Options {
 // After the first write or sync that fails the store stops: what was under way
 // is unknown, every later call is an error, and nothing is synced again. The
 // process should end, which Pebble sees to itself where it can't go on; until
-// then the folder stays locked.
+// then the folder stays locked, and a commit that waited for a flush waits on.
 type Store struct {
 	options  Options
 	folder   *folder

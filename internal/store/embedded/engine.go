@@ -145,14 +145,16 @@ func (s *Store) pace() time.Duration {
 	return min(time.Duration(n)*each, most)
 }
 
-// backgroundError hears of flushes and compactions. A damaged block fails the
-// reads of it and its compactions, and stops nobody else.
+// backgroundError hears of flushes and compactions, in a goroutine of Pebble's own. A
+// damaged block fails the reads of it and its compactions, and stops nobody else. After
+// any other error there is no more to be done: Pebble would flush again at once, for ever.
 func (s *Store) backgroundError(err error) {
 	if pebble.IsCorruptionError(err) {
 		s.options.Logger.Error("damaged data", "cause", err)
 		return
 	}
 	s.stop(err)
+	runtime.Goexit()
 }
 
 // logger takes what Pebble says.
