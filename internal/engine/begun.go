@@ -99,7 +99,7 @@ func (e *Engine) hearBegun(s *shard, read []mail) error {
 	if len(from) == 0 {
 		return nil
 	}
-	err := e.dropMessages(from)
+	err := e.dropMessages(read[0].epoch, from)
 	unsure := errors.Is(err, store.ErrUnknown)
 	if err != nil && !unsure {
 		return err

@@ -126,6 +126,7 @@ func (e *Engine) fresh(s *shard, from *store.Message) (mail, bool) {
 		return mail{}, false
 	}
 	m, err := readMail(from)
+	m.epoch = s.epoch.Load()
 	if err != nil {
 		e.metrics.MailLeft.Add(1)
 		e.cfg.Log.Error("a message is left where it lies", "shard", from.Shard, "message", from.Seq, "error", err)
@@ -483,15 +484,17 @@ func (e *Engine) hearNews(m *mail) error {
 		return err
 	}
 	n := x.Ending(e.cfg.Quotas)
-	return e.tellParent(&n, []store.MessageKey{m.lies})
+	return e.tellParent(&n, m)
 }
 
 // dropMail takes mail out of its inbox that changes nothing.
-func (e *Engine) dropMail(m *mail) error { return e.dropMessages([]store.MessageKey{m.lies}) }
+func (e *Engine) dropMail(m *mail) error {
+	return e.dropMessages(m.epoch, []store.MessageKey{m.lies})
+}
 
-func (e *Engine) dropMessages(from []store.MessageKey) error {
+// dropMessages takes messages out of an inbox that were read under a lease.
+func (e *Engine) dropMessages(epoch uint64, from []store.MessageKey) error {
 	s := e.shards[from[0].Shard]
-	epoch := s.epoch.Load()
 	err := e.cfg.Store.Commit(e.ctx, &store.Batch{
 		Fence:        &store.Fence{Shard: s.number, Epoch: epoch},
 		DropMessages: from,

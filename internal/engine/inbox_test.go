@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -113,8 +114,69 @@ func TestNewsForALostShard(t *testing.T) {
 	owner.engine.lose(own, own.epoch.Load())
 	commits := owner.commits
 	child := &machine.Ending{Start: machine.Start{Parent: &machine.Parent{ID: machine.ID(s.ID), Job: 1}}}
-	if err := owner.engine.tellParent(child, []store.MessageKey{{Shard: s.ID.Shard(), Seq: 1}}); !errors.Is(err, errElsewhere) || owner.commits != commits {
+	if err := owner.engine.tellParent(child, &mail{lies: store.MessageKey{Shard: s.ID.Shard(), Seq: 1}}); !errors.Is(err, errElsewhere) || owner.commits != commits {
 		t.Errorf("%v, and it commits %d times", err, owner.commits-commits)
+	}
+}
+
+// News for a parent that is gone is dropped, whatever the parent was.
+func TestNewsForNobody(t *testing.T) {
+	run, child := &machine.MapStart{}, &machine.MapStart{}
+	anew(&child.Item)
+	for name, start := range map[string]machine.Start{"task": {}, "map": {Map: run}, "map run": {Map: child}} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, 1, echo, nil)
+			owner := c.nodes[0]
+			s := owner.start(owner.define(saga(1)), "x", `{}`)
+			c.settle()
+			own := owner.engine.shards[s.ID.Shard()]
+			if err := owner.engine.leaveNews(own, store.JobKey{ID: s.ID, Number: 9}); err != nil {
+				t.Fatal(err)
+			}
+			messages, err := owner.engine.cfg.Store.Messages(t.Context(), own.number, 10)
+			if err != nil || len(messages) != 1 {
+				t.Fatalf("%d messages, %v", len(messages), err)
+			}
+			gone := machine.ID(s.ID)
+			gone[len(gone)-1]++
+			start.Parent = &machine.Parent{ID: gone, Job: 1}
+			m := &mail{lies: store.MessageKey{Shard: own.number, Seq: messages[0].Seq, Key: messages[0].Key}, epoch: own.epoch.Load()}
+			if err := owner.engine.tellParent(&machine.Ending{Start: start}, m); err != nil || c.inbox() > 0 {
+				t.Errorf("%v, %d messages", err, c.inbox())
+			}
+		})
+	}
+}
+
+func anew[T any](p **T) { *p = new(T) }
+
+// What is decided about mail is not done under a later lease than it was read under:
+// another node may have heard it in between.
+func TestMailOfAnEarlierLease(t *testing.T) {
+	c := newCluster(t, 1, echo, nil)
+	owner := c.nodes[0]
+	s := owner.start(owner.define(manual), "x", `{}`)
+	c.settle()
+	own := owner.engine.shards[s.ID.Shard()]
+	if err := owner.engine.leaveNews(own, store.JobKey{ID: s.ID, Number: 9}); err != nil {
+		t.Fatal(err)
+	}
+	messages, err := owner.engine.cfg.Store.Messages(t.Context(), own.number, 10)
+	if err != nil || len(messages) != 1 {
+		t.Fatalf("%d messages, %v", len(messages), err)
+	}
+	m := &mail{id: s.ID, lies: store.MessageKey{Shard: own.number, Seq: messages[0].Seq, Key: messages[0].Key}, epoch: own.epoch.Load() - 1}
+	if err := owner.engine.dropMail(m); !errors.Is(err, ErrNotReady) || c.inbox() != 1 {
+		t.Errorf("dropped: %v, %d messages", err, c.inbox())
+	}
+	m.kind = mailOrder
+	until := c.clock.Now() + 60_000
+	m.text = fmt.Appendf(nil, `{"v":1,"what":"stop","reply":"r","until":%d,"failure":{}}`, until)
+	if err := owner.engine.obey(own, m); !errors.Is(err, ErrNotReady) {
+		t.Errorf("obeyed: %v", err)
+	}
+	if h := owner.head(s.ID); h.Status != machine.Running {
+		t.Errorf("the execution is %v", h.Status)
 	}
 }
 

@@ -18,7 +18,8 @@ type mail struct {
 	start   machine.Start   // lock: what it is, should nobody claim it yet
 	text    []byte          // order
 	lies    store.MessageKey
-	old     bool // begun: perhaps before the shard was taken
+	epoch   uint64 // of the lease under which it was read: what is decided about it holds no longer
+	old     bool   // begun: perhaps before the shard was taken
 }
 
 // mailKind is what mail is about.

@@ -294,7 +294,7 @@ func (e *Engine) halted(k store.JobKey) (id store.ID, job machine.JobID, child *
 // tellMap completes the job of the Map that a run has ended for.
 func (e *Engine) tellMap(n *machine.Ending, from []store.MessageKey) error {
 	_, err := e.turn(store.ID(n.Start.Parent.ID), n.RunMessage(), &rider{dropMessages: from})
-	return heard(err)
+	return err
 }
 
 // letter tells a map run that a child of its has ended.
@@ -323,7 +323,7 @@ func (e *Engine) tellRun(n *machine.Ending, from []store.MessageKey) error {
 		}
 		_, err := e.take(s, r, m, with)
 		for _, l := range letters {
-			l.read, l.err = true, heard(err)
+			l.read, l.err = true, err
 		}
 	}
 	return own.err

@@ -250,17 +250,34 @@ func (e *Engine) ending(k store.JobKey) (*machine.Ending, error) {
 	return &n, nil
 }
 
-// tellParent completes the parent's job, if it waits for this: a parent that
-// only wanted the start has its answer already. The end may be told before the
-// start's answer has arrived; then that is told first. What came by an inbox is
-// dropped from there.
-func (e *Engine) tellParent(n *machine.Ending, from []store.MessageKey) error {
+// tellParent tells who started an execution that it has ended. What came by an inbox
+// is dropped from there, whoever hears it.
+func (e *Engine) tellParent(n *machine.Ending, by *mail) (err error) {
+	var from []store.MessageKey
+	if by != nil {
+		from = []store.MessageKey{by.lies}
+	}
 	switch {
 	case n.Start.IsRun():
-		return e.tellMap(n, from)
+		err = e.tellMap(n, from)
 	case n.Start.Map != nil:
-		return e.tellRun(n, from)
+		err = e.tellRun(n, from)
+	default:
+		err = e.tellTask(n, from)
 	}
+	if by != nil && isUnheard(err) {
+		return e.dropMail(by)
+	}
+	return heard(err)
+}
+
+// errNotAwaited says that a parent does not wait for the end that it is told of.
+var errNotAwaited = errors.New("nobody waits for its end")
+
+// tellTask completes the parent's job, if it waits for this: a parent that
+// only wanted the start has its answer already. The end may be told before the
+// start's answer has arrived; then that is told first.
+func (e *Engine) tellTask(n *machine.Ending, from []store.MessageKey) error {
 	parent := *n.Start.Parent
 	id := store.ID(parent.ID)
 	var pattern integration.Pattern
@@ -276,23 +293,28 @@ func (e *Engine) tellParent(n *machine.Ending, from []store.MessageKey) error {
 	}
 	first := machine.Message{Kind: machine.Submitted, Job: parent.Job, Output: e.startAnswer(n.Start.ExecutionARN(), n.Start.At)}
 	_, err := e.turn(id, first, &rider{before: look})
-	if err == nil && waits {
-		_, err = e.turn(id, n.Message(asl.Pattern(pattern)), &rider{dropMessages: from})
-	} else if lasting(err) && err != nil || errors.Is(err, ErrNotReady) {
-		return heard(err)
-	} else if len(from) > 0 {
-		return e.dropMessages(from)
+	switch {
+	case err != nil:
+		return err
+	case !waits:
+		return errNotAwaited
 	}
-	return heard(err)
+	_, err = e.turn(id, n.Message(asl.Pattern(pattern)), &rider{dropMessages: from})
+	return err
 }
 
-// heard is what remains to be done after a parent was told with that outcome. A
-// parent who is not there, or held, hears nothing.
+// isUnheard reports whether nobody was there to hear what a parent was told with that
+// outcome: it is gone, held, or waits for something else.
+func isUnheard(err error) bool {
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrQuarantined) || errors.Is(err, errNotAwaited)
+}
+
+// heard is what remains to be done after a parent was told with that outcome.
 func heard(err error) error {
 	switch {
 	case errors.Is(err, ErrNotReady):
 		return errElsewhere
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrQuarantined):
+	case isUnheard(err):
 		return nil
 	}
 	return err

@@ -187,6 +187,7 @@ func pause(ctx context.Context, d time.Duration) error {
 type ordered struct {
 	order
 	from  store.MessageKey
+	epoch uint64 // of the lease under which it was read: who got the shard again reads it again
 	reply reply
 	done  bool // its reply is durable
 }
@@ -219,7 +220,7 @@ var errNewer = errors.New("an order that this version does not know")
 
 // obey carries out an order from the inbox.
 func (e *Engine) obey(s *shard, m *mail) error {
-	a := &ordered{from: m.lies}
+	a := &ordered{from: m.lies, epoch: m.epoch}
 	if err := json.Unmarshal(m.text, &a.order); err != nil || a.Version != orderVersion {
 		return errNewer
 	}
@@ -239,11 +240,10 @@ func (e *Engine) obey(s *shard, m *mail) error {
 	}
 	b := &store.Batch{}
 	a.answers(b)
-	epoch := s.epoch.Load()
-	b.Fence = &store.Fence{Shard: s.number, Epoch: epoch}
+	b.Fence = &store.Fence{Shard: s.number, Epoch: a.epoch}
 	err = e.cfg.Store.Commit(e.ctx, b)
 	if errors.Is(err, store.ErrFenced) {
-		e.fencedOff(s, epoch)
+		e.fencedOff(s, a.epoch)
 		return ErrNotReady
 	}
 	return err

@@ -229,6 +229,9 @@ func (e *Engine) commit(s *shard, r *resident, d *machine.Delta, with *rider) (c
 	if r.volatile.Load() {
 		return nil
 	}
+	if with != nil && with.order != nil && with.order.epoch != r.epoch {
+		return ErrNotReady
+	}
 	w := writers.Get().(*writer)
 	defer writers.Put(w)
 	b, err := w.written(r, d, with, !e.cfg.Exclusive)
