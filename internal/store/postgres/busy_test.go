@@ -167,6 +167,49 @@ func TestGhost(t *testing.T) {
 	}
 }
 
+// TestFenceWhateverTheIsolation: who waits for a lease that changes hands finds the
+// new owner, whatever the database's isolation is by default.
+func TestFenceWhateverTheIsolation(t *testing.T) {
+	for _, isolation := range []string{"repeatable read", "serializable"} {
+		place := newSchema(t)
+		place.dsn += " default_transaction_isolation='" + isolation + "'"
+		s := place.store(t)
+		defer s.Close()
+		if err := s.Commit(t.Context(), &store.Batch{Leases: []store.Lease{{Shard: 3, Epoch: 1}}}); err != nil {
+			t.Fatal(err)
+		}
+		taker, err := s.pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer taker.Rollback(context.Background())
+		if _, err := taker.Exec(t.Context(), "SELECT pg_advisory_xact_lock($1)", leaseLock(3)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := taker.Exec(t.Context(), "UPDATE leases SET epoch = 2 WHERE shard = 3"); err != nil {
+			t.Fatal(err)
+		}
+		fenced := make(chan error, 1)
+		go func() {
+			b := payload(1, 1)
+			b.Fence = &store.Fence{Shard: 3, Epoch: 1}
+			fenced <- s.Commit(context.Background(), b)
+		}()
+		for waits := false; !waits; {
+			place.ask(t, "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)", &waits)
+		}
+		if err := taker.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-fenced; !errors.Is(err, store.ErrFenced) {
+			t.Errorf("%s: a commit of the owner before: %v", isolation, err)
+		}
+		if holds(t, s, 1, 1) {
+			t.Errorf("%s: what the owner before wrote is there", isolation)
+		}
+	}
+}
+
 // TestManyNodes: stores over one schema that change the same rows at once, in
 // whatever order, all get there.
 func TestManyNodes(t *testing.T) {

@@ -39,6 +39,9 @@ func Migrate(ctx context.Context, dsn string, o Options, look bool) (Migrated, e
 		err = s.alone(ctx, func(tx pgx.Tx) error {
 			m.Was, err = s.readable(ctx, tx)
 			m.Is = m.Was
+			if err == nil && m.Was > 0 {
+				err = s.complete(ctx, tx)
+			}
 			return err
 		})
 	} else {

@@ -4,13 +4,15 @@
 //
 // All batches that wait at a moment are committed in one transaction that is sent
 // in one round trip: it first holds what the batches expect, then checks, then
-// writes. Nothing here rests on an isolation level above READ COMMITTED.
+// writes. That rests on READ COMMITTED, whatever the database's default is: what is
+// checked must be what there is when the locks are held.
 //
 // Read postgres.go (the store and its life), migrate.go (what may be opened, and
 // how it is made); commit.go, claims.go and line.go (how batches come together),
 // committer.go (what becomes of them), session.go (the connection they are sent
 // over, and what if it is lost), fold.go, write.go, statements.go and array.go (what
-// is sent); read.go, dump.go with dump_lists.go (all of it), restored.go, watch.go.
+// is sent); read.go, dump.go with dump_lists.go (all of it), restored.go, watch.go,
+// metrics.go.
 package postgres
 
 import (
@@ -24,6 +26,7 @@ import (
 
 	"github.com/backstep/backstep/internal/store"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -131,8 +134,11 @@ func prepare(ctx context.Context, dsn string, o Options) (*Store, error) {
 	config.ConnConfig.RuntimeParams["application_name"] = "backstep"
 	config.ConnConfig.RuntimeParams["lock_timeout"] = lockTimeout
 	config.ConnConfig.RuntimeParams["statement_timeout"] = statementTimeout
+	config.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
 	if o.ReadOnly {
 		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	} else {
+		config.ConnConfig.ValidateConnect = primary(config.ConnConfig.ValidateConnect)
 	}
 	config.AfterConnect = safe
 	s := &Store{options: o, line: newLine(), ghosts: ghosts{single: make(chan struct{}, 1)}}
@@ -144,6 +150,20 @@ func prepare(ctx context.Context, dsn string, o Options) (*Store, error) {
 	s.pool = pool
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	return s, nil
+}
+
+// primary refuses a server that follows another one, beside what asked refuses: what
+// it shows may be older than what was acknowledged. Of several servers that are named
+// the next one is tried.
+func primary(asked pgconn.ValidateConnectFunc) pgconn.ValidateConnectFunc {
+	return func(ctx context.Context, conn *pgconn.PgConn) error {
+		if asked != nil {
+			if err := asked(ctx, conn); err != nil {
+				return err
+			}
+		}
+		return pgconn.ValidateConnectTargetSessionAttrsPrimary(ctx, conn)
+	}
 }
 
 // safe refuses a session in which a commit is acknowledged before it is on disk.

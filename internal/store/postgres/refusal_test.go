@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/postgres/pgtest"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -68,6 +70,57 @@ func TestUnsafe(t *testing.T) {
 	_, err := Open(t.Context(), place.dsn+" synchronous_commit=off", Options{Schema: place.name})
 	if !errors.Is(err, store.ErrUnsafe) || !strings.Contains(err.Error(), "synchronous_commit is off") {
 		t.Fatal(err)
+	}
+}
+
+// TestStandby: a server that follows another one is refused, but for who reads alone.
+func TestStandby(t *testing.T) {
+	pgtest.DSN(t) // skips where there is no server
+	cluster, err := pgtest.Start()
+	if errors.Is(err, pgtest.ErrMissing) {
+		t.Skipf("SKIPPED, a private server is made a standby: %v", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Stop()
+	place := &schema{dsn: cluster.DSN(), name: "followed"}
+	s := place.store(t)
+	defer s.Close()
+	if err := s.Commit(t.Context(), payload(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Follow(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Payloads(t.Context(), store.ID{15: 1}, []uint32{1}); err == nil {
+		t.Error("what may be older than what was acknowledged is shown")
+	}
+	if opened, err := Open(t.Context(), place.dsn, Options{Schema: place.name}); err == nil {
+		opened.Close()
+		t.Error("it opens")
+	} else if !strings.Contains(err.Error(), "standby") {
+		t.Error(err)
+	}
+	reader, err := Open(t.Context(), place.dsn, Options{Schema: place.name, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if !holds(t, reader, 1, 1) {
+		t.Error("what was committed is not there")
+	}
+	primary := newSchema(t)
+	host, rest, _ := strings.Cut(primary.dsn, " ")
+	if !strings.HasPrefix(host, "host=/") {
+		t.Skip("SKIPPED, the server is not named by its socket: it is not named beside a standby")
+	}
+	both, err := Open(t.Context(), "host="+filepath.Dir(cluster.Socket())+","+strings.TrimPrefix(host, "host=")+" "+rest, Options{Schema: primary.name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer both.Close()
+	if err := both.Commit(t.Context(), payload(1, 2)); err != nil || !holds(t, both, 1, 2) {
+		t.Errorf("of a standby and a primary: %v", err)
 	}
 }
 
@@ -136,6 +189,11 @@ func TestMake(t *testing.T) {
 	defer made.Close()
 	if _, err := Open(t.Context(), place.dsn, Options{Schema: place.name}); !errors.Is(err, store.ErrIncomplete) {
 		t.Errorf("opened before it is filled: %v", err)
+	}
+	for _, look := range []bool{true, false} {
+		if told, err := Migrate(t.Context(), place.dsn, Options{Schema: place.name}, look); !errors.Is(err, store.ErrIncomplete) {
+			t.Errorf("migrated before it is filled, only looked at %v: %+v, %v", look, told, err)
+		}
 	}
 	if err := made.Filled(t.Context()); err != nil {
 		t.Fatal(err)

@@ -219,6 +219,15 @@ func (c *Cluster) Restart() error {
 	return c.start()
 }
 
+// Follow ends the server at once and starts it as a standby, which follows nobody:
+// it shows what it has, and takes no write.
+func (c *Cluster) Follow() error {
+	if err := os.WriteFile(filepath.Join(c.data(), "standby.signal"), nil, 0o644); err != nil {
+		return err
+	}
+	return c.Restart()
+}
+
 // Stop ends the server and takes its data away.
 func (c *Cluster) Stop() {
 	_ = c.server.Process.Signal(syscall.SIGQUIT) // it may have ended
