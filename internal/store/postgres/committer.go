@@ -150,8 +150,7 @@ func (c *committer) try(batches []*waiting) error {
 		return fmt.Errorf("commit: %w: %w", errUnreached, err)
 	}
 	if c.session != nil && !c.session.lives(ctx) {
-		c.store.sessions.lost.Add(1)
-		c.session = nil
+		c.lose(ctx)
 	}
 	if c.session == nil {
 		var err error
@@ -165,24 +164,22 @@ func (c *committer) try(batches []*waiting) error {
 		return nil
 	}
 	if err := c.session.prepare(ctx, c.fold.uses, slow); err != nil {
-		return c.judge(err, false)
+		return c.judge(ctx, err, false)
 	}
 	c.session.used = time.Now()
-	return c.judge(c.session.conn.ExecBatch(ctx, c.fold.statements(c.session)).Close(), true)
+	return c.judge(ctx, c.session.conn.ExecBatch(ctx, c.fold.statements(c.session)).Close(), true)
 }
 
 // judge tells what became of a fold. An error that the server names, short of
 // ending the session, took the transaction back; what was not sent was not done;
 // of all else nobody knows, and that session is at its end.
-func (c *committer) judge(err error, sent bool) error {
+func (c *committer) judge(ctx context.Context, err error, sent bool) error {
 	err = outcome(err, sent)
-	if c.session.conn.IsClosed() {
-		c.store.sessions.lost.Add(1)
-		lost := c.session
-		c.session = nil
-		if errors.Is(err, store.ErrUnknown) {
-			c.store.bury(lost)
-		}
+	switch {
+	case errors.Is(err, store.ErrUnknown):
+		c.store.bury(c.lose(ctx))
+	case c.session.conn.IsClosed():
+		c.lose(ctx)
 	}
 	if told, is := serverError(err); is && (told.Code == codeConflict || told.Code == codeFenced) {
 		if no := c.fold.refused(told); no != nil {
@@ -190,6 +187,15 @@ func (c *committer) judge(err error, sent bool) error {
 		}
 	}
 	return err
+}
+
+// lose ends the session, if it has not ended, and gives what is known of it.
+func (c *committer) lose(ctx context.Context) *session {
+	lost := c.session
+	c.session = nil
+	c.store.sessions.lost.Add(1)
+	lost.conn.Close(ctx)
+	return lost
 }
 
 // serverError is the error that the server named, where the session goes on.
