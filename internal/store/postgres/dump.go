@@ -22,9 +22,6 @@ func (s *Store) Dump(ctx context.Context, visit func(*store.Batch) error, damage
 	if err := s.rest(ctx); err != nil {
 		return fmt.Errorf("dump: %w", err)
 	}
-	if err := s.rest(ctx); err != nil {
-		return err
-	}
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("dump: %w", err)

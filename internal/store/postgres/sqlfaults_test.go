@@ -446,6 +446,58 @@ func TestSQLFaultsReads(t *testing.T) {
 	}
 }
 
+// TestUnknownEndsTheSession: a session whose last commit is unknown commits nothing
+// more, even where it is still there.
+func TestUnknownEndsTheSession(t *testing.T) {
+	f := newFaults(t)
+	x := &transactions[0]
+	for _, code := range []string{"08006", "08007"} {
+		lost := f.through.Metrics().Lost
+		f.spoil(x, &pgtest.Order{From: pgtest.Client, Do: pgtest.Betray, Code: code, Severity: "ERROR"})
+		if now := f.through.Metrics().Lost; now != lost+1 {
+			t.Errorf("%s: %d sessions are lost, before it were %d", code, now, lost)
+		}
+	}
+	if f.outcomes["unknown, there true"] != 2 {
+		t.Errorf("%v", f.outcomes)
+	}
+}
+
+// TestWatchBegins: a watch begins within a bounded time where the server does not
+// answer, and hears when there is one that does.
+func TestWatchBegins(t *testing.T) {
+	f := newFaults(t)
+	o := &pgtest.Order{From: pgtest.Client, Do: pgtest.Swallow}
+	f.proxy.Give(o)
+	watches := make(chan (<-chan store.Hint), 1)
+	go func() { watches <- f.through.Watch(f.Context()) }()
+	var hints <-chan store.Hint
+	select {
+	case hints = <-watches:
+	case <-time.After(time.Minute):
+		t.Fatal("the watch does not begin")
+	}
+	select {
+	case <-o.Done:
+	default:
+		t.Fatal("nothing was swallowed")
+	}
+	deadline := time.After(time.Minute)
+	for n := 0; ; n++ {
+		f.commit(f.direct, &store.Batch{Messages: []store.Message{{Shard: 7, Key: fmt.Append(nil, n)}}})
+		select {
+		case hint := <-hints:
+			if hint.Shard != 7 {
+				t.Errorf("heard of shard %d", hint.Shard)
+			}
+			return
+		case <-deadline:
+			t.Fatal("nothing is heard")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
 // table is rows of words and counts.
 type table struct {
 	text   strings.Builder

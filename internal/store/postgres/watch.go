@@ -20,14 +20,16 @@ const watchAgain = time.Second
 func (s *Store) Watch(ctx context.Context) <-chan store.Hint {
 	hints := make(chan store.Hint, watchHints)
 	ctx, cancel := context.WithCancel(ctx)
-	context.AfterFunc(s.life, cancel)
+	forget := context.AfterFunc(s.life, cancel)
 	if s.life.Err() != nil || ctx.Err() != nil {
+		forget()
 		cancel()
 		close(hints)
 		return hints
 	}
 	conn, err := s.listen(ctx)
 	s.watches.Go(func() {
+		defer forget()
 		defer cancel()
 		defer close(hints)
 		for ctx.Err() == nil {

@@ -49,10 +49,11 @@ type Deed int
 
 // The deeds.
 const (
-	Cut    Deed = iota // both sides lose the connection
-	Late               // the client loses it; the server gets what was sent, LateBy later
-	Deny               // the client's messages up to its next Sync are answered by an error; the server never gets them
-	Betray             // the server's answer up to its next ReadyForQuery is put in the place of an error: it has done all
+	Cut     Deed = iota // both sides lose the connection
+	Late                // the client loses it; the server gets what was sent, LateBy later
+	Deny                // the client's messages up to its next Sync are answered by an error; the server never gets them
+	Betray              // the server's answer up to its next ReadyForQuery is put in the place of an error: it has done all
+	Swallow             // the client keeps the connection, and nothing that it sends arrives any more
 )
 
 // LateBy is how late a Late order delivers.
@@ -203,6 +204,10 @@ func (w *way) fromClient() {
 				w.mu.Lock()
 				w.betray = o
 				w.mu.Unlock()
+			case Swallow:
+				_, _ = io.Copy(io.Discard, w.client)
+				w.end()
+				return
 			}
 		}
 		if _, err := w.server.Write(m); err != nil {
