@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -145,6 +146,24 @@ func findPlanted(t *testing.T, dir string, c config) {
 				t.Errorf("the bug is not found by %s:\n%s", invariant, report)
 			}
 		})
+	}
+}
+
+// TestAServerThatEndsByItself is an error of the run, unless its fault ends servers.
+func TestAServerThatEndsByItself(t *testing.T) {
+	s := &server{program: "true", dir: t.TempDir(), command: exec.CommandContext}
+	if err := s.spawn(); err != nil {
+		t.Skip("no program to take for a server: ", err)
+	}
+	<-s.exited
+	r := &rig{server: s, journal: &journal{}, participants: &participants{}}
+	for what, may := range map[fault]bool{killed: false, paused: false, dropped: false, stalled: false, full: true, unsync: true} {
+		if _, err := r.finish(what); may && err != nil || !may && !errors.Is(err, errEnded) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := r.awaitWrites(t.Context(), 1); !errors.Is(err, errEnded) {
+		t.Errorf("while its work is waited for: %v", err)
 	}
 }
 

@@ -152,12 +152,14 @@ func (d *drill) work(ctx context.Context) {
 // some time later.
 func (d *drill) takeUnderLoad(ctx context.Context, file string) error {
 	d.load.run(d.config.clients)
+	d.chance.sleep(300*time.Millisecond, 1500*time.Millisecond)
 	if err := d.awaitWrites(ctx, beforeLeast); err != nil {
 		return err
 	}
 	if err := d.take(ctx, file); err != nil {
 		return err
 	}
+	d.chance.sleep(300*time.Millisecond, 1500*time.Millisecond)
 	if err := d.awaitWrites(ctx, d.before+afterLeast); err != nil {
 		return err
 	}
@@ -179,25 +181,6 @@ func (d *drill) tokens() []string {
 	d.bench.mu.Lock()
 	defer d.bench.mu.Unlock()
 	return slices.AppendSeq(slices.Collect(maps.Keys(d.participants.tokens.handed)), maps.Keys(d.bench.tasks))
-}
-
-// awaitWrites lets the load work for a random time, and until so many changes are
-// acknowledged.
-func (d *drill) awaitWrites(ctx context.Context, least int64) error {
-	began := time.Now()
-	d.chance.sleep(300*time.Millisecond, 1500*time.Millisecond)
-	for d.journal.written.Load() < least {
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case !d.server.alive():
-			return d.server.ended()
-		case time.Since(began) > writesWait:
-			return fmt.Errorf("only %d of %d changes acknowledged within %s", d.journal.written.Load(), least, writesWait)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	return nil
 }
 
 // take takes the backup. What stands in the journal by then must be in it.

@@ -23,6 +23,9 @@ const (
 // needsDisk are the faults that a file system of the rig's own does.
 var needsDisk = []fault{dropped, full, stalled, unsync}
 
+// mayEnd are the faults that may end the server, or must.
+var mayEnd = []fault{full, unsync}
+
 // faults by how many of a hundred cycles are to have them; the others are kills.
 var shares = []struct {
 	fault   fault
@@ -129,9 +132,9 @@ func (r *rig) fill(ctx context.Context) error {
 	}
 	if !alive {
 		r.disks.ended++
-		return r.endedWell("on a full disk")
+		r.endedWell("on a full disk")
+		return nil
 	}
-	r.disks.refused++
 	if reads == 0 {
 		r.fault("on a full disk no read was answered")
 	}
@@ -141,11 +144,17 @@ func (r *rig) fill(ctx context.Context) error {
 			r.fault("%s after its disk has room again the server acknowledges nothing", backMost)
 			break
 		}
-		if ctx.Err() != nil || !r.server.alive() {
+		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if !r.server.alive() { // what failed while the disk was full may end it late
+			r.disks.ended++
+			r.endedWell("after its disk was full")
+			return nil
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+	r.disks.refused++
 	r.disks.back = append(r.disks.back, time.Since(roomy))
 	return nil
 }
@@ -164,7 +173,7 @@ func (r *rig) failSync(ctx context.Context) error {
 	if starts := r.chance.percent(20); starts {
 		r.disks.starting++
 		most = 25
-		if err := r.server.kill(); err != nil {
+		if err := r.kill(); err != nil {
 			return err
 		}
 		if err := r.disk.failSync(1 + r.chance.below(most)); err != nil {
@@ -193,7 +202,7 @@ func (r *rig) failSync(ctx context.Context) error {
 	r.disks.unsynced++
 	if r.server.alive() {
 		r.fault("I14 %s after a sync failed the server still runs", time.Since(failed).Round(time.Millisecond))
-		return r.server.kill()
+		return r.kill()
 	}
 	took := r.server.endedAt().Sub(failed)
 	r.disks.exits = append(r.disks.exits, took)
@@ -205,13 +214,13 @@ func (r *rig) failSync(ctx context.Context) error {
 	if late > wireMost {
 		r.fault("I14 a change was acknowledged %s after a sync failed", late.Round(time.Millisecond))
 	}
-	return r.endedWell("by a failed sync")
+	r.endedWell("by a failed sync")
+	return nil
 }
 
 // endedWell: a server that ends by itself says so by its exit code.
-func (r *rig) endedWell(how string) error {
+func (r *rig) endedWell(how string) {
 	if code := r.server.cmd.ProcessState.ExitCode(); code <= 0 {
 		r.fault("I14 the server ended %s as %s", how, r.server.cmd.ProcessState)
 	}
-	return nil
 }

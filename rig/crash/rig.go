@@ -277,23 +277,17 @@ func (r *rig) open(ctx context.Context) error {
 func (r *rig) cycle(ctx context.Context) error {
 	r.journal.cycle.Store(int64(r.counted))
 	before := r.journal.written.Load()
-	if err := r.awaitLoad(ctx, before); err != nil {
+	r.chance.sleep(50*time.Millisecond, 500*time.Millisecond)
+	if err := r.awaitWrites(ctx, before+writesLeast); err != nil {
 		return err
 	}
 	what := r.drawFault()
 	if err := r.do(ctx, what); err != nil {
 		return err
 	}
-	requests := r.journal.flying.Load()
-	calls, made := r.calls()
-	underway := requests > 0 && calls > 0
-	if !r.server.alive() {
-		underway = true // by itself, amid its work
-	} else {
-		if err := r.server.kill(); err != nil {
-			return err
-		}
-		r.killed++
+	underway, err := r.finish(what)
+	if err != nil {
+		return err
 	}
 	r.done[what]++
 	if what == dropped || what == unsync {
@@ -311,23 +305,43 @@ func (r *rig) cycle(ctx context.Context) error {
 		r.uncounted++
 	}
 	if r.counted%10 == 0 {
+		_, made := r.calls()
 		fmt.Fprintf(r.config.progress, "%d cycles, %d changes acknowledged, %d task calls\n", r.counted, r.journal.written.Load(), made)
 	}
 	return r.restart(ctx, what == dropped)
 }
 
-// awaitLoad lets the load work for a random time, and until it has done enough.
-func (r *rig) awaitLoad(ctx context.Context, before int64) error {
-	began := time.Now()
-	r.chance.sleep(50*time.Millisecond, 500*time.Millisecond)
-	for r.journal.written.Load()-before < writesLeast {
-		if ctx.Err() != nil {
+// finish ends the server after a fault, and reports whether a request of the API and
+// a call of a task were under way. A server that has ended by itself is an error,
+// unless the fault is one that ends it.
+func (r *rig) finish(what fault) (underway bool, err error) {
+	if !r.server.alive() && slices.Contains(mayEnd, what) {
+		return true, nil
+	}
+	requests := r.journal.flying.Load()
+	calls, _ := r.calls()
+	return requests > 0 && calls > 0, r.kill()
+}
+
+func (r *rig) kill() error {
+	if err := r.server.kill(); err != nil {
+		return err
+	}
+	r.killed++
+	return nil
+}
+
+// awaitWrites lets the load work until so many changes are acknowledged.
+func (r *rig) awaitWrites(ctx context.Context, least int64) error {
+	for began := time.Now(); r.journal.written.Load() < least; time.Sleep(5 * time.Millisecond) {
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
+		case !r.server.alive():
+			return r.server.ended()
+		case time.Since(began) > writesWait:
+			return fmt.Errorf("only %d of %d changes acknowledged within %s", r.journal.written.Load(), least, writesWait)
 		}
-		if time.Since(began) > writesWait {
-			return fmt.Errorf("only %d changes acknowledged within %s", r.journal.written.Load()-before, writesWait)
-		}
-		r.chance.sleep(time.Millisecond, 20*time.Millisecond)
 	}
 	return nil
 }
@@ -347,10 +361,9 @@ func (r *rig) restart(ctx context.Context, lost bool) error {
 		if r.journal.flying.Load() > 0 {
 			r.asked++
 		}
-		if err := r.server.kill(); err != nil {
+		if err := r.kill(); err != nil {
 			return err
 		}
-		r.killed++
 		r.recovering++
 		if lost {
 			if err := r.lose(); err != nil {
