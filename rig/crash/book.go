@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 )
@@ -76,12 +77,14 @@ func readBook[Line any](path string) ([]Line, error) {
 	}
 	defer file.Close()
 	var all []Line
-	for d := json.NewDecoder(bufio.NewReader(file)); d.More(); {
+	for d := json.NewDecoder(bufio.NewReader(file)); ; {
 		var line Line
-		if err := d.Decode(&line); err != nil {
+		switch err := d.Decode(&line); {
+		case err == io.EOF:
+			return all, nil
+		case err != nil:
 			return nil, fmt.Errorf("%s, line %d: %w", path, len(all)+1, err)
 		}
 		all = append(all, line)
 	}
-	return all, nil
 }

@@ -109,7 +109,9 @@ func (a *audit) sortCalls(calls []call) {
 		o := a.orders[arn]
 		if o == nil {
 			o = &order{name: c.Name, machine: c.Machine, input: c.Input, execution: arn}
-			o.amount = amountOf(c.Input)
+			if c.Verb == start {
+				o.amount = amountOf(c.Input)
+			}
 			a.orders[arn] = o
 		}
 		if c.Verb == start {
@@ -266,7 +268,9 @@ func (a *audit) checkStarts(o *order) {
 	if o.found.Name == nil || *o.found.Name != o.name || o.found.Input == nil || *o.found.Input != o.input || o.found.StateMachineArn != machineArn(o.machine) {
 		a.say("I1", o, "it is described with another name, input or state machine")
 	}
-	if e := o.events[0].ExecutionStartedEventDetails; e == nil || e.Input == nil || *e.Input != o.input {
+	if len(o.events) == 0 {
+		a.say("I2", o, "its history is empty")
+	} else if e := o.events[0].ExecutionStartedEventDetails; e == nil || e.Input == nil || *e.Input != o.input {
 		a.say("I1", o, "its history begins with another input")
 	}
 }

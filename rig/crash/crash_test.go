@@ -226,6 +226,30 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestBrokenHistoriesAreReported: whatever a server says of an order, the rig tells of
+// it, and does not end itself.
+func TestBrokenHistoriesAreReported(t *testing.T) {
+	entered := &api.StateEnteredEventDetails{Name: "Debit"}
+	for what, events := range map[string][]api.HistoryEvent{
+		"empty":                      {},
+		"a branch without its whole": {{Id: 1, Type: "ExecutionStarted"}, {Id: 2, Type: "TaskStateEntered", StateEnteredEventDetails: entered}, {Id: 3, PreviousEventId: 2, Type: "ExecutionFailed"}},
+	} {
+		for _, read := range []bool{true, false} {
+			var text strings.Builder
+			a := &audit{}
+			o := &order{events: events, found: &api.DescribeExecutionOutput{}, starts: []call{{}}}
+			if read {
+				o.path = follow(flowOf(ways[0][2].definition()), events)
+			}
+			a.checkStarts(o)
+			if printFindings(&text, a); len(a.found) == 0 || len(events) > 0 && !strings.Contains(text.String(), "ExecutionFailed") {
+				t.Errorf("%s: %v\n%s", what, a.found, text.String())
+			}
+		}
+	}
+	newAudit(&rig{}, []call{{Verb: stop, Execution: "one that nobody started"}}, nil)
+}
+
 // TestDefinitions: all sagas have the states by which they are followed.
 func TestDefinitions(t *testing.T) {
 	for _, way := range ways {

@@ -263,7 +263,7 @@ func (p *path) close() {
 		if name == "" || s.entered == s.exited {
 			continue
 		}
-		broken := p.flow.parent[name] != "" && p.steps[p.flow.parent[name]].exited == 1
+		broken := p.flow.parent[name] != "" && p.step(p.flow.parent[name]).exited == 1
 		switch p.status {
 		case "SUCCEEDED":
 			p.faults = append(p.faults, name+" is never left")

@@ -155,7 +155,11 @@ func printOrder(w io.Writer, o *order) {
 		fmt.Fprintf(w, "    %s call %-6d %-9s %s %s %s\n", clock(c.Sent), c.N, c.Verb, c.Outcome, c.State, c.Receipt)
 	}
 	for i, e := range o.events {
-		fmt.Fprintf(w, "    %s event %3d <- %3d %-24s %s\n", clock(int64(e.Timestamp)), e.Id, e.PreviousEventId, e.Type, o.path.states[i+1])
+		state := ""
+		if o.path != nil { // else it could not be read to its end
+			state = o.path.states[i+1]
+		}
+		fmt.Fprintf(w, "    %s event %3d <- %3d %-24s %s\n", clock(int64(e.Timestamp)), e.Id, e.PreviousEventId, e.Type, state)
 	}
 	for _, e := range o.entries {
 		text, err := json.Marshal(e)
