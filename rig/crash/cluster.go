@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 
@@ -19,15 +18,17 @@ import (
 // cluster is three nodes on hosts of their own over one database, which is a
 // pair on two more. Clients and participants are on another, with this process.
 type cluster struct {
+	*rig
 	site  *site
 	nodes []*node
 	front *balancer
 	url   string // of the balancer
 	rest  context.CancelFunc
 
-	faults    map[string]int
+	befell    map[string]int
 	takeovers []time.Duration // from a node's end until all its shards were others'
 	refused   int64           // writes that the database refused before, on account of other clusters
+	zombies   int64           // writes of this one's zombies that it refused
 }
 
 // node is one server of the cluster.
@@ -81,12 +82,13 @@ func enterSite(ctx context.Context, name, dir string) (*site, error) {
 
 // newCluster is a cluster over a new database of the site. participants are
 // where the functions are.
-func newCluster(ctx context.Context, s *site, program, dir, database, participants string, functions []string, chance *chance) (*cluster, error) {
-	if err := s.pair.Create(ctx, database); err != nil {
+func newCluster(r *rig, participants string, functions []string) (*cluster, error) {
+	s := r.config.site
+	ctx, rest := context.WithCancel(context.Background())
+	c := &cluster{rig: r, site: s, rest: rest, befell: map[string]int{}}
+	if err := s.pair.Create(ctx, r.config.name); err != nil {
 		return nil, err
 	}
-	ctx, rest := context.WithCancel(ctx)
-	c := &cluster{site: s, rest: rest, faults: map[string]int{}}
 	var err error
 	if c.refused, err = s.pair.Errors(fenced); err != nil {
 		return nil, err
@@ -95,12 +97,12 @@ func newCluster(ctx context.Context, s *site, program, dir, database, participan
 	for _, h := range s.hosts {
 		addresses = append(addresses, net.JoinHostPort(h.Address, nodePort))
 	}
-	c.front = newBalancer(addresses, chance)
+	c.front = newBalancer(addresses, newChance(r.config.seed, 6))
 	if c.url, err = c.front.listen(ctx, s.here.Address); err != nil {
 		return nil, err
 	}
 	for i, h := range s.hosts {
-		own := filepath.Join(dir, h.Name)
+		own := filepath.Join(r.config.dir, h.Name)
 		if err := os.MkdirAll(own, 0o755); err != nil {
 			return nil, err
 		}
@@ -109,15 +111,29 @@ func newCluster(ctx context.Context, s *site, program, dir, database, participan
 			return nil, err
 		}
 		c.nodes = append(c.nodes, &node{host: h, server: server{
-			program: program, listen: addresses[i], dir: own, store: []string{"--postgres", s.pair.DSN(database)},
+			program: r.config.backstep, listen: addresses[i], dir: own, store: []string{"--postgres", s.pair.DSN(r.config.name)},
 			command: h.Command,
 		}})
 	}
 	return c, nil
 }
 
-// start starts all nodes and waits for them.
-func (c *cluster) start(ctx context.Context) error {
+// clients call the balancer. Where nodes restart, clients try as often as AWS's do by
+// themselves, which hides it.
+func (c *cluster) clients() (load, checker *client.Client, err error) {
+	to := client.Config{Region: region, Endpoint: c.url, Credentials: credentials()}
+	if checker, err = client.New(to); err != nil {
+		return nil, nil, err
+	}
+	if to.Attempts = 1; c.config.shape == "restart" {
+		to.Attempts = 3
+	}
+	load, err = client.New(to)
+	return load, checker, err
+}
+
+// begin starts all nodes and waits for them.
+func (c *cluster) begin(ctx context.Context) error {
 	for _, n := range c.nodes {
 		if err := n.spawn(); err != nil {
 			return fmt.Errorf("%w: build it first: make build", err)
@@ -159,6 +175,27 @@ func credentials() client.Credentials {
 	return client.Credentials{AccessKeyID: keyID, SecretAccessKey: keySecret}
 }
 
+// end lets the nodes drain, or, where something still runs, shows what they are at.
+func (c *cluster) end(context.Context) {
+	if len(c.running) > 0 {
+		c.expose()
+	} else if err := c.stop(); err != nil {
+		c.fault("%v", err)
+	}
+	c.close()
+	refused, err := c.site.pair.Errors(fenced)
+	if err != nil {
+		c.fault("%v", err)
+		return
+	}
+	c.zombies = refused - c.refused
+}
+
+func (c *cluster) drop() {
+	c.expose()
+	c.close()
+}
+
 // stop lets all nodes drain.
 func (c *cluster) stop() error {
 	var all []error
@@ -193,10 +230,9 @@ func (c *cluster) close() {
 	c.front.close()
 }
 
-// most is the longest takeover.
-func (c *cluster) most() time.Duration {
-	if len(c.takeovers) == 0 {
-		return 0
+func (c *cluster) logs() (files []string) {
+	for _, n := range c.nodes {
+		files = append(files, n.logFile())
 	}
-	return slices.Max(c.takeovers)
+	return files
 }

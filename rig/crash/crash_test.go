@@ -156,13 +156,13 @@ func TestAServerThatEndsByItself(t *testing.T) {
 		t.Skip("no program to take for a server: ", err)
 	}
 	<-s.exited
-	r := &rig{server: s, journal: &journal{}, participants: &participants{}}
+	l := &lone{rig: &rig{journal: &journal{}, participants: &participants{}}, server: s}
 	for what, may := range map[fault]bool{killed: false, paused: false, dropped: false, stalled: false, full: true, unsync: true} {
-		if _, err := r.finish(what); may && err != nil || !may && !errors.Is(err, errEnded) {
+		if _, err := l.finish(what); may && err != nil || !may && !errors.Is(err, errEnded) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if err := r.awaitWrites(t.Context(), 1); !errors.Is(err, errEnded) {
+	if err := l.awaitWrites(t.Context(), 1); !errors.Is(err, errEnded) {
 		t.Errorf("while its work is waited for: %v", err)
 	}
 }
@@ -248,6 +248,33 @@ func TestBrokenHistoriesAreReported(t *testing.T) {
 		}
 	}
 	newAudit(&rig{}, []call{{Verb: stop, Execution: "one that nobody started"}}, nil)
+}
+
+// TestWrongUse: what would show nothing, or be done to nothing, is refused.
+func TestWrongUse(t *testing.T) {
+	good := func() (config, trial) { return config{cycles: 1, clients: 1}, trial{runs: 1} }
+	for want, spoil := range map[string]func(*config, *trial){
+		"":          func(*config, *trial) {},
+		"there are": func(c *config, _ *trial) { c.shape = "earthquake" },
+		"give one":  func(c *config, t *trial) { c.shape, t.drill = "kill", true },
+		"-saga":     func(c *config, t *trial) { c.saga, t.drill = true, true },
+		"-dropfs":   func(c *config, t *trial) { c.faults, t.drill = []fault{killed}, true },
+		"-cycles":   func(c *config, _ *trial) { c.cycles = 0 },
+		"-runs":     func(_ *config, t *trial) { t.runs = 0 },
+	} {
+		c, tried := good()
+		spoil(&c, &tried)
+		if err := tried.check(&c); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+	used := t.TempDir()
+	if err := os.WriteFile(filepath.Join(used, "journal.jsonl"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newRig(config{dir: used}); err == nil || !strings.Contains(err.Error(), "another folder") {
+		t.Errorf("a folder with the books of another run is taken: %v", err)
+	}
 }
 
 // TestDefinitions: all sagas have the states by which they are followed.

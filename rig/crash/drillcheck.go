@@ -61,7 +61,7 @@ func (d *drill) check(ctx context.Context, out io.Writer) (drilled, error) {
 	if err := a.run(ctx); err != nil {
 		return sum, err
 	}
-	d.judge(a, kept, &sum)
+	d.sumUp(a, kept, &sum)
 	printFindings(out, a)
 	sum.findings = len(a.found)
 	return sum, d.list(newer)
@@ -239,23 +239,16 @@ func holdsOf(service string, entries []entry) (holds int) {
 	return holds
 }
 
-// judge adds what makes a run invalid or wrong beside what the audit found, and sums
+// sumUp adds what makes a run invalid or wrong beside what the audit found, and sums
 // it up.
-func (d *drill) judge(a *audit, kept []entry, sum *drilled) {
+func (d *drill) sumUp(a *audit, kept []entry, sum *drilled) {
 	for status, n := range a.tally.statuses {
 		if api.ExecutionStatus(status).Ended() {
 			sum.finished += n
 		}
 	}
-	if len(d.running) > 0 {
-		a.say("I9", a.orders[d.running[0]], "%d executions still ran after %s, this one among them", len(d.running), d.config.settle)
-	}
-	if t := &a.tally; t.debited-t.refunded != t.paid+t.stopped {
-		a.say("I8", nil, "the sums do not balance")
-	}
-	if n := d.logged()["quarantined"]; n > 0 {
-		d.fault("the server quarantined %d executions; see %s", n, d.server.logFile())
-	}
+	d.judgeEnd(a)
+	a.checkSums()
 	for _, o := range a.orders {
 		earlier := map[string]bool{}
 		for _, e := range o.entries {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -53,14 +54,14 @@ func namedFaults(names string, ownDisk bool) (all []fault, err error) {
 }
 
 // drawFault is the fault of the cycle at hand.
-func (r *rig) drawFault() fault {
-	if given := r.config.faults; len(given) > 0 {
-		return given[r.counted%len(given)]
+func (l *lone) drawFault() fault {
+	if given := l.config.faults; len(given) > 0 {
+		return given[l.counted%len(given)]
 	}
-	at := r.chance.below(100)
+	at := l.chance.below(100)
 	for _, s := range shares {
 		if at -= s.percent; at < 0 {
-			if r.disk == nil && slices.Contains(needsDisk, s.fault) {
+			if l.disk == nil && slices.Contains(needsDisk, s.fault) {
 				return killed
 			}
 			return s.fault
@@ -79,36 +80,51 @@ type diskTally struct {
 	late                time.Duration // the latest acknowledgement after a failed sync
 }
 
+// tell prints what the faults of the disk came to.
+func (d *diskTally) tell(w io.Writer) {
+	if d.drops > 0 {
+		fmt.Fprintf(w, "  power lost       %d times: %d pages and %d names that were not synced are forgotten\n", d.drops, d.pages, d.names)
+	}
+	if d.refused+d.ended > 0 {
+		fmt.Fprintf(w, "  full disk        %d refused, acknowledged again %s after there was room at the latest (bound %s); %d ended by an error\n",
+			d.refused, ms(quantile(d.back, 100)), backMost, d.ended)
+	}
+	if len(d.exits) > 0 {
+		fmt.Fprintf(w, "  failed syncs     %d, %d of them while it started: ended after p50 %s, max %s (bound %s); the last acknowledgement was heard %s after one (bound %s)\n",
+			d.unsynced, d.starting, ms(quantile(d.exits, 50)), ms(quantile(d.exits, 100)), exitMost, ms(d.late), wireMost)
+	}
+}
+
 // do does the fault to the server under load.
-func (r *rig) do(ctx context.Context, what fault) error {
+func (l *lone) do(ctx context.Context, what fault) error {
 	switch what {
 	case paused:
-		r.server.pause(5 * time.Second)
-		if r.chance.percent(50) {
-			r.server.goOn()
-			r.chance.sleep(10*time.Millisecond, 500*time.Millisecond)
+		l.server.pause(5 * time.Second)
+		if l.chance.percent(50) {
+			l.server.goOn()
+			l.chance.sleep(10*time.Millisecond, 500*time.Millisecond)
 		}
 	case full:
-		return r.fill(ctx)
+		return l.fill(ctx)
 	case stalled:
-		if err := r.disk.slow(500 * time.Millisecond); err != nil {
+		if err := l.disk.slow(500 * time.Millisecond); err != nil {
 			return err
 		}
-		r.chance.sleep(time.Second, 3*time.Second)
-		return r.disk.slow(0)
+		l.chance.sleep(time.Second, 3*time.Second)
+		return l.disk.slow(0)
 	case unsync:
-		return r.failSync(ctx)
+		return l.failSync(ctx)
 	}
 	return nil
 }
 
 // lose forgets what was not synced by the server that was killed.
-func (r *rig) lose() error {
-	percent := []int{0, 0, 10, 50, 90}[r.chance.below(5)]
-	pages, names, err := r.disk.drop(percent)
-	r.disks.drops++
-	r.disks.pages += pages
-	r.disks.names += names
+func (l *lone) lose() error {
+	percent := []int{0, 0, 10, 50, 90}[l.chance.below(5)]
+	pages, names, err := l.disk.drop(percent)
+	l.disks.drops++
+	l.disks.pages += pages
+	l.disks.names += names
 	return err
 }
 
@@ -118,44 +134,44 @@ const backMost = 10 * time.Second
 // fill leaves less room than the server keeps in reserve, or none. Then nothing is
 // acknowledged, and reads are answered, or the server ends by an error. It goes on by
 // itself when there is room again.
-func (r *rig) fill(ctx context.Context) error {
-	if err := r.disk.room([]int64{0, 1 << 20, 32 << 20}[r.chance.below(3)]); err != nil {
+func (l *lone) fill(ctx context.Context) error {
+	if err := l.disk.room([]int64{0, 1 << 20, 32 << 20}[l.chance.below(3)]); err != nil {
 		return err
 	}
-	r.chance.sleep(500*time.Millisecond, time.Second) // what was granted is used up
-	reads := r.journal.read.Load()
-	r.chance.sleep(time.Second, 2*time.Second)
-	reads = r.journal.read.Load() - reads
-	alive := r.server.alive()
-	if err := r.disk.room(-1); err != nil {
+	l.chance.sleep(500*time.Millisecond, time.Second) // what was granted is used up
+	reads := l.journal.read.Load()
+	l.chance.sleep(time.Second, 2*time.Second)
+	reads = l.journal.read.Load() - reads
+	alive := l.server.alive()
+	if err := l.disk.room(-1); err != nil {
 		return err
 	}
 	if !alive {
-		r.disks.ended++
-		r.endedWell("on a full disk")
+		l.disks.ended++
+		l.endedWell("on a full disk")
 		return nil
 	}
 	if reads == 0 {
-		r.fault("on a full disk no read was answered")
+		l.fault("on a full disk no read was answered")
 	}
-	roomy, before := time.Now(), r.journal.written.Load()
-	for r.journal.written.Load() == before {
+	roomy, before := time.Now(), l.journal.written.Load()
+	for l.journal.written.Load() == before {
 		if time.Since(roomy) > backMost {
-			r.fault("%s after its disk has room again the server acknowledges nothing", backMost)
+			l.fault("%s after its disk has room again the server acknowledges nothing", backMost)
 			break
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if !r.server.alive() { // what failed while the disk was full may end it late
-			r.disks.ended++
-			r.endedWell("after its disk was full")
+		if !l.server.alive() { // what failed while the disk was full may end it late
+			l.disks.ended++
+			l.endedWell("after its disk was full")
 			return nil
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	r.disks.refused++
-	r.disks.back = append(r.disks.back, time.Since(roomy))
+	l.disks.refused++
+	l.disks.back = append(l.disks.back, time.Since(roomy))
 	return nil
 }
 
@@ -168,59 +184,59 @@ const (
 // failSync makes a sync fail, of one in five servers while it starts. The server must
 // end at once, by an error, and acknowledge nothing any more. What was not synced is
 // then forgotten: what was acknowledged all the same will be missed.
-func (r *rig) failSync(ctx context.Context) error {
+func (l *lone) failSync(ctx context.Context) error {
 	most := 150
-	if starts := r.chance.percent(20); starts {
-		r.disks.starting++
+	if starts := l.chance.percent(20); starts {
+		l.disks.starting++
 		most = 25
-		if err := r.kill(); err != nil {
+		if err := l.kill(); err != nil {
 			return err
 		}
-		if err := r.disk.failSync(1 + r.chance.below(most)); err != nil {
+		if err := l.disk.failSync(1 + l.chance.below(most)); err != nil {
 			return err
 		}
-		if err := r.server.spawn(); err != nil {
+		if err := l.server.spawn(); err != nil {
 			return err
 		}
-	} else if err := r.disk.failSync(1 + r.chance.below(most)); err != nil {
+	} else if err := l.disk.failSync(1 + l.chance.below(most)); err != nil {
 		return err
 	}
 	select {
-	case <-r.server.exited:
+	case <-l.server.exited:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(failWait):
 	}
-	failed, err := r.disk.failedAt()
+	failed, err := l.disk.failedAt()
 	switch {
 	case err != nil:
 		return err
 	case failed.IsZero():
-		r.fault("I14 under load the server did not sync within %s", failWait)
+		l.fault("I14 under load the server did not sync within %s", failWait)
 		return nil
 	}
-	r.disks.unsynced++
-	if r.server.alive() {
-		r.fault("I14 %s after a sync failed the server still runs", time.Since(failed).Round(time.Millisecond))
-		return r.kill()
+	l.disks.unsynced++
+	if l.server.alive() {
+		l.fault("I14 %s after a sync failed the server still runs", time.Since(failed).Round(time.Millisecond))
+		return l.kill()
 	}
-	took := r.server.endedAt().Sub(failed)
-	r.disks.exits = append(r.disks.exits, took)
+	took := l.server.endedAt().Sub(failed)
+	l.disks.exits = append(l.disks.exits, took)
 	if took > exitMost {
-		r.fault("I14 the server ended %s after a sync failed, which may take %s", took.Round(time.Millisecond), exitMost)
+		l.fault("I14 the server ended %s after a sync failed, which may take %s", took.Round(time.Millisecond), exitMost)
 	}
-	late := time.UnixMicro(r.journal.lastAcknowledged.Load()).Sub(failed)
-	r.disks.late = max(r.disks.late, late)
+	late := time.UnixMicro(l.journal.lastAcknowledged.Load()).Sub(failed)
+	l.disks.late = max(l.disks.late, late)
 	if late > wireMost {
-		r.fault("I14 a change was acknowledged %s after a sync failed", late.Round(time.Millisecond))
+		l.fault("I14 a change was acknowledged %s after a sync failed", late.Round(time.Millisecond))
 	}
-	r.endedWell("by a failed sync")
+	l.endedWell("by a failed sync")
 	return nil
 }
 
 // endedWell: a server that ends by itself says so by its exit code.
-func (r *rig) endedWell(how string) {
-	if code := r.server.cmd.ProcessState.ExitCode(); code <= 0 {
-		r.fault("I14 the server ended %s as %s", how, r.server.cmd.ProcessState)
+func (l *lone) endedWell(how string) {
+	if code := l.server.cmd.ProcessState.ExitCode(); code <= 0 {
+		l.fault("I14 the server ended %s as %s", how, l.server.cmd.ProcessState)
 	}
 }

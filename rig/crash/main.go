@@ -1,20 +1,21 @@
 // Command crash does a server harm, again and again, under a load of order sagas:
 // kills it, lets it stand still, and, where its data folder lies on a disk of the
-// rig's own (rig/dropfs), takes power away, room, and syncs. Then it holds every order against what its clients were told
-// and what its participants did: what was acknowledged is there (I1), each
-// history is whole and legal (I2), nothing was called that is not on record,
-// and always under one key (I3), a task took one result (I4), a name stands for
-// one input (I6), money balances (I8), and nothing is left over (I9).
+// rig's own (rig/dropfs), takes power away, room, and syncs. Then it holds every order
+// against what its clients were told and what its participants did: what was
+// acknowledged is there (I1), each history is whole and legal (I2), nothing was called
+// that is not on record, and always under one key (I3), a task took one result (I4), a
+// name stands for one input (I6), money balances (I8), and nothing is left over (I9).
 //
 // It knows the server by its command line and its API alone. Participants,
 // clients and their books live in its own process, which nobody kills. A seed
 // repeats the faults and the load, not the run: the kernel has its say.
 //
-// Read main.go, then rig.go (a run, cycle by cycle), server.go (the process),
-// fault.go (what is done to it) with disk.go, saga.go (the state machines), participant.go and completer.go (those whom the
-// sagas ask), load.go and journal.go (those who ask for sagas), book.go and
-// chance.go (what both need); then check.go (what is held against what),
-// history.go (the rules of histories), money.go (keys and money), report.go.
+// Read main.go, then rig.go (a run), lone.go (one server, cycle by cycle), server.go
+// (its process), fault.go (what is done to it) with disk.go, saga.go (the state
+// machines), participant.go and completer.go (those whom the sagas ask), load.go and
+// journal.go (those who ask for sagas), book.go and chance.go (what both need); then
+// check.go (what is held against what), history.go (the rules of histories), money.go
+// (keys and money), report.go.
 //
 // With -shape there are three nodes over a PostgreSQL with a synchronous standby,
 // each on a host of its own: cluster.go, balancer.go (whom the clients call),
@@ -71,8 +72,12 @@ func main() {
 	site := flag.String("site", "", "of -shape: the name of the hosts that this process runs among; by itself it makes them")
 	planted := flag.String("mutant", "", "build the server with the bug that this file plants; run where its sources are")
 	flag.Parse()
+	t := trial{runs: *runs, drill: *drill, site: *site, planted: *planted, keep: *keep}
 	var err error
-	if c.faults, err = namedFaults(*faults, c.dropfs != ""); err != nil {
+	if c.faults, err = namedFaults(*faults, c.dropfs != ""); err == nil {
+		err = t.check(&c)
+	}
+	if err != nil {
 		log.Print(err)
 		os.Exit(2)
 	}
@@ -81,7 +86,7 @@ func main() {
 			c.settle *= 3
 		}
 	}
-	ok, err := prepare(&c, trial{runs: *runs, drill: *drill, site: *site, planted: *planted, keep: *keep})
+	ok, err := prepare(&c, t)
 	switch {
 	case err != nil:
 		log.Print(err)
@@ -100,15 +105,30 @@ type trial struct {
 	keep    bool
 }
 
+// check refuses what can't be done, or would be done to nothing.
+func (t *trial) check(c *config) error {
+	instead := c.shape != "" || t.drill
+	switch {
+	case c.shape != "" && shapes[c.shape] == nil:
+		return fmt.Errorf("-shape %q: there are %s", c.shape, strings.Join(shapeNames(), ", "))
+	case c.shape != "" && t.drill:
+		return errors.New("-shape and -drill are two things to do: give one of them")
+	case t.drill && c.saga:
+		return errors.New("-drill takes backups under orders in plain ASL alone: leave -saga out")
+	case instead && (len(c.faults) > 0 || c.dropfs != ""):
+		return errors.New("-fault and -dropfs are for cycles: leave them out with -shape and -drill")
+	case c.cycles < 1 || t.runs < 1 || c.clients < 1:
+		return errors.New("-cycles, -runs and -clients are at least 1: else nothing is shown")
+	}
+	return nil
+}
+
 // prepare makes the folder and the binary, and runs. A folder of a run that
 // failed is kept.
 func prepare(c *config, t trial) (ok bool, err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	switch {
-	case c.shape != "" && shapes[c.shape] == nil:
-		return false, fmt.Errorf("-shape %q: there are %s", c.shape, strings.Join(shapeNames(), ", "))
-	case c.shape != "" && t.site == "":
+	if c.shape != "" && t.site == "" {
 		return onSite(ctx, os.Stdout)
 	}
 	if c.dir == "" {
@@ -122,6 +142,8 @@ func prepare(c *config, t trial) (ok bool, err error) {
 				fmt.Println("kept:", c.dir)
 			}
 		}()
+	} else if err = os.MkdirAll(c.dir, 0o755); err != nil {
+		return false, err
 	}
 	if t.planted != "" {
 		if c.backstep, err = buildMutant(ctx, ".", c.dir, t.planted); err != nil {

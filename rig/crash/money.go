@@ -132,6 +132,13 @@ func (a *audit) checkMoney(o *order) {
 	})
 }
 
+// checkSums: over all orders, too, what was debited was refunded, paid or is held.
+func (a *audit) checkSums() {
+	if t := &a.tally; t.debited-t.refunded != t.paid+t.stopped {
+		a.say("I8", nil, "the sums do not balance")
+	}
+}
+
 // mayHold is how often a service may hold what the order asks for. An order
 // that succeeded has it, one that failed has not; of one that was stopped its
 // history tells as far as it goes: what was under way then may have been done or

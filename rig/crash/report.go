@@ -26,53 +26,15 @@ func (r *rig) report(w io.Writer, a *audit) bool {
 	fmt.Fprintf(w, "server's log       %s\n", counts(r.logged()))
 	fmt.Fprintf(w, "orders off: %d\n", t.off)
 	r.judge(a)
+	r.judgeOrders(a)
 	return r.verdict(w, a, "I1 I2 I3 I4 I6 I8 I9")
 }
 
-// reportRun prints the kills and what the clients asked.
+// reportRun prints what was gone through, and what the clients asked.
 func (r *rig) reportRun(w io.Writer, t *tally) {
-	defer func() {
-		for _, v := range slices.Sorted(maps.Keys(t.outcomes)) {
-			fmt.Fprintf(w, "  %-16s %s\n", v, counts(t.outcomes[v]))
-		}
-	}()
-	if r.cluster != nil {
-		r.reportCluster(w)
-		return
-	}
-	fmt.Fprintf(w, "cycles             %d counted, %d repeated for want of a request and a task call in flight; seed %d\n", r.counted, r.uncounted, r.config.seed)
-	fmt.Fprintf(w, "faults             %s\n", counts(r.done))
-	r.reportDisk(w)
-	fmt.Fprintf(w, "kills              %d, %d of them during a recovery (%d while a request waited)\n", r.killed, r.recovering, r.asked)
-	fmt.Fprintf(w, "recovery           p50 %s, p99 %s, max %s from the process's start until it is ready (bound %s)\n", ms(quantile(r.recoveries, 50)), ms(quantile(r.recoveries, 99)), ms(quantile(r.recoveries, 100)), r.config.ready)
-	fmt.Fprintf(w, "acknowledged       %d changes, %d a cycle at least (floor %d), %d reads\n", r.journal.written.Load(), r.leastWrites, writesLeast, r.journal.read.Load())
-}
-
-// reportCluster prints what the cluster went through.
-func (r *rig) reportCluster(w io.Writer) {
-	c := r.cluster
-	fmt.Fprintf(w, "trouble            %s: %s; seed %d\n", r.config.shape, counts(c.faults), r.config.seed)
-	fmt.Fprintf(w, "takeover           %d, %s at most (bound %s)\n", len(c.takeovers), ms(c.most()), takeoverMost)
-	fmt.Fprintf(w, "zombies            %d of their writes refused\n", r.zombies)
-	fmt.Fprintf(w, "acknowledged       %d changes (floor %d), %d reads\n", r.journal.written.Load(), r.leastOf(), r.journal.read.Load())
-}
-
-// reportDisk prints what the faults of the disk came to.
-func (r *rig) reportDisk(w io.Writer) {
-	d := &r.disks
-	if d.drops > 0 {
-		fmt.Fprintf(w, "  power lost       %d times: %d pages and %d names that were not synced are forgotten\n", d.drops, d.pages, d.names)
-	}
-	if d.refused+d.ended > 0 {
-		back := time.Duration(0)
-		if len(d.back) > 0 {
-			back = slices.Max(d.back)
-		}
-		fmt.Fprintf(w, "  full disk        %d refused, acknowledged again %s after there was room at the latest (bound %s); %d ended by an error\n", d.refused, ms(back), backMost, d.ended)
-	}
-	if len(d.exits) > 0 {
-		fmt.Fprintf(w, "  failed syncs     %d, %d of them while it started: ended after p50 %s, max %s (bound %s); the last acknowledgement was heard %s after one (bound %s)\n",
-			d.unsynced, d.starting, ms(quantile(d.exits, 50)), ms(slices.Max(d.exits)), exitMost, ms(d.late), wireMost)
+	r.subject.tell(w)
+	for _, v := range slices.Sorted(maps.Keys(t.outcomes)) {
+		fmt.Fprintf(w, "  %-16s %s\n", v, counts(t.outcomes[v]))
 	}
 }
 
@@ -90,34 +52,43 @@ func (r *rig) verdict(w io.Writer, a *audit, invariants string) bool {
 	return true
 }
 
-// judge adds what makes a run invalid or wrong beside what the audit found.
+// judge adds what makes any run invalid or wrong beside what the audit found.
 func (r *rig) judge(a *audit) {
-	t := &a.tally
+	r.judgeEnd(a)
+	r.subject.judge(&a.tally)
+}
+
+// judgeEnd: all has ended, and the server took nothing for broken.
+func (r *rig) judgeEnd(a *audit) {
 	if len(r.running) > 0 {
-		a.say("I9", a.orders[r.running[0]], "%d executions still ran after %s, this one among them", len(r.running), r.config.settle)
+		first := r.running[0]
+		a.say("I9", a.orders[first], "%d executions still ran after %s, %s among them", len(r.running), r.config.settle, first)
 	}
-	if t.debited-t.refunded != t.paid+t.stopped {
-		a.say("I8", nil, "the sums do not balance")
+	logged := r.logged()
+	for what, said := range map[string]string{"quarantined": "quarantined an execution", "panicked": "panicked"} {
+		if n := logged[what]; n > 0 {
+			r.fault("the server %s %d times; see %s", said, n, strings.Join(r.subject.logs(), ", "))
+		}
 	}
-	if r.cluster != nil {
-		r.judgeCluster(t)
-	} else if r.leastWrites < writesLeast {
-		r.fault("a cycle had %d changes acknowledged, the floor is %d", r.leastWrites, writesLeast)
-	}
-	if len(r.recoveries) > 0 && quantile(r.recoveries, 99) > r.config.ready {
-		r.fault("of a hundred recoveries one takes %s, which may take %s", ms(quantile(r.recoveries, 99)), r.config.ready)
-	}
-	if n := r.logged()["quarantined"]; n > 0 {
-		r.fault("the server quarantined %d executions; see %s", n, strings.Join(r.logFiles(), ", "))
-	}
-	for what, seen := range map[string]int{
-		"orders that succeeded": t.statuses["SUCCEEDED"], "orders that were undone": t.statuses["FAILED"], "orders that were stopped": t.statuses["ABORTED"],
-		"completions accepted": t.accepted, "histories read on the way": t.extended, "calls made again": t.resent,
-	} {
+}
+
+// wantSeen: what a run is to prove something about must have been in it.
+func (r *rig) wantSeen(all map[string]int) {
+	for what, seen := range all {
 		if seen == 0 {
 			r.fault("there were no %s: the run proves nothing about them", what)
 		}
 	}
+}
+
+// judgeOrders is judge for orders in plain ASL.
+func (r *rig) judgeOrders(a *audit) {
+	t := &a.tally
+	a.checkSums()
+	r.wantSeen(map[string]int{
+		"orders that succeeded": t.statuses["SUCCEEDED"], "orders that were undone": t.statuses["FAILED"], "orders that were stopped": t.statuses["ABORTED"],
+		"completions accepted": t.accepted, "histories read on the way": t.extended, "calls made again": t.resent,
+	})
 	if paid := t.statuses["SUCCEEDED"] * 100; paid < 30*t.executions {
 		r.fault("only %d of %d orders succeeded", t.statuses["SUCCEEDED"], t.executions)
 	}
@@ -172,29 +143,28 @@ func printOrder(w io.Writer, o *order) {
 
 func clock(ms int64) string { return time.UnixMilli(ms).UTC().Format("15:04:05.000") }
 
-func ms(d time.Duration) string { return d.Round(time.Millisecond).String() }
-
-// logFiles are the logs of what is under test.
-func (r *rig) logFiles() (files []string) {
-	if r.cluster == nil {
-		return []string{r.server.logFile()}
+// quantile of times; 0 where there are none.
+func quantile(of []time.Duration, percent int) time.Duration {
+	if len(of) == 0 {
+		return 0
 	}
-	for _, n := range r.cluster.nodes {
-		files = append(files, n.logFile())
-	}
-	return files
+	sorted := slices.Sorted(slices.Values(of))
+	return sorted[min(len(sorted)*percent/100, len(sorted)-1)]
 }
 
-// logged counts the lines of the server's log by their level, and the
-// executions that it quarantined.
+func ms(d time.Duration) string { return d.Round(time.Millisecond).String() }
+
+// logged counts the lines of the server's log by their level, the executions that it
+// quarantined, and its panics.
 func (r *rig) logged() map[string]int {
 	counts := map[string]int{}
 	var text []byte
-	for _, file := range r.logFiles() {
+	for _, file := range r.subject.logs() {
 		more, err := os.ReadFile(file)
-		if err == nil {
-			text = append(text, more...)
+		if err != nil {
+			r.fault("the server's log can't be read: %v", err)
 		}
+		text = append(text, more...)
 	}
 	for line := range strings.Lines(string(text)) {
 		if _, after, ok := strings.Cut(line, "level="); ok {
@@ -203,6 +173,9 @@ func (r *rig) logged() map[string]int {
 		}
 		if strings.Contains(line, "quarantined") {
 			counts["quarantined"]++
+		}
+		if strings.HasPrefix(line, "panic:") || strings.HasPrefix(line, "fatal error:") {
+			counts["panicked"]++
 		}
 	}
 	return counts

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -40,13 +40,24 @@ const (
 	writesWait  = 30 * time.Second // for so many
 )
 
-// rig is one run: the server that is killed, and all that stays.
+// subject is what is under test: one server (lone), or several over one database
+// (cluster).
+type subject interface {
+	clients() (load, checker *client.Client, err error) // of whoever asks for sagas, and of who checks them
+	begin(context.Context) error                        // starts it for the first time
+	suffer(context.Context) error                       // is harmed, until it was enough
+	end(context.Context)                                // ends well; what goes otherwise is a fault of the run
+	drop()                                              // ends without a word, after a run that failed
+	logs() []string                                     // its files
+	tell(io.Writer)                                     // prints what it went through
+	judge(*tally)                                       // adds what makes the run invalid or wrong
+}
+
+// rig is one run: what is under test, and all that stays when it is harmed.
 type rig struct {
 	config       config
 	chance       *chance
-	server       *server  // nil: there is a cluster
-	disk         *disk    // that the data folder lies on; nil: the machine's own
-	cluster      *cluster // nil: there is a server
+	subject      subject
 	participants *participants
 	shop         *shop     // in the place of the participants where the sagas are in the extension, else nil
 	operator     *operator // likewise
@@ -56,24 +67,22 @@ type rig struct {
 	load         *load
 	worked       sync.WaitGroup
 
-	counted, uncounted int
-	done               map[fault]int
-	disks              diskTally
-	killed, recovering int
-	asked              int // kills during a recovery while a request waited
-	leastWrites        int64
-	recoveries         []time.Duration // of those that were let come up
-	settled            time.Duration
-	zombies            int64    // writes of theirs that were refused
-	running            []string // executions that did not end
+	settled time.Duration
+	running []string // executions that did not end
 
 	mu     sync.Mutex
 	faults []string // of the run itself
 }
 
 func newRig(c config) (*rig, error) {
-	r := &rig{config: c, chance: newChance(c.seed, 1), leastWrites: -1, done: map[fault]int{}}
+	r := &rig{config: c, chance: newChance(c.seed, 1)}
 	tokens := &completer{chance: newChance(c.seed, 2)}
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(r.journalFile()); err == nil {
+		return nil, fmt.Errorf("%s has the books of another run: take another folder", c.dir)
+	}
 	var err error
 	if r.participants, err = newParticipants(r.ledgerFile(), newChance(c.seed, 3), tokens); err != nil {
 		return nil, err
@@ -98,7 +107,7 @@ func newRig(c config) (*rig, error) {
 	return r, nil
 }
 
-// place makes what is under test, and a client of it.
+// place makes what is under test, and clients of it.
 func (r *rig) place() error {
 	here := "127.0.0.1"
 	if r.config.site != nil {
@@ -108,43 +117,14 @@ func (r *rig) place() error {
 	if err != nil {
 		return err
 	}
-	to := client.Config{Region: region, Attempts: 1}
 	if r.config.site != nil {
-		c := r.config
-		r.cluster, err = newCluster(context.Background(), c.site, c.backstep, c.dir, c.name, url, functions, newChance(c.seed, 6))
-		if err != nil {
-			return err
-		}
-		to.Endpoint, to.Credentials = r.cluster.url, credentials()
-		if r.reader, err = client.New(client.Config{Region: region, Endpoint: to.Endpoint, Credentials: to.Credentials}); err != nil {
-			return err
-		}
-		if c.shape == "restart" {
-			to.Attempts = 3 // as AWS's clients make by themselves: they hide a restart
-		}
+		r.subject, err = newCluster(r, url, functions)
 	} else {
-		if err := r.placeServer(url, functions); err != nil {
-			return err
-		}
-		to.Endpoint = r.server.endpoint()
+		r.subject, err = newLone(r, url, functions)
 	}
-	if r.client, err = client.New(to); r.reader == nil {
-		r.reader = r.client
+	if err == nil {
+		r.client, r.reader, err = r.subject.clients()
 	}
-	return err
-}
-
-// placeServer makes the server, and the disk that its data lie on.
-func (r *rig) placeServer(participants string, functions []string) (err error) {
-	c := r.config
-	home := c.dir
-	if c.dropfs != "" {
-		home = filepath.Join(c.dir, "disk")
-		if r.disk, err = mountDisk(c.dropfs, home); err != nil {
-			return err
-		}
-	}
-	r.server, err = newServer(c.backstep, c.dir, filepath.Join(home, "data"), participants, functions)
 	return err
 }
 
@@ -190,8 +170,8 @@ func (r *rig) calls() (flying, made int64) {
 func (r *rig) ledgerFile() string  { return filepath.Join(r.config.dir, "ledger.jsonl") }
 func (r *rig) journalFile() string { return filepath.Join(r.config.dir, "journal.jsonl") }
 
-// run kills the server again and again under load, lets everything end, and
-// leaves the server up for the check.
+// run harms what is under test while it works, lets everything end, and leaves it up
+// for the check.
 func (r *rig) run(ctx context.Context) error {
 	if err := r.open(ctx); err != nil {
 		return err
@@ -208,7 +188,7 @@ func (r *rig) run(ctx context.Context) error {
 	if r.operator != nil {
 		r.operator.run()
 	}
-	if err := r.trouble(ctx); err != nil {
+	if err := r.subject.suffer(ctx); err != nil {
 		return err
 	}
 	r.load.end()
@@ -223,44 +203,12 @@ func (r *rig) run(ctx context.Context) error {
 	rest()
 	r.worked.Wait()
 	r.participants.tokens.end()
-	if r.cluster != nil {
-		refused, err := r.cluster.site.pair.Errors(fenced)
-		if err != nil {
-			return err
-		}
-		r.zombies = refused - r.cluster.refused
-	}
 	return ctx.Err()
-}
-
-// trouble is what is under test goes through, until it was enough.
-func (r *rig) trouble(ctx context.Context) error {
-	if r.cluster != nil {
-		return r.cluster.storm(ctx, r.config.shape, r.config.lasts, r.chance)
-	}
-	for r.counted < r.config.cycles && ctx.Err() == nil {
-		if err := r.cycle(ctx); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-// begin starts what is under test for the first time.
-func (r *rig) begin(ctx context.Context) error {
-	if r.cluster != nil {
-		return r.cluster.start(ctx)
-	}
-	if err := r.server.spawn(); err != nil {
-		return fmt.Errorf("%w: build it first: make build", err)
-	}
-	_, err := r.server.awaitReady(ctx)
-	return err
 }
 
 // open starts what is under test and creates what the load needs.
 func (r *rig) open(ctx context.Context) error {
-	if err := r.begin(ctx); err != nil {
+	if err := r.subject.begin(ctx); err != nil {
 		return err
 	}
 	r.journal.createActivity(activityName)
@@ -270,129 +218,6 @@ func (r *rig) open(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// cycle is one fault under load and the way back. It counts when at the moment at
-// which the server ends a request of the API and a call of a task are under way.
-func (r *rig) cycle(ctx context.Context) error {
-	r.journal.cycle.Store(int64(r.counted))
-	before := r.journal.written.Load()
-	r.chance.sleep(50*time.Millisecond, 500*time.Millisecond)
-	if err := r.awaitWrites(ctx, before+writesLeast); err != nil {
-		return err
-	}
-	what := r.drawFault()
-	if err := r.do(ctx, what); err != nil {
-		return err
-	}
-	underway, err := r.finish(what)
-	if err != nil {
-		return err
-	}
-	r.done[what]++
-	if what == dropped || what == unsync {
-		if err := r.lose(); err != nil {
-			return err
-		}
-	}
-	writes := r.journal.written.Load() - before
-	if underway {
-		r.counted++
-		if r.leastWrites < 0 || writes < r.leastWrites {
-			r.leastWrites = writes
-		}
-	} else {
-		r.uncounted++
-	}
-	if r.counted%10 == 0 {
-		_, made := r.calls()
-		fmt.Fprintf(r.config.progress, "%d cycles, %d changes acknowledged, %d task calls\n", r.counted, r.journal.written.Load(), made)
-	}
-	return r.restart(ctx, what == dropped)
-}
-
-// finish ends the server after a fault, and reports whether a request of the API and
-// a call of a task were under way. A server that has ended by itself is an error,
-// unless the fault is one that ends it.
-func (r *rig) finish(what fault) (underway bool, err error) {
-	if !r.server.alive() && slices.Contains(mayEnd, what) {
-		return true, nil
-	}
-	requests := r.journal.flying.Load()
-	calls, _ := r.calls()
-	return requests > 0 && calls > 0, r.kill()
-}
-
-func (r *rig) kill() error {
-	if err := r.server.kill(); err != nil {
-		return err
-	}
-	r.killed++
-	return nil
-}
-
-// awaitWrites lets the load work until so many changes are acknowledged.
-func (r *rig) awaitWrites(ctx context.Context, least int64) error {
-	for began := time.Now(); r.journal.written.Load() < least; time.Sleep(5 * time.Millisecond) {
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case !r.server.alive():
-			return r.server.ended()
-		case time.Since(began) > writesWait:
-			return fmt.Errorf("only %d of %d changes acknowledged within %s", r.journal.written.Load(), least, writesWait)
-		}
-	}
-	return nil
-}
-
-// restart brings the server back on the same data folder. One in four is killed
-// on its way, as soon as a request waits for it, and started again; where power was
-// lost, it is lost again.
-func (r *rig) restart(ctx context.Context, lost bool) error {
-	if err := r.server.spawn(); err != nil {
-		return err
-	}
-	if r.chance.percent(25) {
-		r.chance.sleep(0, r.fastestRecovery())
-		for r.journal.flying.Load() == 0 && time.Since(r.server.spawned) < r.fastestRecovery() {
-			time.Sleep(100 * time.Microsecond)
-		}
-		if r.journal.flying.Load() > 0 {
-			r.asked++
-		}
-		if err := r.kill(); err != nil {
-			return err
-		}
-		r.recovering++
-		if lost {
-			if err := r.lose(); err != nil {
-				return err
-			}
-		}
-		if err := r.server.spawn(); err != nil {
-			return err
-		}
-	}
-	took, err := r.server.awaitReady(ctx)
-	if err != nil {
-		return err
-	}
-	r.recoveries = append(r.recoveries, took)
-	return nil
-}
-
-// fastestRecovery is as long as a server that was started is not ready yet.
-func (r *rig) fastestRecovery() time.Duration {
-	if len(r.recoveries) == 0 {
-		return 50 * time.Millisecond
-	}
-	return slices.Min(r.recoveries)
-}
-
-func quantile(of []time.Duration, percent int) time.Duration {
-	sorted := slices.Sorted(slices.Values(of))
-	return sorted[min(len(sorted)*percent/100, len(sorted)-1)]
 }
 
 // settle waits until nothing runs any more.
@@ -440,53 +265,30 @@ func (r *rig) stillRunning(ctx context.Context) ([]string, error) {
 	return running, nil
 }
 
-// close ends what is under test well. A server's folder is opened once more.
+// close ends what is under test well, and whom the sagas ask.
 func (r *rig) close(ctx context.Context) {
-	defer r.client.Close()
-	defer r.participants.close()
-	if r.cluster != nil {
-		if len(r.running) > 0 {
-			r.cluster.expose()
-		} else if err := r.cluster.stop(); err != nil {
-			r.fault("%v", err)
-		}
-		r.cluster.close()
-		return
-	}
-	if err := r.server.stop(); err != nil {
-		r.fault("%v", err)
-	} else if err := r.server.spawn(); err != nil {
-		r.fault("%v", err)
-	} else if _, err := r.server.awaitReady(ctx); err != nil {
-		r.fault("the data folder does not open again: %v", err)
-	} else if err := r.server.stop(); err != nil {
-		r.fault("%v", err)
-	}
-	if r.disk != nil {
-		if err := r.disk.close(); err != nil {
-			r.fault("the disk: %v", err)
-		}
-	}
+	r.subject.end(ctx)
+	r.release()
 }
 
-// abandon ends what is under test without a word, after a run that failed.
+// abandon ends all without a word, after a run that failed.
 func (r *rig) abandon() {
 	r.load.over.Store(true)
 	if r.operator != nil {
 		r.operator.over.Store(true)
 	}
 	r.participants.tokens.over.Store(true)
-	if r.cluster != nil {
-		r.cluster.expose()
-		r.cluster.close()
-	} else if r.server.cmd != nil && r.server.cmd.Process != nil {
-		r.server.cmd.Process.Kill()
-		<-r.server.exited
-	}
-	if r.disk != nil {
-		r.disk.close()
-	}
+	r.subject.drop()
+	r.release()
+}
+
+func (r *rig) release() {
 	r.participants.close()
+	if r.shop != nil {
+		r.shop.close()
+	}
+	r.client.Close()
+	r.reader.Close()
 }
 
 func (r *rig) fault(format string, args ...any) {

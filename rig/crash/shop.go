@@ -85,6 +85,8 @@ func (s *shop) listen(host string) (string, error) {
 	return "http://" + l.Addr().String(), nil
 }
 
+func (s *shop) close() { s.server.Close() }
+
 // stepOf is the step id that a key begins with.
 func stepOf(key string) string {
 	if end := strings.IndexAny(key, ":~"); end >= 0 {

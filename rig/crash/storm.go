@@ -25,16 +25,16 @@ const leaseTime = 10 * time.Second
 // takeoverMost is how long shards may be nobody's whose node is gone.
 const takeoverMost = leaseTime + 5*time.Second
 
-// storm makes trouble of one shape until the time is over, and mends all.
-func (c *cluster) storm(ctx context.Context, shape string, lasts time.Duration, chance *chance) error {
-	over := time.Now().Add(lasts)
+// suffer makes trouble of one shape until the time is over, and mends all.
+func (c *cluster) suffer(ctx context.Context) error {
+	over := time.Now().Add(c.config.lasts)
 	for {
-		pause(ctx, chance.between(2*time.Second, 6*time.Second))
+		pause(ctx, c.chance.between(2*time.Second, 6*time.Second))
 		if ctx.Err() != nil || time.Now().After(over) {
 			return ctx.Err()
 		}
-		if err := shapes[shape](c, ctx, chance); err != nil {
-			return fmt.Errorf("%s: %w", shape, err)
+		if err := shapes[c.config.shape](c, ctx, c.chance); err != nil {
+			return fmt.Errorf("%s: %w", c.config.shape, err)
 		}
 	}
 }
@@ -53,7 +53,7 @@ func (c *cluster) kill(ctx context.Context, chance *chance) error {
 	if err := n.server.kill(); err != nil {
 		return err
 	}
-	c.faults["killed"]++
+	c.befell["killed"]++
 	if chance.percent(60) {
 		c.awaitTakeover(ctx, n)
 	} else {
@@ -71,7 +71,7 @@ func (c *cluster) kill(ctx context.Context, chance *chance) error {
 func (c *cluster) pause(ctx context.Context, chance *chance) error {
 	n := c.nodes[chance.below(len(c.nodes))]
 	n.stand()
-	c.faults["paused"]++
+	c.befell["paused"]++
 	c.awaitTakeover(ctx, n)
 	pause(ctx, chance.between(0, 2*leaseTime))
 	n.goOn()
@@ -86,16 +86,16 @@ func (c *cluster) partition(ctx context.Context, chance *chance) error {
 	parted, err := true, error(nil)
 	switch chance.below(4) {
 	case 0:
-		c.faults["parted from all"]++
+		c.befell["parted from all"]++
 		err = n.host.Cut()
 	case 1:
-		c.faults["does not hear the database"]++
+		c.befell["does not hear the database"]++
 		err = n.host.Deaf(database)
 	case 2:
-		c.faults["is not heard by the database"]++
+		c.befell["is not heard by the database"]++
 		err = database.Deaf(n.host)
 	default:
-		c.faults["loses packets"]++
+		c.befell["loses packets"]++
 		parted = false
 		err = n.host.Lossy(chance.below(25) + 5)
 	}
@@ -124,7 +124,7 @@ func (c *cluster) restart(ctx context.Context, chance *chance) error {
 		if _, err := n.awaitReady(ctx); err != nil {
 			return err
 		}
-		c.faults["restarted"]++
+		c.befell["restarted"]++
 		pause(ctx, chance.between(time.Second, 3*time.Second))
 	}
 	return nil
@@ -135,13 +135,13 @@ func (c *cluster) restart(ctx context.Context, chance *chance) error {
 func (c *cluster) failover(ctx context.Context, chance *chance) error {
 	switch chance.below(4) {
 	case 0:
-		c.faults["sessions ended"]++
+		c.befell["sessions ended"]++
 		return c.site.pair.Disconnect(ctx)
 	case 1:
-		c.faults["database crashed"]++
+		c.befell["database crashed"]++
 		return c.site.pair.Restart(ctx)
 	}
-	c.faults["failed over"]++
+	c.befell["failed over"]++
 	if err := c.site.pair.Failover(ctx); err != nil {
 		return err
 	}
