@@ -2,6 +2,8 @@ package service
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/backstep/backstep/internal/engine"
@@ -34,7 +36,7 @@ type audit struct {
 func (s *Service) Audit(ctx context.Context) {
 	var a audit
 	for {
-		err := contained(func() error { return s.auditStep(ctx, &a) })
+		err := s.auditStep(ctx, &a)
 		if err != nil && ctx.Err() == nil {
 			s.Log.Warn("what goes on can't be looked at", "cause", err)
 		}
@@ -46,14 +48,19 @@ func (s *Service) Audit(ctx context.Context) {
 	}
 }
 
-// auditStep looks at the next few of each.
+// auditStep looks at the next few of each. What can't be looked at keeps nobody from
+// looking at the rest.
 func (s *Service) auditStep(ctx context.Context, a *audit) error {
-	if err := s.Engine.InspectJobs(ctx, &a.jobs, auditJobs); err != nil {
-		return err
-	}
-	if err := s.auditQueue(ctx, a); err != nil {
-		return err
-	}
+	return errors.Join(
+		contained(func() error { return s.Engine.InspectJobs(ctx, &a.jobs, auditJobs) }),
+		contained(func() error { return s.auditQueue(ctx, a) }),
+		s.auditExecutions(ctx, a),
+	)
+}
+
+// auditExecutions looks at the next few executions that run. Its error is the first of
+// those that it met.
+func (s *Service) auditExecutions(ctx context.Context, a *audit) (failed error) {
 	if a.list == nil {
 		if err := s.nextAudited(ctx, a); err != nil || a.list == nil {
 			return err
@@ -64,24 +71,35 @@ func (s *Service) auditStep(ctx context.Context, a *audit) error {
 		return err
 	}
 	for _, row := range rows {
-		runs, err := s.Engine.Inspect(ctx, row.ID)
-		if err != nil {
-			return err
+		if err := contained(func() error { return s.auditExecution(ctx, a, row.ID) }); err != nil && failed == nil {
+			failed = fmt.Errorf("execution %s: %w", row.ID, err)
 		}
-		for _, run := range runs {
-			if _, err := s.Engine.Inspect(ctx, run); err != nil {
-				return err
-			}
-		}
-		if len(a.runs) < mostAuditRuns {
-			a.runs = append(a.runs, runs...)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 	}
 	if len(rows) < a.list.Limit {
 		a.list = nil
-		return nil
+	} else {
+		a.list.After = &rows[len(rows)-1].IndexKey
 	}
-	a.list.After = &rows[len(rows)-1].IndexKey
+	return failed
+}
+
+// auditExecution looks at an execution, and at its map runs.
+func (s *Service) auditExecution(ctx context.Context, a *audit, id store.ID) error {
+	runs, err := s.Engine.Inspect(ctx, id)
+	if err != nil {
+		return err
+	}
+	if len(a.runs) < mostAuditRuns {
+		a.runs = append(a.runs, runs...)
+	}
+	for _, run := range runs {
+		if _, err := s.Engine.Inspect(ctx, run); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

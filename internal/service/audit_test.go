@@ -2,7 +2,10 @@ package service
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,32 +19,10 @@ import (
 // The audit comes to every execution that runs, to map runs and their children, and
 // to every activity's queue; what waits for nothing becomes a hold.
 func TestAudit(t *testing.T) {
-	disk := storetest.NewMemory(storetest.MemoryOptions{Shards: 2})
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	s := disk.Open()
-	catalog := NewCatalog(s, nil)
-	e, err := engine.Open(ctx, engine.Config{Store: s, Machines: catalog.Machine, Exclusive: true, Limits: engine.Limits{Cached: 1, CachedBytes: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ran := make(chan error, 1)
-	go func() { ran <- e.Run(ctx) }()
-	defer func() { cancel(); <-ran }()
-	for !e.Ready() {
-		time.Sleep(time.Millisecond)
-	}
-	svc := New(Config{Store: s, Engine: e, Catalog: catalog, Account: "123456789012", Region: "us-east-1", Now: time.Now, NewUUID: func() string { return "u" }, Log: slog.New(slog.DiscardHandler)})
-	start := func(name, definition, input string) {
-		t.Helper()
-		m, err := svc.CreateStateMachine(ctx, &api.CreateStateMachineInput{Name: name, Definition: definition, RoleArn: "arn:aws:iam::123456789012:role/r"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := svc.StartExecution(ctx, &api.StartExecutionInput{StateMachineArn: m.StateMachineArn, Name: &name, Input: &input}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	ctx := t.Context()
+	s := storetest.NewMemory(storetest.MemoryOptions{Shards: 2}).Open()
+	svc, e := opened(t, s)
+	start := func(name, definition, input string) { begin(t, svc, name, name, definition, input) }
 	start("A", `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":9000,"End":true}}}`, `{}`)
 	start("B", `{"StartAt":"E","States":{"E":{"Type":"Map","Label":"L","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
 		"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":9000,"End":true}}}}}}`, `[1,2]`)
@@ -82,6 +63,98 @@ func TestAudit(t *testing.T) {
 	holds, err := svc.ListHolds(ctx, &api.ListHoldsInput{})
 	if err != nil || len(holds.Holds) != 2 || holds.Holds[0].HoldId != quarantinedID {
 		t.Errorf("held are %+v, %v", holds, err)
+	}
+}
+
+// What can't be read is told, and keeps nobody from looking at the others.
+func TestAuditPassesDamageOver(t *testing.T) {
+	s := &Torn{Store: storetest.NewMemory(storetest.MemoryOptions{Shards: 2}).Open()}
+	svc, e := opened(t, s)
+	const waits = `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":9000,"End":true}}}`
+	begin(t, svc, "A", "torn", waits, `{}`)
+	begin(t, svc, "B", "victim", waits, `{}`)
+	victim := indexed(t, svc, engine.IndexMachine, "B")[0]
+	loaded, err := s.Load(t.Context(), victim.ID)
+	if err == nil {
+		err = s.Commit(t.Context(), &store.Batch{DropJobs: loaded.Jobs})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ID.Store(&indexed(t, svc, engine.IndexMachine, "A")[0].ID)
+	var a audit
+	told := false
+	for range 10 {
+		if err := svc.auditStep(t.Context(), &a); errors.Is(err, store.ErrDamaged) {
+			told = true
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found := e.Orphans().Executions.Load(); found != 1 || !told {
+		t.Errorf("%d executions were found, the damage was told: %v", found, told)
+	}
+}
+
+// Torn is a store in which an execution can't be read.
+type Torn struct {
+	store.Store
+	ID atomic.Pointer[store.ID]
+}
+
+func (s *Torn) torn(id store.ID) error {
+	if torn := s.ID.Load(); torn != nil && *torn == id {
+		return fmt.Errorf("execution %s is %w", id, store.ErrDamaged)
+	}
+	return nil
+}
+
+// Load reads an execution.
+func (s *Torn) Load(ctx context.Context, id store.ID) (store.Loaded, error) {
+	if err := s.torn(id); err != nil {
+		return store.Loaded{}, err
+	}
+	return s.Store.Load(ctx, id)
+}
+
+// Execution reads an execution's row.
+func (s *Torn) Execution(ctx context.Context, id store.ID) (store.Execution, error) {
+	if err := s.torn(id); err != nil {
+		return store.Execution{}, err
+	}
+	return s.Store.Execution(ctx, id)
+}
+
+// opened is a service, whose engine runs until the test ends and keeps nothing in
+// memory.
+func opened(t *testing.T, s store.Store) (*Service, *engine.Engine) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	catalog := NewCatalog(s, nil)
+	e, err := engine.Open(ctx, engine.Config{Store: s, Machines: catalog.Machine, Exclusive: true, Log: slog.New(slog.DiscardHandler), Limits: engine.Limits{Cached: 1, CachedBytes: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := make(chan error, 1)
+	go func() { ran <- e.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ran })
+	for !e.Ready() {
+		time.Sleep(time.Millisecond)
+	}
+	return New(Config{
+		Store: s, Engine: e, Catalog: catalog, Account: "123456789012", Region: "us-east-1", Now: time.Now, NewUUID: func() string { return "u" }, Log: slog.New(slog.DiscardHandler),
+	}), e
+}
+
+// begin makes a state machine, and starts an execution of it.
+func begin(t *testing.T, svc *Service, machine, name, definition, input string) {
+	t.Helper()
+	m, err := svc.CreateStateMachine(t.Context(), &api.CreateStateMachineInput{Name: machine, Definition: definition, RoleArn: "arn:aws:iam::123456789012:role/r"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := svc.StartExecution(t.Context(), &api.StartExecutionInput{StateMachineArn: m.StateMachineArn, Name: &name, Input: &input}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -124,8 +124,9 @@ func contained(do func() error) (err error) {
 	return do()
 }
 
-// deletions takes one step of every deletion that is under way.
-func (s *Service) deletions(ctx context.Context) error {
+// deletions takes one step of every deletion that is under way. One that can't be
+// taken holds up no other; its error is that of the first.
+func (s *Service) deletions(ctx context.Context) (failed error) {
 	after := ""
 	for {
 		docs, err := s.Store.Docs(ctx, s.tenant, kindMachine, after, deletionPage)
@@ -134,17 +135,15 @@ func (s *Service) deletions(ctx context.Context) error {
 		}
 		for _, doc := range docs {
 			m, err := decodeMachine(doc)
-			if err != nil {
-				return err
+			if err == nil && m.Deleting {
+				err = s.finishDeletion(ctx, m, deletionPages)
 			}
-			if m.Deleting {
-				if err := s.finishDeletion(ctx, m, deletionPages); err != nil {
-					return err
-				}
+			if err != nil && failed == nil {
+				failed = fmt.Errorf("state machine %q: %w", doc.Name, err)
 			}
 		}
 		if len(docs) < deletionPage {
-			return nil
+			return failed
 		}
 		after = docs[len(docs)-1].Name
 	}

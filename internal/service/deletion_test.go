@@ -1,11 +1,13 @@
 package service
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/integration"
+	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/store/storetest"
 )
 
@@ -51,5 +53,36 @@ func TestLateDeletion(t *testing.T) {
 		if _, err := s.DescribeStateMachine(ctx, &api.DescribeStateMachineInput{StateMachineArn: arn}); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A document that can't be read holds no deletion up.
+func TestDeletionsPassDamageOver(t *testing.T) {
+	st := storetest.NewMemory(storetest.MemoryOptions{}).Open()
+	defer st.Close()
+	s := New(Config{Store: st, Catalog: NewCatalog(st, new(integration.Registry)), Account: "123456789012", Region: "us-east-1", Now: time.Now})
+	ctx := t.Context()
+	made, err := s.CreateStateMachine(ctx, &api.CreateStateMachineInput{
+		Name: "M", Definition: `{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}`, RoleArn: "arn:aws:iam::123456789012:role/r",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Catalog.machine(ctx, s.tenant, "M")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Deleting = true
+	if err := s.put(ctx, m); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Commit(ctx, &store.Batch{Docs: []store.Doc{{DocKey: s.machineKey("A"), Rev: 1, Body: []byte("?")}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.deletions(ctx); err == nil || !strings.Contains(err.Error(), `"A"`) {
+		t.Errorf("of the damage is told %v", err)
+	}
+	if _, err := s.DescribeStateMachine(ctx, &api.DescribeStateMachineInput{StateMachineArn: made.StateMachineArn}); api.CodeOf(err) != api.CodeStateMachineDoesNotExist {
+		t.Errorf("the other is there still: %v", err)
 	}
 }

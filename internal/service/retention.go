@@ -20,7 +20,7 @@ const (
 	retireAt    = 4    // shards at once
 	retirePace  = 3    // times as long as a step took it rests before the next one: calls and sagas go first
 	retireRest  = 10 * time.Minute
-	retireSoon  = time.Minute // where some were another node's, which may have let go of them
+	retireSoon  = time.Minute // where some were passed over
 )
 
 // retirement is how far the executions have been gone through that may be too
@@ -30,7 +30,7 @@ type retirement struct {
 	kind    int             // of retiredKinds
 	machine string          // whose list it is at, or was last
 	after   *store.IndexKey // the row it came to; nil: the list is done
-	passed  bool            // some were passed over in this round: their shards are not this node's
+	passed  bool            // some were passed over in this round: their shards are not this node's, or they could not be taken away
 	next    time.Time       // when to go on
 
 	run   *store.IndexKey // of the forsaken map runs, the last that was gone through
@@ -42,8 +42,9 @@ type retirement struct {
 var retiredKinds = [...]string{kindMachine, kindRemains}
 
 // retire takes one step: it looks at a page of executions that began longer ago
-// than executions are kept, and takes away those that also ended then. It
-// reports whether there is more to do at once.
+// than executions are kept, and takes away those that also ended then. What can't
+// be taken away is passed over, so that it holds nothing up. It reports whether
+// there is more to do at once.
 func (s *Service) retire(ctx context.Context, r *retirement) (more bool, err error) {
 	if s.Retention <= 0 || s.Now().Before(r.next) || s.Engine.Load().Shards == 0 {
 		return false, nil
@@ -67,15 +68,13 @@ func (s *Service) retire(ctx context.Context, r *retirement) (more bool, err err
 	if err != nil {
 		return false, err
 	}
-	if err := s.forget(ctx, r, due(rows, before), before); err != nil {
-		return false, err
-	}
+	failed := s.forget(ctx, r, due(rows, before), before)
 	if len(rows) == retirePage {
 		r.after = &rows[len(rows)-1].IndexKey
-		return true, nil
+		return true, failed
 	}
 	r.after = nil
-	return true, s.endRemains(ctx, r)
+	return true, errors.Join(failed, s.endRemains(ctx, r))
 }
 
 // rest ends a round.
@@ -147,7 +146,8 @@ func due(rows []store.Index, ended int64) (ids []store.ID) {
 
 // forget takes those of the executions away that ended at or before that time,
 // those of a shard in one commit: the store then takes those away at once that stand
-// side by side. What is another node's is left to it, and passed over.
+// side by side. What is another node's is left to it, and passed over, as is what
+// can't be taken away; its error is that of one of them.
 func (s *Service) forget(ctx context.Context, r *retirement, ids []store.ID, ended int64) (failed error) {
 	shards := map[store.Shard][]store.ID{}
 	for _, id := range ids {
@@ -165,7 +165,7 @@ func (s *Service) forget(ctx context.Context, r *retirement, ids []store.ID, end
 				case errors.Is(err, engine.ErrNotReady):
 					r.passed = true
 				case err != nil:
-					failed = err
+					failed, r.passed = err, true
 				}
 				mu.Unlock()
 			}

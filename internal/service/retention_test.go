@@ -113,6 +113,26 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// An execution that can't be read stays, and holds up no other that is old.
+func TestRetentionPassesDamageOver(t *testing.T) {
+	torn := &service.Torn{Store: storetest.NewMemory(storetest.MemoryOptions{}).Open()}
+	h := houseOn(t, torn)
+	bad := start(t, h.service, create(t, h.service, "A", passing), "torn", "{}")
+	await(t, h.service, bad)
+	good := start(t, h.service, create(t, h.service, "B", passing), "whole", "{}")
+	await(t, h.service, good)
+	rows, err := torn.Index(t.Context(), store.IndexQuery{Tenant: engine.Tenant(account, region), Index: engine.IndexMachine, Value: "A", Limit: 1})
+	if err != nil || len(rows) != 1 {
+		t.Fatal(rows, err)
+	}
+	torn.ID.Store(&rows[0].ID)
+	o := grow(t, h, 25)
+	until(t, "the other to be gone", func() bool {
+		_, err := o.DescribeExecution(t.Context(), &api.DescribeExecutionInput{ExecutionArn: good})
+		return api.CodeOf(err) == api.CodeExecutionDoesNotExist
+	})
+}
+
 // A node that owns no shard yet passes no execution over: it waits until it
 // does.
 func TestRetentionWaitsForLeases(t *testing.T) {
