@@ -41,19 +41,30 @@ func taskLimits(c *config.Config, registry *integration.Registry) (map[string]en
 		if len(f.Command) > 0 {
 			concurrency = cmp.Or(concurrency, lambda.DefaultProcesses)
 		}
-		if l := taskLimit(concurrency, f.Rate); l != (engine.TaskLimit{}) {
-			all["lambda:"+name] = l
-		}
+		narrow(all, "lambda:"+name, taskLimit(concurrency, f.Rate))
 	}
 	for name, n := range c.Connections {
-		if l := taskLimit(n.Concurrency, n.Rate); l != (engine.TaskLimit{}) {
-			if _, after, isARN := strings.Cut(name, ":connection/"); isARN {
-				name, _, _ = strings.Cut(after, "/")
-			}
-			all["http:"+name] = l
+		if _, after, isARN := strings.Cut(name, ":connection/"); isARN {
+			name, _, _ = strings.Cut(after, "/")
 		}
+		narrow(all, "http:"+name, taskLimit(n.Concurrency, n.Rate))
 	}
 	return all, nil
+}
+
+// narrow has a limit hold beside what limits.services says of the same, the narrower
+// of the two of each kind.
+func narrow(all map[string]engine.TaskLimit, name string, by engine.TaskLimit) {
+	l := all[name]
+	if l.Concurrency == 0 || by.Concurrency != 0 && by.Concurrency < l.Concurrency {
+		l.Concurrency = by.Concurrency
+	}
+	if l.PerSecond == 0 || by.PerSecond != 0 && by.PerSecond < l.PerSecond {
+		l.PerSecond, l.Burst = by.PerSecond, by.Burst
+	}
+	if l != (engine.TaskLimit{}) {
+		all[name] = l
+	}
 }
 
 func taskLimit(concurrency int, r config.Rate) engine.TaskLimit {

@@ -44,18 +44,12 @@ func settings(flags cli.Serve) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	for flag, to := range map[string]*string{flags.Listen: &c.Listen, flags.Region: &c.Region, flags.Account: &c.Account} {
-		if flag != "" {
-			*to = flag
-		}
-	}
-	if flags.Limits != "" {
-		c.Limits.Quotas = flags.Limits
-	}
+	c.Listen = cmp.Or(flags.Listen, c.Listen)
+	c.Region = cmp.Or(flags.Region, c.Region)
+	c.Account = cmp.Or(flags.Account, c.Account)
+	c.Limits.Quotas = cmp.Or(flags.Limits, c.Limits.Quotas)
+	c.Mocks = cmp.Or(flags.Mocks, c.Mocks)
 	c.StrictAWS = c.StrictAWS || flags.Strict
-	if flags.Mocks != "" {
-		c.Mocks = flags.Mocks
-	}
 	switch {
 	case flags.Postgres != "":
 		c.Postgres, c.Data = config.Secret(flags.Postgres), ""
