@@ -42,7 +42,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		return errors.As(err, &refused)
 	})
-	if refused.ErrorCode() != "InternalFailure" {
+	if refused.ErrorCode() != "ServiceUnavailable" {
 		t.Errorf("on a full disk a start is answered by %v", refused)
 	}
 	await(t, "the server to say what is wrong and what to do", func() bool {

@@ -43,6 +43,14 @@ func newRoutes(maxPayload int64) map[string]*route {
 	return routes
 }
 
+// name is that of the operation, "" where nobody knows it.
+func (rt *route) name() string {
+	if rt == nil {
+		return ""
+	}
+	return rt.Name
+}
+
 // serveCall answers one call of the API.
 func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
@@ -54,7 +62,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
 	}
 	var failure *api.Error
 	if err != nil {
-		failure = s.explain(err, rt, id)
+		failure = s.explain(err, rt.name(), id)
 	}
 	failure = s.answer(w, id, out, failure)
 	s.metrics.observe(rt, failure, time.Since(began))
@@ -156,8 +164,9 @@ func (s *Server) poll(ctx context.Context, rt *route, in any) (any, error) {
 	return &api.GetActivityTaskOutput{}, nil
 }
 
-// explain makes of any error one that a caller may see. What nobody foresaw is logged under the request's id.
-func (s *Server) explain(err error, rt *route, id string) *api.Error {
+// explain makes of any error one that a caller may see. What nobody foresaw is logged under the request's id; while the server takes no work, as on
+// a full disk, it is no fault of the server's.
+func (s *Server) explain(err error, operation, id string) *api.Error {
 	var known *api.Error
 	switch {
 	case errors.As(err, &known):
@@ -165,7 +174,10 @@ func (s *Server) explain(err error, rt *route, id string) *api.Error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return api.Errorf(api.CodeServiceUnavailable, "The call was broken off.")
 	}
-	s.log.Error("call failed", "operation", rt.Name, "id", id, "error", err)
+	s.log.Error("call failed", "operation", operation, "id", id, "error", err)
+	if s.readiness() != nil {
+		return api.Errorf(api.CodeServiceUnavailable, "The server does not take work right now. Try again.")
+	}
 	return api.Errorf(api.CodeInternalFailure, "Something went wrong that should not. The server's log says more under %s.", id)
 }
 

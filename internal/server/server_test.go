@@ -245,6 +245,13 @@ func TestErrorsOfTheService(t *testing.T) {
 		t.Errorf("the log does not say what %s was: %s", id, log.String())
 	}
 
+	refused := errors.New("there is no room")
+	_, url = open(t, server.Config{Service: f, Log: slog.New(slog.NewJSONHandler(&log, nil)), Ready: func() error { return refused }})
+	if status, _, body := call(); status != 503 || !strings.Contains(body, `"ServiceUnavailable"`) || strings.Contains(body, "secrets") {
+		t.Errorf("while no work is taken: %d %s, want 503 ServiceUnavailable and no cause", status, body)
+	}
+	refused = nil
+
 	f.start = nil // calling it panics
 	if status, _, body := call(); status != 500 || !strings.Contains(body, `"InternalFailure"`) {
 		t.Errorf("after a panic: %d %s, want 500 InternalFailure", status, body)

@@ -174,7 +174,7 @@ func (d *statusDesk) ask(w http.ResponseWriter, r *http.Request, rule *statusRul
 	id, rt := newRequestID(), s.routes[describeCall]
 	found, err := s.perform(r.Context(), rt, in, id)
 	if err != nil {
-		switch failure := s.explain(err, rt, id); failure.Code {
+		switch failure := s.explain(err, rt.Name, id); failure.Code {
 		case api.CodeExecutionDoesNotExist:
 			return d.unknown(w)
 		case api.CodeServiceUnavailable, api.CodeThrottling:
