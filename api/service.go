@@ -23,7 +23,7 @@ import "context"
 // the way to it.
 //
 // Operations whose name AWS knows do what AWS's do; WaitExecution, ExplainExecution,
-// ListExecutionsWhere, RedriveWithChanges ListNodes and those about sagas and holds are our own.
+// ListExecutionsWhere, RedriveWithChanges, ListNodes and those about sagas and holds are our own.
 type Service interface {
 	// CreateStateMachine stores a definition under a name and answers its ARN.
 	//
