@@ -208,9 +208,10 @@ func (m *matrix) function(pattern string, beneath ...string) string {
 	})
 }
 
-// operation is a test function that calls an operation itself.
+// operation is a test function that calls an operation itself, one of the protocol's
+// suite if there is one.
 func (m *matrix) operation(name string) string {
-	return m.find([]string{"internal/service", "cmd/backstep"}, func(_ source, fn *ast.FuncDecl) bool {
+	return m.find([]string{"internal/service/protocol_test.go", "internal/service", "cmd/backstep"}, func(_ source, fn *ast.FuncDecl) bool {
 		return calls(fn)[name]
 	})
 }
