@@ -42,7 +42,7 @@ type Head struct {
 	RestoreEpoch uint32 `json:"restoreEpoch"`
 	TokenKey     []byte `json:"tokenKey"`
 	Version      string `json:"version"` // of the program that wrote it
-	Taken        int64  `json:"taken"`   // UTC ms: nothing that began later is in it
+	Taken        int64  `json:"taken"`   // UTC ms: all that was acknowledged by then is in it
 }
 
 // End says what is in a file.
