@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -206,6 +207,13 @@ var faults = map[string]func(t *testing.T) seen{
 		d := &slow{FS: vfs.NewMem(), free: 900 << 20}
 		return onDisk(t, d, func() { d.fails.Store(true) })
 	},
+	"BackstepBackupOld": func(t *testing.T) seen { // of three nodes one has kept the last, a night too long ago; one has kept none
+		at := func(hours time.Duration) scrape {
+			taken := float64(time.Now().Add(-hours * time.Hour).Unix())
+			return scrape{"backstep_last_backup_timestamp_seconds": {`{instance="a"}`: taken - 86_400, `{instance="b"}`: taken, `{instance="c"}`: 0}}
+		}
+		return seen{at(25), at(27), 7200}
+	},
 	"BackstepDown": func(t *testing.T) seen { // what Prometheus notes of a server that does not answer
 		return seen{scrape{"up": {`{job="backstep"}`: 1}}, scrape{"up": {`{job="backstep"}`: 0}}, 1}
 	},
@@ -315,8 +323,8 @@ func TestAlertsFire(t *testing.T) {
 	}
 }
 
-// TestNoAlertsInPeace: on a server under a small load no rule fires, and each is about
-// metrics that it shows.
+// TestNoAlertsInPeace: on a server under a small load, of which a backup was taken, no
+// rule fires, and each is about metrics that it shows. Before the backup one does.
 func TestNoAlertsInPeace(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
@@ -327,6 +335,7 @@ func TestNoAlertsInPeace(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", "d", "e"} {
 		s.ended(t, s.start(t, machine, name, `{"order": "`+name+`"}`))
 	}
+	well(t, "backup", filepath.Join(t.TempDir(), "peace"), "--endpoint", n.url)
 	after := readScrape(t, metrics(t, n))
 	for _, one := range [...]scrape{before, after} {
 		one["up"] = map[string]float64{`{job="backstep"}`: 1}
@@ -336,6 +345,10 @@ func TestNoAlertsInPeace(t *testing.T) {
 	for _, r := range rules(t) {
 		if fires, err := s2.fires(r.Expr); err != nil || fires {
 			t.Errorf("%s fires in peace (%v)", r.Alert, err)
+		}
+		unkept := seen{before, before, 5}
+		if fires, err := unkept.fires(r.Expr); r.Alert == "BackstepBackupOld" && (err != nil || !fires) {
+			t.Errorf("%s does not fire where none was kept (%v)", r.Alert, err)
 		}
 		for _, name := range named(r.Expr) {
 			sometimes := name == "backstep_executions_on_hold" || name == "backstep_task_retries_total" || strings.HasPrefix(name, "backstep_postgres_")

@@ -100,9 +100,18 @@ func (keeper) Backup(ctx context.Context, endpoint, region string, to io.Writer,
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the backup did not come whole, and the server's log may say why: %w", err)
 	}
 	return infoOf(f), nil
+}
+
+// Kept tells the server at an endpoint that its backup is kept.
+func (keeper) Kept(ctx context.Context, endpoint, region string, taken time.Time) error {
+	c, err := client.New(client.Config{Endpoint: endpoint, Region: region})
+	if err != nil {
+		return err
+	}
+	return c.BackupKept(ctx, taken)
 }
 
 func infoOf(f *archive.File) *cli.BackupInfo {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -83,6 +85,7 @@ var (
 	rateForm   = regexp.MustCompile(`^(rate|increase)\((\w+)\[\w+\]\)$`)
 	quantile   = regexp.MustCompile(`^histogram_quantile\(([0-9.]+), (rate\(\w+_bucket\[\w+\]\))\)$`)
 	ratio      = regexp.MustCompile(`^(\w+) / (\w+)$`)
+	age        = regexp.MustCompile(`^time\(\) - max by \(job\) \(max_over_time\((\w+)\[\w+\]\)\)$`)
 	selector   = regexp.MustCompile(`^(\w+)(\{.*\})?$`)
 	bound      = regexp.MustCompile(`le="([^"]*)"`)
 )
@@ -118,6 +121,12 @@ func (s *seen) vector(expr string) (values []float64, err error) {
 	if m := ratio.FindStringSubmatch(expr); m != nil {
 		for labels, v := range s.after[m[1]] {
 			values = append(values, v/s.after[m[2]][labels])
+		}
+		return values, nil
+	}
+	if m := age.FindStringSubmatch(expr); m != nil { // of the second scrape alone: the first may be older than the time that is looked over
+		if all := slices.Collect(maps.Values(s.after[m[1]])); len(all) > 0 {
+			values = append(values, float64(time.Now().Unix())-slices.Max(all))
 		}
 		return values, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -19,7 +20,8 @@ type backup struct {
 func (backup) Help() string {
 	return `The server goes on meanwhile: what is written is all that it kept at one moment.
 The file is checked as it comes, written as FILE.part, synced, and renamed. It holds
-all inputs and outputs, and the key of task tokens: keep it as you keep those.
+all inputs and outputs, and the key of task tokens: keep it as you keep those. The
+server is told, and shows when the last one was taken.
 
 Examples:
   backstep backup backstep-2026-11-30.backup
@@ -54,7 +56,10 @@ func (v *backup) Run(s *session) error {
 		return info, err
 	}
 	if v.File == "-" {
-		_, err := write(s.Stdout)
+		info, err := write(s.Stdout)
+		if err == nil {
+			v.tell(s, info)
+		}
 		return err
 	}
 	if _, err := os.Lstat(v.File); err == nil && !v.Force {
@@ -64,6 +69,7 @@ func (v *backup) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	v.tell(s, info)
 	if s.JSON {
 		return s.printJSON(info)
 	}
@@ -71,34 +77,69 @@ func (v *backup) Run(s *session) error {
 	return nil
 }
 
+// tell tells the server that the backup is kept. It is one whether the server hears
+// of it or not.
+func (v *backup) tell(s *session, info *BackupInfo) {
+	if err := s.Keeper.Kept(s.ctx, s.Endpoint, s.region(), info.Taken); err != nil {
+		fmt.Fprintf(s.Stderr, "backstep: the backup is whole, but its server, which shows the age of the last one, did not hear of it: %s\n", oneLine(err))
+	}
+}
+
 // writeSynced writes a file under another name, and gives it its own when it is whole
-// and durable.
-func writeSynced[Info any](name string, write func(io.Writer) (*Info, error)) (info *Info, err error) {
+// and durable. That nothing can be written there is a UsageError.
+func writeSynced[Info any](name string, write func(io.Writer) (*Info, error)) (*Info, error) {
 	part := name + ".part"
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	f, err := openAlone(part)
 	if err != nil {
 		return nil, &UsageError{err}
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(part)
-		}
-	}()
-	info, err = write(f)
+	defer f.Close() // from then on another one may write it
+	to := &output{to: f}
+	info, err := write(to)
+	if to.err != nil {
+		err = onDisk(to.err)
+	}
 	if err == nil {
 		err = onDisk(f.Sync())
 	}
-	if err = errors.Join(err, onDisk(f.Close())); err != nil {
-		return nil, err
+	if err == nil {
+		err = onDisk(os.Rename(part, name))
 	}
-	if err := os.Rename(part, name); err != nil {
-		return nil, &UsageError{err}
+	if err != nil {
+		os.Remove(part)
+		return nil, err
 	}
 	dir, err := os.Open(filepath.Dir(name))
 	if err != nil {
 		return nil, &UsageError{err}
 	}
 	return info, onDisk(errors.Join(dir.Sync(), dir.Close()))
+}
+
+// openAlone opens a file to write it anew, as long as no other process does. What one
+// has left that is gone is written over.
+func openAlone(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	busy := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil
+	own, err := f.Stat()
+	if there, gone := os.Stat(name); gone != nil || err == nil && !os.SameFile(own, there) {
+		busy = true // it has got its own name meanwhile
+	}
+	switch {
+	case err != nil:
+	case busy:
+		err = fmt.Errorf("another process writes %s; wait for its end, or name another file", name)
+	case own.Size() > 0:
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // onDisk is an error of the place where somebody wants something written, or nil.

@@ -250,12 +250,12 @@ func (s *session) exit(err error) int {
 		return ExitYes
 	case errors.Is(err, errNo):
 		return ExitNo
+	case s.ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(s.Stderr, "backstep: interrupted")
+		return ExitRefused
 	case errors.As(err, &usage):
 		fmt.Fprintln(s.Stderr, "backstep:", oneLine(err))
 		return ExitUsage
-	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(s.Stderr, "backstep: interrupted")
-		return ExitRefused
 	case errors.As(err, &refused):
 		fmt.Fprintf(s.Stderr, "backstep: %s\n", refused)
 		return ExitRefused

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -37,33 +38,33 @@ func (v *fsck) Run(s *session) error {
 	if v.Data == "" && v.Postgres == "" {
 		return usagef("name the store by --data DIR or --postgres DSN")
 	}
-	faults := []Fault{}
+	found, kept := 0, []Fault{} // to be printed as JSON
 	var last Fault
 	shown := s.meter()
 	counts, err := s.Keeper.Fsck(s.ctx, v.Place, func(f Fault) {
-		faults = append(faults, f)
-		if !s.JSON {
-			shown.clear()
-			f.print(s, last)
-			last = f
+		if found++; s.JSON {
+			kept = append(kept, f)
+			return
 		}
+		shown.clear()
+		f.print(s, last)
+		last = f
 	}, func(executions, events int) { shown.show("%d executions, %d events", executions, events) })
 	shown.clear()
 	if last.Do != "" {
 		fmt.Fprintf(s.Stdout, "→ %s\n", last.Do)
 	}
+	if s.JSON && (err == nil || found > 0) {
+		err = errors.Join(err, s.printJSON(map[string]any{"faults": kept, "counts": counts}))
+	}
 	if err != nil {
 		return err
 	}
-	if s.JSON {
-		if err := s.printJSON(map[string]any{"faults": faults, "counts": counts}); err != nil {
-			return err
-		}
-	} else {
+	if !s.JSON {
 		fmt.Fprintf(s.Stdout, "%s: %d executions (%d running, %d quarantined), %d events, %d payloads, %d jobs, %d rows of lists, %d state machines' documents; %s\n",
-			v.Place, counts["executions"], counts["running"], counts["quarantined"], counts["events"], counts["payloads"], counts["jobs"], counts["listed"], counts["documents"], wrongs(len(faults)))
+			v.Place, counts["executions"], counts["running"], counts["quarantined"], counts["events"], counts["payloads"], counts["jobs"], counts["listed"], counts["documents"], wrongs(found))
 	}
-	if len(faults) > 0 {
+	if found > 0 {
 		return errNo
 	}
 	return nil

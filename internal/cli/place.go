@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"time"
 )
 
 // Keeper keeps what stores hold. Progress hears how many rows there are so far; back
@@ -18,6 +19,8 @@ type Keeper interface {
 	// Backup has the server at an endpoint write a backup. Its error says that what was
 	// written is none.
 	Backup(ctx context.Context, endpoint, region string, to io.Writer, progress func(rows int)) (*BackupInfo, error)
+	// Kept tells the server that its backup, which was taken at that time, is kept.
+	Kept(ctx context.Context, endpoint, region string, taken time.Time) error
 	// Restore makes a store of a backup, or where file is "" has one in PostgreSQL know
 	// that it was restored.
 	Restore(ctx context.Context, file string, to Place, progress func(rows int, back bool)) (*BackupInfo, error)
@@ -31,8 +34,7 @@ type Place struct {
 
 // isDSN reports whether a text names a PostgreSQL database and no folder.
 func isDSN(text string) bool {
-	return strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://") ||
-		strings.Contains(text, "dbname=") || strings.Contains(text, "host=")
+	return strings.Contains(text, "://") || strings.Contains(text, "dbname=") || strings.Contains(text, "host=")
 }
 
 // placeOf is the place that a text names.

@@ -47,8 +47,11 @@ func newMetrics(s *Server, others prometheus.Gatherer) *metrics {
 	for _, rt := range s.routes {
 		m.outcomes[rt] = outcome{ok: m.requests.WithLabelValues(rt.Name, "OK"), seconds: seconds.WithLabelValues(rt.Name)}
 	}
+	backup := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "backstep_last_backup_timestamp_seconds", Help: "When the last backup was taken that was kept, since 1970; 0 where none was since the process began.",
+	}, func() float64 { return float64(s.kept.Load()) / 1000 })
 	own := prometheus.NewRegistry()
-	own.MustRegister(m.requests, m.statuses, seconds, inFlight("call", s.calls), inFlight("poll", s.polls))
+	own.MustRegister(m.requests, m.statuses, seconds, inFlight("call", s.calls), inFlight("poll", s.polls), backup)
 	all := prometheus.Gatherers{own}
 	if others != nil {
 		all = append(all, others)

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,7 +36,7 @@ type Config struct {
 	Ready   func() error                                  // whether starts are taken, and if not, why; nil: always
 	Metrics prometheus.Gatherer                           // shown at /metrics besides the server's own; may be nil
 	Console http.Handler                                  // gets what is not the API's; may be nil
-	Backup  func(ctx context.Context, to io.Writer) error // writes a backup to whoever POSTs /backup; nil: there is no such path
+	Backup  func(ctx context.Context, to io.Writer) error // writes a backup to whoever POSTs /backup; nil: there are no such paths
 	Log     *slog.Logger                                  // nil: nothing is logged
 	Now     func() time.Time                              // the clock that signatures and rates are held against; nil: time.Now
 
@@ -72,7 +73,8 @@ type Server struct {
 	console  http.Handler
 	backup   func(context.Context, io.Writer) error
 	backing  sync.Mutex
-	status   *statusDesk // nil: nobody may ask
+	kept     atomic.Int64 // when the last backup was taken of which somebody said that it is kept, UTC ms
+	status   *statusDesk  // nil: nobody may ask
 	log      *slog.Logger
 	metrics  *metrics
 
@@ -196,6 +198,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveMetrics(w, r)
 	case s.backup != nil && r.URL.Path == backupPath:
 		s.serveBackup(w, r)
+	case s.backup != nil && r.URL.Path == keptPath:
+		s.serveKept(w, r)
 	case s.status != nil && strings.HasPrefix(r.URL.Path, statusPath):
 		s.status.ServeHTTP(w, r)
 	case s.console != nil:
