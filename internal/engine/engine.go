@@ -50,6 +50,7 @@ import (
 	"hash/fnv"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -229,6 +230,7 @@ type Engine struct {
 	held       room  // of all that is in memory
 	beats      beats // passed on to other nodes
 	presence   presence
+	leasing    sync.Mutex // held by who renews leases, or gives them back
 	place      int // among the shards, from which on this node wants some
 	metrics    Metrics
 	retried    retries

@@ -10,11 +10,13 @@ import (
 // Renew takes the shards that are free to take, and renews the leases on those
 // that are ours where a third of their life is over; now is in UTC
 // milliseconds. One caller at a time. A shard that was taken is read by the
-// next Fire.
+// next Fire. A node that drains takes none, and keeps those under whose calls it
+// waits.
 func (e *Engine) Renew(now int64) (err error) {
-	if e.drained.Load() {
+	if e.ctx.Err() != nil || !e.leasing.TryLock() { // it is closed, or gives shards back
 		return nil
 	}
+	defer e.leasing.Unlock()
 	defer func() {
 		if err == nil {
 			e.looked.Store(e.cfg.Clock.Now())
@@ -37,8 +39,11 @@ func (e *Engine) Renew(now int64) (err error) {
 		}
 	}
 	e.since.CompareAndSwap(0, at)
-	share := len(e.shards)
-	if !e.apart() {
+	share, drains := len(e.shards), e.drained.Load()
+	switch {
+	case drains:
+		share = 0
+	case !e.apart():
 		sharers, err := e.appear(at)
 		if err != nil {
 			return e.storeFailed(err)
@@ -50,7 +55,7 @@ func (e *Engine) Renew(now int64) (err error) {
 	}
 	e.renewed.Store(until)
 	e.storeAnswered()
-	if e.apart() {
+	if e.apart() || drains {
 		return nil
 	}
 	return e.balance(share, at)

@@ -133,6 +133,8 @@ func (e *Engine) Drain(ctx context.Context) error {
 			e.cfg.Log.Warn("calls do not end although they were told to")
 		}
 	}
+	e.leasing.Lock()
+	defer e.leasing.Unlock()
 	at, unread := e.cfg.Store.Now(e.ctx)
 	if unread != nil {
 		return errors.Join(err, fmt.Errorf("give leases back: %w", unread))
@@ -141,8 +143,8 @@ func (e *Engine) Drain(ctx context.Context) error {
 }
 
 // handOver gives each shard back as soon as no call is under way for it, until none
-// is any more or ctx ends.
-func (e *Engine) handOver(ctx context.Context, idle <-chan struct{}) error {
+// is any more or ctx ends. The leases on the others are renewed meanwhile.
+func (e *Engine) handOver(ctx context.Context, idle <-chan struct{}) (failed error) {
 	if e.apart() {
 		select {
 		case <-idle:
@@ -150,22 +152,18 @@ func (e *Engine) handOver(ctx context.Context, idle <-chan struct{}) error {
 		}
 		return nil
 	}
-	if err := e.vanish(e.cfg.Node); err != nil {
-		return err
-	}
-	for {
-		at, err := e.cfg.Store.Now(e.ctx)
-		if err == nil {
-			err = e.giveBack(at, func(s *shard) bool { return !e.dispatcher.callsFor(s.number) })
+	for gone := false; ; {
+		e.leasing.Lock()
+		gone = gone || e.vanish(e.cfg.Node) == nil
+		if at, err := e.cfg.Store.Now(e.ctx); err == nil {
+			failed = errors.Join(failed, e.giveBack(at, func(s *shard) bool { return !e.dispatcher.callsFor(s.number) }))
 		}
-		if err != nil {
-			return err
-		}
+		e.leasing.Unlock()
 		select {
 		case <-idle:
-			return nil
+			return failed
 		case <-ctx.Done():
-			return nil
+			return failed
 		case <-time.After(handOverPause):
 		}
 	}
