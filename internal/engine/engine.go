@@ -231,7 +231,8 @@ type Engine struct {
 	beats      beats // passed on to other nodes
 	presence   presence
 	leasing    sync.Mutex // held by who renews leases, or gives them back
-	place      int // among the shards, from which on this node wants some
+	passing    sync.Mutex // held while a shard becomes ours, or is let go
+	place      int        // among the shards, from which on this node wants some
 	metrics    Metrics
 	retried    retries
 	orphans    Orphans

@@ -134,17 +134,26 @@ func (e *Engine) claim(claims []claim, until int64) error {
 		if c.was != 0 && !e.cfg.Exclusive {
 			e.metrics.LeasesTaken.Add(1)
 		}
-		e.shards[c.want.Shard].taken(c.want.Epoch)
+		e.acquire(e.shards[c.want.Shard], c.want.Epoch)
 	}
 	return nil
 }
 
-// taken makes the shard ours. All its jobs are still to be read.
+// acquire makes a shard ours. What was still put in hand for it after it had gone
+// is forgotten: another node may have done it since.
+func (e *Engine) acquire(s *shard, epoch uint64) {
+	e.passing.Lock()
+	defer e.passing.Unlock()
+	e.layDown(s)
+	s.taken(epoch)
+}
+
+// taken has all the shard's jobs read, and its inbox.
 func (s *shard) taken(epoch uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.recovered.Store(false)
-	s.reading, s.inbox, s.after = true, true, nil
+	s.reading, s.again, s.inbox, s.after = true, false, true, nil
 	s.mail.reset()
 	s.reach.Store(0)
 	s.epoch.Store(epoch)
@@ -161,16 +170,27 @@ func (e *Engine) fencedOff(s *shard, epoch uint64) {
 // memory of it is read again if it comes back; calls under way lose their
 // audience.
 func (e *Engine) lose(s *shard, epoch uint64) {
-	if !s.epoch.CompareAndSwap(epoch, 0) {
-		return
+	if e.letGo(s, epoch) {
+		e.metrics.LeasesLost.Add(1)
+		e.cfg.Log.Warn("lost the lease on a shard", "shard", s.number, "epoch", epoch)
 	}
-	e.metrics.LeasesLost.Add(1)
-	e.cfg.Log.Warn("lost the lease on a shard", "shard", s.number, "epoch", epoch)
-	e.letGo(s)
 }
 
-// letGo forgets what is in hand for a shard that is not ours any more.
-func (e *Engine) letGo(s *shard) {
+// letGo makes a shard nobody's in this node's eyes, if it is ours by the lease of
+// that epoch.
+func (e *Engine) letGo(s *shard, epoch uint64) bool {
+	e.passing.Lock()
+	defer e.passing.Unlock()
+	if !s.epoch.CompareAndSwap(epoch, 0) {
+		return false
+	}
+	s.leaving.Store(0)
+	e.layDown(s)
+	return true
+}
+
+// layDown forgets what is in hand for a shard, but for what is in memory alone.
+func (e *Engine) layDown(s *shard) {
 	e.alarms.forget(s.number, s.isVolatile)
 	e.dispatcher.forget(s.number, s.isVolatile)
 }

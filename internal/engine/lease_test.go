@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/store/storetest"
@@ -160,5 +162,33 @@ func TestHints(t *testing.T) {
 			messages, err := session.Messages(context.Background(), message.Shard, 1)
 			return err == nil && len(messages) == 0
 		})
+	}
+}
+
+// What was put in hand for a shard after it had gone is not done when the shard
+// comes back: another node may have done it in between, so that a call is one that
+// was perhaps sent before.
+func TestNothingIsInHandForAShardThatComesBack(t *testing.T) {
+	var sent []int
+	c := newCluster(t, 1, func(_ context.Context, task integration.Task) (value.Text, error) {
+		sent = append(sent, task.Attempt)
+		return value.Checked(`{}`), nil
+	}, func(c *Config) { c.Limits.CallsPerKind = 1 })
+	node := c.nodes[0]
+	m := node.define(saga(1))
+	node.start(m, "first", `{}`)
+	id := node.start(m, "behind", `{}`).ID
+	s, r, err := node.engine.awake(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node.engine.lose(s, s.epoch.Load())
+	for _, j := range r.x.Jobs { // as a turn does that was durable before
+		node.engine.launch(s, r, j, false)
+	}
+	s.release(r)
+	c.settle()
+	if h := node.head(id); h.Status != machine.Succeeded || len(sent) != 2 || slices.Contains(sent, 1) {
+		t.Errorf("%v, sent %v", h.Status, sent)
 	}
 }

@@ -195,11 +195,9 @@ func (e *Engine) giveBack(at int64, goes func(*shard) bool) error {
 	var b store.Batch
 	for _, s := range e.shards {
 		epoch := s.epoch.Load()
-		if epoch == 0 || !goes(s) || !s.epoch.CompareAndSwap(epoch, 0) {
+		if epoch == 0 || !goes(s) || !e.letGo(s, epoch) {
 			continue
 		}
-		s.leaving.Store(0)
-		e.letGo(s)
 		b.ExpectLeases = append(b.ExpectLeases, store.ExpectLease{Shard: s.number, Epoch: epoch})
 		b.Leases = append(b.Leases, store.Lease{Shard: s.number, Epoch: epoch, Node: e.cfg.Node, Expires: at})
 	}
