@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -314,7 +315,9 @@ func TestUnstoredAnswersHoldRoom(t *testing.T) {
 // Who reads a long answer waits until there is room, or his time is over.
 func TestRoomIsWaitedFor(t *testing.T) {
 	room := payloadRoom{most: 100}
-	room.take(100)
+	if err := room.grow(t.Context(), 100); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := room.grow(ctx, 50); !errors.Is(err, context.Canceled) {
@@ -331,6 +334,36 @@ func TestRoomIsWaitedFor(t *testing.T) {
 	if err := <-grown; err != nil || room.held != 90 {
 		t.Errorf("%v, %d held", err, room.held)
 	}
+}
+
+// Calls whose requests take all room there is get their long answers, one after the
+// other.
+func TestALongAnswerAlwaysComes(t *testing.T) {
+	const calls = 3
+	var all sync.WaitGroup
+	all.Add(calls)
+	e, m := live(t, saga(1), func(ctx context.Context, _ integration.Task) (value.Text, error) {
+		all.Done()
+		all.Wait()
+		for range 2 {
+			if err := integration.MeterOf(ctx).Room(ctx, answerRoom); err != nil {
+				return value.Text{}, err
+			}
+		}
+		return value.Checked(`{}`), nil
+	}, func(c *Config) { c.Limits.CallBytes = calls*answerRoom - 1 })
+	for range calls {
+		if _, err := e.Start(t.Context(), StartRequest{Machine: m}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, func() bool { return e.Metrics().Succeeded.Load() == calls })
+	await(t, func() bool {
+		room := &e.dispatcher.room
+		room.mu.Lock()
+		defer room.mu.Unlock()
+		return room.held == 0 && room.grown == 0
+	})
 }
 
 // What panics while something is done for an execution quarantines that one, also

@@ -231,11 +231,14 @@ type meter struct {
 	errand     *errand
 }
 
-// Room waits for room for more of the answer.
+// Room waits for room for more of the answer. Who was given some before waits no more.
 func (m *meter) Room(ctx context.Context, bytes int) error {
-	if err := m.dispatcher.room.grow(ctx, int64(bytes)); err != nil {
+	if m.errand.grew {
+		m.dispatcher.room.take(int64(bytes))
+	} else if err := m.dispatcher.room.grow(ctx, int64(bytes)); err != nil {
 		return err
 	}
+	m.errand.grew = true
 	m.errand.holds += int64(bytes)
 	return nil
 }
@@ -389,20 +392,4 @@ func (e *Engine) postpone(er *errand, why error) {
 	if lasting(why) && e.dispatcher.park(er) {
 		e.alarms.set(alarmKey{er.key, true}, e.now()+e.backoff(er.tries))
 	}
-}
-
-// sendAgain has a postponed errand done now.
-func (e *Engine) sendAgain(k store.JobKey) bool {
-	er, to, whose := e.dispatcher.unpark(k)
-	if er == nil {
-		return true
-	}
-	if er.answer != nil {
-		to = turning
-	}
-	if e.dispatcher.send(er, to, whose) {
-		return true
-	}
-	e.dispatcher.park(er)
-	return false
 }

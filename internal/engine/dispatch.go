@@ -211,6 +211,7 @@ func (d *dispatcher) start(er *errand, now int64) {
 func (d *dispatcher) landed(er *errand, bytes int64, how wellness) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.hasRead(er)
 	l, now := er.lane, d.now()
 	if how != untold && l.service != nil {
 		l.budget.heard(how == well, now)
@@ -263,6 +264,7 @@ func (d *dispatcher) back(er *errand) {
 func (d *dispatcher) leave(er *errand) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.hasRead(er)
 	l := er.lane
 	crowded := d.crowded()
 	d.active--

@@ -26,6 +26,7 @@ type errand struct {
 	deadline int64    // of a call: when its attempt is out of time, if it is sent at once
 	size     int64    // of a call: bytes of its request
 	found    wellness // of a call: how it found the other side
+	grew     bool     // of a call: it was given room for more of its answer
 
 	// guarded by the dispatcher
 	lane      *lane
@@ -81,6 +82,14 @@ func (d *dispatcher) park(er *errand) bool {
 	return true
 }
 
+// hasRead notes that an errand's call, if it was one, has read its answer.
+func (d *dispatcher) hasRead(er *errand) {
+	if er.grew {
+		er.grew = false
+		d.room.hasRead()
+	}
+}
+
 // anew is an errand as it was before it was under way.
 func (er *errand) anew() *errand {
 	return &errand{
@@ -89,20 +98,28 @@ func (er *errand) anew() *errand {
 	}
 }
 
-// unpark takes a parked errand back, and tells where it was to go. nil where
-// there is none.
-func (d *dispatcher) unpark(k store.JobKey) (er *errand, to dest, whose ownerKey) {
+// sendAgain sends an errand that was parked, if there is one: what came out of it
+// only takes a turn. False: there is no room for it now.
+func (d *dispatcher) sendAgain(k store.JobKey) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	er = d.errands[k]
-	if er == nil || !er.parked {
-		return nil, turning, ownerKey{}
+	er := d.errands[k]
+	switch {
+	case er == nil || !er.parked:
+		return true
+	case d.shut || !er.must && !d.hasPlace(er.owner):
+		return false
 	}
-	er.parked = false
+	to := er.lane.to
+	if er.answer != nil {
+		to = turning
+	}
+	er.parked, er.lane = false, d.lane(to)
 	if er.owner != nil {
-		whose = er.owner.key
+		er.owner = d.owner(er.owner.key)
 	}
-	return er, er.lane.to, whose
+	d.enter(er)
+	return true
 }
 
 // handOver sends a job's errand on to where it goes, which was not known before.

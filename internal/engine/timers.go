@@ -58,7 +58,7 @@ const readingPause = 20 * time.Millisecond
 // ring sends the errand of an alarm.
 func (e *Engine) ring(k alarmKey) bool {
 	if k.again {
-		return e.sendAgain(k.JobKey)
+		return e.dispatcher.sendAgain(k.JobKey)
 	}
 	return e.dispatcher.send(&errand{key: k.JobKey, do: (*Engine).fire}, turning, ownerKey{})
 }
