@@ -187,10 +187,8 @@ func (e *Engine) call(er *errand) {
 	if task == nil {
 		return
 	}
-	if s := e.shardOf(er.key.ID); !er.must && s.leaving.Load() != 0 {
-		return // it is for the next owner, who finds it on disk
-	} else if !er.must && !e.isSure(s) {
-		e.postpone(er, errElsewhere) // somebody else may make it by now
+	if s := e.shardOf(er.key.ID); !er.must && (s.leaving.Load() != 0 || !e.isSure(s)) {
+		e.postpone(er, errElsewhere) // it is the next owner's, or may be by now
 		return
 	}
 	ctx, ok := e.dispatcher.underway(er, e.ctx)

@@ -156,6 +156,7 @@ func (s *shard) taken(epoch uint64) {
 	s.reading, s.again, s.inbox, s.after = true, false, true, nil
 	s.mail.reset()
 	s.reach.Store(0)
+	s.leaving.Store(0)
 	s.epoch.Store(epoch)
 }
 

@@ -166,6 +166,44 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// Who waits for an execution whose shard was another node's for a moment hears of
+// what that node did.
+func TestWaitOverAHandover(t *testing.T) {
+	disk := storetest.NewMemory(storetest.MemoryOptions{Shards: 8, Clock: func() int64 { return time.Now().UnixMilli() }})
+	e, m, _ := liveOn(t, disk.Open(), waiting, echo, func(c *Config) { c.Exclusive = false })
+	ctx := context.Background()
+	var id store.ID
+	await(t, func() bool {
+		s, err := e.Start(ctx, StartRequest{Machine: m})
+		id = s.ID
+		return err == nil
+	})
+	now, err := e.Wait(ctx, id, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := make(chan Standing)
+	go func() {
+		now, err := e.Wait(ctx, id, 1<<40, 3*time.Second)
+		if err != nil {
+			t.Error(err)
+		}
+		heard <- now
+	}()
+	await(t, func() bool { return e.Metrics().Waiters.Load() == 1 })
+	s := e.shardOf(id)
+	epoch := s.epoch.Load()
+	e.lose(s, epoch)
+	now.Head.Status, now.Head.Stop = machine.Succeeded, now.Head.Now
+	if err := e.cfg.Store.Commit(ctx, &store.Batch{Executions: []store.Execution{{ID: id, Body: machine.Append(nil, &now.Head)}}}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return s.epoch.Load() > epoch })
+	if now := <-heard; now.Head.Status != machine.Succeeded {
+		t.Errorf("%v", now.Head.Status)
+	}
+}
+
 // Drain refuses starts, ends what waits, lets calls end and breaks off those
 // that do not; nothing fails by it, and the next process finishes it.
 func TestDrain(t *testing.T) {

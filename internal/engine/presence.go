@@ -168,17 +168,12 @@ func (e *Engine) balance(share int, at int64) error {
 	most := max(1, excess/2)
 	for i := len(e.shards) - 1; i >= 0; i-- {
 		s := e.shards[i]
-		leaving := s.leaving.Load()
 		switch {
 		case s.epoch.Load() == 0:
+		case excess <= 0: // it may stay
 			s.leaving.Store(0)
-		case leaving != 0 && excess <= 0: // it may stay after all
-			s.leaving.Store(0)
-			s.readAgain()
 		case excess > 0 && most > 0:
-			if leaving == 0 {
-				s.leaving.Store(at)
-			}
+			s.leaving.CompareAndSwap(0, at)
 			excess--
 			most--
 		}

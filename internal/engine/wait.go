@@ -65,6 +65,7 @@ func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout tim
 		return r.standing(), nil
 	}
 	r.waiters = append(r.waiters, w)
+	epoch := r.epoch
 	s.keep(r)
 	s.release(r)
 	defer s.leave(r)
@@ -78,7 +79,7 @@ func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout tim
 		case now = <-w.news:
 			return now, nil
 		case <-look:
-			if waits = s.epoch.Load() != 0; !waits { // another node has it by now
+			if waits = r.volatile.Load() || s.epoch.Load() == epoch; !waits { // another node has it by now, or had it
 				now, err = e.waitElsewhere(ctx, id, w, time.Until(end))
 			}
 			continue
@@ -90,12 +91,12 @@ func (e *Engine) Wait(ctx context.Context, id store.ID, after int64, timeout tim
 		waits = false
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.forget(w)
-	if r.x != nil && s.epoch.Load() == r.epoch {
-		now = r.standing()
+	r.mu.Unlock()
+	if err != nil || w.content(&now.Head) {
+		return now, err
 	}
-	return now, err
+	return e.stands(ctx, s, id)
 }
 
 // waitElsewhere is Wait for an execution of another node.
@@ -120,11 +121,11 @@ func (e *Engine) waitElsewhere(ctx context.Context, id store.ID, w *waiter, time
 }
 
 // stands is where an execution stands: in memory where it is there, for what is
-// in memory is durable.
+// in memory is durable, as long as no other node can have gone on with it.
 func (e *Engine) stands(ctx context.Context, s *shard, id store.ID) (Standing, error) {
 	if r := s.find(id); r != nil {
 		var now Standing
-		known := r.stands(s)
+		known := r.stands(s) && e.isSure(s)
 		if known {
 			now = r.standing()
 		}

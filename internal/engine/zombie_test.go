@@ -28,6 +28,9 @@ func TestAZombieDoesNotVouch(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := b.poll("w")
+	if at, err := a.engine.Wait(ctx, id, 0, 0); err != nil || at.Head.LastEvent != b.head(id).LastEvent {
+		t.Errorf("it says that the execution is at event %d, %v", at.Head.LastEvent, err)
+	}
 	for what, err := range map[string]error{
 		"a result for the task that it does not know": a.engine.Complete(ctx, second.Token, value.Checked(`2`), nil),
 		"a heartbeat of it":                           a.engine.Heartbeat(ctx, second.Token),
