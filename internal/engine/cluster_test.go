@@ -11,6 +11,7 @@ import (
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/storetest"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -372,6 +373,32 @@ func TestAnActivityElsewhere(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A worker whose task the owner has not heard of yet, because its inbox can't be read,
+// is not told that the task is over.
+func TestAnUnreadInboxEndsNoTask(t *testing.T) {
+	c := newCluster(t, 2, echo, nil)
+	s := c.nodes[0].start(c.nodes[0].define(manual), "a", `{}`)
+	c.settle()
+	task := c.nodes[1].taken()
+	c.nodes[0].plan = func(method string, _ *store.Batch) (f storetest.Fault) {
+		if method == "Messages" {
+			f.Err = storetest.ErrPlain
+		}
+		return f
+	}
+	if err := c.nodes[0].engine.Complete(t.Context(), task.Token, value.Checked(`{}`), nil); !errors.Is(err, storetest.ErrPlain) {
+		t.Errorf("unread: %v", err)
+	}
+	c.nodes[0].plan = nil
+	if err := c.nodes[0].engine.Complete(t.Context(), task.Token, value.Checked(`{}`), nil); err != nil {
+		t.Error(err)
+	}
+	c.settle()
+	if h := c.nodes[0].head(s.ID); h.Status != machine.Succeeded {
+		t.Errorf("%v", h.Status)
 	}
 }
 

@@ -173,13 +173,17 @@ func (e *Engine) startedBefore(ctx context.Context, x *machine.Execution, r Star
 	if err != nil {
 		return Started{}, fmt.Errorf("name %q: %w", x.Start.Name, err)
 	}
-	if id == store.ID(x.Start.ID) { // of a commit of which nothing was known
+	if id == store.ID(x.Start.ID) { // of a commit of which nothing was known: what it asks for is on disk
+		e.shardOf(id).readAgain()
 		return Started{ID: id, Name: x.Start.Name, At: x.Start.At}, nil
 	}
 	if id == nobody(id.Shard()) { // it was given to nobody, so that nobody has it
 		return Started{}, &NameTakenError{}
 	}
 	start, head, err := e.Execution(ctx, id)
+	if errors.Is(err, ErrNotFound) { // it was forgotten just now, and its name with it
+		err = store.ErrNotFound
+	}
 	if err != nil {
 		return Started{}, err
 	}
@@ -282,9 +286,11 @@ func (e *Engine) Complete(ctx context.Context, token string, output value.Text, 
 		case !early:
 			return e.refuse(t, output, failure)
 		}
-		e.hearOf(store.ID(t.ID))
+		if err := e.hearOf(store.ID(t.ID)); err != nil {
+			return err
+		}
 	}
-	return ErrTaskTimedOut
+	return ErrBusy
 }
 
 // refuse tells a saga's history of an answer that came too late: it is refused.

@@ -223,14 +223,17 @@ func (e *Engine) beatElsewhere(ctx context.Context, t machine.Token) error {
 }
 
 // hearOf hears the mail for an execution of ours that was not read yet. What comes
-// of it is for others to see.
-func (e *Engine) hearOf(id store.ID) {
+// of it is for others to see, if it could be read.
+func (e *Engine) hearOf(id store.ID) error {
 	s, r, err := e.awake(id)
-	if err != nil {
-		return
+	if err == nil {
+		defer s.release(r)
+		if err = e.catchUp(s, r); err != nil {
+			r.x = nil
+		}
 	}
-	defer s.release(r)
-	if e.catchUp(s, r) != nil {
-		r.x = nil
+	if errors.Is(err, ErrNotReady) || errors.Is(err, errAgain) {
+		return nil
 	}
+	return err
 }

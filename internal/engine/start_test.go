@@ -11,6 +11,7 @@ import (
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/storetest"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -58,6 +59,52 @@ func TestNamesAreDrawn(t *testing.T) {
 	}
 	if start, _, _ := r.engine.Execution(context.Background(), a.ID); start.Name != a.Name || start.RoleARN != m.RoleARN {
 		t.Errorf("kept as %+v", start)
+	}
+}
+
+// A start of which nothing was known until it was tried again is gone on with.
+func TestAStartThatComesLate(t *testing.T) {
+	r := newRig(t, echo, nil)
+	m := r.define(saga(1))
+	starts := 0
+	r.plan = func(method string, b *store.Batch) (f storetest.Fault) {
+		if method != "Commit" || len(b.Names) == 0 {
+			return f
+		}
+		switch starts++; starts {
+		case 1:
+			f.Err = store.ErrUnknown
+		case 2: // what was on its way comes just before it
+			if err := r.session.Commit(t.Context(), b); err != nil {
+				t.Error(err)
+			}
+		}
+		return f
+	}
+	s := r.start(m, "a", `{}`)
+	r.settle()
+	if h := r.head(s.ID); h.Status != machine.Succeeded || starts != 2 {
+		t.Errorf("%v after %d tries", h.Status, starts)
+	}
+}
+
+// A name whose execution is forgotten while a start asks who has it is free.
+func TestAStartWhileItsNameIsForgotten(t *testing.T) {
+	r := newRig(t, echo, nil)
+	m := r.define(saga(1))
+	was := r.start(m, "a", `{}`).ID
+	r.settle()
+	r.plan = func(method string, _ *store.Batch) (f storetest.Fault) {
+		if method == "Execution" {
+			r.plan = nil
+			if gone, err := r.engine.Forget(t.Context(), was, r.clock.Now()); !gone || err != nil {
+				t.Errorf("%v, %v", gone, err)
+			}
+		}
+		return f
+	}
+	if s, err := r.engine.Start(t.Context(), StartRequest{Machine: m, Name: "a"}); err != nil || s.ID == was || s.Was {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
 
