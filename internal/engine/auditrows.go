@@ -71,10 +71,7 @@ func (e *Engine) inspectJob(ctx context.Context, s *shard, r *Rounds, row *store
 	}
 	e.cfg.Log.Error("a job of no execution is taken away", "execution", row.ID, "job", row.Number)
 	e.orphans.Jobs.Add(1)
-	return e.cfg.Store.Commit(ctx, &store.Batch{
-		Fence:    &store.Fence{Shard: s.number, Epoch: s.epoch.Load()},
-		DropJobs: []store.Job{*row},
-	})
+	return e.underLease(ctx, s, s.epoch.Load(), &store.Batch{DropJobs: []store.Job{*row}})
 }
 
 // isForgotten reports whether a job has been due for a while, and nothing in memory
@@ -143,9 +140,7 @@ func (e *Engine) InspectQueue(ctx context.Context, tenant, activity string, most
 			return err
 		}
 		// A task and its job come and go in one commit: what has none now has none.
-		err = e.cfg.Store.Commit(ctx, &store.Batch{
-			Fence: &store.Fence{Shard: s.number, Epoch: s.epoch.Load()}, ExpectQueued: []store.QueuedKey{k}, DropQueue: []store.QueuedKey{k},
-		})
+		err = e.underLease(ctx, s, s.epoch.Load(), &store.Batch{ExpectQueued: []store.QueuedKey{k}, DropQueue: []store.QueuedKey{k}})
 		if errors.Is(err, store.ErrConflict) { // it was taken meanwhile
 			continue
 		}

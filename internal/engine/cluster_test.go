@@ -483,3 +483,32 @@ func TestMailForAQuarantined(t *testing.T) {
 		t.Errorf("%s, %d messages", story(c.nodes[0].history(s.ID)), c.inbox())
 	}
 }
+
+// A decision about a quarantined execution whose shard went just now is made by who
+// has it.
+func TestADecisionFollowsItsShard(t *testing.T) {
+	k := tokens{}
+	c := newCluster(t, 2, k.call, nil)
+	m := c.nodes[0].define(asking)
+	s := c.nodes[0].start(m, "a", `{}`)
+	c.settle()
+	own, other := c.owner(s.ID), c.other(s.ID)
+	of := own.engine.shardOf(s.ID)
+	held := heldBatch(&resident{id: s.ID, held: "for a test", x: &machine.Execution{Start: machine.Start{Account: m.Account, Region: m.Region, At: s.At}}})
+	if err := own.session.Commit(t.Context(), held); err != nil {
+		t.Fatal(err)
+	}
+	r := of.hold(s.ID)
+	r.x = nil
+	of.release(r)
+	epoch, until := of.epoch.Load(), c.clock.Now()+10_000
+	if err := other.engine.claim([]claim{{epoch, store.Lease{Shard: of.number, Epoch: epoch + 1, Node: "x", Expires: until}}}, until); err != nil {
+		t.Fatal(err)
+	}
+	if err := own.engine.Reconsider(s.ID, machine.Resolution{Verb: machine.Retry, Operator: "me"}); err != nil {
+		t.Error(err)
+	}
+	if rows := other.indexed(IndexQuarantined, ""); len(rows) > 0 {
+		t.Errorf("%v", rows)
+	}
+}

@@ -168,22 +168,16 @@ func (e *Engine) record(x *machine.Execution, input value.Text) error {
 		Payloads:   []store.Payload{{ID: id, Number: 1, Body: []byte(orEmpty(input))}},
 		Jobs:       []store.Job{{JobKey: store.JobKey{ID: id, Number: expressMark}, Due: x.Start.At}},
 	}
-	switch {
-	case epoch != 0:
-		b.Fence = &store.Fence{Shard: s.number, Epoch: epoch}
-	case e.cfg.Exclusive, e.cfg.OwnOnly:
-		return ErrNotReady
-	default:
+	if epoch == 0 && !e.apart() {
 		return e.recordElsewhere(e.ctx, b)
 	}
-	err := e.cfg.Store.Commit(e.ctx, b)
+	err := e.underLease(e.ctx, s, epoch, b)
 	switch {
 	case err == nil:
 		e.metrics.Commits.Add(1)
 		e.storeAnswered()
 		return nil
-	case errors.Is(err, store.ErrFenced):
-		e.fencedOff(s, epoch)
+	case errors.Is(err, ErrNotReady):
 		return ErrNotReady
 	case errors.Is(err, store.ErrUnknown):
 		e.metrics.Unknown.Add(1)
@@ -207,11 +201,10 @@ func (e *Engine) dropRecord(er *errand) {
 	id := er.key.ID
 	s := e.shardOf(id)
 	b := &store.Batch{
-		Fence:          &store.Fence{Shard: s.number, Epoch: s.epoch.Load()},
 		DropExecutions: []store.ID{id},
 		DropJobs:       []store.Job{{JobKey: store.JobKey{ID: id, Number: expressMark}, Due: id.Start()}},
 	}
-	if err := e.cfg.Store.Commit(e.ctx, b); err != nil && !errors.Is(err, store.ErrFenced) {
+	if err := e.underLease(e.ctx, s, s.epoch.Load(), b); err != nil {
 		e.postpone(er, err) // taking it away twice does no harm
 	}
 }

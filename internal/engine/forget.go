@@ -50,7 +50,7 @@ func (e *Engine) forget(ctx context.Context, s *shard, held []*resident, ended i
 	if epoch == 0 {
 		return 0, ErrNotReady
 	}
-	b := &store.Batch{Fence: &store.Fence{Shard: s.number, Epoch: epoch}}
+	b := new(store.Batch)
 	var failed error
 	for _, r := range held {
 		if err := e.addGone(ctx, b, r, ended); err != nil {
@@ -61,9 +61,8 @@ func (e *Engine) forget(ctx context.Context, s *shard, held []*resident, ended i
 	if gone == 0 {
 		return 0, failed
 	}
-	err := e.cfg.Store.Commit(ctx, b)
-	if errors.Is(err, store.ErrFenced) {
-		e.fencedOff(s, epoch)
+	err := e.underLease(ctx, s, epoch, b)
+	if errors.Is(err, ErrNotReady) {
 		return 0, ErrNotReady
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -165,6 +166,21 @@ func (s *shard) taken(epoch uint64) {
 func (e *Engine) fencedOff(s *shard, epoch uint64) {
 	e.metrics.StaleWrites.Add(1)
 	e.lose(s, epoch)
+}
+
+// underLease commits a batch that belongs to a shard's owner, under the lease of that
+// epoch; 0: there is none. ErrNotReady: another node has the shard.
+func (e *Engine) underLease(ctx context.Context, s *shard, epoch uint64, b *store.Batch) error {
+	if epoch == 0 {
+		return ErrNotReady
+	}
+	b.Fence = &store.Fence{Shard: s.number, Epoch: epoch}
+	err := e.cfg.Store.Commit(ctx, b)
+	if errors.Is(err, store.ErrFenced) {
+		e.fencedOff(s, epoch)
+		return ErrNotReady
+	}
+	return err
 }
 
 // lose gives a shard up of which the lease of that epoch is gone. What is in

@@ -112,14 +112,16 @@ func (e *Engine) lockTurn(start machine.Start, m machine.Message, with *rider) e
 // not there any more is taken away.
 func (e *Engine) grantLock(er *errand) {
 	key, claim, err := e.granted(er.key)
-	if err == nil && claim == nil {
+	if err != nil {
+		e.postpone(er, err)
 		return
 	}
-	if err == nil {
-		granted := machine.Message{Kind: machine.Granted, Output: value.NewString(key).Text(), Claim: claim}
-		if _, err = e.turn(store.ID(claim.Execution), granted, nil); e.again(err) {
-			err = e.grantElsewhere(er.key, store.ID(claim.Execution), granted)
-		}
+	if claim == nil {
+		return
+	}
+	granted := machine.Message{Kind: machine.Granted, Output: value.NewString(key).Text(), Claim: claim}
+	if _, err = e.turn(store.ID(claim.Execution), granted, nil); e.again(err) {
+		err = e.grantElsewhere(er.key, store.ID(claim.Execution), granted)
 	}
 	done := machine.Message{Kind: machine.JobSucceeded, Job: machine.JobID(er.key.Number)}
 	switch {

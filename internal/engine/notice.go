@@ -53,13 +53,8 @@ func (e *Engine) Noticed(ctx context.Context, row store.IndexKey, told uint32) e
 			}
 		}
 	}
-	epoch := s.epoch.Load()
-	if epoch == 0 {
-		return ErrNotReady
-	}
-	err = e.cfg.Store.Commit(ctx, &store.Batch{Fence: &store.Fence{Shard: s.number, Epoch: epoch}, DropIndex: []store.IndexKey{row}})
-	if errors.Is(err, store.ErrFenced) {
-		e.fencedOff(s, epoch)
+	err = e.underLease(ctx, s, s.epoch.Load(), &store.Batch{DropIndex: []store.IndexKey{row}})
+	if errors.Is(err, ErrNotReady) {
 		return ErrNotReady
 	}
 	if err != nil {

@@ -44,8 +44,7 @@ func (e *Engine) quarantine(s *shard, r *resident, why error) error {
 	}
 	b := heldBatch(r)
 	e.notice(b, r, e.now())
-	b.Fence = &store.Fence{Shard: s.number, Epoch: r.epoch}
-	if err := e.cfg.Store.Commit(e.ctx, b); err != nil {
+	if err := e.underLease(e.ctx, s, r.epoch, b); err != nil {
 		r.x = nil
 		s.readAgain()
 		return fmt.Errorf("quarantine execution %s: %w", r.id, err)
@@ -189,8 +188,7 @@ func (e *Engine) release(s *shard, r *resident, d machine.Delta, with *store.Bat
 	if with != nil {
 		b.DropFrames, b.DropJobs = append(b.DropFrames, with.DropFrames...), append(b.DropJobs, with.DropJobs...)
 	}
-	b.Fence = &store.Fence{Shard: s.number, Epoch: r.epoch}
-	if err := e.cfg.Store.Commit(e.ctx, b); err != nil {
+	if err := e.underLease(e.ctx, s, r.epoch, b); err != nil {
 		return err
 	}
 	if !d.IsEmpty() {

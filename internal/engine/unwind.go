@@ -178,7 +178,7 @@ func (e *Engine) unwindHere(id store.ID, parent machine.ID, made int64) error {
 		}
 		return !done && why == ""
 	}
-	turned, err := e.turn(id, machine.Message{Kind: machine.CompensateSagas, Final: true}, &rider{before: look})
+	turned, err := e.turn(id, machine.Message{Kind: machine.CompensateSagas, Final: true}, &rider{before: look, asked: true})
 	switch {
 	case err != nil:
 		return err

@@ -32,6 +32,7 @@ func TestAZombieDoesNotVouch(t *testing.T) {
 		t.Errorf("it says that the execution is at event %d, %v", at.Head.LastEvent, err)
 	}
 	for what, err := range map[string]error{
+		"an undoing for a parent":                     a.engine.unwindHere(id, machine.ID{}, 0),
 		"a result for the task that it does not know": a.engine.Complete(ctx, second.Token, value.Checked(`2`), nil),
 		"a heartbeat of it":                           a.engine.Heartbeat(ctx, second.Token),
 		"a heartbeat of one that is over":             a.engine.Heartbeat(ctx, first.Token),
