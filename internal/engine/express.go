@@ -134,6 +134,9 @@ func (e *Engine) beginExpress(x *machine.Execution, input value.Text, ended func
 	s.keep(r)
 	e.metrics.Express.Add(1)
 	if _, err := e.take(s, r, machine.Message{Kind: machine.Begin, Output: input}, nil); err != nil {
+		if r.x != nil && r.x.Head.Status.Ended() { // it broke when it had begun, and has failed by that
+			return nil
+		}
 		r.x = nil
 		r.volatile.Store(false)
 		e.metrics.Express.Add(-1)

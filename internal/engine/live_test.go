@@ -348,3 +348,23 @@ func TestABrokenExpressFails(t *testing.T) {
 		t.Errorf("%+v, %v", o, err)
 	}
 }
+
+// leading is a handler that breaks when it is asked where a call goes.
+type leading struct{ handler }
+
+func (leading) Target(string, string, value.Text) string { panic("nowhere") }
+
+// … and so does one that breaks as soon as it has begun: it ends once.
+func TestAnExpressThatBreaksAtOnceFails(t *testing.T) {
+	e, m := live(t, saga(1), echo, func(c *Config) {
+		c.Registry = &integration.Registry{}
+		c.Registry.Add("lambda", "*", leading{echo}, integration.RequestResponse)
+	})
+	o, err := e.RunExpress(context.Background(), StartRequest{Machine: m})
+	if err != nil || o.Status != machine.Failed || *o.Error != "States.Runtime" {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if n := e.Metrics().Express.Load(); n != 0 {
+		t.Errorf("%d express executions are running", n)
+	}
+}
