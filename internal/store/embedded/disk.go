@@ -44,6 +44,9 @@ func (d *disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, er
 }
 
 func (d *disk) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := d.dead(); err != nil {
+		return nil, err
+	}
 	if err := d.told(d.forget(old)); err != nil {
 		return nil, err
 	}
@@ -153,6 +156,9 @@ func (f *newFile) synced(err error) error {
 }
 
 func (f *newFile) SyncTo(length int64) (bool, error) {
+	if err := f.disk.dead(); err != nil {
+		return false, err
+	}
 	full, err := f.File.SyncTo(length)
 	return full, f.disk.told(err)
 }

@@ -140,6 +140,43 @@ func TestEndsWhereNoLogCanBeMade(t *testing.T) {
 	}
 }
 
+// TestNothingIsWrittenOnceItFailed: after the first failure no call reaches the disk
+// that would change it.
+func TestNothingIsWrittenOnceItFailed(t *testing.T) {
+	under := &tapped{FS: vfs.NewMem(), before: func(string, string) error { return nil }}
+	var dead error
+	d := &disk{under, &sums{fs: under, logs: map[string]bool{"1.log": true}, manifest: "MANIFEST-000001 0 00000000\n"},
+		func(error) {}, func() error { return dead }, &syncTimes{}}
+	made := func(name string) vfs.File {
+		f, err := d.Create(name, vfs.WriteCategoryUnspecified)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	made("1.log")
+	f := made("2.sst")
+	dead = syscall.EIO
+	under.before = func(call, name string) error {
+		t.Errorf("%s of %s", call, name)
+		return nil
+	}
+	for name, call := range map[string]func() error{
+		"Create":        func() error { _, err := d.Create("3.log", vfs.WriteCategoryUnspecified); return err },
+		"ReuseForWrite": func() error { _, err := d.ReuseForWrite("1.log", "4.log", vfs.WriteCategoryUnspecified); return err },
+		"Remove":        func() error { return d.Remove("1.log") },
+		"Rename":        func() error { return d.Rename("2.sst", "5.sst") },
+		"Write":         func() error { _, err := f.Write([]byte("x")); return err },
+		"Sync":          f.Sync,
+		"SyncData":      f.SyncData,
+		"SyncTo":        func() error { _, err := f.SyncTo(1); return err },
+	} {
+		if err := call(); !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func numbered(shard store.Shard, n int) *store.Batch {
 	return &store.Batch{Payloads: []store.Payload{{ID: idOf(shard, 0), Number: uint32(n), Body: textOf(n, 3000)}}}
 }
