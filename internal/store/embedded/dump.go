@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/backstep/backstep/internal/store"
 	"github.com/cockroachdb/pebble/v2"
@@ -19,6 +18,7 @@ type dump struct {
 	moment  *pebble.Snapshot
 	pages   store.Pages
 	damaged func(error) error
+	ended   error // why it ends: who visits, or hears of damages, has said so
 
 	start   []byte // of the execution whose body comes next
 	startOf store.ID
@@ -31,7 +31,11 @@ func (s *Store) Dump(ctx context.Context, visit func(*store.Batch) error, damage
 		return err
 	}
 	defer s.life.RUnlock()
-	d := &dump{ctx: ctx, moment: s.db.NewSnapshot(), pages: store.Pages{Visit: visit}, damaged: damaged}
+	d := &dump{ctx: ctx, moment: s.db.NewSnapshot(), damaged: damaged}
+	d.pages.Visit = func(b *store.Batch) error {
+		d.ended = visit(b)
+		return d.ended
+	}
 	defer d.moment.Close()
 	if !s.horizon.wait() {
 		return s.Err()
@@ -47,6 +51,9 @@ func (s *Store) Dump(ctx context.Context, visit func(*store.Batch) error, damage
 			return err
 		}
 	}
+	if err := d.loneStart(); err != nil {
+		return err
+	}
 	if err := d.strays(); err != nil {
 		return err
 	}
@@ -57,15 +64,16 @@ func none([]byte, []byte) error { return nil }
 
 // tell says that something is damaged.
 func (d *dump) tell(err error) error {
-	if d.damaged == nil {
-		return err
+	if d.damaged != nil {
+		err = d.damaged(err)
 	}
-	return d.damaged(err)
+	d.ended = err
+	return err
 }
 
 // told is what becomes of a row's error: a damage is told, all else ends the dump.
 func (d *dump) told(err error) error {
-	if errors.Is(err, store.ErrDamaged) {
+	if d.ended == nil && errors.Is(err, store.ErrDamaged) {
 		return d.tell(err)
 	}
 	return err
@@ -171,10 +179,9 @@ func (d *dump) strays() error {
 	return nil
 }
 
-// unreadable is a damage that the engine found, in one line.
+// unreadable is a damage that the engine found.
 func unreadable(what string, key []byte, err error) error {
-	cause, _, _ := strings.Cut(err.Error(), "\n")
-	return fmt.Errorf("%s %q: %w: %s", what, key, store.ErrDamaged, cause)
+	return fmt.Errorf("%s %q: %w", what, key, damage(err))
 }
 
 func damagedKey(key []byte) error { return fmt.Errorf("the key %q: %w", key, store.ErrDamaged) }

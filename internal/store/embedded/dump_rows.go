@@ -79,21 +79,26 @@ func (d *dump) execution(key, rec []byte) error {
 		return damagedKey(key)
 	}
 	p, id := &d.pages, store.ID(key[1:17])
-	if lone := d.startOf; d.start != nil && (key[17] != kindBody || id != lone) {
-		d.start = nil
-		if err := d.tell(fmt.Errorf("execution %v has a start and no row: %w", lone, store.ErrDamaged)); err != nil {
+	if key[17] != kindBody || id != d.startOf {
+		if err := d.loneStart(); err != nil {
 			return err
 		}
 	}
 	switch key[17] {
 	case kindStart:
+		if err := exactly(key, key[18:], 0, nil); err != nil {
+			return err
+		}
 		d.start, d.startOf = rec, id
-		return exactly(key, key[18:], 0, nil)
+		return nil
 	case kindBody:
+		if err := exactly(key, key[18:], 0, nil); err != nil {
+			return err
+		}
 		x := store.Execution{ID: id, Body: rec}
 		x.Start, d.start = d.start, nil
 		p.Executions = append(p.Executions, x)
-		return errors.Join(p.Added(len(x.Start)+len(rec)), exactly(key, key[18:], 0, nil))
+		return p.Added(len(x.Start) + len(rec))
 	case kindEvents:
 		first, err := tail(key, 18, 8)
 		if err != nil {
@@ -121,6 +126,15 @@ func (d *dump) execution(key, rec []byte) error {
 	return p.Added(len(rec))
 }
 
+// loneStart tells of a start behind which the body did not come.
+func (d *dump) loneStart() error {
+	if d.start == nil {
+		return nil
+	}
+	d.start = nil
+	return d.tell(fmt.Errorf("execution %v has a start and no row: %w", d.startOf, store.ErrDamaged))
+}
+
 func (d *dump) job(k store.JobKey, rec []byte) error {
 	j, err := readJob(k, rec)
 	if err != nil {
@@ -143,17 +157,9 @@ func (d *dump) there(key []byte) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, damaging(key, err)
+		return false, unreadable("the record", key, err)
 	}
 	return true, closer.Close()
-}
-
-// damaging makes a damage of the engine's one of the store's.
-func damaging(key []byte, err error) error {
-	if pebble.IsCorruptionError(err) {
-		return unreadable("the record", key, err)
-	}
-	return err
 }
 
 // timer holds a timer to its job.
@@ -168,7 +174,7 @@ func (d *dump) timer(key, _ []byte) error {
 	case errors.Is(err, store.ErrNotFound):
 		return fmt.Errorf("a timer of job %d of %v, which is gone: %w", name.Number, name.ID, store.ErrDamaged)
 	case err != nil:
-		return damaging(key, err)
+		return err
 	case j.Due != readTime(k):
 		return fmt.Errorf("a timer of job %d of %v at %d, which is due at %d: %w", name.Number, name.ID, readTime(k), j.Due, store.ErrDamaged)
 	}

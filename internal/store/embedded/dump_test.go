@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,6 +97,9 @@ func TestDumpTellsDamage(t *testing.T) {
 		{"a message without its key", func() error { return s.db.Delete(messageNameKey(nil, 3, messages[0].Key), pebble.Sync) }, "its key is gone", 0},
 		{"another encoding", func() error { return s.db.Set(kindKey(nil, jobs[3].ID, kindBody), []byte{9, 9}, pebble.Sync) }, "begins with 0909", 1},
 		{"a stray key", func() error { return s.db.Set([]byte("zebra"), []byte{encoding}, pebble.Sync) }, `the key "zebra"`, 0},
+		{"a start without a body, the last of its table", func() error {
+			return s.db.Set(kindKey(nil, idOf(9, 9), kindStart), []byte{encoding}, pebble.Sync)
+		}, "has a start and no row", 0},
 		{"a short key", func() error { return s.db.Set([]byte("x12"), []byte{encoding}, pebble.Sync) }, `the key "x12"`, 0},
 	} {
 		was := len(dumped(t, s, func(error) error { return nil }))
@@ -116,6 +120,15 @@ func TestDumpTellsDamage(t *testing.T) {
 	}
 	if err := s.Dump(t.Context(), func(*store.Batch) error { return nil }, nil); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("%v", err)
+	}
+	told := 0
+	if err := s.Dump(t.Context(), func(*store.Batch) error { return nil }, func(err error) error {
+		if told++; told == 1 { // of a timer that is gone, in the midst of its job
+			return err
+		}
+		return nil
+	}); !errors.Is(err, store.ErrDamaged) || told != 1 {
+		t.Errorf("%v after %d damages, the first was to end it", err, told)
 	}
 	if len(rows) < executions {
 		t.Errorf("%d rows", len(rows))
@@ -189,6 +202,71 @@ func TestDumpGoesOnBehindABadBlock(t *testing.T) {
 		t.Errorf("%d rows of %d are left", left, all)
 	}
 	t.Logf("%d rows of %d; %q", left, all, said)
+}
+
+// TestReadsOfABadBlock: a read that meets a damaged block is damaged; none gives
+// something else instead.
+func TestReadsOfABadBlock(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, noise := idOf(1, 1), rand.NewChaCha8([32]byte{1})
+	const rows, broken = 200, 150
+	var body []byte
+	for n := range rows {
+		text := make([]byte, 3000) // about as long as a block, and not to be compressed
+		noise.Read(text)
+		if n == broken {
+			body = text
+		}
+		b := &store.Batch{Events: []store.Events{{ID: x, First: int64(n), Body: text}}, Executions: []store.Execution{{ID: x, Body: []byte("x")}}}
+		if err := s.Commit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tables, _ := filepath.Glob(filepath.Join(dir, dataName, "*.sst"))
+	altered := 0
+	for _, table := range tables {
+		text, err := os.ReadFile(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := bytes.Index(text, body); at >= 0 {
+			altered++
+			text[at+len(body)/2] ^= 16
+			if err := os.WriteFile(table, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if altered == 0 {
+		t.Fatal("the body stands in no table")
+	}
+	if s, err = Open(dir, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, backwards := range []bool{false, true} {
+		for from := range int64(rows) {
+			got, err := s.Events(t.Context(), x, from, backwards, 1)
+			switch {
+			case err != nil && !errors.Is(err, store.ErrDamaged), err != nil && strings.Contains(err.Error(), "\n"):
+				t.Errorf("from %d, backwards %v: %v", from, backwards, err)
+			case err == nil && (len(got) != 1 || got[0].First != from):
+				t.Errorf("from %d, backwards %v: %d groups, the first of them at %d", from, backwards, len(got), got[0].First)
+			case from == broken && err == nil:
+				t.Errorf("backwards %v: what is damaged is read", backwards)
+			}
+		}
+	}
+	if _, err := s.Load(t.Context(), x); err != nil {
+		t.Errorf("what stands in another block: %v", err)
+	}
 }
 
 // TestReadOnly: a folder that is opened for reading alone stays as it is, byte for

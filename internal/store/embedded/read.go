@@ -2,11 +2,13 @@ package embedded
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/backstep/backstep/internal/store"
 	"github.com/cockroachdb/pebble/v2"
@@ -37,7 +39,7 @@ func readRow[T any](r pebble.Reader, key []byte, read func(rec []byte) (T, error
 	if errors.Is(err, pebble.ErrNotFound) {
 		return none, fmt.Errorf("%c %x: %w", key[0], key[1:], store.ErrNotFound)
 	} else if err != nil {
-		return none, fmt.Errorf("read %c %x: %w", key[0], key[1:], err)
+		return none, fmt.Errorf("read %c %x: %w", key[0], key[1:], damage(err))
 	}
 	value = bytes.Clone(value)
 	closer.Close()
@@ -46,6 +48,15 @@ func readRow[T any](r pebble.Reader, key []byte, read func(rec []byte) (T, error
 		return none, err
 	}
 	return read(rec)
+}
+
+// damage makes of what the engine finds altered a damage of the store's, in one line.
+func damage(err error) error {
+	if !pebble.IsCorruptionError(err) {
+		return err
+	}
+	cause, _, _ := strings.Cut(err.Error(), "\n")
+	return fmt.Errorf("%w: %s", store.ErrDamaged, cause)
 }
 
 // scan reads the records from lower to before upper until row says stop or
@@ -61,13 +72,13 @@ func scan(r pebble.Reader, lower, upper []byte, row func(key, rec []byte) (more 
 			return errors.Join(err, it.Close())
 		}
 	}
-	return errors.Join(it.Error(), it.Close())
+	return cmp.Or(damage(it.Error()), damage(it.Close()))
 }
 
 func take(it *pebble.Iterator, row func(key, rec []byte) (more bool, err error)) (bool, error) {
 	value, err := it.ValueAndErr()
 	if err != nil {
-		return false, err
+		return false, damage(err)
 	}
 	rec, err := record(it.Key(), bytes.Clone(value))
 	if err != nil {
@@ -205,7 +216,7 @@ func (s *Store) events(id store.ID, from int64, backwards bool, limit int) ([]st
 	valid := from < math.MaxInt64 && it.SeekLT(eventsKey(nil, id, from+1)) || from == math.MaxInt64 && it.Last()
 	if backwards {
 		move = it.Prev
-	} else if !valid {
+	} else if !valid && it.Error() == nil {
 		valid = it.First()
 	}
 	var all []store.Events
@@ -221,7 +232,7 @@ func (s *Store) events(id store.ID, from int64, backwards bool, limit int) ([]st
 			return nil, errors.Join(err, it.Close())
 		}
 	}
-	return all, errors.Join(it.Error(), it.Close())
+	return all, cmp.Or(damage(it.Error()), damage(it.Close()))
 }
 
 // Payloads implements store.Store.

@@ -171,6 +171,18 @@ func dumpEnds(h *house) {
 	if err := h.s.Dump(h.ctx, func(*store.Batch) error { return enough }, nil); !errors.Is(err, enough) {
 		h.Fatalf("dump: %v, want the visitor's error", err)
 	}
+	var many store.Batch
+	for n := range uint32(2000) {
+		many.Jobs = append(many.Jobs, job(id(1, 1, 2), n, int64(n), ""))
+	}
+	h.commit(&many)
+	pages, own := 0, fmt.Errorf("where it is copied to: %w", store.ErrDamaged)
+	if err := h.s.Dump(h.ctx, func(*store.Batch) error { pages++; return own }, func(err error) error {
+		h.Fatalf("the visitor's error is told as a damage: %v", err)
+		return nil
+	}); !errors.Is(err, own) || pages != 1 {
+		h.Fatalf("dump: %v after %d pages, want the visitor's error after the first", err, pages)
+	}
 	h.commit(everything(2))
 }
 
