@@ -2,11 +2,12 @@
 // holds, on Pebble. It knows keys and bytes; what a row means it refuses to
 // know.
 //
-// Read embedded.go (the store and its life), folder.go (what may be opened),
-// key.go and record.go (what lies on disk, decided for good), then commit.go
-// with write.go, stripes.go, leases.go and horizon.go (how a batch becomes durable),
-// read.go, dump.go with dump_rows.go (all of it), engine.go with disk.go, manifest.go and room.go (Pebble, and what
-// happens when the disk fails, lies or is full), and metrics.go.
+// Read embedded.go (the store and its life), folder.go and identity.go (what may be
+// opened, and how it is made), key.go and record.go (what lies on disk, decided for
+// good), then commit.go with write.go, drop.go, stripes.go, leases.go and horizon.go
+// (how a batch becomes durable), watch.go, read.go, dump.go with dump_rows.go (all of
+// it), engine.go with heavy.go, disk.go, manifest.go and room.go (Pebble, which file
+// holds what, and what happens when the disk fails, lies or is full), and metrics.go.
 package embedded
 
 import (

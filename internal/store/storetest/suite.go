@@ -4,7 +4,7 @@
 //
 // Read suite.go and the suite_ files (the promises), memory.go (the disk and
 // its sessions) with memory_rows.go, memory_commit.go, memory_rules.go,
-// memory_read.go and sorted.go beneath it, then calls.go and faulty.go.
+// memory_read.go, memory_dump.go and sorted.go beneath it, then calls.go and faulty.go.
 package storetest
 
 import (
