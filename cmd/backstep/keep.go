@@ -51,9 +51,18 @@ func (keeper) Copy(ctx context.Context, from, to cli.Place, progress func(rows i
 	}
 	sums, err := archive.Copy(ctx, source, target, progress)
 	if err = errors.Join(err, target.Close()); err != nil {
-		return nil, err
+		return nil, filling(to, err)
 	}
 	return nounSums(sums.List()), nil
+}
+
+// filling is an error in filling a store: one of a folder is of its disk, and not of a
+// server that was not reached.
+func filling(at cli.Place, err error) error {
+	if err == nil || at.Data == "" {
+		return err
+	}
+	return &cli.UsageError{Err: err}
 }
 
 // idle refuses a store that a node works on.
@@ -158,7 +167,7 @@ func (keeper) Restore(ctx context.Context, file string, to cli.Place, progress f
 	if err == nil {
 		err = target.Filled(ctx)
 	}
-	return done, errors.Join(err, target.Close())
+	return done, filling(to, errors.Join(err, target.Close()))
 }
 
 const reofferPage = 256

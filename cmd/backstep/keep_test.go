@@ -140,6 +140,28 @@ func TestBackupsThatAreNone(t *testing.T) {
 	}
 }
 
+// TestRestoreOnAFullDisk: it is the folder that is wrong, and no server that was not
+// reached.
+func TestRestoreOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=32m"); err != nil {
+		t.Skipf("no small disk can be mounted, so nothing is known of a full one: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(disk, 0) })
+	z := newZoo(t)
+	n := serveChild(t, z.configuration())
+	newWarden(t, n, z).fill()
+	file := filepath.Join(t.TempDir(), "zoo.backup")
+	well(t, "backup", file, "--endpoint", n.url)
+	n.stop(t)
+	for _, args := range [][]string{{"restore", file, "--data", filepath.Join(disk, "a")}, {"copy", "--from", n.data, "--to", filepath.Join(disk, "b")}} {
+		if out, code := ran(t, args...); code != cli.ExitUsage || !strings.Contains(out, "is full") {
+			t.Errorf("%v: exit %d, %s", args, code, out)
+		}
+	}
+}
+
 // TestCopy: all goes from a folder to PostgreSQL and back, with the same sums, and
 // the executions go on wherever they are.
 func TestCopy(t *testing.T) {

@@ -13,6 +13,15 @@ import (
 	"github.com/backstep/backstep/internal/store/postgres/pgtest"
 )
 
+// TestMigrateMisread: what is no DSN is wrong use, not a database that was not reached.
+func TestMigrateMisread(t *testing.T) {
+	var out, errs bytes.Buffer
+	code := cli.Run(t.Context(), []string{"migrate", "--postgres", "over there"}, cli.Tools{Stdout: &out, Stderr: &errs, Migrate: migrate})
+	if code != cli.ExitUsage || !strings.Contains(errs.String(), "cannot parse") {
+		t.Errorf("exit %d, %s", code, errs.String())
+	}
+}
+
 // TestMigrate: what the verb says and ends with, of a database that has nothing,
 // is up to date, is behind, was written by a newer version, and is not there.
 func TestMigrate(t *testing.T) {

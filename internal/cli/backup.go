@@ -62,8 +62,8 @@ func (v *backup) Run(s *session) error {
 		}
 		return err
 	}
-	if _, err := os.Lstat(v.File); err == nil && !v.Force {
-		return usagef("%s is there already; --force replaces it", v.File)
+	if err := vacant(v.File, v.Force); err != nil {
+		return err
 	}
 	info, err := writeSynced(v.File, write)
 	if err != nil {
@@ -83,6 +83,20 @@ func (v *backup) tell(s *session, info *BackupInfo) {
 	if err := s.Keeper.Kept(s.ctx, s.Endpoint, s.region(), info.Taken); err != nil {
 		fmt.Fprintf(s.Stderr, "backstep: the backup is whole, but its server, which shows the age of the last one, did not hear of it: %s\n", oneLine(err))
 	}
+}
+
+// vacant refuses a file that is there already, unless it may be replaced.
+func vacant(name string, force bool) error {
+	info, err := os.Lstat(name)
+	switch {
+	case err != nil:
+		return nil
+	case info.IsDir():
+		return usagef("%s is a folder; name a file in it", name)
+	case !force:
+		return usagef("%s is there already; --force replaces it", name)
+	}
+	return nil
 }
 
 // writeSynced writes a file under another name, and gives it its own when it is whole

@@ -137,6 +137,15 @@ func TestTwoWriteOneFile(t *testing.T) {
 	}
 }
 
+// TestBackupIntoAFolder is refused before anything is asked for.
+func TestBackupIntoAFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	k := &keeper{backup: func(io.Writer) error { t.Error("it was asked for"); return nil }}
+	if _, said, code := keep(t.Context(), k, "backup --force ."); code != cli.ExitUsage || !strings.Contains(said, "is a folder") {
+		t.Errorf("exit %d, %s", code, said)
+	}
+}
+
 // TestInterruptedIsNoMisuse: whoever presses Ctrl-C has used nothing wrongly,
 // whatever was in hand.
 func TestInterruptedIsNoMisuse(t *testing.T) {

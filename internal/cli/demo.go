@@ -292,9 +292,22 @@ func (v *Demo) next(s *session, server *childServer, arns []string) {
 	}
 	fmt.Fprintf(s.Stdout, `
 The server is still up at %[1]s (stop it: kill %[2]d). Try:
-  backstep list%[3]s %[4]s
-  backstep show%[3]s %[5]s
-  backstep history%[3]s %[5]s
+  %[8]s list%[3]s %[4]s
+  %[8]s show%[3]s %[5]s
+  %[8]s history%[3]s %[5]s
   aws stepfunctions list-executions --endpoint-url %[1]s --region %[6]s --state-machine-arn %[7]s
-`, server.endpoint(), server.pid(), at, demoMachine, executionName(arns[len(arns)-1]), s.region(), s.machineARN(demoMachine))
+`, server.endpoint(), server.pid(), at, demoMachine, executionName(arns[len(arns)-1]), s.region(), s.machineARN(demoMachine), s.called())
+}
+
+// called is this program as somebody calls it from here, where it may not be in the
+// PATH.
+func (s *session) called() string {
+	here, err := os.Getwd()
+	if err != nil {
+		return "backstep"
+	}
+	if path, err := filepath.Rel(here, s.Program); err == nil && filepath.IsLocal(path) && filepath.Base(path) != path {
+		return path
+	}
+	return "backstep"
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -88,8 +87,8 @@ func (v *histories) Run(s *session) error {
 		}
 		return v.tell(s, s.Stderr, "", &w.sum)
 	}
-	if _, err := os.Lstat(v.Output); err == nil && !v.Force {
-		return usagef("%s is there already; --force replaces it", v.Output)
+	if err := vacant(v.Output, v.Force); err != nil {
+		return err
 	}
 	if _, err := writeSynced(v.Output, func(to io.Writer) (*exported, error) { return &w.sum, w.write(to, v.Machine) }); err != nil {
 		return err
