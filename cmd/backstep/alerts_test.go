@@ -66,7 +66,7 @@ func watch(t *testing.T, s store.Store, exclusive bool) *watched {
 	}
 	t.Cleanup(w.engine.Close)
 	w.service = service.New(service.Config{Store: s, Engine: w.engine, Catalog: catalog, Account: "123456789012", Region: "us-east-1", Now: time.Now, NewUUID: newUUID})
-	w.gatherer.MustRegister(engineMetrics{w.engine}, lateMetrics{w.engine}, storeMetrics(s), heldMetrics{w.service})
+	w.gatherer.MustRegister(engineMetrics(w.engine), lateMetrics(w.engine), storeMetrics(s), heldMetrics(w.service))
 	w.turn()
 	return w
 }

@@ -4,7 +4,9 @@
 //
 // Read main.go (the command line), serve.go (the parts of a server and the order
 // in which they start and stop), report.go (where logs and events go),
-// notices.go (who is told of holds), teststate.go, prover.go, sweeper.go, exporter.go, importer.go, migrator.go, metrics.go, memory.go.
+// notices.go (who is told of holds), metrics.go and watched.go (what /metrics shows),
+// bounds.go and memory.go, keep.go, fsck.go and migrator.go (what is done to stores),
+// teststate.go, prover.go, sweeper.go, exporter.go, importer.go.
 package main
 
 import (

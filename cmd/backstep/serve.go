@@ -156,7 +156,8 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (_ *house, er
 	})
 	h.notices.notify(h.service, &c.Notifications, log)
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), engineMetrics{h.engine}, lateMetrics{h.engine}, storeMetrics(h.store), reportMetrics{h.reports}, noticeMetrics{h.notices}, heldMetrics{h.service})
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		engineMetrics(h.engine), lateMetrics(h.engine), storeMetrics(h.store), reportMetrics(h.reports), noticeMetrics(h.notices), heldMetrics(h.service))
 	h.server, err = server.New(server.Config{
 		Service: h.service, Keys: secrets(c.Keys), Region: c.Region, Hosts: c.Hosts, Ready: h.engine.Readiness, Metrics: metrics, Log: log,
 		MaxBodies: c.Limits.Bodies, MaxConnections: connectionsOf(c), MaxCalls: c.Limits.Requests, MaxPolls: c.Limits.Polls, MaxPayload: quotas.Payload, Rates: ratesOf(c),

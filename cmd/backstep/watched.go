@@ -11,123 +11,98 @@ import (
 	"github.com/backstep/backstep/internal/store/postgres"
 )
 
-// lateMetrics show whether the engine keeps up, and takes starts.
-type lateMetrics struct{ engine *engine.Engine }
-
 var (
-	descReady     = describe("ready", "1 while starts are taken; /readyz says why they are not.")
-	descLateTimer = describe("oldest_due_timer_seconds", "How late the oldest timer is that is due and has not fired.")
-	descLateWork  = describe("oldest_waiting_work_seconds", "How long the call or turn has waited for its place that waits longest.")
-	descOrphans   = prometheus.NewDesc("backstep_orphans", "What was found to wait for nothing, or to belong to nobody, since the process began.", []string{"kind"}, nil)
-	descRetries   = prometheus.NewDesc("backstep_task_retries_total", "Further attempts of tasks, by service and by the function, connection or host that they went to.", []string{"service", "target"}, nil)
+	ready       = gauge("ready", "1 while starts are taken; /readyz says why they are not.")
+	latestTimer = gauge("oldest_due_timer_seconds", "How late the oldest timer is that is due and has not fired.")
+	oldestWork  = gauge("oldest_waiting_work_seconds", "How long the call or turn has waited for its place that waits longest.")
+	orphans     = gauge("orphans", "What was found to wait for nothing, or to belong to nobody, since the process began.", "kind")
+	taskRetries = counter("task_retries_total", "Further attempts of tasks, by service and by the function, connection or host that they went to.", "service", "target")
 )
 
-// Describe tells what Collect will.
-func (m lateMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range [...]*prometheus.Desc{descReady, descLateTimer, descLateWork, descOrphans, descRetries} {
-		ch <- d
-	}
-}
-
-// Collect asks the engine.
-func (m lateMetrics) Collect(ch chan<- prometheus.Metric) {
-	ready := 0.0
-	if m.engine.Ready() {
-		ready = 1
-	}
-	timer, work := m.engine.Late()
-	ch <- prometheus.MustNewConstMetric(descReady, prometheus.GaugeValue, ready)
-	ch <- prometheus.MustNewConstMetric(descLateTimer, prometheus.GaugeValue, timer.Seconds())
-	ch <- prometheus.MustNewConstMetric(descLateWork, prometheus.GaugeValue, work.Seconds())
-	found := m.engine.Orphans()
-	for kind, n := range map[string]*atomic.Int64{
-		"execution": &found.Executions, "job": &found.Jobs, "task": &found.Tasks, "forgotten": &found.Forgotten,
-	} {
-		ch <- prometheus.MustNewConstMetric(descOrphans, prometheus.GaugeValue, float64(n.Load()), kind)
-	}
-	for to, n := range m.engine.Retries() {
-		ch <- prometheus.MustNewConstMetric(descRetries, prometheus.CounterValue, float64(n), to[0], to[1])
-	}
+// lateMetrics show whether the engine keeps up, and takes starts.
+func lateMetrics(e *engine.Engine) collector {
+	return collector{[]metric{ready, latestTimer, oldestWork, orphans, taskRetries}, func(show func(prometheus.Metric)) {
+		yes := 0.0
+		if e.Ready() {
+			yes = 1
+		}
+		show(ready.of(yes))
+		timer, work := e.Late()
+		show(latestTimer.of(timer.Seconds()))
+		show(oldestWork.of(work.Seconds()))
+		found := e.Orphans()
+		for kind, n := range map[string]*atomic.Int64{
+			"execution": &found.Executions, "job": &found.Jobs, "task": &found.Tasks, "forgotten": &found.Forgotten,
+		} {
+			show(orphans.of(float64(n.Load()), kind))
+		}
+		for to, n := range e.Retries() {
+			show(taskRetries.of(float64(n), to[0], to[1]))
+		}
+	}}
 }
 
 // storeMetrics are what the store tells of itself.
 func storeMetrics(s store.Store) prometheus.Collector {
 	switch s := s.(type) {
 	case *embedded.Store:
-		return folderMetrics{s}
+		return folderMetrics(s)
 	case *postgres.Store:
-		return databaseMetrics{s}
+		return databaseMetrics(s)
 	}
 	return prometheus.NewRegistry()
 }
 
-// folderMetrics show how the data folder's disk does.
-type folderMetrics struct{ store *embedded.Store }
-
 var (
-	descSync   = describe("store_sync_seconds", "Syncs of the data folder's log: one for all commits that wait.")
-	descFailed = describe("store_disk_failures_total", "Writes and syncs of the data folder that failed. The first ends the process.")
-	descLogged = describe("store_logged_bytes_total", "Bytes written to the data folder's log.")
-	descFlush  = describe("store_flushed_bytes_total", "Bytes written to the data folder's tables out of memory.")
-	descMerged = describe("store_merged_bytes_total", "Bytes written to the data folder's tables out of other tables.")
-	descOnDisk = describe("store_bytes", "Bytes that the data folder's files take.")
-	descFree   = describe("store_disk_free_bytes", "Bytes that are free on the data folder's disk.")
-	descDisk   = describe("store_disk_bytes", "Bytes of the data folder's disk.")
+	syncSeconds  = gauge("store_sync_seconds", "Syncs of the data folder's log: one for all commits that wait.") // shown as a histogram
+	diskFailures = counter("store_disk_failures_total", "Writes and syncs of the data folder that failed. The first ends the process.")
+	bytesLogged  = counter("store_logged_bytes_total", "Bytes written to the data folder's log.")
+	bytesFlushed = counter("store_flushed_bytes_total", "Bytes written to the data folder's tables out of memory.")
+	bytesMerged  = counter("store_merged_bytes_total", "Bytes written to the data folder's tables out of other tables.")
+	bytesOnDisk  = gauge("store_bytes", "Bytes that the data folder's files take.")
+	diskFree     = gauge("store_disk_free_bytes", "Bytes that are free on the data folder's disk.")
+	diskSize     = gauge("store_disk_bytes", "Bytes of the data folder's disk.")
 )
 
-// Describe tells what Collect will.
-func (m folderMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range [...]*prometheus.Desc{descSync, descFailed, descLogged, descFlush, descMerged, descOnDisk, descFree, descDisk} {
-		ch <- d
-	}
+// folderMetrics show how the data folder's disk does. How large a disk is that does not
+// tell, is not told.
+func folderMetrics(s *embedded.Store) collector {
+	all := []metric{syncSeconds, diskFailures, bytesLogged, bytesFlushed, bytesMerged, bytesOnDisk, diskFree, diskSize}
+	return collector{all, func(show func(prometheus.Metric)) {
+		m := s.Metrics()
+		buckets, syncs := make(map[float64]uint64, len(m.Syncs)), uint64(0)
+		for i, n := range m.Syncs {
+			if syncs += n; i < len(embedded.SyncBounds) {
+				buckets[embedded.SyncBounds[i].Seconds()] = syncs
+			}
+		}
+		show(prometheus.MustNewConstHistogram(syncSeconds.desc, syncs, m.SyncTime.Seconds(), buckets))
+		show(diskFailures.of(float64(m.Failed)))
+		show(bytesLogged.of(float64(m.Logged)))
+		show(bytesFlushed.of(float64(m.Flush)))
+		show(bytesMerged.of(float64(m.Merged)))
+		show(bytesOnDisk.of(float64(m.OnDisk)))
+		if m.Disk > 0 {
+			show(diskFree.of(float64(m.Free)))
+			show(diskSize.of(float64(m.Disk)))
+		}
+	}}
 }
 
-// Collect asks the store. How large a disk is that does not tell, is not told.
-func (m folderMetrics) Collect(ch chan<- prometheus.Metric) {
-	all := m.store.Metrics()
-	buckets, syncs := make(map[float64]uint64, len(all.Syncs)), uint64(0)
-	for i, n := range all.Syncs {
-		if syncs += n; i < len(embedded.SyncBounds) {
-			buckets[embedded.SyncBounds[i].Seconds()] = syncs
-		}
-	}
-	ch <- prometheus.MustNewConstHistogram(descSync, syncs, all.SyncTime.Seconds(), buckets)
-	counter := func(d *prometheus.Desc, n uint64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n))
-	}
-	counter(descFailed, all.Failed)
-	counter(descLogged, all.Logged)
-	counter(descFlush, all.Flush)
-	counter(descMerged, all.Merged)
-	ch <- prometheus.MustNewConstMetric(descOnDisk, prometheus.GaugeValue, float64(all.OnDisk))
-	if all.Disk > 0 {
-		ch <- prometheus.MustNewConstMetric(descFree, prometheus.GaugeValue, float64(all.Free))
-		ch <- prometheus.MustNewConstMetric(descDisk, prometheus.GaugeValue, float64(all.Disk))
-	}
-}
+var (
+	sessions       = gauge("postgres_sessions", "Sessions with PostgreSQL, but for those that commit.")
+	sessionsBusy   = gauge("postgres_sessions_busy", "Of them, those that are at work.")
+	sessionsOpened = counter("postgres_sessions_opened_total", "Sessions that were opened.")
+	sessionsLost   = counter("postgres_sessions_lost_total", "Sessions that broke, as they do when PostgreSQL stops or fails over.")
+)
 
 // databaseMetrics show how the sessions with PostgreSQL do.
-type databaseMetrics struct{ store *postgres.Store }
-
-var (
-	descSessions = describe("postgres_sessions", "Sessions with PostgreSQL, but for those that commit.")
-	descBusy     = describe("postgres_sessions_busy", "Of them, those that are at work.")
-	descOpened   = describe("postgres_sessions_opened_total", "Sessions that were opened.")
-	descLost     = describe("postgres_sessions_lost_total", "Sessions that broke, as they do when PostgreSQL stops or fails over.")
-)
-
-// Describe tells what Collect will.
-func (m databaseMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range [...]*prometheus.Desc{descSessions, descBusy, descOpened, descLost} {
-		ch <- d
-	}
-}
-
-// Collect asks the store.
-func (m databaseMetrics) Collect(ch chan<- prometheus.Metric) {
-	all := m.store.Metrics()
-	ch <- prometheus.MustNewConstMetric(descSessions, prometheus.GaugeValue, float64(all.Sessions))
-	ch <- prometheus.MustNewConstMetric(descBusy, prometheus.GaugeValue, float64(all.Busy))
-	ch <- prometheus.MustNewConstMetric(descOpened, prometheus.CounterValue, float64(all.Opened))
-	ch <- prometheus.MustNewConstMetric(descLost, prometheus.CounterValue, float64(all.Lost))
+func databaseMetrics(s *postgres.Store) collector {
+	return collector{[]metric{sessions, sessionsBusy, sessionsOpened, sessionsLost}, func(show func(prometheus.Metric)) {
+		m := s.Metrics()
+		show(sessions.of(float64(m.Sessions)))
+		show(sessionsBusy.of(float64(m.Busy)))
+		show(sessionsOpened.of(float64(m.Opened)))
+		show(sessionsLost.of(float64(m.Lost)))
+	}}
 }
