@@ -165,6 +165,23 @@ func TestHints(t *testing.T) {
 	}
 }
 
+// hinted is a store whose hints are a test's.
+type hinted struct {
+	store.Store
+	hints chan store.Hint
+}
+
+func (h hinted) Watch(context.Context) <-chan store.Hint { return h.hints }
+
+// A hint at a shard that there is not is no hint.
+func TestAStrangeHint(t *testing.T) {
+	h := hinted{storetest.NewMemory(storetest.MemoryOptions{Shards: 8}).Open(), make(chan store.Hint)}
+	liveOn(t, h, waiting, echo, nil)
+	for range 3 {
+		h.hints <- store.Hint{Shard: 999}
+	}
+}
+
 // What was put in hand for a shard after it had gone is not done when the shard
 // comes back: another node may have done it in between, so that a call is one that
 // was perhaps sent before.
@@ -190,5 +207,33 @@ func TestNothingIsInHandForAShardThatComesBack(t *testing.T) {
 	c.settle()
 	if h := node.head(id); h.Status != machine.Succeeded || len(sent) != 2 || slices.Contains(sent, 1) {
 		t.Errorf("%v, sent %v", h.Status, sent)
+	}
+}
+
+// A shard that was taken anew while its jobs were read has not been read by that.
+func TestAReadingOfAnEarlierLease(t *testing.T) {
+	c := newCluster(t, 1, echo, nil)
+	node := c.nodes[0]
+	s := node.engine.shards[0]
+	s.readAgain()
+	node.plan = func(method string, _ *store.Batch) storetest.Fault {
+		return storetest.Fault{Wait: func() {
+			if method != "Jobs" {
+				return
+			}
+			node.plan = nil
+			node.engine.lose(s, s.epoch.Load())
+			if err := node.engine.Renew(c.clock.Now()); err != nil {
+				t.Error(err)
+			}
+		}}
+	}
+	node.engine.Fire(c.clock.Now())
+	if s.epoch.Load() == 0 || s.recovered.Load() {
+		t.Error("it counts as read")
+	}
+	c.settle()
+	if !s.recovered.Load() {
+		t.Error("it is never read")
 	}
 }

@@ -93,9 +93,8 @@ func (b *budget) wait(now int64) int64 {
 	return b.pace.wait(now)
 }
 
-// heard notes how a call found the place. It reports whether the pace is over
-// by that.
-func (b *budget) heard(well bool, now int64) bool {
+// heard notes how a call found the place.
+func (b *budget) heard(well bool, now int64) {
 	if b.well+b.unwell >= resultWindow {
 		b.well, b.unwell = b.well/2, b.unwell/2
 	}
@@ -115,10 +114,8 @@ func (b *budget) heard(well bool, now int64) bool {
 		b.pace.burst = max(1, b.pace.perSecond/10)
 		if b.pace.perSecond >= fullPace {
 			*b = budget{}
-			return true
 		}
 	case fails:
 		b.pacing, b.pace = true, bucket{perSecond: leastPace, burst: 1, at: now}
 	}
-	return false
 }

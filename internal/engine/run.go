@@ -74,11 +74,14 @@ func (e *Engine) firing(ctx context.Context) error {
 // in case a hint was lost.
 func (e *Engine) turning(ctx context.Context) error {
 	hints := e.cfg.Store.Watch(ctx)
+	turn := func(s *shard) {
+		if err := e.Turn(s.number); err != nil {
+			e.cfg.Log.Warn("an inbox could not be read", "shard", s.number, "error", err)
+		}
+	}
 	for {
 		for _, s := range e.shards {
-			if err := e.Turn(s.number); err != nil {
-				e.cfg.Log.Warn("an inbox could not be read", "shard", s.number, "error", err)
-			}
+			turn(s)
 		}
 		for again := time.After(inboxPause); again != nil; {
 			select {
@@ -87,13 +90,12 @@ func (e *Engine) turning(ctx context.Context) error {
 			case <-again:
 				again = nil
 			case h, open := <-hints:
-				if !open {
+				switch {
+				case !open:
 					hints = nil
-					continue
-				}
-				e.shards[h.Shard].look()
-				if err := e.Turn(h.Shard); err != nil {
-					e.cfg.Log.Warn("an inbox could not be read", "shard", h.Shard, "error", err)
+				case int(h.Shard) < len(e.shards): // else it is somebody else's word
+					e.shards[h.Shard].look()
+					turn(e.shards[h.Shard])
 				}
 			}
 		}

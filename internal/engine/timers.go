@@ -157,7 +157,7 @@ func (e *Engine) readJobs(s *shard, now int64) {
 		return
 	}
 	s.reach.Store(max(s.reach.Load(), now+window))
-	after := s.after
+	after, epoch := s.after, s.epoch.Load()
 	s.mu.Unlock()
 	done := false
 	for !done && e.dispatcher.isSlack() {
@@ -176,6 +176,9 @@ func (e *Engine) readJobs(s *shard, now int64) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.epoch.Load() != epoch { // it was taken anew meanwhile, and is read from the first job on
+		return
+	}
 	s.reading, s.after = !done, after
 	if done {
 		s.recovered.Store(true)

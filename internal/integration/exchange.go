@@ -152,7 +152,7 @@ func (c *Client) exchange(r *http.Request, limit int, m Meter) (*Answer, error) 
 // share it asks for at once, so that nobody waits for more while it keeps some.
 func readAll(ctx context.Context, r *http.Response, max int, m Meter) ([]byte, error) {
 	length := r.ContentLength
-	if length >= 0 && length < FreeAnswer || length < 0 && max <= FreeAnswer {
+	if length >= 0 && length < FreeAnswer || max <= FreeAnswer {
 		return read(r.Body, length, max)
 	}
 	if length > 0 {

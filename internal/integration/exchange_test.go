@@ -252,6 +252,10 @@ func TestExchangeIsMetered(t *testing.T) {
 			t.Errorf("%s: %v, asked %v, well %v", path, err, m.asked, m.well)
 		}
 	}
+	var short reckoner
+	if a, err := NewClient(ClientConfig{}).Exchange(request(t, WithMeter(t.Context(), &short), server.URL+"/long"), 100); err != nil || !a.Cut || len(short.asked) > 0 {
+		t.Errorf("of a long answer the first 100 bytes: %v, asked %v", err, short.asked)
+	}
 	m := reckoner{none: true}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
