@@ -27,10 +27,10 @@ const mostEvents = 2000
 // by turns in one without faults, and in one with them.
 const rounds = 4
 
-// TestCorpus runs the definitions of the corpus, which were written for AWS. Each is run with inputs that fit its paths and with
-// one that does not; what its tasks answer is drawn, and often not what it hopes
-// for. Whatever comes, it must come to an end, with a history that is legal, and
-// without a fault of the engine's own.
+// TestCorpus runs the definitions of the corpus, which were written for AWS. Each is
+// run with inputs that fit its paths and with one that does not; what its tasks answer
+// is drawn, and often not what it hopes for. Whatever comes, it must come to an end,
+// with a history that is legal, and without a fault of the engine's own.
 func TestCorpus(t *testing.T) {
 	dir := corpusFolder(t)
 	index, err := os.ReadFile(filepath.Join(dir, "index.json"))
@@ -183,7 +183,6 @@ func (w *world) run() {
 		w.conclude()
 	}
 	w.close()
-	w.idle.Dismiss()
 }
 
 // hopedFor is an object that has what a definition's paths ask for.

@@ -145,7 +145,10 @@ func (s *scene) waitsIn(name, state string, kind machine.JobKind) bool {
 
 func (s *scene) wantStatus(name string, want machine.Status) {
 	s.t.Helper()
-	if l := s.life(name); l == nil || l.head.Status != want {
+	switch l := s.life(name); {
+	case l == nil:
+		s.t.Errorf("%s never began", name)
+	case l.head.Status != want:
 		s.t.Errorf("%s is not %v\n%s", name, want, s.dump(l.id))
 	}
 }
