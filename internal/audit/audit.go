@@ -131,7 +131,9 @@ func (a *auditor) pass(differences map[place]string) error {
 
 func (a *auditor) page(b *store.Batch) error {
 	for i := range b.Docs {
-		a.doc(&b.Docs[i])
+		if err := a.doc(&b.Docs[i]); err != nil {
+			return err
+		}
 	}
 	for i := range b.Definitions {
 		a.definition(&b.Definitions[i])
@@ -151,10 +153,10 @@ func (a *auditor) page(b *store.Batch) error {
 	return a.lists(b)
 }
 
-func (a *auditor) doc(d *store.Doc) {
+func (a *auditor) doc(d *store.Doc) error {
 	a.count(&a.counts.Documents)
 	if d.Tenant == "" { // nodes have it for one another: it goes by itself
-		return
+		return nil
 	}
 	place := fmt.Sprintf("document %s %q of %s", d.Kind, d.Name, d.Tenant)
 	hashes, err := a.Doc(*d)
@@ -162,15 +164,24 @@ func (a *auditor) doc(d *store.Doc) {
 		a.find(place, err.Error(), doRestore)
 	}
 	for _, hash := range hashes {
-		if a.undefined(hash) {
+		_, err := a.Store.Definition(a.ctx, hash)
+		if errors.Is(err, store.ErrNotFound) {
 			a.find(place, fmt.Sprintf("its definition %x is not there", hash[:8]), doRestore)
+		} else if err := untold(err); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
-func (a *auditor) undefined(hash store.Hash) bool {
-	_, err := a.Store.Definition(a.ctx, hash)
-	return errors.Is(err, store.ErrNotFound)
+// untold is the error of a read, but where the dump tells of it: a row that is not
+// there, or is damaged. All else, such as a connection that is lost, ends the audit,
+// which would else say of something that it does not hold, or nothing.
+func untold(err error) error {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDamaged) {
+		return nil
+	}
+	return err
 }
 
 func (a *auditor) definition(d *store.Definition) {

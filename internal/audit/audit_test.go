@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/audit"
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/machine"
@@ -29,12 +30,18 @@ const saga = `{"Saga":{},"StartAt":"Do","States":{
 // world is a store in memory with two executions that wait.
 type world struct {
 	*testing.T
+	disk *storetest.Memory
 	s    *storetest.Session
 	x, y store.ID
 }
 
+func newDisk(t *testing.T) *world {
+	disk := storetest.NewMemory(storetest.MemoryOptions{Shards: 2, Clock: func() int64 { return time.Now().UnixMilli() }})
+	return &world{T: t, disk: disk, s: disk.Open()}
+}
+
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, s: storetest.NewMemory(storetest.MemoryOptions{Shards: 2, Clock: func() int64 { return time.Now().UnixMilli() }}).Open()}
+	w := newDisk(t)
 	e, err := engine.Open(t.Context(), engine.Config{Store: w.s, Exclusive: true})
 	w.must(err)
 	ctx, stop := context.WithCancel(t.Context())
@@ -52,6 +59,19 @@ func newWorld(t *testing.T) *world {
 	<-ended
 	w.must(e.Drain(context.WithoutCancel(t.Context())))
 	return w
+}
+
+// newNodes is a store with two nodes, of which the first owns all shards.
+func newNodes(t *testing.T) (w *world, owner, other *engine.Engine) {
+	w = newDisk(t)
+	node := func() *engine.Engine {
+		e, err := engine.Open(t.Context(), engine.Config{Store: w.disk.Open()})
+		w.must(err)
+		t.Cleanup(e.Close)
+		w.must(e.Renew(e.Now()))
+		return e
+	}
+	return w, node(), node()
 }
 
 func (w *world) start(e *engine.Engine, name, text string) store.ID {
@@ -75,9 +95,19 @@ func (w *world) must(err error) {
 // found is all that an audit finds.
 func (w *world) found() string {
 	w.Helper()
+	all, counts, err := w.run(w.s)
+	w.must(err)
+	if n := strings.Count(all, "\n"); counts.Findings != n || counts.Executions == 0 {
+		w.Errorf("%d findings are counted, %d told, %d executions", counts.Findings, n, counts.Executions)
+	}
+	return all
+}
+
+// run audits a store.
+func (w *world) run(s store.Store) (found string, _ audit.Counts, _ error) {
 	var all strings.Builder
 	counts, err := audit.Run(w.Context(), audit.Config{
-		Store: w.s,
+		Store: s,
 		Doc: func(d store.Doc) ([]store.Hash, error) {
 			if len(d.Body) == 0 {
 				return nil, errors.New("it is empty")
@@ -86,11 +116,7 @@ func (w *world) found() string {
 		},
 		Report: func(f audit.Finding) { all.WriteString(f.Place + ": " + f.What + "\n") },
 	})
-	w.must(err)
-	if n := strings.Count(all.String(), "\n"); counts.Findings != n || counts.Executions == 0 {
-		w.Errorf("%d findings are counted, %d told, %d executions", counts.Findings, n, counts.Executions)
-	}
-	return all.String()
+	return all.String(), counts, err
 }
 
 // TestSound: of what an engine has left nothing is wrong.
@@ -166,6 +192,22 @@ func TestFindings(t *testing.T) {
 		{"rows of nobody", "it has rows, and is not there", func(_ *world, _ store.Loaded, b *store.Batch) {
 			b.Frames = []store.Frame{{ID: store.ID{5: 1}, Number: 1, Body: []byte{1}}}
 		}},
+		{"rows of an id that is none", "execution aaaaaaaaaaaaaaaaaaaaaaaaaa: it has rows, and is not there", func(_ *world, l store.Loaded, b *store.Batch) {
+			f := l.Frames[0]
+			f.ID = store.ID{}
+			b.Frames = []store.Frame{f}
+		}},
+		{"what has ended waits for a nested execution", "it has ended, and job 77 of kind", func(w *world, l store.Loaded, b *store.Batch) {
+			start, err := machine.Decode[machine.Start](l.Execution.Start)
+			w.must(err)
+			head, err := machine.Decode[machine.Head](l.Execution.Body)
+			w.must(err)
+			start.Definition, head.Status = sha256.Sum256([]byte("{}")), machine.Succeeded
+			b.Definitions = []store.Definition{{Hash: start.Definition, Body: []byte("{}")}} // which this version refuses
+			b.Executions = []store.Execution{{ID: w.x, Start: machine.Append(nil, start), Body: machine.Append(nil, head)}}
+			j := machine.Job{ID: 77, Kind: machine.Child, State: "Nested", Submitted: true, Due: store.Never}
+			b.Jobs = []store.Job{{JobKey: store.JobKey{ID: w.x, Number: 77}, Due: j.Due, Body: machine.Append(nil, &j)}}
+		}},
 		{"a definition of another hash", "its text has the hash", func(_ *world, _ store.Loaded, b *store.Batch) {
 			b.Definitions = []store.Definition{{Hash: store.Hash{1}, Body: []byte("{}")}}
 		}},
@@ -208,16 +250,7 @@ func jobsIn(l store.Loaded, kind machine.JobKind) (all []store.Job) {
 // TestMail: what one node has left for another is no fault. What waits for an answer
 // that is nowhere is one.
 func TestMail(t *testing.T) {
-	disk := storetest.NewMemory(storetest.MemoryOptions{Shards: 2, Clock: func() int64 { return time.Now().UnixMilli() }})
-	w := &world{T: t, s: disk.Open()}
-	node := func() *engine.Engine {
-		e, err := engine.Open(t.Context(), engine.Config{Store: disk.Open()})
-		w.must(err)
-		t.Cleanup(e.Close)
-		w.must(e.Renew(e.Now()))
-		return e
-	}
-	owner, other := node(), node()
+	w, owner, other := newNodes(t)
 	w.start(owner, "M", definition)
 	w.start(owner, "S", saga)
 	for range 2 {
@@ -245,5 +278,88 @@ func TestMail(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("found %q, want %q", got, want)
 		}
+	}
+}
+
+// TestStoreThatFails: a read that fails ends the audit by its error. It is no finding,
+// and nothing is passed over for it.
+func TestStoreThatFails(t *testing.T) {
+	w, owner, other := newNodes(t)
+	w.x = w.start(owner, "M", definition)
+	w.start(owner, "S", saga)
+	if task, err := other.Poll(t.Context(), "123456789012", "us-east-1", "work", "", 0); err != nil || task.Token == "" { // there is mail
+		t.Fatal(task, err)
+	}
+	hash := sha256.Sum256([]byte(definition))
+	w.must(w.s.Commit(t.Context(), &store.Batch{
+		Docs:  []store.Doc{{DocKey: store.DocKey{Tenant: "t", Kind: "machine", Name: "M"}, Rev: 1, Body: hash[:]}},
+		Index: []store.Index{{IndexKey: store.IndexKey{Tenant: "t", Index: engine.IndexNotices, Value: "webhook", ID: w.x}}},
+	}))
+	reads := 0
+	for _, method := range []string{"Definition", "Execution", "Load", "Dump"} {
+		for n := int64(1); ; n++ {
+			calls := int64(0)
+			nth := storetest.Nth(method, n, storetest.Fault{Err: storetest.ErrPlain})
+			found, _, err := w.run(storetest.NewFaulty(w.disk.Open(), func(called string, b *store.Batch) storetest.Fault {
+				if called == method {
+					calls++
+				}
+				return nth(called, b)
+			}))
+			if calls < n {
+				if n == 1 {
+					t.Errorf("%s is not called", method)
+				}
+				break
+			}
+			reads++
+			if !errors.Is(err, storetest.ErrPlain) || found != "" {
+				t.Errorf("the %d. call of %s fails: %v, found %q", n, method, err, found)
+			}
+		}
+	}
+	t.Logf("%d reads fail", reads)
+}
+
+// TestDamageDoesNotEndIt: what is damaged is told of by the store's dump, and all else
+// is looked at.
+func TestDamageDoesNotEndIt(t *testing.T) {
+	w, owner, _ := newNodes(t)
+	w.start(owner, "M", definition)
+	w.must(w.s.Commit(t.Context(), &store.Batch{
+		Docs:  []store.Doc{{DocKey: store.DocKey{Tenant: "t", Kind: "machine", Name: "M"}, Rev: 1, Body: make([]byte, 32)}},
+		Index: []store.Index{{IndexKey: store.IndexKey{Tenant: "t", Index: engine.IndexNotices, Value: "webhook", ID: store.ID{1}}}},
+	}))
+	found, counts, err := w.run(storetest.NewFaulty(w.disk.Open(), func(method string, _ *store.Batch) storetest.Fault {
+		if method == "Definition" || method == "Execution" {
+			return storetest.Fault{Err: store.ErrDamaged}
+		}
+		return storetest.Fault{}
+	}))
+	if err != nil || counts.Executions != 1 || counts.Listed == 0 || strings.Contains(found, "definition") {
+		t.Errorf("%+v, %v, found %q", counts, err, found)
+	}
+}
+
+// TestParentsInACircle: frames that say of one another that they are beneath them are
+// told of, too.
+func TestParentsInACircle(t *testing.T) {
+	x := audit.Standing{
+		Start: &machine.Start{}, Head: &machine.Head{Status: machine.Running}, Program: &asl.Program{},
+		Frames: map[machine.FrameID]*machine.Frame{0: {}, 1: {ID: 1, Parent: 2}, 2: {ID: 2, Parent: 1}},
+	}
+	told := make(chan int)
+	go func() {
+		n := 0
+		x.Check(func(string, string) { n++ })
+		told <- n
+	}()
+	select {
+	case n := <-told:
+		if n != 3 {
+			t.Errorf("%d are told of", n)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it does not end")
 	}
 }

@@ -15,7 +15,7 @@ func (a *auditor) endExecution() error {
 	g := &a.gathered
 	defer func() { a.gathered = gathered{} }()
 	switch {
-	case g.id.IsZero():
+	case g.log == nil:
 		return nil
 	case !g.there:
 		a.wrong("it has rows, and is not there", doLists)
@@ -142,7 +142,7 @@ func (a *auditor) program() (*asl.Program, error) {
 		a.wrong("its definition is refused: %v", doQuarantine, refusal)
 		return nil, nil
 	}
-	return nil, err
+	return nil, untold(err)
 }
 
 // due notes the places that the execution at hand must have.
@@ -171,7 +171,7 @@ func (a *auditor) await(program *asl.Program) {
 	tells := !g.Head.Status.Ended()
 	for _, j := range g.Jobs {
 		tells = tells || j.Kind == machine.Tell
-		if j.Submitted && awaits(program, j) {
+		if j.Submitted && program != nil && awaits(program, j) {
 			a.awaited[store.JobKey{ID: g.id, Number: uint32(j.ID)}] = fmt.Sprintf("%s, job %d of %q", g.where(), j.ID, j.State)
 		}
 	}

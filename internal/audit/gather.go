@@ -18,8 +18,8 @@ type gathered struct {
 	held   bool
 	record bool // it is an express execution's record
 	Standing
-	log  map[uint32]*machine.Undo
-	refs machine.Ref // the highest that something refers to
+	log  map[uint32]*machine.Undo // nil: there is no execution at hand
+	refs machine.Ref              // the highest that something refers to
 
 	event   int64 // the last so far
 	at      int64
@@ -31,7 +31,7 @@ type gathered struct {
 func (a *auditor) executions(b *store.Batch) error {
 	x, f, j, u, e, p := b.Executions, b.Frames, b.Jobs, b.Undos, b.Events, b.Payloads
 	for len(x)+len(f)+len(j)+len(u)+len(e)+len(p) > 0 {
-		id := firstID(b, x, f, j, u, e, p)
+		id := firstID(x, f, j, u, e, p)
 		if err := a.begin(id); err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (a *auditor) executions(b *store.Batch) error {
 	return nil
 }
 
-func firstID(_ *store.Batch, x []store.Execution, f []store.Frame, j []store.Job, u []store.Undo, e []store.Events, p []store.Payload) (first store.ID) {
+func firstID(x []store.Execution, f []store.Frame, j []store.Job, u []store.Undo, e []store.Events, p []store.Payload) (first store.ID) {
 	for i := range first {
 		first[i] = 0xff
 	}
@@ -91,7 +91,7 @@ func firstID(_ *store.Batch, x []store.Execution, f []store.Frame, j []store.Job
 
 // begin goes on to an execution, and ends the one before.
 func (a *auditor) begin(id store.ID) error {
-	if a.gathered.id == id {
+	if a.gathered.log != nil && a.gathered.id == id {
 		return nil
 	}
 	if err := a.endExecution(); err != nil {
@@ -205,8 +205,11 @@ func (a *auditor) events(row *store.Events) {
 		if want := g.event + 1; e.ID != want && !g.bad || i == 0 && e.ID != row.First {
 			a.wrong("its history goes on with event %d behind event %d, in the row of %d (I2)", doRestore, e.ID, g.event, row.First)
 		}
-		if e.Prev >= e.ID || e.At < g.at {
-			a.wrong("its event %d follows event %d, and its time %d is after %d (I2)", doRestore, e.ID, e.Prev, g.at, e.At)
+		if e.Prev >= e.ID {
+			a.wrong("its event %d is said to follow event %d (I2)", doRestore, e.ID, e.Prev)
+		}
+		if e.At < g.at {
+			a.wrong("its event %d is of the time %d, before that of the one it stands behind, %d (I2)", doRestore, e.ID, e.At, g.at)
 		}
 		e.Refer(g.refer)
 		g.event, g.at = e.ID, e.At
@@ -225,13 +228,16 @@ func (a *auditor) payload(row *store.Payload) error {
 		return nil
 	}
 	texts, err := engine.Texts(a.ctx, payloads{&g.recent, a.Store}, row.ID, []uint32{row.Number})
+	if err := untold(err); err != nil {
+		return err
+	}
 	if err == nil {
 		_, err = value.Check(texts[0])
 	}
 	if err != nil {
 		a.wrong("its payload %d can't be read: %v", doQuarantine, row.Number, err)
 	}
-	return a.ctx.Err()
+	return nil
 }
 
 // recent are the payloads that were read last: those that share text with others

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/engine"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
@@ -17,7 +18,8 @@ import (
 // are they looked at one by one.
 type place [16]byte
 
-// missing is in the second half of the place that is due and not there.
+// wrong says what is so of a place that is among the differences: its first byte tells
+// whether it is due alone, or there alone.
 func (p place) wrong() string {
 	if p[0]&1 == 1 {
 		return "it is due, and not there"
@@ -28,7 +30,7 @@ func (p place) wrong() string {
 type sum [2]uint64
 
 func (s *sum) add(p place) {
-	s[0] += binary.BigEndian.Uint64(p[:8]) >> 1
+	s[0] += binary.BigEndian.Uint64(p[:8])
 	s[1] += binary.BigEndian.Uint64(p[8:])
 }
 
@@ -122,9 +124,8 @@ func (a *auditor) listed(row *store.Index) error {
 		_, err := a.Store.Execution(a.ctx, row.ID)
 		if errors.Is(err, store.ErrNotFound) {
 			a.find(where, "there is no such execution", doLists)
-			err = nil
 		}
-		return err
+		return untold(err)
 	case engine.IndexQuarantined, engine.IndexSagas:
 	default:
 		if _, err := engine.DecodeItem(row.Body); err != nil {
@@ -150,10 +151,12 @@ func (a *auditor) message(m *store.Message) error {
 	case machine.Taken:
 		return a.taken(id, told.Job)
 	case machine.Answered:
-		if x, err := a.Store.Execution(a.ctx, id); err == nil {
-			if s, ok := standingOf(&x); ok && s.Start.Parent != nil {
-				a.telling[toldJob(s)] = true
-			}
+		x, err := a.Store.Execution(a.ctx, id)
+		if err != nil {
+			return untold(err)
+		}
+		if s, ok := standingOf(&x); ok && s.Start.Parent != nil {
+			a.telling[toldJob(s)] = true
 		}
 	}
 	return nil
@@ -163,19 +166,20 @@ func (a *auditor) message(m *store.Message) error {
 // the place in its queue.
 func (a *auditor) taken(id store.ID, job machine.JobID) error {
 	loaded, err := a.Store.Load(a.ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
 	if err != nil {
-		return err
+		return untold(err)
 	}
 	x, ok := standingOf(&loaded.Execution)
 	if !ok {
 		return nil
 	}
 	program, err := a.Programs(a.ctx, x.Start.Definition)
-	if err != nil {
+	var refusal *asl.Refusal
+	if errors.As(err, &refusal) {
 		return nil // it was told
+	}
+	if err != nil {
+		return untold(err)
 	}
 	for i := range loaded.Jobs {
 		j, err := machine.Decode[machine.Job](loaded.Jobs[i].Body)

@@ -93,7 +93,10 @@ func (x *Standing) waits(f *machine.Frame) string {
 // stoodDown reports whether a frame has no part, or none any more, in what goes
 // on: it is done with its own of a recovery around it.
 func (x *Standing) stoodDown(f *machine.Frame) bool {
-	for f.ID != 0 {
+	for range x.Frames { // no way up is longer, whatever frames say of their parents
+		if f.ID == 0 {
+			return false
+		}
 		if f = x.Frames[f.Parent]; f == nil || f.Recovery != nil {
 			return f != nil
 		}
