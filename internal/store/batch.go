@@ -46,6 +46,29 @@ type Batch struct {
 	Leases       []Lease
 }
 
+// Bodies visits the bodies of all rows that the batch puts, and the starts of
+// executions.
+func (b *Batch) Bodies(visit func([]byte)) {
+	each(b.Docs, func(r *Doc) { visit(r.Body) })
+	each(b.Definitions, func(r *Definition) { visit(r.Body) })
+	each(b.Executions, func(r *Execution) { visit(r.Start); visit(r.Body) })
+	each(b.Frames, func(r *Frame) { visit(r.Body) })
+	each(b.Undos, func(r *Undo) { visit(r.Body) })
+	each(b.Events, func(r *Events) { visit(r.Body) })
+	each(b.Payloads, func(r *Payload) { visit(r.Body) })
+	each(b.Jobs, func(r *Job) { visit(r.Body) })
+	each(b.Messages, func(r *Message) { visit(r.Body) })
+	each(b.Queue, func(r *Queued) { visit(r.Body) })
+	each(b.Index, func(r *Index) { visit(r.Body) })
+	each(b.Leases, func(r *Lease) { visit(r.Body) })
+}
+
+func each[R any](rows []R, visit func(*R)) {
+	for i := range rows {
+		visit(&rows[i])
+	}
+}
+
 // Fence lets a batch pass only while the shard's lease has that epoch.
 type Fence struct {
 	Shard Shard

@@ -20,87 +20,22 @@ const (
 // execution. Stores call it before they do anything.
 func (b *Batch) Check() error {
 	var c checker
-	for i := range b.ExpectDocs {
-		c.doc(b.ExpectDocs[i].DocKey)
-	}
-	for i := range b.ExpectNames {
-		c.name(b.ExpectNames[i])
-	}
-	for i := range b.ExpectQueued {
-		c.queued(b.ExpectQueued[i])
-	}
-	for i := range b.Docs {
-		c.doc(b.Docs[i].DocKey)
-		c.body(b.Docs[i].Body)
-	}
-	for i := range b.DropDocs {
-		c.doc(b.DropDocs[i])
-	}
-	for i := range b.Definitions {
-		c.body(b.Definitions[i].Body)
-	}
-	for i := range b.Names {
-		c.name(b.Names[i].NameKey)
-		if b.Names[i].ID.Shard() != b.Names[i].Shard {
-			c.refuse("name %q lies in shard %d, its execution in %d", b.Names[i].Name, b.Names[i].Shard, b.Names[i].ID.Shard())
-		}
-	}
-	for i := range b.DropNames {
-		c.name(b.DropNames[i])
-	}
-	b.checkExecutions(&c)
-	b.checkLists(&c)
+	b.Bodies(c.body)
+	each(b.ExpectDocs, func(r *ExpectDoc) { c.doc(&r.DocKey) })
+	each(b.ExpectNames, c.name)
+	each(b.ExpectQueued, c.queued)
+	each(b.Docs, func(r *Doc) { c.doc(&r.DocKey) })
+	each(b.DropDocs, c.doc)
+	each(b.Names, c.named)
+	each(b.DropNames, c.name)
+	each(b.Messages, func(r *Message) { c.message(r.Key) })
+	each(b.DropMessages, func(r *MessageKey) { c.message(r.Key) })
+	each(b.Queue, func(r *Queued) { c.queued(&r.QueuedKey) })
+	each(b.DropQueue, c.queued)
+	each(b.Index, func(r *Index) { c.index(&r.IndexKey) })
+	each(b.DropIndex, c.index)
+	each(b.Leases, func(r *Lease) { c.text(r.Node) })
 	return c.err
-}
-
-func (b *Batch) checkExecutions(c *checker) {
-	for i := range b.Executions {
-		c.body(b.Executions[i].Start)
-		c.body(b.Executions[i].Body)
-	}
-	for i := range b.Frames {
-		c.body(b.Frames[i].Body)
-	}
-	for i := range b.Undos {
-		c.body(b.Undos[i].Body)
-	}
-	for i := range b.Events {
-		c.body(b.Events[i].Body)
-	}
-	for i := range b.Payloads {
-		c.body(b.Payloads[i].Body)
-	}
-	for i := range b.Jobs {
-		c.body(b.Jobs[i].Body)
-	}
-}
-
-func (b *Batch) checkLists(c *checker) {
-	for i := range b.Messages {
-		c.message(b.Messages[i].Key)
-		c.body(b.Messages[i].Body)
-	}
-	for i := range b.DropMessages {
-		c.message(b.DropMessages[i].Key)
-	}
-	for i := range b.Queue {
-		c.queued(b.Queue[i].QueuedKey)
-		c.body(b.Queue[i].Body)
-	}
-	for i := range b.DropQueue {
-		c.queued(b.DropQueue[i])
-	}
-	for i := range b.Index {
-		c.index(b.Index[i].IndexKey)
-		c.body(b.Index[i].Body)
-	}
-	for i := range b.DropIndex {
-		c.index(b.DropIndex[i])
-	}
-	for i := range b.Leases {
-		c.text(b.Leases[i].Node)
-		c.body(b.Leases[i].Body)
-	}
 }
 
 // ValidText reports whether s can be part of a key: UTF-8 without NUL of at most
@@ -139,24 +74,31 @@ func (c *checker) message(key []byte) {
 	}
 }
 
-func (c *checker) doc(k DocKey) {
+func (c *checker) doc(k *DocKey) {
 	c.text(k.Tenant)
 	c.text(k.Kind)
 	c.text(k.Name)
 }
 
-func (c *checker) name(k NameKey) {
+func (c *checker) name(k *NameKey) {
 	c.text(k.Tenant)
 	c.text(k.Machine)
 	c.text(k.Name)
 }
 
-func (c *checker) queued(k QueuedKey) {
+func (c *checker) named(n *Name) {
+	c.name(&n.NameKey)
+	if n.ID.Shard() != n.Shard {
+		c.refuse("name %q lies in shard %d, its execution in %d", n.Name, n.Shard, n.ID.Shard())
+	}
+}
+
+func (c *checker) queued(k *QueuedKey) {
 	c.text(k.Tenant)
 	c.text(k.Activity)
 }
 
-func (c *checker) index(k IndexKey) {
+func (c *checker) index(k *IndexKey) {
 	c.text(k.Tenant)
 	c.text(k.Index)
 	if !ValidValue(k.Value) {

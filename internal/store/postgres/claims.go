@@ -35,100 +35,49 @@ func claimsOf(b *store.Batch) claims {
 		c.shared = append(c.shared, key(shardKey(b.Fence.Shard)))
 	}
 	c.executions(b)
-	c.lists(b)
-	for i := range b.ExpectDocs {
-		c.add(key(b.ExpectDocs[i].DocKey))
-	}
-	for i := range b.Docs {
-		c.add(key(b.Docs[i].DocKey))
-	}
-	for i := range b.DropDocs {
-		c.add(key(b.DropDocs[i]))
-	}
-	for i := range b.ExpectNames {
-		c.add(key(b.ExpectNames[i]))
-	}
-	for i := range b.Names {
-		c.add(key(b.Names[i].NameKey))
-	}
-	for i := range b.DropNames {
-		c.add(key(b.DropNames[i]))
-	}
-	for i := range b.ExpectLeases {
-		c.add(key(shardKey(b.ExpectLeases[i].Shard)))
-	}
-	for i := range b.Leases {
-		c.add(key(shardKey(b.Leases[i].Shard)))
-	}
+	claim(&c, b.Messages, func(r *store.Message) uint64 { return key(messageName{r.Shard, string(r.Key)}) })
+	claim(&c, b.DropMessages, func(r *store.MessageKey) uint64 { return key(messageName{r.Shard, string(r.Key)}) })
+	claim(&c, b.ExpectDocs, func(r *store.ExpectDoc) uint64 { return key(r.DocKey) })
+	claim(&c, b.Docs, func(r *store.Doc) uint64 { return key(r.DocKey) })
+	claim(&c, b.DropDocs, func(r *store.DocKey) uint64 { return key(*r) })
+	claim(&c, b.ExpectNames, func(r *store.NameKey) uint64 { return key(*r) })
+	claim(&c, b.Names, func(r *store.Name) uint64 { return key(r.NameKey) })
+	claim(&c, b.DropNames, func(r *store.NameKey) uint64 { return key(*r) })
+	claim(&c, b.ExpectLeases, func(r *store.ExpectLease) uint64 { return key(shardKey(r.Shard)) })
+	claim(&c, b.Leases, func(r *store.Lease) uint64 { return key(shardKey(r.Shard)) })
 	return c
 }
 
 func (c *claims) executions(b *store.Batch) {
-	for i := range b.Executions {
-		c.id(&b.Executions[i].ID)
-	}
-	for i := range b.DropExecutions {
-		c.id(&b.DropExecutions[i])
-	}
-	for i := range b.Frames {
-		c.id(&b.Frames[i].ID)
-	}
-	for i := range b.DropFrames {
-		c.id(&b.DropFrames[i].ID)
-	}
-	for i := range b.Undos {
-		c.id(&b.Undos[i].ID)
-	}
-	for i := range b.DropUndos {
-		c.id(&b.DropUndos[i].ID)
-	}
-	for i := range b.Events {
-		c.id(&b.Events[i].ID)
-	}
-	for i := range b.Payloads {
-		c.id(&b.Payloads[i].ID)
-	}
-	for i := range b.ExpectJobs {
-		c.id(&b.ExpectJobs[i].ID)
-	}
-	for i := range b.ExpectStood {
-		c.id(&b.ExpectStood[i].ID)
-	}
-	for i := range b.Jobs {
-		c.id(&b.Jobs[i].ID)
-	}
-	for i := range b.DropJobs {
-		c.id(&b.DropJobs[i].ID)
-	}
+	claim(c, b.Executions, func(r *store.Execution) uint64 { return idKey(&r.ID) })
+	claim(c, b.DropExecutions, idKey)
+	claim(c, b.Frames, func(r *store.Frame) uint64 { return idKey(&r.ID) })
+	claim(c, b.DropFrames, func(r *store.FrameKey) uint64 { return idKey(&r.ID) })
+	claim(c, b.Undos, func(r *store.Undo) uint64 { return idKey(&r.ID) })
+	claim(c, b.DropUndos, func(r *store.UndoKey) uint64 { return idKey(&r.ID) })
+	claim(c, b.Events, func(r *store.Events) uint64 { return idKey(&r.ID) })
+	claim(c, b.Payloads, func(r *store.Payload) uint64 { return idKey(&r.ID) })
+	claim(c, b.ExpectJobs, func(r *store.JobKey) uint64 { return idKey(&r.ID) })
+	claim(c, b.ExpectStood, func(r *store.Job) uint64 { return idKey(&r.ID) })
+	claim(c, b.Jobs, func(r *store.Job) uint64 { return idKey(&r.ID) })
+	claim(c, b.DropJobs, func(r *store.Job) uint64 { return idKey(&r.ID) })
+	claim(c, b.ExpectQueued, func(r *store.QueuedKey) uint64 { return idKey(&r.Job.ID) })
+	claim(c, b.Queue, func(r *store.Queued) uint64 { return idKey(&r.Job.ID) })
+	claim(c, b.DropQueue, func(r *store.QueuedKey) uint64 { return idKey(&r.Job.ID) })
+	claim(c, b.Index, func(r *store.Index) uint64 { return idKey(&r.ID) })
+	claim(c, b.DropIndex, func(r *store.IndexKey) uint64 { return idKey(&r.ID) })
 }
 
-func (c *claims) lists(b *store.Batch) {
-	for i := range b.ExpectQueued {
-		c.id(&b.ExpectQueued[i].Job.ID)
-	}
-	for i := range b.Queue {
-		c.id(&b.Queue[i].Job.ID)
-	}
-	for i := range b.DropQueue {
-		c.id(&b.DropQueue[i].Job.ID)
-	}
-	for i := range b.Index {
-		c.id(&b.Index[i].ID)
-	}
-	for i := range b.DropIndex {
-		c.id(&b.DropIndex[i].ID)
-	}
-	for i := range b.Messages {
-		c.add(key(messageName{b.Messages[i].Shard, string(b.Messages[i].Key)}))
-	}
-	for i := range b.DropMessages {
-		c.add(key(messageName{b.DropMessages[i].Shard, string(b.DropMessages[i].Key)}))
-	}
+// idKey is an execution's key; an id has chance in it.
+func idKey(x *store.ID) uint64 {
+	return binary.LittleEndian.Uint64(x[8:]) ^ binary.BigEndian.Uint64(x[:8])*0x9e3779b97f4a7c15
 }
 
-// id adds an execution's key; an id has chance in it.
-func (c *claims) id(x *store.ID) {
-	c.add(binary.LittleEndian.Uint64(x[8:]) ^ binary.BigEndian.Uint64(x[:8])*0x9e3779b97f4a7c15)
+// claim adds the keys of rows.
+func claim[R any](c *claims, rows []R, key func(*R) uint64) {
+	for i := range rows {
+		c.add(key(&rows[i]))
+	}
 }
 
 func (c *claims) add(k uint64) {

@@ -34,35 +34,8 @@ func newWaiting(ctx context.Context, b *store.Batch) *waiting {
 }
 
 // sizeOf is about how many bytes a batch has.
-func sizeOf(b *store.Batch) int {
-	n := 0
-	for i := range b.Docs {
-		n += len(b.Docs[i].Body)
-	}
-	for i := range b.Definitions {
-		n += len(b.Definitions[i].Body)
-	}
-	for i := range b.Executions {
-		n += len(b.Executions[i].Start) + len(b.Executions[i].Body)
-	}
-	for i := range b.Frames {
-		n += len(b.Frames[i].Body)
-	}
-	for i := range b.Undos {
-		n += len(b.Undos[i].Body)
-	}
-	for i := range b.Events {
-		n += len(b.Events[i].Body)
-	}
-	for i := range b.Payloads {
-		n += len(b.Payloads[i].Body)
-	}
-	for i := range b.Jobs {
-		n += len(b.Jobs[i].Body)
-	}
-	for i := range b.Messages {
-		n += len(b.Messages[i].Body)
-	}
+func sizeOf(b *store.Batch) (n int) {
+	b.Bodies(func(body []byte) { n += len(body) })
 	return n
 }
 
