@@ -126,103 +126,106 @@ func TestSound(t *testing.T) {
 	}
 }
 
+// faults are things that do not hold, each planted into a world of its own.
+var faults = []struct {
+	name, want string
+	plant      func(w *world, l store.Loaded, b *store.Batch)
+}{
+	{"a frame is gone", "lost a frame that it waits for (I9)", func(_ *world, l store.Loaded, b *store.Batch) {
+		b.DropFrames = []store.FrameKey{{ID: l.Frames[1].ID, Number: l.Frames[1].Number}}
+	}},
+	{"a timer is gone", `in "Pause" works, and has no job (I9)`, func(_ *world, l store.Loaded, b *store.Batch) { b.DropJobs = jobsIn(l, machine.Timer) }},
+	{"a task is gone", "it is there, and nothing is to have it", func(_ *world, l store.Loaded, b *store.Batch) { b.DropJobs = jobsIn(l, machine.Activity) }},
+	{"a place in a queue is gone", `place in queue "work" of 123456789012/us-east-1, time `, func(w *world, _ store.Loaded, b *store.Batch) {
+		queue, err := w.s.Queue(w.Context(), "123456789012/us-east-1", "work", 9)
+		w.must(err)
+		for _, q := range queue {
+			b.DropQueue = append(b.DropQueue, q.QueuedKey)
+		}
+	}},
+	{"a name leads nowhere", `name "two" of "M" of `, func(w *world, _ store.Loaded, b *store.Batch) {
+		b.Names = []store.Name{{NameKey: store.NameKey{Shard: w.x.Shard(), Tenant: "123456789012/us-east-1", Machine: "M", Name: "two"}, ID: w.x}}
+	}},
+	{"a name is gone", "it is due, and not there", func(w *world, l store.Loaded, b *store.Batch) {
+		start, err := machine.Decode[machine.Start](l.Execution.Start)
+		w.must(err)
+		b.DropNames = []store.NameKey{engine.NameOf(start)}
+	}},
+	{"a list is damaged", "list row: not in an encoding of this version", func(w *world, l store.Loaded, b *store.Batch) {
+		b.Index = []store.Index{{IndexKey: store.IndexKey{Tenant: "t", Index: "machine", Value: "M", ID: w.x}, Body: []byte{9}}}
+	}},
+	{"people are told of nobody", "there is no such execution", func(_ *world, _ store.Loaded, b *store.Batch) {
+		b.Index = []store.Index{{IndexKey: store.IndexKey{Tenant: "t", Index: engine.IndexNotices, Value: "webhook", ID: store.ID{1}}}}
+	}},
+	{"an event is gone", "goes on with event 9", func(w *world, _ store.Loaded, b *store.Batch) {
+		more := machine.Events{{ID: 9, Prev: 8, At: 1 << 50, Type: machine.TaskSucceeded}}
+		b.Events = []store.Events{{ID: w.x, First: 9, Body: machine.Append(nil, &more)}}
+	}},
+	{"events are damaged", "events from 1 on can't be read", func(w *world, _ store.Loaded, b *store.Batch) {
+		b.Events = []store.Events{{ID: w.x, First: 1, Body: []byte{7}}}
+	}},
+	{"a payload is no JSON", "its payload 1 can't be read: not JSON", func(w *world, _ store.Loaded, b *store.Batch) {
+		b.Payloads = []store.Payload{{ID: w.x, Number: 1, Body: []byte(`{"a`)}}
+	}},
+	{"a payload too many", "payloads end with", func(w *world, _ store.Loaded, b *store.Batch) {
+		texts, err := w.s.Payloads(w.Context(), w.x, []uint32{1})
+		w.must(err)
+		for n := uint32(2); n < 9; n++ {
+			b.Payloads = append(b.Payloads, store.Payload{ID: w.x, Number: n, Body: texts[0]})
+		}
+	}},
+	{"a head is damaged", "its head can't be read", func(_ *world, l store.Loaded, b *store.Batch) {
+		b.Executions = []store.Execution{{ID: l.Execution.ID, Body: []byte{5, 200}}}
+	}},
+	{"a job is another's", "its job 99 can't be read", func(_ *world, l store.Loaded, b *store.Batch) {
+		j := l.Jobs[0]
+		j.Number = 99
+		b.Jobs = []store.Job{j}
+	}},
+	{"a job is due at another time", "its timer says 5", func(_ *world, l store.Loaded, b *store.Batch) {
+		j := l.Jobs[0]
+		b.MovedJobs = []store.Job{j}
+		j.Due = 5
+		b.Jobs = []store.Job{j}
+	}},
+	{"rows of nobody", "it has rows, and is not there", func(_ *world, _ store.Loaded, b *store.Batch) {
+		b.Frames = []store.Frame{{ID: store.ID{5: 1}, Number: 1, Body: []byte{1}}}
+	}},
+	{"rows of an id that is none", "execution aaaaaaaaaaaaaaaaaaaaaaaaaa: it has rows, and is not there", func(_ *world, l store.Loaded, b *store.Batch) {
+		f := l.Frames[0]
+		f.ID = store.ID{}
+		b.Frames = []store.Frame{f}
+	}},
+	{"what has ended waits for a nested execution", "it has ended, and job 77 of kind", func(w *world, l store.Loaded, b *store.Batch) {
+		start, err := machine.Decode[machine.Start](l.Execution.Start)
+		w.must(err)
+		head, err := machine.Decode[machine.Head](l.Execution.Body)
+		w.must(err)
+		start.Definition, head.Status = sha256.Sum256([]byte("{}")), machine.Succeeded
+		b.Definitions = []store.Definition{{Hash: start.Definition, Body: []byte("{}")}} // which this version refuses
+		b.Executions = []store.Execution{{ID: w.x, Start: machine.Append(nil, start), Body: machine.Append(nil, head)}}
+		j := machine.Job{ID: 77, Kind: machine.Child, State: "Nested", Submitted: true, Due: store.Never}
+		b.Jobs = []store.Job{{JobKey: store.JobKey{ID: w.x, Number: 77}, Due: j.Due, Body: machine.Append(nil, &j)}}
+	}},
+	{"a definition of another hash", "its text has the hash", func(_ *world, _ store.Loaded, b *store.Batch) {
+		b.Definitions = []store.Definition{{Hash: store.Hash{1}, Body: []byte("{}")}}
+	}},
+	{"a document without its definition", "its definition 0900000000000000 is not there", func(_ *world, _ store.Loaded, b *store.Batch) {
+		hash := store.Hash{9}
+		b.Docs = []store.Doc{{DocKey: store.DocKey{Tenant: "t", Kind: "machine", Name: "N"}, Rev: 1, Body: hash[:]}, {DocKey: store.DocKey{Tenant: "t", Kind: "machine", Name: "O"}, Rev: 1}}
+	}},
+	{"a message", "message 1 of shard 1 can't be read", func(_ *world, _ store.Loaded, b *store.Batch) {
+		b.Messages = []store.Message{{Shard: 1, Key: []byte("k"), Body: []byte("?")}}
+	}},
+	{"a lease", "the store has 2 shards", func(_ *world, _ store.Loaded, b *store.Batch) { b.Leases = []store.Lease{{Shard: 7, Epoch: 1}} }},
+	{"the saga log is damaged", "of its saga log can't be read", func(w *world, _ store.Loaded, b *store.Batch) {
+		b.Undos = []store.Undo{{ID: w.y, Number: 1, Body: []byte{3}}}
+	}},
+}
+
 // TestFindings: each thing that does not hold is found, and told with its place.
 func TestFindings(t *testing.T) {
-	for _, c := range []struct {
-		name, want string
-		plant      func(w *world, l store.Loaded, b *store.Batch)
-	}{
-		{"a frame is gone", "lost a frame that it waits for (I9)", func(_ *world, l store.Loaded, b *store.Batch) {
-			b.DropFrames = []store.FrameKey{{ID: l.Frames[1].ID, Number: l.Frames[1].Number}}
-		}},
-		{"a timer is gone", `in "Pause" works, and has no job (I9)`, func(_ *world, l store.Loaded, b *store.Batch) { b.DropJobs = jobsIn(l, machine.Timer) }},
-		{"a task is gone", "it is there, and nothing is to have it", func(_ *world, l store.Loaded, b *store.Batch) { b.DropJobs = jobsIn(l, machine.Activity) }},
-		{"a place in a queue is gone", `place in queue "work" of 123456789012/us-east-1, time `, func(w *world, _ store.Loaded, b *store.Batch) {
-			queue, err := w.s.Queue(w.Context(), "123456789012/us-east-1", "work", 9)
-			w.must(err)
-			for _, q := range queue {
-				b.DropQueue = append(b.DropQueue, q.QueuedKey)
-			}
-		}},
-		{"a name leads nowhere", `name "two" of "M" of `, func(w *world, _ store.Loaded, b *store.Batch) {
-			b.Names = []store.Name{{NameKey: store.NameKey{Shard: w.x.Shard(), Tenant: "123456789012/us-east-1", Machine: "M", Name: "two"}, ID: w.x}}
-		}},
-		{"a name is gone", "it is due, and not there", func(w *world, l store.Loaded, b *store.Batch) {
-			start, err := machine.Decode[machine.Start](l.Execution.Start)
-			w.must(err)
-			b.DropNames = []store.NameKey{engine.NameOf(start)}
-		}},
-		{"a list is damaged", "list row: not in an encoding of this version", func(w *world, l store.Loaded, b *store.Batch) {
-			b.Index = []store.Index{{IndexKey: store.IndexKey{Tenant: "t", Index: "machine", Value: "M", ID: w.x}, Body: []byte{9}}}
-		}},
-		{"people are told of nobody", "there is no such execution", func(_ *world, _ store.Loaded, b *store.Batch) {
-			b.Index = []store.Index{{IndexKey: store.IndexKey{Tenant: "t", Index: engine.IndexNotices, Value: "webhook", ID: store.ID{1}}}}
-		}},
-		{"an event is gone", "goes on with event 9", func(w *world, _ store.Loaded, b *store.Batch) {
-			more := machine.Events{{ID: 9, Prev: 8, At: 1 << 50, Type: machine.TaskSucceeded}}
-			b.Events = []store.Events{{ID: w.x, First: 9, Body: machine.Append(nil, &more)}}
-		}},
-		{"events are damaged", "events from 1 on can't be read", func(w *world, _ store.Loaded, b *store.Batch) {
-			b.Events = []store.Events{{ID: w.x, First: 1, Body: []byte{7}}}
-		}},
-		{"a payload is no JSON", "its payload 1 can't be read: not JSON", func(w *world, _ store.Loaded, b *store.Batch) {
-			b.Payloads = []store.Payload{{ID: w.x, Number: 1, Body: []byte(`{"a`)}}
-		}},
-		{"a payload too many", "payloads end with", func(w *world, _ store.Loaded, b *store.Batch) {
-			texts, err := w.s.Payloads(w.Context(), w.x, []uint32{1})
-			w.must(err)
-			for n := uint32(2); n < 9; n++ {
-				b.Payloads = append(b.Payloads, store.Payload{ID: w.x, Number: n, Body: texts[0]})
-			}
-		}},
-		{"a head is damaged", "its head can't be read", func(_ *world, l store.Loaded, b *store.Batch) {
-			b.Executions = []store.Execution{{ID: l.Execution.ID, Body: []byte{5, 200}}}
-		}},
-		{"a job is another's", "its job 99 can't be read", func(_ *world, l store.Loaded, b *store.Batch) {
-			j := l.Jobs[0]
-			j.Number = 99
-			b.Jobs = []store.Job{j}
-		}},
-		{"a job is due at another time", "its timer says 5", func(_ *world, l store.Loaded, b *store.Batch) {
-			j := l.Jobs[0]
-			b.MovedJobs = []store.Job{j}
-			j.Due = 5
-			b.Jobs = []store.Job{j}
-		}},
-		{"rows of nobody", "it has rows, and is not there", func(_ *world, _ store.Loaded, b *store.Batch) {
-			b.Frames = []store.Frame{{ID: store.ID{5: 1}, Number: 1, Body: []byte{1}}}
-		}},
-		{"rows of an id that is none", "execution aaaaaaaaaaaaaaaaaaaaaaaaaa: it has rows, and is not there", func(_ *world, l store.Loaded, b *store.Batch) {
-			f := l.Frames[0]
-			f.ID = store.ID{}
-			b.Frames = []store.Frame{f}
-		}},
-		{"what has ended waits for a nested execution", "it has ended, and job 77 of kind", func(w *world, l store.Loaded, b *store.Batch) {
-			start, err := machine.Decode[machine.Start](l.Execution.Start)
-			w.must(err)
-			head, err := machine.Decode[machine.Head](l.Execution.Body)
-			w.must(err)
-			start.Definition, head.Status = sha256.Sum256([]byte("{}")), machine.Succeeded
-			b.Definitions = []store.Definition{{Hash: start.Definition, Body: []byte("{}")}} // which this version refuses
-			b.Executions = []store.Execution{{ID: w.x, Start: machine.Append(nil, start), Body: machine.Append(nil, head)}}
-			j := machine.Job{ID: 77, Kind: machine.Child, State: "Nested", Submitted: true, Due: store.Never}
-			b.Jobs = []store.Job{{JobKey: store.JobKey{ID: w.x, Number: 77}, Due: j.Due, Body: machine.Append(nil, &j)}}
-		}},
-		{"a definition of another hash", "its text has the hash", func(_ *world, _ store.Loaded, b *store.Batch) {
-			b.Definitions = []store.Definition{{Hash: store.Hash{1}, Body: []byte("{}")}}
-		}},
-		{"a document without its definition", "its definition 0900000000000000 is not there", func(_ *world, _ store.Loaded, b *store.Batch) {
-			hash := store.Hash{9}
-			b.Docs = []store.Doc{{DocKey: store.DocKey{Tenant: "t", Kind: "machine", Name: "N"}, Rev: 1, Body: hash[:]}, {DocKey: store.DocKey{Tenant: "t", Kind: "machine", Name: "O"}, Rev: 1}}
-		}},
-		{"a message", "message 1 of shard 1 can't be read", func(_ *world, _ store.Loaded, b *store.Batch) {
-			b.Messages = []store.Message{{Shard: 1, Key: []byte("k"), Body: []byte("?")}}
-		}},
-		{"a lease", "the store has 2 shards", func(_ *world, _ store.Loaded, b *store.Batch) { b.Leases = []store.Lease{{Shard: 7, Epoch: 1}} }},
-		{"the saga log is damaged", "of its saga log can't be read", func(w *world, _ store.Loaded, b *store.Batch) {
-			b.Undos = []store.Undo{{ID: w.y, Number: 1, Body: []byte{3}}}
-		}},
-	} {
+	for _, c := range faults {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
 			l, err := w.s.Load(t.Context(), w.x)
