@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,9 @@ const forgottenAfter = 60_000
 
 // InspectJobs looks at the next jobs of this node's shards, at most so many: each
 // must be an execution's, and one that is due must be in memory. What is not is taken
-// away, or read again.
-func (e *Engine) InspectJobs(ctx context.Context, r *Rounds, most int) error {
+// away, or read again. What can't be looked at is passed over; the error is that of
+// the first.
+func (e *Engine) InspectJobs(ctx context.Context, r *Rounds, most int) (failed error) {
 	if r.found == nil {
 		r.found = map[store.JobKey]bool{}
 	}
@@ -38,19 +40,19 @@ func (e *Engine) InspectJobs(ctx context.Context, r *Rounds, most int) error {
 		}
 	}
 	for i := range jobs {
-		if err := e.inspectJob(ctx, s, r, &jobs[i]); err != nil {
-			return err
+		if err := e.inspectJob(ctx, s, r, &jobs[i]); err != nil && failed == nil {
+			failed = fmt.Errorf("job %d of execution %s: %w", jobs[i].Number, jobs[i].ID, err)
 		}
 	}
 	if len(jobs) == most {
 		r.after = &jobs[most-1]
-		return nil
+		return failed
 	}
 	r.after = nil
 	if r.shard++; r.shard == len(e.shards) {
 		r.shard, r.suspects, r.found = 0, r.found, nil
 	}
-	return nil
+	return failed
 }
 
 func (e *Engine) inspectJob(ctx context.Context, s *shard, r *Rounds, row *store.Job) error {
@@ -69,9 +71,12 @@ func (e *Engine) inspectJob(ctx context.Context, s *shard, r *Rounds, row *store
 	if !lost {
 		return e.remember(ctx, s, row)
 	}
-	e.cfg.Log.Error("a job of no execution is taken away", "execution", row.ID, "job", row.Number)
+	if err := e.underLease(ctx, s, s.epoch.Load(), &store.Batch{DropJobs: []store.Job{*row}}); err != nil {
+		return err
+	}
+	e.cfg.Log.Error("a job of no execution was taken away", "execution", row.ID, "job", row.Number)
 	e.orphans.Jobs.Add(1)
-	return e.underLease(ctx, s, s.epoch.Load(), &store.Batch{DropJobs: []store.Job{*row}})
+	return nil
 }
 
 // isForgotten reports whether a job has been due for a while, and nothing in memory
@@ -120,8 +125,9 @@ func (e *Engine) remember(ctx context.Context, s *shard, row *store.Job) error {
 }
 
 // InspectQueue looks at the oldest tasks of an activity, at most so many: each must
-// be of a job that nobody has taken. What is not is taken away.
-func (e *Engine) InspectQueue(ctx context.Context, tenant, activity string, most int) error {
+// be of a job that nobody has taken. What is not is taken away. What can't be read is
+// passed over; the error is that of the first.
+func (e *Engine) InspectQueue(ctx context.Context, tenant, activity string, most int) (failed error) {
 	rows, err := e.cfg.Store.Queue(ctx, tenant, activity, most)
 	if err != nil {
 		return fmt.Errorf("queue of activity %s: %w", activity, err)
@@ -137,7 +143,8 @@ func (e *Engine) InspectQueue(ctx context.Context, tenant, activity string, most
 			continue
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
+			failed = cmp.Or(failed, err)
+			continue
 		}
 		// A task and its job come and go in one commit: what has none now has none.
 		err = e.underLease(ctx, s, s.epoch.Load(), &store.Batch{ExpectQueued: []store.QueuedKey{k}, DropQueue: []store.QueuedKey{k}})
@@ -150,7 +157,7 @@ func (e *Engine) InspectQueue(ctx context.Context, tenant, activity string, most
 		e.cfg.Log.Error("a task of no job is taken away from an activity's queue", "execution", k.Job.ID, "job", k.Job.Number, "activity", activity)
 		e.orphans.Tasks.Add(1)
 	}
-	return nil
+	return failed
 }
 
 func hasJob(l *store.Loaded, number uint32) bool {

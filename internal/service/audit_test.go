@@ -68,7 +68,7 @@ func TestAudit(t *testing.T) {
 
 // What can't be read is told, and keeps nobody from looking at the others.
 func TestAuditPassesDamageOver(t *testing.T) {
-	s := &Torn{Store: storetest.NewMemory(storetest.MemoryOptions{Shards: 2}).Open()}
+	s := &Torn{Store: storetest.NewMemory(storetest.MemoryOptions{Shards: 1}).Open()}
 	svc, e := opened(t, s)
 	const waits = `{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":9000,"End":true}}}`
 	begin(t, svc, "A", "torn", waits, `{}`)
@@ -76,7 +76,8 @@ func TestAuditPassesDamageOver(t *testing.T) {
 	victim := indexed(t, svc, engine.IndexMachine, "B")[0]
 	loaded, err := s.Load(t.Context(), victim.ID)
 	if err == nil {
-		err = s.Commit(t.Context(), &store.Batch{DropJobs: loaded.Jobs})
+		stray := store.Job{JobKey: store.JobKey{ID: store.NewID(0, 1, [8]byte{1}), Number: 1}, Due: loaded.Jobs[0].Due + 1, Body: loaded.Jobs[0].Body}
+		err = s.Commit(t.Context(), &store.Batch{DropJobs: loaded.Jobs, Jobs: []store.Job{stray}})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -91,8 +92,8 @@ func TestAuditPassesDamageOver(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if found := e.Orphans().Executions.Load(); found != 1 || !told {
-		t.Errorf("%d executions were found, the damage was told: %v", found, told)
+	if found := e.Orphans(); found.Executions.Load() != 1 || found.Jobs.Load() != 1 || !told {
+		t.Errorf("%d executions and %d jobs were found, the damage was told: %v", found.Executions.Load(), found.Jobs.Load(), told)
 	}
 }
 
