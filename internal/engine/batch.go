@@ -27,7 +27,7 @@ const mostKept = 64 << 10
 func (w *writer) reset() {
 	b := &w.b
 	*b = store.Batch{
-		ExpectNames: b.ExpectNames[:0], ExpectJobs: b.ExpectJobs[:0],
+		ExpectNames: b.ExpectNames[:0], ExpectJobs: b.ExpectJobs[:0], ExpectQueued: b.ExpectQueued[:0],
 		DropExecutions: b.DropExecutions[:0], Names: b.Names[:0], Executions: b.Executions[:0], Frames: b.Frames[:0], DropFrames: b.DropFrames[:0],
 		Undos: b.Undos[:0], Events: b.Events[:0], Payloads: b.Payloads[:0], Jobs: b.Jobs[:0], MovedJobs: b.MovedJobs[:0], DropJobs: b.DropJobs[:0],
 		Queue: b.Queue[:0], DropQueue: b.DropQueue[:0], Index: b.Index[:0], DropIndex: b.DropIndex[:0],
@@ -52,7 +52,8 @@ func (w *writer) written(r *resident, d *machine.Delta, with *rider, guarded boo
 }
 
 // batch is a delta as rows. guarded says that another node may complete a job
-// as well, so that each that is closed or changed must still be there.
+// as well, so that each that is closed or changed must still be there; and take an
+// activity's task, so that one which is closed as untaken must still wait for a worker.
 func (w *writer) batch(r *resident, d *machine.Delta, with *rider, guarded bool) *store.Batch {
 	w.reset()
 	switch {
@@ -63,11 +64,11 @@ func (w *writer) batch(r *resident, d *machine.Delta, with *rider, guarded bool)
 		w.head(r, d)
 		w.parts(r, d)
 		w.jobs(r, d, guarded)
-		w.lists(r, d)
+		w.lists(r, d, guarded)
 		w.attributes(r, d.Head)
 	}
 	if with != nil {
-		w.b.ExpectQueued, w.b.DropMessages = with.expectQueued, with.dropMessages
+		w.b.ExpectQueued, w.b.DropMessages = append(w.b.ExpectQueued, with.expectQueued...), with.dropMessages
 		if with.name != nil {
 			if !with.drawn {
 				w.b.ExpectNames = append(w.b.ExpectNames, with.name.NameKey)
@@ -155,7 +156,7 @@ func (w *writer) jobs(r *resident, d *machine.Delta, guarded bool) {
 
 // lists keeps what others find executions and tasks by: the lists by machine
 // and by status, and the queues of activities.
-func (w *writer) lists(r *resident, d *machine.Delta) {
+func (w *writer) lists(r *resident, d *machine.Delta, guarded bool) {
 	for _, j := range d.Jobs {
 		switch was := r.x.Jobs[j.ID]; {
 		case j.Kind != machine.Activity:
@@ -166,8 +167,14 @@ func (w *writer) lists(r *resident, d *machine.Delta) {
 		}
 	}
 	for _, id := range d.Closed {
-		if was := r.x.Jobs[id]; was != nil && was.Kind == machine.Activity && !was.Taken && knows(r, was) {
-			w.b.DropQueue = append(w.b.DropQueue, queuedKey(r, was))
+		was := r.x.Jobs[id]
+		if was == nil || was.Kind != machine.Activity || was.Taken || !knows(r, was) {
+			continue
+		}
+		k := queuedKey(r, was)
+		w.b.DropQueue = append(w.b.DropQueue, k)
+		if guarded && !r.away[id] {
+			w.b.ExpectQueued = append(w.b.ExpectQueued, k)
 		}
 	}
 	if r.x.Start.Lock {

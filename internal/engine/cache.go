@@ -71,18 +71,19 @@ func newShard(number store.Shard, most int, mostBytes int64, shared *room) *shar
 type resident struct {
 	id store.ID
 
-	mu       sync.Mutex
-	x        *machine.Execution // nil: to be read from the store
-	program  *asl.Program
-	epoch    uint64                 // of the lease under which x was read
-	held     string                 // why it is quarantined, or ""
-	unread   bool                   // … because a row of it can't be read, which x is without
-	away     map[machine.JobID]bool // of x: completed elsewhere, so they have no row; their answers lie in the inbox
-	volatile atomic.Bool            // express: kept in memory alone
-	ended    func()                 // of a volatile one: hears of its end, when all who wait for that were told
-	waiters  []*waiter
-	weight   int64 // about how many bytes it takes
-	recount  int   // turns until that is counted again
+	mu        sync.Mutex
+	x         *machine.Execution // nil: to be read from the store
+	program   *asl.Program
+	epoch     uint64                 // of the lease under which x was read
+	held      string                 // why it is quarantined, or ""
+	unread    bool                   // … because a row of it can't be read, which x is without
+	overtaken bool                   // what another node has done for it is to be heard before anything is decided
+	away      map[machine.JobID]bool // of x: completed elsewhere, so they have no row; their answers lie in the inbox
+	volatile  atomic.Bool            // express: kept in memory alone
+	ended     func()                 // of a volatile one: hears of its end, when all who wait for that were told
+	waiters   []*waiter
+	weight    int64 // about how many bytes it takes
+	recount   int   // turns until that is counted again
 
 	// guarded by shard.mu
 	letters        []*letter // not read yet

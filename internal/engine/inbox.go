@@ -317,7 +317,7 @@ func (e *Engine) hear(s *shard, m *mail) (err error) {
 // hearNow takes mail to the execution in memory.
 func (e *Engine) hearNow(s *shard, r *resident, m *mail) error {
 	if m.kind == mailAnswered {
-		waits, err := e.reopens(r, m)
+		waits, err := e.reopens(r, m, nil)
 		if err != nil {
 			return err
 		}
@@ -335,8 +335,10 @@ func (e *Engine) hearNow(s *shard, r *resident, m *mail) error {
 
 // reopens puts a job that was completed elsewhere back into memory, where its
 // frame still waits for it, with what it refers to: nobody has heard the answer
-// then. What else ends it meanwhile finds no row of it to take away.
-func (e *Engine) reopens(r *resident, m *mail) (waits bool, err error) {
+// then. What else ends it meanwhile finds no row of it to take away. Whoever answered
+// an activity's task had taken it, which its row does not say if that was heard later:
+// unless it is among the mail to be heard first, that was.
+func (e *Engine) reopens(r *resident, m *mail, first []mail) (waits bool, err error) {
 	j, err := machine.Decode[machine.Job](m.row.Body)
 	if err != nil { // a newer node may know it
 		return false, fmt.Errorf("%w: its job %d, which was completed elsewhere: %w", ErrQuarantined, m.row.Number, err)
@@ -352,6 +354,7 @@ func (e *Engine) reopens(r *resident, m *mail) (waits bool, err error) {
 	if r.x.Jobs[j.ID] != nil {
 		return true, nil
 	}
+	j.Taken = j.Taken || j.Kind == machine.Activity && !slices.ContainsFunc(first, func(m mail) bool { return m.tells(j) })
 	r.x.Reopen(j)
 	if err := e.readPayloads(e.ctx, r.id, r.x); err != nil {
 		r.x = nil // and so it is read again
@@ -408,11 +411,12 @@ func (e *Engine) catchUp(s *shard, r *resident) error {
 	s.look() // what is for others is still to be heard
 	for i := range waiting {
 		if waiting[i].kind == mailAnswered {
-			if _, err := e.reopens(r, &waiting[i]); err != nil {
+			if _, err := e.reopens(r, &waiting[i], waiting); err != nil {
 				return err
 			}
 		}
 	}
+	slices.SortStableFunc(waiting, func(a, b mail) int { return cmp.Compare(a.turn(), b.turn()) })
 	for _, m := range waiting {
 		if m.kind != mailAnswered && m.kind != mailWord {
 			continue
@@ -430,6 +434,21 @@ func (e *Engine) catchUp(s *shard, r *resident) error {
 		return fmt.Errorf("execution %s: %w", r.id, errUnread)
 	}
 	return nil
+}
+
+// isTaken reports whether mail says that a worker has taken a task.
+func (m *mail) isTaken() bool { return m.kind == mailWord && m.message.Kind == machine.Taken }
+
+// tells reports whether mail says that a job's task was taken.
+func (m *mail) tells(j *machine.Job) bool { return m.isTaken() && m.message.Job == j.ID }
+
+// turn is when mail has its turn among all that waits: first that tasks were taken, so that
+// what came before and ends their jobs knows that somebody has them.
+func (m *mail) turn() int {
+	if m.isTaken() {
+		return 0
+	}
+	return 1
 }
 
 // pile is the mail for an execution.

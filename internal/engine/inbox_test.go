@@ -234,7 +234,7 @@ func TestAnAnswerForWhatIsKept(t *testing.T) {
 	if !r.x.Head.Kept {
 		t.Fatal("it is not kept")
 	}
-	if waits, err := owner.engine.reopens(r, &m); waits || err != nil || len(r.x.Jobs) > 0 {
+	if waits, err := owner.engine.reopens(r, &m, nil); waits || err != nil || len(r.x.Jobs) > 0 {
 		t.Errorf("%v, %v, %d jobs", waits, err, len(r.x.Jobs))
 	}
 }

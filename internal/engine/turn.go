@@ -128,11 +128,12 @@ func (e *Engine) awaken(s *shard, r *resident) error {
 		if r.held != "" {
 			return fmt.Errorf("%w: %s", ErrQuarantined, r.held)
 		}
-		if !loads || e.cfg.Exclusive || !r.lacks() {
+		if !loads || e.cfg.Exclusive || !r.lacks() && !r.overtaken {
 			return nil
 		}
 		err := e.catchUp(s, r)
 		if err == nil {
+			r.overtaken = false
 			return nil
 		}
 		r.x = nil // what it waits for is not put back yet
@@ -270,15 +271,15 @@ func (e *Engine) commit(s *shard, r *resident, d *machine.Delta, with *rider) (c
 
 // conflict is what to do where an expectation did not hold: a name that is
 // taken and a task that is gone are for the caller; a job that is gone was
-// completed on another node, whose message is in the inbox.
+// completed on another node, and a task that does not wait any more was taken there,
+// whose message is in the inbox.
 func (e *Engine) conflict(s *shard, r *resident, with *rider) error {
 	r.x = nil
 	if with != nil && (with.name != nil || with.expectQueued != nil) {
 		return store.ErrConflict
 	}
-	s.mu.Lock()
-	s.inbox = true
-	s.mu.Unlock()
+	r.overtaken = true
+	s.look()
 	return errAgain
 }
 

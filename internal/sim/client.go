@@ -194,14 +194,14 @@ func (w *world) stop(id store.ID) {
 		if w.saw(stopRefused); l.moves != moves && !c.torn() {
 			w.failf("I4", id, "a stop is refused (%v), and changed something", err)
 		}
-	case err == nil && l.saga() && !l.head.Status.Ended():
-		if w.saw(stopUndoes); l.head.Aborting == 0 {
-			w.failf("I1", id, "a stop is acknowledged, the execution goes on, and nothing is undone: %s", l.head.SagaStatus())
-		}
 	case p == nil || p.dead || err != nil:
 		return
 	case l.head.Redrives != was.Redrives: // it was stopped for another node, and redriven before who asked for the stop heard of it
-		return
+	case l.saga() && !l.head.Status.Ended():
+		if w.saw(stopUndoes); l.head.Aborting == 0 {
+			w.failf("I1", id, "a stop is acknowledged, the execution goes on, and nothing is undone: %s", l.head.SagaStatus())
+		}
+	case l.saga() && c.torn() && at <= l.head.Stop: // all was undone before who asked for the stop heard of it
 	case !l.head.Status.Ended() || at != l.head.Stop:
 		w.failf("I1", id, "a stop is acknowledged at %d, and the execution is %v", relative(at), l.head.Status)
 	case c.torn():

@@ -163,7 +163,8 @@ func (w *world) cut(n *node, f fault, ms int64) {
 }
 
 // mend ends all that befell nodes and database, but for one node, which may be gone
-// for good: the others must do without.
+// for good: the others must do without. A node that drains, which may take it long, is
+// killed and comes up anew.
 func (w *world) mend() {
 	w.database.downUntil, w.database.stallUntil = 0, 0
 	lost := -1
@@ -182,6 +183,8 @@ func (w *world) mend() {
 			}
 		case p == nil:
 			w.after(0, n.open)
+		case p.leaving:
+			p.die()
 		default:
 			p.faint, p.alarm = faint{}, store.Never
 			if p.stands() {
