@@ -54,9 +54,9 @@ func Read(ctx context.Context, from io.Reader, visit func(*store.Batch) error) (
 		case first != (letter == partHead):
 			return nil, r.damaged("parts are out of order")
 		case letter == partHead:
-			err = json.Unmarshal(part[1:], &f.Head)
+			err = r.head(f, part[1:])
 		case letter == partRows:
-			err = rows(part[1:], sums, visit)
+			err = r.rows(part[1:], sums, visit)
 		case letter == partEnd:
 			return f, r.end(f, part[1:], sums, before)
 		default:
@@ -66,21 +66,6 @@ func Read(ctx context.Context, from io.Reader, visit func(*store.Batch) error) (
 			return nil, err
 		}
 	}
-}
-
-func rows(part []byte, sums *Sums, visit func(*store.Batch) error) error {
-	b := new(store.Batch)
-	for r := (&reader{rest: part}); len(r.rest) > 0; {
-		n := noun(r.take(1)[0])
-		if err := r.add(n, b); err != nil {
-			return err
-		}
-	}
-	sums.Add(b)
-	if visit == nil {
-		return nil
-	}
-	return visit(b)
 }
 
 // fileReader reads parts.
@@ -144,6 +129,31 @@ func (r *fileReader) part() ([]byte, error) {
 	return part, nil
 }
 
+func (r *fileReader) head(f *File, part []byte) error {
+	if err := json.Unmarshal(part, &f.Head); err != nil {
+		return r.damaged("its head can't be read")
+	}
+	return nil
+}
+
+func (r *fileReader) rows(part []byte, sums *Sums, visit func(*store.Batch) error) error {
+	b := new(store.Batch)
+	for row := (&reader{rest: part}); len(row.rest) > 0; {
+		n := noun(row.take(1)[0])
+		if n >= nouns {
+			return r.damaged(fmt.Sprintf("a row of the unknown noun %d", n))
+		}
+		if row.add(n, b); row.bad {
+			return r.damaged(fmt.Sprintf("a row of its %s can't be read", nounNames[n]))
+		}
+	}
+	sums.Add(b)
+	if visit == nil {
+		return nil
+	}
+	return visit(b)
+}
+
 // end holds what was read to what the end says.
 func (r *fileReader) end(f *File, part []byte, sums *Sums, before string) error {
 	if err := json.Unmarshal(part, &f.End); err != nil {
@@ -158,10 +168,6 @@ func (r *fileReader) end(f *File, part []byte, sums *Sums, before string) error 
 	return nil
 }
 
-// raised is what the epochs of leases are raised by when a store is restored: no node
-// of before has one that high.
-const raised = 1 << 32
-
 // Restore fills a store with what a file holds, which was read to its end before, and
 // reads it back. Leases are as if they had run out. Progress is as in [Copy]. The store
 // is not complete yet: see [store.Filling].
@@ -169,7 +175,7 @@ func Restore(ctx context.Context, from io.Reader, to store.Filling, progress fun
 	sums := NewSums()
 	_, err := Read(ctx, from, func(b *store.Batch) error {
 		for i := range b.Leases {
-			b.Leases[i].Epoch += raised
+			b.Leases[i].Epoch += store.RestoredEpochs
 			b.Leases[i].Expires = 0
 		}
 		tell(progress, sums.Add(b), false)

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/backstep/backstep/internal/store"
 )
@@ -119,7 +118,7 @@ func (r *reader) id() (id store.ID) {
 }
 
 // add adds the next row of a noun to a page.
-func (r *reader) add(n noun, b *store.Batch) error {
+func (r *reader) add(n noun, b *store.Batch) {
 	switch n {
 	case documents:
 		b.Docs = append(b.Docs, store.Doc{DocKey: store.DocKey{Tenant: r.text(), Kind: r.text(), Name: r.text()}, Rev: r.number(), Body: r.body()})
@@ -151,10 +150,6 @@ func (r *reader) add(n noun, b *store.Batch) error {
 	default:
 		r.addListed(n, b)
 	}
-	if r.bad {
-		return fmt.Errorf("a row of %d can't be read: %w", n, store.ErrDamaged)
-	}
-	return nil
 }
 
 // addListed is add of what stands behind the executions.
@@ -170,7 +165,5 @@ func (r *reader) addListed(n noun, b *store.Batch) {
 		b.Index = append(b.Index, store.Index{IndexKey: k, Body: r.body()})
 	case leases:
 		b.Leases = append(b.Leases, store.Lease{Shard: store.Shard(r.number()), Epoch: r.number(), Node: r.text(), Expires: r.signed(), Body: r.body()})
-	default:
-		r.bad = true
 	}
 }

@@ -59,8 +59,7 @@ func Write(ctx context.Context, from store.Store, version string, to io.Writer) 
 		return err
 	}
 	id := from.Identity()
-	w := &writer{to: bufio.NewWriterSize(to, 1<<20), all: sha256.New()}
-	w.write(fmt.Appendf(nil, firstLine, format))
+	w := newWriter(to)
 	w.json(partHead, Head{
 		Store: id.Store.String(), Format: id.Format, Shards: id.Shards, RestoreEpoch: id.RestoreEpoch, TokenKey: id.TokenKey, Version: version, Taken: taken,
 	})
@@ -87,6 +86,13 @@ type writer struct {
 	to  *bufio.Writer
 	all hash.Hash
 	err error
+}
+
+// newWriter begins a file.
+func newWriter(to io.Writer) *writer {
+	w := &writer{to: bufio.NewWriterSize(to, 1<<20), all: sha256.New()}
+	w.write(fmt.Appendf(nil, firstLine, format))
+	return w
 }
 
 func (w *writer) write(b []byte) {

@@ -196,6 +196,10 @@ type Lease struct {
 	Body    []byte
 }
 
+// RestoredEpochs is what the epochs of all leases are raised by when a store is restored
+// from a backup: no node of before has one that high.
+const RestoredEpochs = 1 << 32
+
 // Loaded is all that a turn needs of one execution, as of one moment.
 type Loaded struct {
 	Execution Execution

@@ -5,12 +5,9 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/backstep/backstep/internal/store"
 	"github.com/jackc/pgx/v5"
 )
-
-// raised is what the epochs of leases are raised by when a database was restored: no
-// node of before has one that high.
-const raised = 1 << 32
 
 // Restored notes that the database was restored from a backup of its own: the restore
 // epoch is one higher, and so are all leases' epochs beyond those that any node had.
@@ -30,7 +27,7 @@ func (s *Store) Restored(ctx context.Context) (uint32, error) {
 		if err := s.setOwn(ctx, tx, ownRestore, binary.BigEndian.AppendUint32(nil, epoch)); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "UPDATE leases SET epoch = epoch + $1, expires = 0", int64(raised))
+		_, err = tx.Exec(ctx, "UPDATE leases SET epoch = epoch + $1, expires = 0", int64(store.RestoredEpochs))
 		return err
 	})
 	if err != nil {
