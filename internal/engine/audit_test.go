@@ -44,8 +44,7 @@ func TestAnOrphanIsQuarantined(t *testing.T) {
 	if h := r.head(sound); h.Status != machine.Succeeded {
 		t.Errorf("the sound one is %v", h.Status)
 	}
-	other := store.Lease{Shard: sound.Shard(), Epoch: 99, Node: "other", Expires: 1 << 60}
-	r.engine.shards[other.Shard].epoch.Store(0)
+	r.engine.shardOf(sound).epoch.Store(0)
 	if what, _, err := r.engine.stranded(t.Context(), sound); what != "" || err != nil {
 		t.Error("of another node's shard:", what, err)
 	}
