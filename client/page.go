@@ -161,8 +161,8 @@ func Await(ctx context.Context, s api.Service, executionArn string) (*api.Descri
 		if now.Status.Ended() {
 			return &now.DescribeExecutionOutput, nil
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		if !sleep(ctx, firstWait) { // a server that is about to stop answers at once
+			return nil, ctx.Err()
 		}
 	}
 }

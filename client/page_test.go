@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/client"
@@ -200,6 +201,20 @@ func TestAwait(t *testing.T) {
 	answers = []api.ExecutionStatus{api.ExecutionStatusRunning}
 	if _, err := client.Await(ctx, s, "a"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Await of a caller that is gone: %v", err)
+	}
+	asked := 0
+	hasty := script(func(context.Context, string, any) (any, error) {
+		if asked++; asked == 1000 {
+			cancel()
+		}
+		out := &api.WaitExecutionOutput{}
+		out.Status = api.ExecutionStatusRunning
+		return out, nil
+	})
+	ctx, cancel = context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := client.Await(ctx, hasty, "a"); !errors.Is(err, context.DeadlineExceeded) || asked > 10 {
+		t.Errorf("a server that answers at once is asked %d times: %v", asked, err)
 	}
 	broken := script(func(context.Context, string, any) (any, error) { return nil, api.ExecutionDoesNotExist("a") })
 	if _, err := client.Await(context.Background(), broken, "a"); api.CodeOf(err) != api.CodeExecutionDoesNotExist {
