@@ -47,14 +47,15 @@ type grace struct {
 // then it is never done. A process that does not come to rest is killed.
 func (g grace) Done() <-chan struct{} {
 	p := g.p
-	for p.errands > 1 {
+	for !p.dead && p.errands > 1 {
 		if p.w.now >= g.until {
 			p.w.saw(drainedTooLong)
 			p.die()
 		}
-		if !p.pause(50) {
-			panic(errGone)
-		}
+		p.pause(50)
+	}
+	if p.dead {
+		panic(errGone)
 	}
 	return nil
 }
