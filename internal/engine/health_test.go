@@ -1,9 +1,14 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,4 +113,60 @@ func TestNotReadyBeforeRecovery(t *testing.T) {
 	}
 	e.shards[1].recovered.Store(false) // taken over later, it is read while the node goes on
 	r.notReady("")
+}
+
+// What keeps the store from answering is said once, and that it is over.
+func TestAStoreThatIsAwayIsToldOnce(t *testing.T) {
+	var away atomic.Bool
+	var asked atomic.Int64
+	s := storetest.NewFaulty(storetest.NewMemory(storetest.MemoryOptions{Shards: 1}).Open(), func(method string, _ *store.Batch) storetest.Fault {
+		if method != "Leases" || !away.Load() {
+			return storetest.Fault{}
+		}
+		asked.Add(1)
+		return storetest.Fault{Err: storetest.ErrPlain}
+	})
+	var mu sync.Mutex
+	var log bytes.Buffer
+	said := func(what string) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return strings.Count(log.String(), what)
+	}
+	e, err := Open(t.Context(), Config{Store: s, Exclusive: true, Log: slog.New(slog.NewTextHandler(&locked{to: &log, mu: &mu}, nil)), Limits: Limits{Lease: 50 * time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- e.Run(ctx) }()
+	defer func() { cancel(); <-ran }()
+	until := func(what string, yes func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); !yes(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("waited too long for %s", what)
+			}
+		}
+	}
+	until("readiness", e.Ready)
+	away.Store(true)
+	until("the store to be asked", func() bool { return asked.Load() > 9 })
+	away.Store(false)
+	until("its return", func() bool { return said("the store answers again") == 1 })
+	if n := said("the store does not answer"); n != 1 {
+		t.Errorf("it was said %d times", n)
+	}
+}
+
+// locked writes under a lock.
+type locked struct {
+	to io.Writer
+	mu *sync.Mutex
+}
+
+func (l *locked) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.to.Write(b)
 }

@@ -32,9 +32,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
-// renewing keeps the leases, and gives up when the store has.
+// renewing keeps the leases, and gives up when the store has. What keeps the store
+// from answering is said once, and not four times a second.
 func (e *Engine) renewing(ctx context.Context) error {
-	for {
+	for said := ""; ; {
 		err := e.Renew(e.now())
 		if stopped := e.storeStopped(); stopped != nil {
 			return stopped
@@ -43,9 +44,16 @@ func (e *Engine) renewing(ctx context.Context) error {
 		if !e.apart() {
 			pause = min(pause, renewPause)
 		}
-		if err != nil {
-			e.cfg.Log.Error("the store does not answer", "error", err)
+		switch {
+		case err != nil:
+			if text := err.Error(); text != said {
+				e.cfg.Log.Error("the store does not answer", "error", err)
+				said = text
+			}
 			pause = min(pause, e.cfg.Limits.RetryMost) / 4
+		case said != "":
+			e.cfg.Log.Info("the store answers again")
+			said = ""
 		}
 		e.alarms.nudge()
 		if !sleep(ctx, pause, e.stopped) {
