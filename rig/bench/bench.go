@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/backstep/backstep/rig/process"
 )
 
 // bench is one measurement.
@@ -89,23 +91,27 @@ func (b *bench) run() error {
 	if b.self, err = os.Executable(); err != nil {
 		return err
 	}
-	functions, err := startFunctions(ctx, b.self)
-	if err != nil {
+	if b.samples != "" {
+		if err := os.MkdirAll(b.samples, 0o755); err != nil {
+			return err
+		}
+	}
+	var functions *process.Process
+	if b.functions, functions, err = start(ctx, b.self, "-role", "functions"); err != nil {
 		return err
 	}
-	defer functions.stop()
-	b.functions = functions.url
+	defer functions.End(syscall.SIGTERM)
 	limits, err := b.measureLimits(ctx)
 	if err != nil {
 		return err
 	}
-	busy, began := cpuOfAll(), time.Now()
+	busy, began := process.Busy(), time.Now()
 	for n := range b.rounds {
 		if err := b.round(ctx, n); err != nil {
 			return err
 		}
 	}
-	limits.print(os.Stdout, (cpuOfAll()-busy)/time.Since(began).Seconds())
+	limits.print(os.Stdout, (process.Busy()-busy)/time.Since(began).Seconds())
 	b.results.print(os.Stdout)
 	b.printBars(os.Stdout, limits)
 	if b.samples == "" {
@@ -158,10 +164,10 @@ func clientsOf(scenario string) string {
 
 // contestants starts the servers; stop ends them, also where there is an error.
 func (b *bench) contestants(ctx context.Context, dir string) (all []contestant, stop func(), err error) {
-	var running []*process
+	var running []*process.Process
 	stop = func() {
 		for _, p := range slices.Backward(running) {
-			p.stop()
+			p.End(syscall.SIGTERM)
 		}
 		running = nil
 	}

@@ -1,50 +1,21 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
-	"context"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 )
 
 // answer is what every function answers: an order of about 1 KB.
 var answer = []byte(`{"order_id":"5001","status":"done","note":"` + strings.Repeat("n", 960) + `"}`)
 
-// startFunctions starts the functions in a process of their own.
-func startFunctions(ctx context.Context, self string) (*process, error) {
-	cmd := exec.CommandContext(ctx, self, "-role", "functions")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	address, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		return nil, fmt.Errorf("the functions did not start: %w", err)
-	}
-	return &process{cmd: cmd, url: "http://" + strings.TrimSpace(address)}, nil
-}
-
 // failing is the path of the function that fails for good.
 const failing = "/failing"
 
-// serveFunctions answers every request; it says on out where.
-func serveFunctions(out io.Writer) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(out, l.Addr())
-	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// serveFunctions answers every request.
+func serveFunctions(listen string) error {
+	return http.ListenAndServe(listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")
 		if r.URL.Path == failing {

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -111,22 +109,4 @@ func exchange(ctx context.Context, client *http.Client, url string) error {
 func median(d []time.Duration) time.Duration {
 	slices.Sort(d)
 	return d[len(d)/2]
-}
-
-// cpuOfAll is how many seconds all processors of the machine have been busy.
-func cpuOfAll() float64 {
-	text, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return 0
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	busy := 0.0
-	for i, field := range strings.Fields(line)[1:] {
-		if i == 3 || i == 4 { // idle, waiting for a disk
-			continue
-		}
-		n, _ := strconv.ParseFloat(field, 64)
-		busy += n
-	}
-	return busy / 100 // USER_HZ
 }

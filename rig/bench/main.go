@@ -5,7 +5,7 @@
 // HTTP exchange between two processes; PostgreSQL's own benchmark. It knows the
 // server by its command line alone.
 //
-// Read main.go, then bench.go (what is measured), process.go (servers),
+// Read main.go, then bench.go (what is measured), server.go (servers),
 // limits.go and pgbench.go (what the machine can do), functions.go (what the
 // sagas call), bare.go (the least), peers.go (others), table.go and bars.go
 // (what is printed).
@@ -34,7 +34,7 @@ func main() {
 	flag.StringVar(&b.stages, "stages", "restate temporal-sqlite-tuned temporal-pg-tuned", "of the other systems, which")
 	flag.StringVar(&b.dir, "dir", "", "folder for the data, on the disk to be measured; a new one where none is given")
 	role := flag.String("role", "", "what this process is: functions, program or bare; empty: the measurement")
-	listen := flag.String("listen", "", "of bare: its address")
+	listen := flag.String("listen", "", "of functions and bare: the address")
 	function := flag.String("function", "", "of bare: the URL that each step calls")
 	flag.Parse()
 	var err error
@@ -42,13 +42,14 @@ func main() {
 	case "":
 		err = b.run()
 	case "functions":
-		err = serveFunctions(os.Stdout)
+		err = serveFunctions(*listen)
 	case "program":
 		err = runProgram(os.Getenv("AWS_LAMBDA_RUNTIME_API"))
 	case "bare":
 		err = serveBare(*listen, b.dir, *function, b.steps)
 	default:
-		log.Fatalf("-role %q: there are functions, program and bare", *role)
+		log.Printf("-role %q: there are functions, program and bare", *role)
+		os.Exit(2)
 	}
 	if err != nil {
 		log.Fatal(err)

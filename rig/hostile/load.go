@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -78,10 +77,7 @@ func (s *server) starts(ctx context.Context, machine string, n, clients int) err
 	return <-failures
 }
 
-func isThrottled(err error) bool {
-	var failed *api.Error
-	return errors.As(err, &failed) && failed.Code == api.CodeThrottling
-}
+func isThrottled(err error) bool { return api.CodeOf(err) == api.CodeThrottling }
 
 // count is how many executions of a machine have a status.
 func (s *server) count(ctx context.Context, machine string, status api.ExecutionStatus) (int, error) {

@@ -35,7 +35,14 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	held, err := r.run(ctx, strings.Split(*parts, ","))
+	wanted := strings.Split(*parts, ",")
+	for _, part := range wanted {
+		if partsOf[part] == nil {
+			log.Printf("-parts %q: there are modes, hung, storm and flood", part)
+			os.Exit(2)
+		}
+	}
+	held, err := r.run(ctx, wanted)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -53,6 +60,11 @@ type rig struct {
 	bars              bars
 }
 
+// partsOf a run, by their names.
+var partsOf = map[string]func(*rig, context.Context, *server) error{
+	"modes": (*rig).modes, "hung": (*rig).hang, "storm": (*rig).rage, "flood": (*rig).overrun,
+}
+
 func (r *rig) run(ctx context.Context, parts []string) (held bool, err error) {
 	if r.dir == "" {
 		if r.dir, err = os.MkdirTemp("", "backstep-hostile-"); err != nil {
@@ -64,13 +76,8 @@ func (r *rig) run(ctx context.Context, parts []string) (held bool, err error) {
 		return false, err
 	}
 	defer r.fiend.Close()
-	all := map[string]func(context.Context, *server) error{"modes": r.modes, "hung": r.hang, "storm": r.rage, "flood": r.overrun}
 	for _, part := range parts {
-		do := all[part]
-		if do == nil {
-			return false, fmt.Errorf("-parts %s: there are modes, hung, storm and flood", part)
-		}
-		if err := r.alone(ctx, part, do); err != nil {
+		if err := r.alone(ctx, part); err != nil {
 			return false, fmt.Errorf("%s: %w", part, err)
 		}
 	}
@@ -78,7 +85,7 @@ func (r *rig) run(ctx context.Context, parts []string) (held bool, err error) {
 }
 
 // alone does a part on a server of its own.
-func (r *rig) alone(ctx context.Context, part string, do func(context.Context, *server) error) error {
+func (r *rig) alone(ctx context.Context, part string) error {
 	dir, err := os.MkdirTemp(r.dir, part)
 	if err != nil {
 		return err
@@ -87,8 +94,8 @@ func (r *rig) alone(ctx context.Context, part string, do func(context.Context, *
 	if err != nil {
 		return err
 	}
-	defer s.end()
-	return do(ctx, s)
+	defer s.End(syscall.SIGKILL)
+	return partsOf[part](r, ctx, s)
 }
 
 // stormRate is how often the service of the storm may be called a second.

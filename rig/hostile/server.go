@@ -2,39 +2,31 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/client"
+	"github.com/backstep/backstep/rig/process"
 )
 
 // server is the process that is held to the bars. Its calls may be made by many at
 // once.
 type server struct {
 	*client.Client
+	*process.Process
 	url string
-	cmd *exec.Cmd
 }
 
 // serve starts a server with a configuration over a new folder.
 func serve(ctx context.Context, program, dir, configuration string) (*server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	listen, err := process.Address()
 	if err != nil {
-		return nil, err
-	}
-	listen := l.Addr().String()
-	if err := l.Close(); err != nil {
 		return nil, err
 	}
 	file := filepath.Join(dir, "backstep.yaml")
@@ -49,29 +41,8 @@ func serve(ctx context.Context, program, dir, configuration string) (*server, er
 	if err != nil {
 		return nil, err
 	}
-	s.cmd = exec.Command(program, "serve", "--listen", listen, "--data", filepath.Join(dir, "data"), "--config", file, "--log-level", "error")
-	s.cmd.Stderr = os.Stderr
-	if err := s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("%w: build it first: make build", err)
-	}
-	for range 1500 {
-		if answer, err := http.Get(s.url + "/readyz"); err == nil {
-			answer.Body.Close()
-			if answer.StatusCode == http.StatusOK {
-				return s, nil
-			}
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return nil, errors.New("the server was not ready within 30 s")
-}
-
-func (s *server) end() {
-	_ = s.cmd.Process.Signal(syscall.SIGKILL)
-	_ = s.cmd.Wait()
+	s.Process, err = process.Start(ctx, listen, program, "serve", "--listen", listen, "--data", filepath.Join(dir, "data"), "--config", file, "--log-level", "error")
+	return s, err
 }
 
 // machine creates a state machine, and gives its ARN.
@@ -107,28 +78,10 @@ func (s *server) run(ctx context.Context, machine string) error {
 	return err
 }
 
-// cpu is the processor time that the process has taken, in seconds.
-func (s *server) cpu() float64 {
-	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	if len(fields) < 13 {
-		return 0
-	}
-	user, _ := strconv.ParseFloat(fields[11], 64)
-	system, _ := strconv.ParseFloat(fields[12], 64)
-	return (user + system) / 100
-}
-
 // resident is the memory of the process in MiB.
 func (s *server) resident() float64 {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	fields := strings.Fields(rest)
-	if len(fields) == 0 {
-		return 0
-	}
-	kib, _ := strconv.ParseFloat(fields[0], 64)
-	return kib / 1024
+	now, _ := s.Memory()
+	return now
 }
 
 // succeeded is how many executions have so far.

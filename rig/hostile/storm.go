@@ -25,13 +25,13 @@ func (r *rig) rage(ctx context.Context, s *server) error {
 	if err := s.starts(ctx, storm, r.storm, 32); err != nil {
 		return err
 	}
-	begun, cpu := time.Now(), s.cpu()
+	begun, cpu := time.Now(), s.CPU()
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	rates := make(chan int, 1)
 	go func() { rates <- r.busiest(watching) }()
 	during := s.probe(ctx, quick, others, othersPause, r.down)
-	used := (s.cpu() - cpu) / time.Since(begun).Seconds()
+	used := (s.CPU() - cpu) / time.Since(begun).Seconds()
 	r.fiend.Down(false)
 	back := time.Now()
 	running := r.storm

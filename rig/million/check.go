@@ -61,12 +61,13 @@ func readFile(path string, size int64, seen []uint8) error {
 	if info, err := file.Stat(); err != nil || info.Size() != size {
 		return fmt.Errorf("%s has not the size that the manifest tells: %v", path, err)
 	}
-	for lines := bufio.NewScanner(file); lines.Scan(); {
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
 		var item struct{ N *int }
 		if err := json.Unmarshal(lines.Bytes(), &item); err != nil || item.N == nil || *item.N < 0 || *item.N >= len(seen) {
 			return fmt.Errorf("%s: %q is no item: %v", path, lines.Bytes(), err)
 		}
 		seen[*item.N] = min(seen[*item.N]+1, 2)
 	}
-	return nil
+	return lines.Err()
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/rig/process"
 )
 
 // throughAll has a child for each item of a file, which gives its item back; the
@@ -33,7 +34,7 @@ func distributed(ctx context.Context, c config) error {
 	if err := writeItems(filepath.Join(s.bucket(), itemsFile), c.items); err != nil {
 		return err
 	}
-	began, busy := time.Now(), used()
+	began, busy := time.Now(), process.Busy()
 	run, err := s.startRun(ctx)
 	if err != nil {
 		return err
@@ -58,9 +59,9 @@ func distributed(ctx context.Context, c config) error {
 	s.end(syscall.SIGTERM)
 	rate, n := float64(c.items)/took, int64(c.items)
 	fmt.Printf("distributed Map    %d items, %d kills: %.1f s, %.0f items/s\n", c.items, c.kills, took, rate)
-	fmt.Printf("  processor        %.3f s per 1,000 items; the machine had %.2f others busy meanwhile\n", 1000*s.cpu/float64(c.items), max(0, used()-busy-s.cpu)/took)
+	fmt.Printf("  processor        %.3f s per 1,000 items; the machine had %.2f others busy meanwhile\n", 1000*s.cpu/float64(c.items), max(0, process.Busy()-busy-s.cpu)/took)
 	fmt.Printf("  resident memory  %d MiB at the most (bound %d)\n", s.peak, c.memory)
-	fmt.Printf("  data on disk     %d MiB\n", folderMiB(s.data()))
+	fmt.Printf("  data on disk     %d MiB\n", process.Size(s.data())>>20)
 	fmt.Printf("  itemCounts       %d of %d succeeded, %d written\n", counts.Succeeded, counts.Total, counts.ResultsWritten)
 	return errors.Join(
 		missed(c.kills == 0 && rate < c.rate, "%.0f items/s, fewer than %.0f", rate, c.rate),
@@ -144,7 +145,7 @@ func (s *server) await(ctx context.Context, run string, n int64) error {
 		}
 		if time.Since(told) > 10*time.Second {
 			told = time.Now()
-			fmt.Fprintf(os.Stderr, "%d items, %d MiB\n", now.ItemCounts.Succeeded, s.resident())
+			fmt.Fprintf(os.Stderr, "%d items, %d MiB\n", now.ItemCounts.Succeeded, s.most())
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/rig/process"
 )
 
 // The bars of the bytes of a saga, in times of its payload texts and in bytes beside.
@@ -24,24 +25,24 @@ func (r *rig) bytes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer s.end(syscall.SIGKILL)
+	defer s.End(syscall.SIGKILL)
 	machine, err := s.machine(ctx, "Bytes", sagaOf("Answer1000"))
 	if err != nil {
 		return err
 	}
-	before := s.written()
+	before := s.Written()
 	m, err := r.sagas(ctx, s, machine, text, r.n, 0)
 	if err != nil {
 		return err
 	}
 	s.quiet(ctx, time.Minute)
-	written := (s.written() - before) / float64(m.n)
+	written := (s.Written() - before) / float64(m.n)
 	payload, err := s.payload(ctx, machine)
 	if err != nil {
 		return err
 	}
-	s.end(syscall.SIGTERM)
-	kept := float64(size(s.data())) / float64(m.n)
+	s.End(syscall.SIGTERM)
+	kept := float64(process.Size(s.data())) / float64(m.n)
 	r.bars.add("bytes", "sagas", float64(m.n), 0, "")
 	r.bars.add("bytes", "chance in a saga's texts", (steps+1)*text, 0, "B")
 	r.bars.add("bytes", "payload texts of a saga", payload, 0, "B")

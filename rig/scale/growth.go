@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/rig/process"
 )
 
 // The bars of growth.
@@ -43,15 +44,15 @@ func (r *rig) growth(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer full.end(syscall.SIGKILL)
+	defer full.End(syscall.SIGKILL)
 	machine, err := full.machine(ctx, grown, sagaOf("Answer200"))
 	if err != nil {
 		return err
 	}
 	full.quiet(ctx, time.Minute)
 	r.bars.add("growth", "executions that have ended", float64(state.N), 0, "")
-	r.bars.add("growth", "on disk of one", float64(size(full.data()))/float64(state.N), 0, "B")
-	r.bars.add("growth", "restart to ready", full.ready.Seconds(), 0, "s")
+	r.bars.add("growth", "on disk of one", float64(process.Size(full.data()))/float64(state.N), 0, "B")
+	r.bars.add("growth", "restart to ready", full.Ready.Seconds(), 0, "s")
 	if err := r.pages(ctx, full, machine, state.N); err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func (r *rig) grow(ctx context.Context, dir string) (state filled, err error) {
 	if err != nil {
 		return state, err
 	}
-	defer s.end(syscall.SIGKILL)
+	defer s.End(syscall.SIGKILL)
 	machine, err := s.machine(ctx, grown, sagaOf("Answer200"))
 	if err != nil {
 		return state, err
@@ -91,7 +92,7 @@ func (r *rig) grow(ctx context.Context, dir string) (state filled, err error) {
 		text, err := json.Marshal(state)
 		return errors.Join(err, os.WriteFile(note, text, 0o600))
 	}
-	cpu := s.cpu()
+	cpu := s.CPU()
 	if state.Tenth == 0 {
 		state.Tenth = r.n / 10
 		if err := r.fill(ctx, s, state.N, state.Tenth, start); err != nil {
@@ -109,8 +110,8 @@ func (r *rig) grow(ctx context.Context, dir string) (state filled, err error) {
 	if err != nil {
 		return state, err
 	}
-	log.Printf("growth: filled, the server took %.0f s of a processor", s.cpu()-cpu)
-	s.end(syscall.SIGTERM)
+	log.Printf("growth: filled, the server took %.0f s of a processor", s.CPU()-cpu)
+	s.End(syscall.SIGTERM)
 	return state, nil
 }
 
@@ -135,7 +136,7 @@ func (r *rig) besideEmpty(ctx context.Context, full *server, machine string) err
 	if err != nil {
 		return err
 	}
-	defer empty.end(syscall.SIGKILL)
+	defer empty.End(syscall.SIGKILL)
 	if _, err := empty.machine(ctx, grown, sagaOf("Answer200")); err != nil {
 		return err
 	}
@@ -143,13 +144,13 @@ func (r *rig) besideEmpty(ctx context.Context, full *server, machine string) err
 	var cpu, p99, rate [2][]float64
 	for round := range r.rounds + 1 {
 		for i, s := range servers {
-			before := s.cpu()
+			before := s.CPU()
 			m, err := r.sagas(ctx, s, machine, 200, 0, r.duration)
 			if err != nil {
 				return err
 			}
 			s.quiet(ctx, 20*time.Second) // what is merged behind the sagas is theirs
-			m.cpu = 1000 * (s.cpu() - before) / float64(m.n)
+			m.cpu = 1000 * (s.CPU() - before) / float64(m.n)
 			log.Printf("growth: round %d, %s: %.0f sagas/s, %.3f s per 1,000, p50 %.1f ms, p99 %.1f ms", round, [...]string{"empty", "full"}[i], float64(m.n)/m.seconds, m.cpu, m.p50, m.p99)
 			if round == 0 { // to warm up
 				continue
@@ -157,8 +158,8 @@ func (r *rig) besideEmpty(ctx context.Context, full *server, machine string) err
 			cpu[i], p99[i], rate[i] = append(cpu[i], m.cpu), append(p99[i], m.p99), append(rate[i], float64(m.n)/m.seconds)
 		}
 	}
-	empty.end(syscall.SIGTERM)
-	full.end(syscall.SIGTERM)
+	empty.End(syscall.SIGTERM)
+	full.End(syscall.SIGTERM)
 	r.bars.add("growth", "sagas a second, empty", median(rate[0]), 0, "")
 	r.bars.add("growth", "sagas a second, full", median(rate[1]), 0, "")
 	r.bars.add("growth", "processor per 1,000 sagas, empty", median(cpu[0]), 0, "s")

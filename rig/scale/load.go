@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"sync"
@@ -42,7 +43,7 @@ func (r *rig) sagas(ctx context.Context, s *server, machine string, inputBytes, 
 	var took []time.Duration
 	var failed error
 	var begun atomic.Int64
-	began, cpu := time.Now(), s.cpu()
+	began, cpu := time.Now(), s.CPU()
 	var all sync.WaitGroup
 	for range r.clients {
 		all.Go(func() {
@@ -63,9 +64,9 @@ func (r *rig) sagas(ctx context.Context, s *server, machine string, inputBytes, 
 	}
 	all.Wait()
 	m := measured{n: len(took), seconds: time.Since(began).Seconds(), p50: quantile(took, 0.5), p99: quantile(took, 0.99)}
-	m.cpu = 1000 * (s.cpu() - cpu) / float64(max(1, m.n))
+	m.cpu = 1000 * (s.CPU() - cpu) / float64(max(1, m.n))
 	if failed == nil && ctx.Err() == nil && m.n == 0 {
-		failed = fmt.Errorf("no saga was run")
+		failed = errors.New("no saga was run")
 	}
 	return m, failed
 }
@@ -85,8 +86,8 @@ func (r *rig) fill(ctx context.Context, s *server, from, to int, start func(ctx 
 			case <-done:
 				return
 			case <-time.After(20 * time.Second):
-				n, cpu := next.Load(), s.cpu()
-				now, _ := s.resident()
+				n, cpu := next.Load(), s.CPU()
+				now, _ := s.Memory()
 				log.Printf("%d of %d, %.0f a second, the server took %.0f s of a processor, has %.0f MiB", n, to, float64(n-int64(from))/time.Since(began).Seconds(), cpu, now)
 			}
 		}
@@ -133,11 +134,10 @@ func (r *rig) inPieces(ctx context.Context, s *server, from, to int, start func(
 func (s *server) begin(ctx context.Context, machine, name, input string) error {
 	for {
 		_, err := s.StartExecution(ctx, &api.StartExecutionInput{StateMachineArn: machine, Name: &name, Input: &input})
-		var refused *api.Error
-		switch {
-		case asError(err, &refused) && refused.Code == "ExecutionAlreadyExists":
+		switch api.CodeOf(err) {
+		case api.CodeExecutionAlreadyExists:
 			return nil
-		case asError(err, &refused) && refused.Code == "ThrottlingException":
+		case api.CodeThrottling:
 			pause(ctx, 50*time.Millisecond)
 			if ctx.Err() != nil {
 				return ctx.Err()

@@ -55,7 +55,7 @@ func main() {
 	log.SetPrefix("scale: ")
 	var c config
 	flag.StringVar(&c.backstep, "backstep", "bin/backstep", "the server's binary")
-	flag.StringVar(&c.rows, "rows", "bytes,growth,retention,park,timers,burst,away", "what is measured, in this order")
+	flag.StringVar(&c.rows, "rows", "bytes,growth,retention,park,timers,burst,away", "what is measured, in this order whatever is named first")
 	flag.IntVar(&c.n, "n", 0, "executions; 0: as many as the bars speak of")
 	flag.StringVar(&c.keep, "keep", "", "folder that keeps the filled data of growth, retention and park for other runs; filled further where it has too few")
 	flag.StringVar(&c.dir, "dir", "", "folder for all other data; a new one where none is given, which is taken away at the end")
@@ -64,9 +64,28 @@ func main() {
 	flag.DurationVar(&c.duration, "duration", 8*time.Second, "how long each server is under load in a round")
 	flag.DurationVar(&c.filling, "filling", time.Hour, "how long a store is filled at most; what it has then is measured, and another run with the same folder goes on")
 	flag.Parse()
-	if err := run(c); err != nil {
+	wanted := strings.Split(c.rows, ",")
+	if err := known(wanted); err != nil {
+		log.Print(err)
+		os.Exit(2)
+	}
+	if err := run(c, wanted); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// known refuses rows that there are none of.
+func known(names []string) error {
+	var all []string
+	for _, row := range rows {
+		all = append(all, row.name)
+	}
+	for _, name := range names {
+		if !slices.Contains(all, name) {
+			return fmt.Errorf("-rows %q: there are %s", name, strings.Join(all, ", "))
+		}
+	}
+	return nil
 }
 
 // rig is what all rows share.
@@ -76,7 +95,7 @@ type rig struct {
 	bars bars
 }
 
-func run(c config) error {
+func run(c config, wanted []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if c.dir == "" {
@@ -95,7 +114,6 @@ func run(c config) error {
 		return err
 	}
 	r := &rig{config: c, service: s}
-	wanted := strings.Split(c.rows, ",")
 	for _, row := range rows {
 		if !slices.Contains(wanted, row.name) {
 			continue

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,7 +28,7 @@ func (r *rig) park(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { s.end(syscall.SIGKILL) }()
+	defer func() { s.End(syscall.SIGKILL) }()
 	note := filepath.Join(dir, "filled")
 	have := 0
 	if text, err := os.ReadFile(note); err == nil {
@@ -59,10 +58,10 @@ func (r *rig) park(ctx context.Context) error {
 			return err
 		}
 		r.bars.add("park", "starts a second", float64(have-had)/time.Since(began).Seconds(), 0, "")
-		_, most := s.resident()
+		_, most := s.Memory()
 		r.bars.add("park", "resident at the most, while they were started", most, residentMost, "MiB")
 		s.quiet(ctx, time.Minute)
-		now, _ := s.resident()
+		now, _ := s.Memory()
 		r.bars.add("park", "resident, thereafter", now, residentMost, "MiB")
 	}
 	r.bars.add("park", "executions that wait", float64(have), 0, "")
@@ -76,24 +75,24 @@ func (r *rig) wake(ctx context.Context, s *server, waits, asks string) error {
 		what string
 		by   syscall.Signal
 	}{{"SIGTERM", syscall.SIGTERM}, {"SIGKILL", syscall.SIGKILL}} {
-		s.end(how.by)
+		s.End(how.by)
 		if err := s.start(ctx, r.configuration("", "0s")); err != nil {
 			return err
 		}
-		r.bars.add("park", "restart to ready after "+how.what, s.ready.Seconds(), readyMost, "s")
+		r.bars.add("park", "restart to ready after "+how.what, s.Ready.Seconds(), readyMost, "s")
 	}
 	s.quiet(ctx, time.Minute)
-	_, most := s.resident()
+	_, most := s.Memory()
 	r.bars.add("park", "resident at the most, after the restart", most, residentMost, "MiB")
 	const idle = 30 * time.Second
-	before := s.cpu()
+	before := s.CPU()
 	pause(ctx, idle)
-	r.bars.add("park", "of a processor while nothing is asked", (s.cpu()-before)/idle.Seconds(), idleMost, "")
+	r.bars.add("park", "of a processor while nothing is asked", (s.CPU()-before)/idle.Seconds(), idleMost, "")
 	return r.move(ctx, s, waits, asks)
 }
 
-// move completes some that wait for their token, and stops some that wait: each
-// was out of memory.
+// move completes some that wait for their token, and describes some that wait for a
+// time: each was out of memory.
 func (r *rig) move(ctx context.Context, s *server, waits, asks string) error {
 	const some = 1000
 	var took []time.Duration
@@ -136,6 +135,3 @@ func (r *rig) move(ctx context.Context, s *server, waits, asks string) error {
 	}
 	return nil
 }
-
-// asError is errors.As.
-func asError(err error, to **api.Error) bool { return errors.As(err, to) }

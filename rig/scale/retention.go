@@ -31,7 +31,7 @@ func (r *rig) retention(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { s.end(syscall.SIGKILL) }()
+	defer func() { s.End(syscall.SIGKILL) }()
 	machine, err := s.machine(ctx, grown, sagaOf("Answer200"))
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (r *rig) retention(ctx context.Context) error {
 		}
 		without = append(without, m.p99)
 	}
-	s.end(syscall.SIGTERM)
+	s.End(syscall.SIGTERM)
 	kept := time.Since(state.TenthAt) + time.Second // what ended before is dropped
 	if err := s.start(ctx, r.configuration("", fmt.Sprintf("%ds", int(kept.Seconds())))); err != nil {
 		return err
@@ -94,8 +94,7 @@ func (r *rig) dropping(ctx context.Context, s *server, machine string, state fil
 // isGone reports whether there is no such execution.
 func (s *server) isGone(ctx context.Context, arn string) (bool, error) {
 	_, err := s.DescribeExecution(ctx, &api.DescribeExecutionInput{ExecutionArn: arn})
-	var refused *api.Error
-	if asError(err, &refused) && refused.Code == "ExecutionDoesNotExist" {
+	if api.CodeOf(err) == api.CodeExecutionDoesNotExist {
 		return true, nil
 	}
 	return false, err

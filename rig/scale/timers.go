@@ -46,7 +46,7 @@ func (r *rig) withServer(ctx context.Context, measure func(*server) error) error
 	if err != nil {
 		return err
 	}
-	defer func() { s.end(syscall.SIGKILL) }()
+	defer func() { s.End(syscall.SIGKILL) }()
 	return measure(s)
 }
 
@@ -78,7 +78,7 @@ func (r *rig) steady(ctx context.Context, s *server, n int) error {
 		return err
 	}
 	pause(ctx, time.Until(begin))
-	cpu := s.cpu()
+	cpu := s.CPU()
 	probes := r.probe(ctx, s)
 	pause(ctx, time.Until(begin.Add(time.Duration(n)*time.Second/steadyRate)))
 	if err := s.drained(ctx, machine); err != nil {
@@ -94,7 +94,7 @@ func (r *rig) steady(ctx context.Context, s *server, n int) error {
 	}
 	r.bars.add("timers", fmt.Sprintf("%d, %d in each second: late, p50", n, steadyRate), quantile(late, 0.5), 0, "ms")
 	r.bars.add("timers", "late, p99", quantile(late, 0.99), lateMost, "ms")
-	r.bars.add("timers", "processor per 1,000, calls included", 1000*(s.cpu()-cpu)/float64(n), 0, "s")
+	r.bars.add("timers", "processor per 1,000, calls included", 1000*(s.CPU()-cpu)/float64(n), 0, "s")
 	r.bars.add("timers", "calls meanwhile, p99", quantile(calls, 0.99), callsMost, "ms")
 	return nil
 }
@@ -113,16 +113,16 @@ func (r *rig) atOnce(ctx context.Context, s *server, n int, away bool) error {
 	row := "burst"
 	if away {
 		row = "away"
-		s.end(syscall.SIGKILL)
+		s.End(syscall.SIGKILL)
 		pause(ctx, time.Until(begin.Add(2*time.Second)))
 		begin = time.Now()
 		if err := s.start(ctx, r.configuration("", "0s")); err != nil {
 			return err
 		}
-		r.bars.add(row, "restart to ready", s.ready.Seconds(), readyMost, "s")
+		r.bars.add(row, "restart to ready", s.Ready.Seconds(), readyMost, "s")
 	}
 	pause(ctx, time.Until(begin))
-	cpu := s.cpu()
+	cpu := s.CPU()
 	probes := r.probe(ctx, s)
 	if err := s.drained(ctx, machine); err != nil {
 		return err
@@ -136,11 +136,11 @@ func (r *rig) atOnce(ctx context.Context, s *server, n int, away bool) error {
 	if err != nil {
 		return err
 	}
-	_, most := s.resident()
+	_, most := s.Memory()
 	r.bars.add(row, "timers that were due in the same second", float64(n), 0, "")
 	r.bars.add(row, "all fired within", took.Seconds(), burstMost, "s")
 	r.bars.add(row, "late, p50", quantile(late, 0.5)/1000, 0, "s")
-	r.bars.add(row, "processor per 1,000, calls included", 1000*(s.cpu()-cpu)/float64(n), 0, "s")
+	r.bars.add(row, "processor per 1,000, calls included", 1000*(s.CPU()-cpu)/float64(n), 0, "s")
 	r.bars.add(row, "calls meanwhile, p50", quantile(calls, 0.5), 0, "ms")
 	r.bars.add(row, "calls meanwhile, p99", quantile(calls, 0.99), callsMost, "ms")
 	r.bars.add(row, "resident at the most so far", most, 0, "MiB")
