@@ -1,6 +1,10 @@
 # The commands of the house. Each installs what it needs: Go modules by the go
 # command, Debian packages by apt-get.
 
+# What goes through a filter fails as it does without one.
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+
 export GOTOOLCHAIN := $(shell awk '/^toolchain/ {print $$2}' go.mod)
 export CGO_ENABLED := 0
 export BACKSTEP_SHARED ?= $(abspath ../shared)
@@ -11,7 +15,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 .PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants storage hostile hostile-services scale conformance fuzz crash equivalence verify-scale sweep sql-faults cluster backup-drill
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/backstep
 	go build -trimpath -o bin/backstep ./cmd/backstep
@@ -30,13 +34,15 @@ lint: ## gofmt, go vet, staticcheck
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	cd examples && go vet ./... && go run $(STATICCHECK) ./...
+	cd participant/dbtest && go vet ./... && go run $(STATICCHECK) ./...
+	cd rig/dropfs && go vet ./... && go run $(STATICCHECK) ./...
 
 unit: packages ## every test of every package
 	go test -timeout 15m ./...
 	cd examples/order && go test ./...
 	cd examples && go test -p 1 ./...
-	cd participant/dbtest && go vet ./... && go test ./...
-	cd rig/dropfs && go vet ./... && go test ./...
+	cd participant/dbtest && go test ./...
+	cd rig/dropfs && go test ./...
 
 coverage: ## statement coverage of the pure packages, at least 95 %
 	@BACKSTEP_SHARED=/nonexistent go test -cover $(PURE:%=./internal/%) | awk ' \
@@ -55,7 +61,7 @@ packages:
 	[ -z "$$missing" ] || { echo "installing$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; }
 
 clean: ## take away what was built
-	rm -rf bin
+	rm -rf bin examples/order/bin
 
 bench: build ## sagas beside the machine's own limits, the least a server can be, and other systems (DURATION=8s, ROUNDS=1, POSTGRES=DSN: else one is started, PEERS=folder, BEFORE=another binary, SAMPLES=folder for benchstat)
 	go build -o bin/rig-bench ./rig/bench
@@ -125,6 +131,6 @@ backup-drill: build ## a backup taken under a load of order sagas, restored afte
 	go build -o bin/rig-crash ./rig/crash
 	bin/rig-crash -backstep bin/backstep -drill -runs $(or $(RUNS),20) -seed $(or $(SEED),1)
 
-cluster: build ## three nodes over a PostgreSQL with a synchronous standby, each on a host of its own: SHAPE=kill, pause, partition, restart or failover; RUNS=20 of LASTS=60s (root, iproute2, nftables, postgresql)
+cluster: build ## three nodes over a PostgreSQL with a synchronous standby, each on a host of its own: SHAPE=kill, pause, partition, restart or failover; RUNS=20 of LASTS=60s; SAGA=1: sagas of the extension (root, iproute2, nftables, postgresql)
 	go build -o bin/rig-crash ./rig/crash
-	bin/rig-crash -backstep bin/backstep -shape $(or $(SHAPE),kill) -runs $(or $(RUNS),20) -lasts $(or $(LASTS),60s) -seed $(or $(SEED),1)
+	bin/rig-crash -backstep bin/backstep -shape $(or $(SHAPE),kill) $(if $(SAGA),-saga) -runs $(or $(RUNS),20) -lasts $(or $(LASTS),60s) -seed $(or $(SEED),1)

@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -356,6 +357,19 @@ func TestRequirements(t *testing.T) {
 		if required && ok && !strings.Contains(line, "// indirect") && !strings.Contains(reasons.String(), name) {
 			t.Errorf("%s: no ADR says why it is there", name)
 		}
+	}
+}
+
+// TestPipesFail: a target whose command goes through a filter fails when the command
+// does, and not only when the filter does.
+func TestPipesFail(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("no make: ", err)
+	}
+	probe := exec.Command("make", "--silent", "--eval", "probe: ; @false | true", "probe")
+	probe.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") })
+	if out, err := probe.CombinedOutput(); err == nil {
+		t.Errorf("what fails before a filter does not fail: %s", out)
 	}
 }
 
