@@ -129,6 +129,25 @@ func TestPoolExhausted(t *testing.T) {
 	}
 }
 
+// TestTakenBackAgainAndAgain: what the server takes back each time is given up after a
+// bounded time, not after so many tries of whatever length.
+func TestTakenBackAgainAndAgain(t *testing.T) {
+	place := newSchema(t)
+	s := place.store(t)
+	defer s.Close()
+	place.exec(t, `CREATE SEQUENCE SCHEMA_NAME.tries;
+		CREATE FUNCTION SCHEMA_NAME.spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			PERFORM nextval('SCHEMA_NAME.tries'), pg_sleep(1); RAISE serialization_failure; END $$;
+		CREATE TRIGGER spoil BEFORE INSERT ON SCHEMA_NAME.payloads FOR EACH ROW EXECUTE FUNCTION SCHEMA_NAME.spoil()`)
+	if err := s.Commit(t.Context(), payload(1, 1)); err == nil || errors.Is(err, store.ErrUnknown) {
+		t.Error(err)
+	}
+	var tries int
+	if place.ask(t, "SELECT last_value FROM "+place.name+".tries", &tries); tries < 1 || tries > 3 {
+		t.Errorf("it was tried %d times, for a second each", tries)
+	}
+}
+
 // TestGhost: while a lost session may still commit, nothing is read and nothing
 // committed; when it has ended, all goes on.
 func TestGhost(t *testing.T) {

@@ -24,7 +24,8 @@ const (
 )
 
 // foldTries is how often batches are tried together that the server took back
-// itself, or that never reached it; after that each is tried alone, once.
+// itself, or that never reached it, if that takes no longer than flightTime; after
+// that each is tried alone.
 const foldTries = 5
 
 // committer commits what waits, over one session, until the line is closed.
@@ -51,7 +52,7 @@ func (c *committer) run() {
 // commit tells each batch what became of it, and returns those that are to be
 // tried alone. Each round tells at least one, or is one of so many tries.
 func (c *committer) commit(batches []*waiting) (alone []*waiting) {
-	left := slices.Clone(batches)
+	left, begun := slices.Clone(batches), time.Now()
 	c.fold.rewrites = false
 	for try := 1; ; try++ {
 		left = slices.DeleteFunc(left, func(w *waiting) bool {
@@ -72,7 +73,7 @@ func (c *committer) commit(batches []*waiting) (alone []*waiting) {
 			continue
 		case err == nil || errors.Is(err, store.ErrUnknown) || errors.Is(err, errUnreached):
 			return tell(left, err)
-		case errors.Is(err, errAgain) && try < foldTries:
+		case errors.Is(err, errAgain) && try < foldTries && time.Since(begun) < flightTime:
 			c.store.options.Logger.Debug("commit is tried again", "batches", len(left), "cause", err)
 			time.Sleep(rand.N(time.Duration(try) * 10 * time.Millisecond))
 			continue

@@ -1,20 +1,15 @@
 package postgres
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	"github.com/backstep/backstep/internal/store"
-	"github.com/backstep/backstep/internal/store/postgres/pgtest"
 )
 
 // Sessions that break, as they do when the server fails over, are counted.
 func TestLostSessionsAreCounted(t *testing.T) {
-	s, err := Open(context.Background(), pgtest.DSN(t), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := newSchema(t).store(t)
 	defer s.Close()
 	commit := func(n byte) error {
 		return s.Commit(t.Context(), &store.Batch{Definitions: []store.Definition{{Hash: store.Hash{n}, Body: []byte("x")}}})
@@ -26,7 +21,7 @@ func TestLostSessionsAreCounted(t *testing.T) {
 	if before.Opened == 0 || before.Lost != 0 {
 		t.Errorf("at first: %+v", before)
 	}
-	_, err = s.pool.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'backstep' AND pid <> pg_backend_pid() AND datname = current_database()")
+	_, err := s.pool.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'backstep' AND pid <> pg_backend_pid() AND datname = current_database()")
 	if err != nil {
 		t.Fatal(err)
 	}
