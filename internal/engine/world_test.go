@@ -134,7 +134,7 @@ func (r *rig) wholeHistory(s store.Store, id store.ID) []machine.Event {
 	return all
 }
 
-// states are the events of a history, in words.
+// story is the events of a history, in words.
 func story(events []machine.Event) string {
 	var words []string
 	for _, e := range events {
