@@ -68,7 +68,7 @@ func (e *Engine) adopt(row *store.Job, now int64) bool {
 	if do == nil {
 		return true
 	}
-	to := turning
+	to := within(j)
 	switch {
 	case j.Kind == machine.Call || forsaken(j):
 		to = adopted
@@ -104,7 +104,16 @@ func (e *Engine) destOf(r *resident, j *machine.Job) (dest, ownerKey) {
 	case j.Kind == machine.ReadItems || j.Kind == machine.WriteResults:
 		return objects, whose
 	}
-	return turning, whose
+	return within(j), whose
+}
+
+// within is where a job's errand goes that calls nobody outside.
+func within(j *machine.Job) dest {
+	switch j.Kind {
+	case machine.Child, machine.StartItem, machine.Halt, machine.Unwind:
+		return awaiting
+	}
+	return turning
 }
 
 // ownerOf is whose an execution of a machine is; a map run's child is its

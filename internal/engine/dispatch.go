@@ -30,15 +30,21 @@ type dispatcher struct {
 	sweepAt  int        // lanes and owners, before those that are idle are forgotten
 	room     payloadRoom
 	freed    bool // room was given back by nobody who is under way
-	calls    int  // under way, in all lanes but turns
+	calls    int  // under way, in all lanes of services
 	active   int  // errands under way
 	waiting  int
 	shut     bool
 	idle     chan struct{} // closed when shut and nothing is under way
 }
 
-// turning is where errands go that only take turns; no service has that name.
-var turning = dest{}
+// turning is where errands go that only take turns; no service has that name. Awaiting
+// is where those go that may wait for what another node answers. They, and those that
+// read inboxes, call nobody outside: their lanes are of no service, and go on while all
+// calls there may be are under way.
+var (
+	turning  = dest{}
+	awaiting = dest{service: "node"}
+)
 
 // leastSweep is how many lanes and owners are kept however idle they are.
 const leastSweep = 4096
@@ -46,17 +52,19 @@ const leastSweep = 4096
 func newDispatcher(l *Limits, tasks map[string]TaskLimit, spawn func(func()), run func(*errand), now func() int64, nudge func()) *dispatcher {
 	d := &dispatcher{
 		spawn: spawn, run: run, now: now, nudge: nudge, limits: l, tasks: tasks, sweepAt: leastSweep,
-		errands: make(map[store.JobKey]*errand), lanes: make(map[dest]*lane), owners: make(map[ownerKey]*owner),
+		errands: make(map[store.JobKey]*errand), owners: make(map[ownerKey]*owner),
 		services: make(map[string]*service), idle: make(chan struct{}), turns: &lane{limit: limit{most: l.Turns}},
+	}
+	d.lanes = map[dest]*lane{
+		turning:  d.turns,
+		awaiting: {to: awaiting, limit: limit{most: l.Turns}},
+		reading:  {to: reading, limit: limit{most: l.CallsPerKind}},
 	}
 	d.room.most = l.CallBytes
 	return d
 }
 
 func (d *dispatcher) lane(to dest) *lane {
-	if to == turning {
-		return d.turns
-	}
 	l := d.lanes[to]
 	if l == nil {
 		most := d.limits.CallsPerKind
@@ -97,7 +105,7 @@ func (d *dispatcher) sweep() {
 		return
 	}
 	for to, l := range d.lanes {
-		if l.running == 0 && l.waiting() == 0 && !l.ringed && !l.paced && !l.budget.pacing && l.rate.perSecond == 0 {
+		if !l.isInner() && l.running == 0 && l.waiting() == 0 && !l.ringed && !l.paced && !l.budget.pacing && l.rate.perSecond == 0 {
 			delete(d.lanes, to)
 		}
 	}
@@ -147,7 +155,7 @@ const ownShare = 4
 func (d *dispatcher) enter(er *errand) {
 	l, now := er.lane, d.now()
 	w := l.lineOf(er)
-	alone := w.waiting == 0 && (er.owner == nil || l == d.turns || er.owner.running < d.limits.CallsPerMachine)
+	alone := w.waiting == 0 && (er.owner == nil || l.isInner() || er.owner.running < d.limits.CallsPerMachine)
 	if alone && !d.full(l) && l.wait(now) <= now && (w != &l.again || l.budget.wait(now) <= now) {
 		d.start(er, now)
 		return
@@ -268,7 +276,7 @@ func (d *dispatcher) leave(er *errand) {
 	l := er.lane
 	crowded := d.crowded()
 	d.active--
-	if l != d.turns {
+	if !l.isInner() {
 		d.calls--
 	}
 	if er.holds > 0 {
@@ -285,7 +293,7 @@ func (d *dispatcher) leave(er *errand) {
 		return
 	}
 	switch {
-	case l == d.turns:
+	case l.isInner():
 		l.running--
 		d.next(l)
 	case er.outside:
@@ -327,7 +335,7 @@ func (d *dispatcher) next(l *lane) {
 			return
 		}
 		most := d.limits.CallsPerMachine
-		if l == d.turns {
+		if l.isInner() {
 			most = math.MaxInt
 		}
 		er, apart := l.pick(now, most)

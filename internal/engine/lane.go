@@ -29,7 +29,7 @@ type service struct {
 type lane struct {
 	limit
 	to      dest
-	service *service // nil: the lane of turns
+	service *service // nil: its errands call nobody outside
 	fresh   line
 	again   line // calls that were tried before, which go at the budget's pace
 	budget  budget
@@ -38,6 +38,9 @@ type lane struct {
 	paced   bool  // waits for a token of its rate, its service's or its budget …
 	pacedTo int64 // … until then, UTC ms
 }
+
+// isInner reports whether a lane's errands call nobody outside.
+func (l *lane) isInner() bool { return l.service == nil }
 
 func (l *lane) waiting() int { return l.fresh.waiting + l.again.waiting }
 

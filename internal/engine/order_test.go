@@ -134,6 +134,46 @@ func TestAnOrderThatIsTooLate(t *testing.T) {
 	c.clean()
 }
 
+// asks is a definition that waits for its token, and then ends.
+const asks = `{"StartAt":"Ask","States":{"Ask":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke.waitForTaskToken","Parameters":{"FunctionName":"ask"},"End":true}}}`
+
+// What other nodes have left is heard while all calls that there may be are under way.
+func TestMailIsHeardBesideHungCalls(t *testing.T) {
+	k := tokens{}
+	c := newCluster(t, 2, k.call, func(cfg *Config) { cfg.Limits.Calls = 1 })
+	m := c.nodes[0].define(asks)
+	id := c.nodes[0].start(m, "a", `{}`).ID
+	c.pass(3 * time.Second) // each has its share
+	own := c.owner(id)
+	own.start(named(m, "Hung"), "", `{}`)
+	if len(own.side) != 1 {
+		t.Fatalf("%d calls are under way", len(own.side))
+	}
+	own.side = nil // and nothing is heard of it
+	if err := c.other(id).engine.Complete(t.Context(), k["a"], value.Checked(`{}`), nil); err != nil {
+		t.Fatal(err)
+	}
+	c.settle()
+	if h := own.head(id); h.Status != machine.Succeeded {
+		t.Errorf("%v", h.Status)
+	}
+}
+
+// Timers are on time while orders wait for nodes that do not answer.
+func TestTimersBesideOrdersThatWait(t *testing.T) {
+	r := newRig(t, echo, func(c *Config) { c.Limits.Turns = 1 })
+	id := r.start(r.define(waiting), "a", `{}`).ID
+	waits := &errand{key: store.JobKey{ID: id, Number: 99}, do: func(*Engine, *errand) {}}
+	if !r.engine.dispatcher.send(waits, within(&machine.Job{Kind: machine.Unwind}), ownerKey{}) {
+		t.Fatal("there is no room for it")
+	}
+	r.side = nil // it waits
+	r.pass(time.Minute)
+	if h := r.head(id); h.Status != machine.Succeeded {
+		t.Errorf("%v", h.Status)
+	}
+}
+
 // Who waits on another node hears of an end, of news, and of nothing in time.
 func TestWaitElsewhere(t *testing.T) {
 	k := tokens{}
