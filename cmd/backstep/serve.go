@@ -77,7 +77,7 @@ func serve(ctx context.Context, flags cli.Serve) error {
 		return &cli.UsageError{Err: fmt.Errorf("%w: name another address by --listen", err)}
 	}
 	c.Listen = listener.Addr().String()
-	opening := server.OpenAt(listener)
+	opening := server.OpenAt(listener, connectionsOf(c))
 	h, err := open(ctx, c, log)
 	if err != nil {
 		opening.Done(nil)

@@ -20,13 +20,15 @@ type Opening struct {
 	server   http.Handler  // from then on; nil: none came of it
 }
 
-// OpenAt begins to answer. The listener is the caller's again once Done has returned.
-func OpenAt(l net.Listener) *Opening {
+// OpenAt begins to answer, at so many connections at once. The listener is the caller's
+// again once Done has returned.
+func OpenAt(l net.Listener, most int) *Opening {
 	o := &Opening{listener: &lent{Listener: l}, served: make(chan struct{}), open: make(chan struct{})}
-	o.http = &http.Server{Handler: http.HandlerFunc(o.answer), ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeader}
+	open := newConnections(most)
+	o.http = &http.Server{Handler: http.HandlerFunc(o.answer), ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeader, ConnState: open.note}
 	go func() {
 		defer close(o.served)
-		_ = o.http.Serve(o.listener) // it ends by Done, or leaves connections to wait in the listener's line
+		_ = o.http.Serve(&limited{o.listener, open}) // it ends by Done, or leaves connections to wait in the listener's line
 	}()
 	return o
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // opened is a listener at which a server is being opened.
@@ -16,7 +17,7 @@ func opened(t *testing.T) (o *Opening, l net.Listener, get func(path string) (in
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	return OpenAt(l), l, func(path string) (int, string) {
+	return OpenAt(l, 4), l, func(path string) (int, string) {
 		t.Helper()
 		answer, err := http.Get("http://" + l.Addr().String() + path)
 		if err != nil {
@@ -83,4 +84,33 @@ func TestOpeningFails(t *testing.T) {
 	<-arrived
 	o.Done(nil)
 	<-ended
+}
+
+// TestOpeningIsBounded holds that those who wait for the server are no more than it takes itself: who comes then hears so at once.
+func TestOpeningIsBounded(t *testing.T) {
+	o, l, _ := opened(t)
+	arrived := make(chan struct{}, 4)
+	o.http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		o.answer(w, r)
+	})
+	for range 4 {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		<-arrived
+	}
+	more, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer more.Close()
+	_ = more.SetDeadline(time.Now().Add(10 * time.Second))
+	if told, err := io.ReadAll(more); err != nil || !strings.Contains(string(told), "503") || !strings.Contains(string(told), "Too many connections") {
+		t.Errorf("one more: %q, %v", told, err)
+	}
+	o.Done(nil)
 }
