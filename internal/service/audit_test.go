@@ -3,9 +3,7 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,35 +93,6 @@ func TestAuditPassesDamageOver(t *testing.T) {
 	if found := e.Orphans(); found.Executions.Load() != 1 || found.Jobs.Load() != 1 || !told {
 		t.Errorf("%d executions and %d jobs were found, the damage was told: %v", found.Executions.Load(), found.Jobs.Load(), told)
 	}
-}
-
-// Torn is a store in which an execution can't be read.
-type Torn struct {
-	store.Store
-	ID atomic.Pointer[store.ID]
-}
-
-func (s *Torn) torn(id store.ID) error {
-	if torn := s.ID.Load(); torn != nil && *torn == id {
-		return fmt.Errorf("execution %s is %w", id, store.ErrDamaged)
-	}
-	return nil
-}
-
-// Load reads an execution.
-func (s *Torn) Load(ctx context.Context, id store.ID) (store.Loaded, error) {
-	if err := s.torn(id); err != nil {
-		return store.Loaded{}, err
-	}
-	return s.Store.Load(ctx, id)
-}
-
-// Execution reads an execution's row.
-func (s *Torn) Execution(ctx context.Context, id store.ID) (store.Execution, error) {
-	if err := s.torn(id); err != nil {
-		return store.Execution{}, err
-	}
-	return s.Store.Execution(ctx, id)
 }
 
 // opened is a service, whose engine runs until the test ends and keeps nothing in

@@ -167,7 +167,7 @@ func (s *Service) DescribeExecution(ctx context.Context, in *api.DescribeExecuti
 	}
 	start, head, err := s.Engine.Execution(ctx, id)
 	if err != nil {
-		return nil, refuse(err)
+		return nil, refuseOf(in.ExecutionArn, err)
 	}
 	return s.describe(ctx, id, &engine.Standing{Start: start, Head: head}, in.IncludedData)
 }
@@ -243,7 +243,7 @@ func (s *Service) WaitExecution(ctx context.Context, in *api.WaitExecutionInput)
 	}
 	stands, err := s.Engine.Wait(ctx, id, after, wait)
 	if err != nil {
-		return nil, refuse(err)
+		return nil, refuseOf(in.ExecutionArn, err)
 	}
 	described, err := s.describe(ctx, id, &stands, "")
 	if err != nil {
@@ -266,11 +266,8 @@ func (s *Service) StopExecution(ctx context.Context, in *api.StopExecutionInput)
 		return nil, err
 	}
 	at, err := s.Engine.Stop(ctx, id, machine.Failure{Error: in.Error, Cause: in.Cause})
-	if errors.Is(err, engine.ErrNotFound) {
-		return nil, api.ExecutionDoesNotExist(in.ExecutionArn)
-	}
 	if err != nil {
-		return nil, refuse(err)
+		return nil, refuseOf(in.ExecutionArn, err)
 	}
 	return &api.StopExecutionOutput{StopDate: api.Timestamp(at)}, nil
 }
@@ -440,7 +437,7 @@ func (s *Service) DescribeStateMachineForExecution(ctx context.Context, in *api.
 	}
 	start, _, err := s.Engine.Execution(ctx, id)
 	if err != nil {
-		return nil, refuse(err)
+		return nil, refuseOf(in.ExecutionArn, err)
 	}
 	own, label, _ := strings.Cut(start.Machine, "/")
 	out := &api.DescribeStateMachineForExecutionOutput{

@@ -18,7 +18,7 @@ func (s *Service) GetExecutionHistory(ctx context.Context, in *api.GetExecutionH
 	}
 	start, head, err := s.Engine.Execution(ctx, id)
 	if err != nil {
-		return nil, refuse(err)
+		return nil, refuseOf(in.ExecutionArn, err)
 	}
 	p := s.page("GetExecutionHistory", in.MaxResults, in.ExecutionArn, strconv.FormatBool(in.ReverseOrder))
 	after, err := p.after(in.NextToken)

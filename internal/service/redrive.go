@@ -108,7 +108,7 @@ func (s *Service) redrivable(ctx context.Context, arn, token string) (store.ID, 
 	}
 	start, head, err := s.Engine.Execution(ctx, id)
 	if err != nil {
-		return id, nil, refuse(err)
+		return id, nil, refuseOf(arn, err)
 	}
 	if _, again := head.RedriveOf(token, s.Now().UnixMilli()); !again {
 		reason, err := s.notRedrivable(ctx, &start, &head)
@@ -125,13 +125,10 @@ func (s *Service) redrivable(ctx context.Context, arn, token string) (store.ID, 
 // notRedriven is why an execution was not redriven.
 func notRedriven(arn string, err error) error {
 	var refused *engine.NotRedrivableError
-	switch {
-	case errors.As(err, &refused): // or it moved on meanwhile
+	if errors.As(err, &refused) { // or it moved on meanwhile
 		return api.ExecutionNotRedrivable(refused.Reason)
-	case errors.Is(err, engine.ErrNotFound):
-		return api.ExecutionDoesNotExist(arn)
 	}
-	return refuse(err)
+	return refuseOf(arn, err)
 }
 
 // redriveStatus is the status that a reason against a redrive gives, or none; or

@@ -64,13 +64,10 @@ func (s *Service) named(ctx context.Context, arn string) (*sagas, error) {
 
 // sagaRefusal is refuse for what is done about the sagas of an execution.
 func sagaRefusal(arn string, err error) error {
-	switch {
-	case errors.Is(err, engine.ErrNotFound):
-		return api.ExecutionDoesNotExist(arn)
-	case errors.Is(err, engine.ErrQuarantined):
+	if errors.Is(err, engine.ErrQuarantined) {
 		return quarantined()
 	}
-	return refuse(err)
+	return refuseOf(arn, err)
 }
 
 // live are the frames in which something goes on, or waits. Those that an

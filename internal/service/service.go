@@ -122,6 +122,15 @@ func refuse(err error) error {
 	return err
 }
 
+// refuseOf is refuse for what is done with an execution: one that was found may be
+// gone by then.
+func refuseOf(arn string, err error) error {
+	if errors.Is(err, engine.ErrNotFound) {
+		return api.ExecutionDoesNotExist(arn)
+	}
+	return refuse(err)
+}
+
 // now is the time as the API shows it.
 func (s *Service) now() api.Timestamp { return api.TimestampOf(s.Now()) }
 

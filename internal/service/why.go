@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -23,11 +22,8 @@ func (s *Service) ExplainExecution(ctx context.Context, in *api.ExplainExecution
 		return nil, err
 	}
 	why, err := s.Engine.Why(ctx, id)
-	if errors.Is(err, engine.ErrNotFound) {
-		return nil, api.ExecutionDoesNotExist(in.ExecutionArn)
-	}
 	if err != nil {
-		return nil, refuse(err)
+		return nil, refuseOf(in.ExecutionArn, err)
 	}
 	out := &api.ExplainExecutionOutput{
 		ExecutionArn: in.ExecutionArn, Status: statusOf(why.Head.Status), Node: optional(why.Node),
