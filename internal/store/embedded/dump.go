@@ -3,10 +3,9 @@ package embedded
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
+	"sort"
 
 	"github.com/backstep/backstep/internal/store"
 	"github.com/cockroachdb/pebble/v2"
@@ -109,7 +108,7 @@ func (d *dump) through(it *pebble.Iterator, at, upper []byte, row func(key, rec 
 		if err := d.tell(unreadable("behind the key", at, unread)); err != nil {
 			return err
 		}
-		if valid = seekBeyond(it, at, upper); !valid {
+		if valid = seekBeyond(it, at); !valid {
 			return nil
 		}
 		at = append(at[:0], it.Key()...)
@@ -119,25 +118,31 @@ func (d *dump) through(it *pebble.Iterator, at, upper []byte, row func(key, rec 
 	}
 }
 
-// seekBeyond finds the next key behind at that can be read, in steps that double;
-// false where there is none.
-func seekBeyond(it *pebble.Iterator, at, upper []byte) bool {
-	var place [8]byte // of the key, behind the letter of its table
-	copy(place[:], at[1:])
-	number := binary.BigEndian.Uint64(place[:])
-	for step := uint64(1); step <= math.MaxUint64-number; step *= 2 {
-		key := binary.BigEndian.AppendUint64([]byte{at[0]}, number+step)
-		if bytes.Compare(key, upper) >= 0 || step > 1<<62 {
-			return false
+// keyDepth is to how many bytes the first key behind a damaged block is looked for; what
+// shares as many with it is passed over.
+const keyDepth = 64
+
+// seekBeyond finds the next key behind at that can be read, byte by byte: of each the
+// last one at which the block is met. false where there is no such key.
+func seekBeyond(it *pebble.Iterator, at []byte) bool {
+	it.SeekGE(at)                            // the first seek after a failure may fail for that alone
+	key, within := bytes.Clone(at[:1]), true // as far as it is that of at
+	for len(key) < keyDepth {
+		within = within && len(key) < len(at)
+		least := 0
+		if within {
+			least = int(at[len(key)])
 		}
-		if it.SeekGE(key) {
-			return true
+		beyond := least + sort.Search(256-least, func(i int) bool {
+			return (i > 0 || !within) && (it.SeekGE(append(key, byte(least+i))) || it.Error() == nil)
+		})
+		if beyond == 0 {
+			return it.SeekGE(append(key, 0))
 		}
-		if it.Error() == nil {
-			return false
-		}
+		key = append(key, byte(beyond-1))
+		within = within && beyond-1 == least
 	}
-	return false
+	return it.SeekGE(after(key))
 }
 
 // ignoreDamage passes over what was told already.
