@@ -36,6 +36,7 @@ func TestRefusals(t *testing.T) {
 		{"no data", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n"}, store.ErrDamaged, "its pebble is gone"},
 		{"no sum", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n", "pebble/LOCK": ""}, store.ErrDamaged, "its MANIFEST.sum can't be read"},
 		{"no manifest", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n", "MANIFEST.sum": "MANIFEST-000001 9 00000000\n", "pebble/LOCK": ""}, store.ErrDamaged, "its MANIFEST-000001 can't be read"},
+		{"the sum of another file", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n", "MANIFEST.sum": "LOCK 0 00000000\n", "pebble/LOCK": ""}, store.ErrDamaged, `its MANIFEST.sum says "LOCK 0`},
 		{"nothing in it", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n", "MANIFEST.sum": "MANIFEST-000001 0 00000000\n", "pebble/MANIFEST-000001": ""}, nil, "does not exist"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -129,7 +129,9 @@ func (f *folder) checkManifest() error {
 	var name string
 	var length int64
 	var sum uint32
-	if _, err := fmt.Sscanf(line, "%s %d %x", &name, &length, &sum); err != nil {
+	_, err = fmt.Sscanf(line, "%s %d %x", &name, &length, &sum)
+	m := newManifest(name)
+	if err != nil || m == nil {
 		return f.damaged("its %s says %.60q", sumName, text)
 	}
 	file, err := f.fs.Open(f.fs.PathJoin(f.data(), name))
@@ -137,7 +139,6 @@ func (f *folder) checkManifest() error {
 		return f.damaged("its %s can't be read (%v)", name, err)
 	}
 	defer file.Close()
-	m := newManifest(name)
 	if n, err := io.Copy(m.sum, io.LimitReader(file, length)); err != nil || n != length || m.sum.Sum32() != sum {
 		return f.damaged("its %s is not what was written", name)
 	}
