@@ -482,17 +482,38 @@ func TestWatchBegins(t *testing.T) {
 	default:
 		t.Fatal("nothing was swallowed")
 	}
+	f.hears(hints, 7)
+}
+
+// TestWatchGoesOn: where the server has gone without a word, a watch finds another way
+// to it.
+func TestWatchGoesOn(t *testing.T) {
+	f := newFaults(t)
+	hints := f.through.Watch(t.Context())
+	f.hears(hints, 7)
+	o := &pgtest.Order{From: pgtest.Client, Do: pgtest.Swallow}
+	f.proxy.Give(o)
+	select {
+	case <-o.Done:
+	case <-time.After(time.Minute):
+		t.Fatal("a server that says nothing is not asked whether it is there")
+	}
+	f.hears(hints, 8)
+}
+
+// hears leaves messages until there is a hint at their shard.
+func (f *faults) hears(hints <-chan store.Hint, shard store.Shard) {
+	f.Helper()
 	deadline := time.After(time.Minute)
 	for n := 0; ; n++ {
-		f.commit(f.direct, &store.Batch{Messages: []store.Message{{Shard: 7, Key: fmt.Append(nil, n)}}})
+		f.commit(f.direct, &store.Batch{Messages: []store.Message{{Shard: shard, Key: fmt.Append(nil, n)}}})
 		select {
 		case hint := <-hints:
-			if hint.Shard != 7 {
-				t.Errorf("heard of shard %d", hint.Shard)
+			if hint.Shard == shard {
+				return
 			}
-			return
 		case <-deadline:
-			t.Fatal("nothing is heard")
+			f.Fatalf("nothing is heard of shard %d", shard)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -7,10 +7,15 @@ import (
 
 	"github.com/backstep/backstep/internal/store"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // watchHints is how many hints wait for a listener; what comes beyond is lost.
 const watchHints = 256
+
+// watchIdle is how long nothing is heard until the server is asked whether it is there:
+// one that has gone without a word would be listened to for as long as TCP keeps it.
+const watchIdle = 5 * time.Second
 
 // watchAgain is how long a watch that lost its connection waits for the next.
 const watchAgain = time.Second
@@ -68,9 +73,12 @@ func (s *Store) listen(ctx context.Context) (*pgx.Conn, error) {
 // hear passes notifications on until the connection is lost.
 func hear(ctx context.Context, conn *pgx.Conn, hints chan<- store.Hint) error {
 	for {
-		n, err := conn.WaitForNotification(ctx)
+		n, err := next(ctx, conn)
 		if err != nil {
 			return err
+		}
+		if n == nil {
+			continue
 		}
 		shard, err := strconv.ParseUint(n.Payload, 10, 16)
 		if err != nil {
@@ -81,4 +89,17 @@ func hear(ctx context.Context, conn *pgx.Conn, hints chan<- store.Hint) error {
 		default:
 		}
 	}
+}
+
+// next is the next notification, or nil where the server says that there is none.
+func next(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
+	waiting, cancel := context.WithTimeout(ctx, watchIdle)
+	defer cancel()
+	n, err := conn.WaitForNotification(waiting)
+	if err == nil || waiting.Err() == nil || ctx.Err() != nil {
+		return n, err
+	}
+	asking, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	return nil, conn.Ping(asking)
 }

@@ -2,7 +2,7 @@
 // folder, on a socket of its own, shared by a test binary. It knows Debian's
 // packages and no table.
 //
-// Read pgtest.go.
+// Read pgtest.go, then proxy.go (what can spoil the way to it).
 package pgtest
 
 import (

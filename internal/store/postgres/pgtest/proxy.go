@@ -53,7 +53,7 @@ const (
 	Late                // the client loses it; the server gets what was sent, LateBy later
 	Deny                // the client's messages up to its next Sync are answered by an error; the server never gets them
 	Betray              // the server's answer up to its next ReadyForQuery is put in the place of an error: it has done all
-	Swallow             // the client keeps the connection, and nothing that it sends arrives any more
+	Swallow             // both keep the connection, over which nothing arrives any more
 )
 
 // LateBy is how late a Late order delivers.
@@ -138,7 +138,7 @@ type way struct {
 	client, server net.Conn
 	mu             sync.Mutex
 	betray         *Order // the server's answer is kept back
-	isLate         bool
+	isDeaf         bool   // nothing of the server goes to the client any more
 }
 
 func (w *way) end() {
@@ -205,6 +205,9 @@ func (w *way) fromClient() {
 				w.betray = o
 				w.mu.Unlock()
 			case Swallow:
+				w.mu.Lock()
+				w.isDeaf = true
+				w.mu.Unlock()
 				_, _ = io.Copy(io.Discard, w.client)
 				w.end()
 				return
@@ -222,7 +225,7 @@ func (w *way) deliverLate(m []byte) {
 	p := w.proxy
 	p.late.Add(1)
 	w.mu.Lock()
-	w.isLate = true
+	w.isDeaf = true
 	w.mu.Unlock()
 	_ = w.client.SetReadDeadline(time.Now().Add(LateBy / 4))
 	rest := m
@@ -251,17 +254,17 @@ func (w *way) fromServer() {
 		m, err := readMessage(w.server, 1)
 		if err != nil {
 			w.mu.Lock()
-			late := w.isLate
+			deaf := w.isDeaf
 			w.mu.Unlock()
-			if !late {
+			if !deaf {
 				w.end()
 			}
 			return
 		}
 		w.mu.Lock()
-		betray, late := w.betray, w.isLate
+		betray, deaf := w.betray, w.isDeaf
 		w.mu.Unlock()
-		if late {
+		if deaf {
 			continue
 		}
 		if betray != nil {
