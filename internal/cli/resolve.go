@@ -2,8 +2,10 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"os"
+	"os/user"
 	"strings"
 
 	"github.com/backstep/backstep/api"
@@ -94,14 +96,14 @@ func (v *HoldResolve) verbs() (given []api.HoldVerb) {
 
 // whoIsThis is the user at this machine.
 func whoIsThis() string {
-	user, host := os.Getenv("USER"), "unknown"
-	if user == "" {
-		user = "unknown"
+	name, host := os.Getenv("USER"), "unknown"
+	if own, err := user.Current(); name == "" && err == nil { // a shell of no login sets none
+		name = own.Username
 	}
-	if name, err := os.Hostname(); err == nil {
-		host = name
+	if here, err := os.Hostname(); err == nil {
+		host = here
 	}
-	return user + "@" + host
+	return cmp.Or(name, "unknown") + "@" + host
 }
 
 // outcome is what --failed and --done say.
