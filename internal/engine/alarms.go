@@ -37,6 +37,20 @@ func newAlarms() *alarms {
 func (a *alarms) set(k alarmKey, due int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.put(k, due)
+}
+
+// remind makes an alarm that has rung ring again at due, unless it was set anew
+// meanwhile.
+func (a *alarms) remind(k alarmKey, due int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.byKey[k] == nil {
+		a.put(k, due)
+	}
+}
+
+func (a *alarms) put(k alarmKey, due int64) {
 	one := a.byKey[k]
 	switch {
 	case due == store.Never:

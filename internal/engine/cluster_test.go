@@ -431,6 +431,35 @@ func TestHeartbeatsElsewhereCostLittle(t *testing.T) {
 	}
 }
 
+// A heartbeat counts that comes while it can't be told whether one was missed.
+func TestAHeartbeatWhileItsTimerFails(t *testing.T) {
+	c := newCluster(t, 1, echo, func(cfg *Config) { cfg.Limits.BeatEvery = time.Hour })
+	r := c.nodes[0]
+	id := r.start(r.define(manual), "a", `{}`).ID
+	c.settle()
+	task := r.taken()
+	c.pass(39 * time.Second)
+	c.clock.now.Add(1000)
+	r.turn()
+	if len(r.side) != 1 {
+		t.Fatalf("%d timers have rung", len(r.side))
+	}
+	if err := r.engine.Heartbeat(t.Context(), task.Token); err != nil {
+		t.Fatal(err)
+	}
+	r.plan = storetest.Nth("Messages", 1, storetest.Fault{Err: storetest.ErrPlain})
+	r.side[0]()
+	r.side, r.plan = nil, nil
+	c.pass(39 * time.Second)
+	if h := r.head(id); h.Status != machine.Running {
+		t.Errorf("it was missed: %s", story(r.history(id)))
+	}
+	c.pass(2 * time.Second)
+	if h := r.head(id); h.Status != machine.Failed {
+		t.Errorf("it is never missed: %v", h.Status)
+	}
+}
+
 // An express execution runs where it was started, if that node has any shard, else
 // where its record's shard is.
 func TestExpressElsewhere(t *testing.T) {

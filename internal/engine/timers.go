@@ -24,7 +24,7 @@ func (e *Engine) Fire(now int64) {
 			return
 		}
 		if !e.ring(k) {
-			e.alarms.set(k, now)
+			e.alarms.remind(k, now)
 			return
 		}
 	}
@@ -72,7 +72,7 @@ func (e *Engine) fire(er *errand) {
 	err := e.hearBeats(er.key)
 	if err != nil {
 		if lasting(err) {
-			e.alarms.set(k, e.now()+e.backoff(timerTries))
+			e.alarms.remind(k, e.now()+e.backoff(timerTries))
 		}
 		return
 	}
@@ -94,7 +94,7 @@ func (e *Engine) fire(er *errand) {
 		},
 	})
 	if err != nil && lasting(err) {
-		e.alarms.set(k, e.now()+e.backoff(timerTries))
+		e.alarms.remind(k, e.now()+e.backoff(timerTries))
 	}
 }
 
