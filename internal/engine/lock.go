@@ -97,6 +97,10 @@ func (e *Engine) lockTurn(start machine.Start, m machine.Message, with *rider) e
 	case err != nil:
 		return err
 	}
+	if with == nil {
+		with = &rider{}
+	}
+	with.asked = true
 	_, err = e.take(s, r, m, with)
 	if err != nil || r.x != nil && r.x.Head.Status.Ended() {
 		r.x = nil // what nobody claims was taken away

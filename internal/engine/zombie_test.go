@@ -8,6 +8,7 @@ import (
 
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
+	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -73,5 +74,27 @@ func TestAZombieDoesNotCall(t *testing.T) {
 	}
 	if h := b.head(id); h.Stop != ended || !h.Status.Ended() {
 		t.Errorf("%+v", h)
+	}
+}
+
+// … and takes no claim for gone that it does not know.
+func TestAZombieFreesNoLock(t *testing.T) {
+	a, b := two(t)
+	of := machine.Start{Account: "123456789012", Region: "us-east-1"}
+	lock := of.LockOf(machine.ID(a.engine.lockID(&of, "till")), "till")
+	say := func(r *rig, kind machine.MessageKind, whose byte) error {
+		claim := &machine.Claim{Execution: machine.ID(store.NewID(1, begin, [8]byte{whose})), Job: 1, Entry: 1}
+		return r.engine.lockTurn(lock, machine.Message{Kind: kind, Claim: claim}, nil)
+	}
+	if err := say(a, machine.Claimed, 1); err != nil {
+		t.Fatal(err)
+	}
+	b.join()
+	b.pass(15 * time.Second) // a sleeps
+	if err := say(b, machine.Claimed, 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := say(a, machine.Unclaimed, 2); !errors.Is(err, errElsewhere) {
+		t.Errorf("%v", err)
 	}
 }
