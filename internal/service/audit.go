@@ -35,9 +35,10 @@ type audit struct {
 // engine says what it does about it, and counts it.
 func (s *Service) Audit(ctx context.Context) {
 	var a audit
+	var met obstacle
 	for {
 		err := s.auditStep(ctx, &a)
-		if err != nil && ctx.Err() == nil {
+		if met.isNew(err) && ctx.Err() == nil {
 			s.Log.Warn("what goes on can't be looked at", "cause", err)
 		}
 		select {

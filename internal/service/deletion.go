@@ -89,8 +89,10 @@ func (s *Service) dropOwned(ctx context.Context, m *machineDoc) (more bool, err 
 // until ctx ends.
 func (s *Service) Run(ctx context.Context) {
 	var retiring retirement
+	var deleting, retirements obstacle
 	for {
-		if err := contained(func() error { return s.deletions(ctx) }); err != nil && ctx.Err() == nil {
+		err := contained(func() error { return s.deletions(ctx) })
+		if deleting.isNew(err) && ctx.Err() == nil {
 			s.Log.Warn("deletions of state machines are held up", "cause", err)
 		}
 		for range retireSteps {
@@ -99,7 +101,7 @@ func (s *Service) Run(ctx context.Context) {
 				more, err = s.retire(ctx, &retiring)
 				return err
 			})
-			if err != nil && ctx.Err() == nil {
+			if retirements.isNew(err) && ctx.Err() == nil {
 				s.Log.Warn("executions that are kept no longer can't be taken away", "cause", err)
 			}
 			if !more || err != nil {
@@ -111,6 +113,19 @@ func (s *Service) Run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// obstacle is what was last in the way of something that is tried again and again: the
+// log is told once, and again when it is another.
+type obstacle struct{ text string }
+
+// isNew reports whether an error is not the one of before. Nil is none.
+func (o *obstacle) isNew(err error) bool {
+	was := o.text
+	if o.text = ""; err != nil {
+		o.text = err.Error()
+	}
+	return err != nil && o.text != was
 }
 
 // contained makes an error of a panic: what is wrong with one thing must not end

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -84,5 +85,19 @@ func TestDeletionsPassDamageOver(t *testing.T) {
 	}
 	if _, err := s.DescribeStateMachine(ctx, &api.DescribeStateMachineInput{StateMachineArn: made.StateMachineArn}); api.CodeOf(err) != api.CodeStateMachineDoesNotExist {
 		t.Errorf("the other is there still: %v", err)
+	}
+}
+
+// What is in the way is told once, and again when it is another or has come back.
+func TestObstacle(t *testing.T) {
+	var o obstacle
+	away, torn := errors.New("away"), errors.New("torn")
+	for i, c := range []struct {
+		err  error
+		told bool
+	}{{nil, false}, {away, true}, {errors.New("away"), false}, {torn, true}, {away, true}, {nil, false}, {nil, false}, {away, true}} {
+		if got := o.isNew(c.err); got != c.told {
+			t.Errorf("%d: %v is told: %v", i, c.err, got)
+		}
 	}
 }
