@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/backstep/backstep/internal/store"
 	"github.com/cockroachdb/pebble/v2"
@@ -311,6 +313,40 @@ func TestReadsOfABadBlock(t *testing.T) {
 	}
 	if _, err := s.Load(t.Context(), x); err != nil {
 		t.Errorf("what stands in another block: %v", err)
+	}
+}
+
+// TestCloseBesideADump: who visits a dump may call the store while somebody closes it,
+// and is refused; the dump goes on to its end, and then the store closes.
+func TestCloseBesideADump(t *testing.T) {
+	_, s := written(t)
+	closed, ended := make(chan error, 1), make(chan error, 1)
+	go func() {
+		pages := 0
+		ended <- s.Dump(context.Background(), func(*store.Batch) error {
+			if pages++; pages > 1 {
+				return nil
+			}
+			go func() { closed <- s.Close() }()
+			for s.life.TryRLock() { // until it waits for us
+				s.life.RUnlock()
+			}
+			if err := s.Commit(context.Background(), starts(1, 99)); !errors.Is(err, errClosed) {
+				return fmt.Errorf("a commit beside it: %w", err)
+			}
+			s.Metrics()
+			return nil
+		}, nil)
+	}()
+	for _, end := range []chan error{ended, closed} {
+		select {
+		case err := <-end:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("each waits for the other")
+		}
 	}
 }
 

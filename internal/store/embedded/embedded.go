@@ -94,7 +94,7 @@ type Store struct {
 	watches  watches
 	syncs    syncTimes
 
-	life    sync.RWMutex // held for reading by every call, for writing by Close
+	life    sync.RWMutex // held for reading by every call, for writing by Close alone
 	closed  bool
 	failure atomic.Pointer[failure]
 	failing sync.Once
@@ -168,9 +168,13 @@ func (s *Store) start() error {
 	return s.loadLeases()
 }
 
-// usable reports why a call can't be answered. Who gets nil calls s.life.RUnlock.
+// usable reports why a call can't be answered. Who gets nil calls s.life.RUnlock. While
+// Close waits for those under way nobody waits for Close: it may be one of them that
+// calls, from within a dump.
 func (s *Store) usable(ctx context.Context) error {
-	s.life.RLock()
+	if !s.life.TryRLock() {
+		return errClosed
+	}
 	err := ctx.Err()
 	if s.closed {
 		err = errClosed

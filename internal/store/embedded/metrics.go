@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -33,11 +34,10 @@ var SyncBounds = [...]time.Duration{
 func (s *Store) Metrics() Metrics {
 	var m Metrics
 	s.syncs.read(&m)
-	s.life.RLock()
-	defer s.life.RUnlock()
-	if s.closed || s.Err() != nil {
+	if s.usable(context.Background()) != nil {
 		return m
 	}
+	defer s.life.RUnlock()
 	p := s.db.Metrics()
 	m.Logged, m.OnDisk = p.WAL.BytesWritten, p.DiskSpaceUsage()
 	for i := range p.Levels {
@@ -54,14 +54,10 @@ func (s *Store) Metrics() Metrics {
 // Writable is why commits are refused now, or nil: the store has stopped, or its
 // disk has no room.
 func (s *Store) Writable() error {
-	s.life.RLock()
-	defer s.life.RUnlock()
-	if s.closed {
-		return errClosed
-	}
-	if err := s.Err(); err != nil {
+	if err := s.usable(context.Background()); err != nil {
 		return err
 	}
+	defer s.life.RUnlock()
 	usage, err := s.options.FS.GetDiskUsage(s.folder.dir)
 	if err == nil && usage.AvailBytes < s.options.Reserve {
 		return s.room.full(usage.AvailBytes)
