@@ -49,11 +49,26 @@ func (keeper) Copy(ctx context.Context, from, to cli.Place, progress func(rows i
 	if err != nil {
 		return nil, err
 	}
-	sums, err := archive.Copy(ctx, source, target, progress)
+	sums, err := archive.Copy(ctx, source, &copied{target, source}, progress)
 	if err = errors.Join(err, target.Close()); err != nil {
 		return nil, filling(to, err)
 	}
 	return nounSums(sums.List()), nil
+}
+
+// copied is a store that is complete once its source is still idle: what a node has
+// done there meanwhile is not in it, and both would go on with the same executions.
+type copied struct {
+	store.Filling
+	source store.Store
+}
+
+// Filled says that the store is complete.
+func (c *copied) Filled(ctx context.Context) error {
+	if err := idle(ctx, c.source); err != nil {
+		return &cli.UsageError{Err: fmt.Errorf("the source has moved on meanwhile, and the copy stays incomplete: %w", err)}
+	}
+	return c.Filling.Filled(ctx)
 }
 
 // filling is an error in filling a store: one of a folder is of its disk, and not of a

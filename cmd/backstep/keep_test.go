@@ -10,6 +10,8 @@ import (
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/internal/cli"
+	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/postgres"
 	"github.com/backstep/backstep/internal/store/postgres/pgtest"
 )
 
@@ -211,6 +213,46 @@ func TestCopy(t *testing.T) {
 		}
 	}
 	again.empty(z.lastToken(), k.taken)
+}
+
+// TestCopyOfWhatMovesOn: where a node begins to work on the source while it is copied,
+// the copy is refused: both would go on with the same executions.
+func TestCopyOfWhatMovesOn(t *testing.T) {
+	t.Parallel()
+	cluster, err := pgtest.Start()
+	if err != nil {
+		t.Skipf("SKIPPED, nothing is copied from PostgreSQL: %v", err)
+	}
+	defer cluster.Stop()
+	source, err := postgres.Open(t.Context(), cluster.DSN(), postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	if err := source.Commit(t.Context(), &store.Batch{Definitions: []store.Definition{{Hash: store.Hash{1}, Body: []byte("x")}}}); err != nil {
+		t.Fatal(err)
+	}
+	from, to := cli.Place{Postgres: cluster.DSN()}, cli.Place{Data: filepath.Join(t.TempDir(), "to")}
+	begun := false
+	_, err = keeper{}.Copy(t.Context(), from, to, func(int, bool) {
+		if begun {
+			return
+		}
+		begun = true
+		now, err := source.Now(t.Context())
+		if err == nil {
+			err = source.Commit(t.Context(), &store.Batch{Leases: []store.Lease{{Shard: 0, Epoch: 1, Node: "early", Expires: now + 60_000}}})
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	if !begun || err == nil || !strings.Contains(err.Error(), "node early holds shard 0") {
+		t.Errorf("copied while a node works on the source: %v", err)
+	}
+	if out, code := ran(t, "serve", "--listen", "127.0.0.1:0", "--data", to.Data); code != cli.ExitUsage || !strings.Contains(out, "is incomplete") {
+		t.Errorf("a server takes the copy: exit %d, %s", code, out)
+	}
 }
 
 // TestCopyInterrupted: what a copy has left in the midst is refused by whoever opens it.
