@@ -38,7 +38,7 @@ type Options struct {
 	Committers int          // connections at once that commit; 2 if 0
 	Entropy    io.Reader    // for a new store's id and key; the system's if nil
 	Logger     *slog.Logger // for what goes wrong beneath; none if nil
-	ReadOnly   bool         // nothing is written: there must be a store of this format
+	ReadOnly   bool         // nothing is written: there must be a store of this format; on a standby where target_session_attrs asks for one
 }
 
 func (o Options) withDefaults() Options {
@@ -137,8 +137,9 @@ func prepare(ctx context.Context, dsn string, o Options) (*Store, error) {
 	config.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
 	if o.ReadOnly {
 		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
-	} else {
-		config.ConnConfig.ValidateConnect = primary(config.ConnConfig.ValidateConnect)
+	}
+	if asked := config.ConnConfig.ValidateConnect; asked == nil || !o.ReadOnly {
+		config.ConnConfig.ValidateConnect = primary(asked)
 	}
 	config.AfterConnect = safe
 	s := &Store{options: o, line: newLine(), ghosts: ghosts{single: make(chan struct{}, 1)}}

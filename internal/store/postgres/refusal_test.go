@@ -73,7 +73,8 @@ func TestUnsafe(t *testing.T) {
 	}
 }
 
-// TestStandby: a server that follows another one is refused, but for who reads alone.
+// TestStandby: a server that follows another one is refused, but where who reads alone
+// asks for one.
 func TestStandby(t *testing.T) {
 	pgtest.DSN(t) // skips where there is no server
 	cluster, err := pgtest.Start()
@@ -95,13 +96,16 @@ func TestStandby(t *testing.T) {
 	if _, err := s.Payloads(t.Context(), store.ID{15: 1}, []uint32{1}); err == nil {
 		t.Error("what may be older than what was acknowledged is shown")
 	}
-	if opened, err := Open(t.Context(), place.dsn, Options{Schema: place.name}); err == nil {
-		opened.Close()
-		t.Error("it opens")
-	} else if !strings.Contains(err.Error(), "standby") {
-		t.Error(err)
+	for asked, o := range map[string]Options{"": {}, " target_session_attrs=any": {ReadOnly: true}, " target_session_attrs=prefer-standby": {}} {
+		o.Schema = place.name
+		if opened, err := Open(t.Context(), place.dsn+asked, o); err == nil {
+			opened.Close()
+			t.Errorf("%q, read only %v: it opens", asked, o.ReadOnly)
+		} else if !strings.Contains(err.Error(), "standby") {
+			t.Error(err)
+		}
 	}
-	reader, err := Open(t.Context(), place.dsn, Options{Schema: place.name, ReadOnly: true})
+	reader, err := Open(t.Context(), place.dsn+" target_session_attrs=standby", Options{Schema: place.name, ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
