@@ -344,6 +344,28 @@ func TestDamageDoesNotEndIt(t *testing.T) {
 	}
 }
 
+// TestOneOrder: of a store that stays as it is the same is found each time, in the same
+// order.
+func TestOneOrder(t *testing.T) {
+	w := newWorld(t)
+	l, err := w.s.Load(t.Context(), w.x)
+	w.must(err)
+	b := &store.Batch{DropJobs: l.Jobs}
+	for n := range 3 { // each of its own
+		b.Index = append(b.Index, store.Index{IndexKey: store.IndexKey{Tenant: "t", Index: "machine", Value: "M", Start: int64(n), ID: w.x}, Body: []byte{9}})
+	}
+	w.must(w.s.Commit(t.Context(), b))
+	first := w.found()
+	if strings.Count(first, "\n") < 6 {
+		t.Errorf("only %q is found", first)
+	}
+	for range 50 {
+		if again := w.found(); again != first {
+			t.Fatalf("found\n%sand then\n%s", first, again)
+		}
+	}
+}
+
 // TestParentsInACircle: frames that say of one another that they are beneath them are
 // told of, too.
 func TestParentsInACircle(t *testing.T) {

@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/engine"
@@ -34,7 +35,7 @@ func (a *auditor) endExecution() error {
 	case g.Start.Lock:
 		a.count(&a.counts.Locks)
 		if !g.bad {
-			g.lock(a.teller())
+			a.judge(g.lock)
 		}
 		return nil
 	case g.record:
@@ -44,8 +45,14 @@ func (a *auditor) endExecution() error {
 	return a.standard()
 }
 
-func (a *auditor) teller() Teller {
-	return func(rule, what string) { a.find(a.gathered.where(), what+" ("+rule+")", doWait) }
+// judge tells what is told of the execution at hand, in one order.
+func (a *auditor) judge(check func(Teller)) {
+	var all []string
+	check(func(rule, what string) { all = append(all, what+" ("+rule+")") })
+	slices.Sort(all)
+	for _, what := range all {
+		a.find(a.gathered.where(), what, doWait)
+	}
 }
 
 // recorded judges an express start.
@@ -84,7 +91,7 @@ func (a *auditor) standard() error {
 		a.away[store.JobKey{ID: g.id, Number: uint32(job)}] = Finding{g.where(), what, doWait}
 		g.Away[job] = true
 	})
-	g.Check(a.teller())
+	a.judge(g.Check)
 	a.await(program)
 	return nil
 }

@@ -1,10 +1,14 @@
 package audit
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/backstep/backstep/internal/asl"
 	"github.com/backstep/backstep/internal/engine"
@@ -193,8 +197,8 @@ func (a *auditor) taken(id store.ID, job machine.JobID) error {
 // unanswered holds that each job without a row that somebody waits for has its answer
 // in an inbox.
 func (a *auditor) unanswered() {
-	for k, f := range a.away {
-		if !a.answered[k] {
+	for _, k := range slices.SortedFunc(maps.Keys(a.away), compareJobs) {
+		if f := a.away[k]; !a.answered[k] {
 			a.find(f.Place, f.What, f.Do)
 		}
 	}
@@ -202,9 +206,13 @@ func (a *auditor) unanswered() {
 
 // nested holds that each nested execution that somebody waits for goes on, or tells.
 func (a *auditor) nested() {
-	for k, where := range a.awaited {
+	for _, k := range slices.SortedFunc(maps.Keys(a.awaited), compareJobs) {
 		if !a.telling[k] {
-			a.find(where, "it waits for a nested execution, and there is none that would tell it (I9)", doWait)
+			a.find(a.awaited[k], "it waits for a nested execution, and there is none that would tell it (I9)", doWait)
 		}
 	}
+}
+
+func compareJobs(j, k store.JobKey) int {
+	return cmp.Or(bytes.Compare(j.ID[:], k.ID[:]), cmp.Compare(j.Number, k.Number))
 }
