@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -54,6 +55,27 @@ func TestClocksApart(t *testing.T) {
 		if h := b.head(id); h.Status != machine.Succeeded || h.Stop != begin+60_000 {
 			t.Errorf("by %v: %+v", by, h)
 		}
+	}
+}
+
+// A node that has not looked at the store's clock yet starts nothing: it does not know
+// when that would be.
+func TestNothingStartsBeforeTheTimeIsKnown(t *testing.T) {
+	c := newCluster(t, 1, echo, nil)
+	m := c.nodes[0].define(saga(1))
+	e, err := Open(t.Context(), Config{
+		Store: c.nodes[0].disk.Open(), Clock: ahead{c.clock, 10 * time.Minute}, Entropy: c.nodes[0].chance, Spawn: func(func()) {},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	r := StartRequest{Machine: m, Name: "a"}
+	if _, err := e.Start(t.Context(), r); !errors.Is(err, ErrNotReady) {
+		t.Errorf("a standard execution: %v", err)
+	}
+	if s, err := e.StartExpress(t.Context(), r); !errors.Is(err, ErrNotReady) {
+		t.Errorf("an express one, at %d: %v", s.At-begin, err)
 	}
 }
 

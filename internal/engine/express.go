@@ -171,7 +171,7 @@ func (e *Engine) record(x *machine.Execution, input value.Text) error {
 		Payloads:   []store.Payload{{ID: id, Number: 1, Body: []byte(orEmpty(input))}},
 		Jobs:       []store.Job{{JobKey: store.JobKey{ID: id, Number: expressMark}, Due: x.Start.At}},
 	}
-	if epoch == 0 && !e.apart() {
+	if epoch == 0 && e.again(ErrNotReady) {
 		return e.recordElsewhere(e.ctx, b)
 	}
 	err := e.underLease(e.ctx, s, epoch, b)
