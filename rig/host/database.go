@@ -179,9 +179,11 @@ func (p *Pair) start(ctx context.Context, s *server) error {
 	return p.run(ctx, s.host, "pg_ctl", "-D", s.dir, "-w", "-t", "60", "-l", s.log(), "-o", options, "start")
 }
 
-// kill ends a server's processes at once, if it runs.
+// kill ends a server's processes at once, if it runs. It leaves no note of which they
+// were: the number may be another process's by the next time.
 func (p *Pair) kill(s *server) error {
-	text, err := os.ReadFile(filepath.Join(s.dir, "postmaster.pid"))
+	note := filepath.Join(s.dir, "postmaster.pid")
+	text, err := os.ReadFile(note)
 	if err != nil {
 		return nil // it does not run
 	}
@@ -193,7 +195,7 @@ func (p *Pair) kill(s *server) error {
 	syscall.Kill(pid, syscall.SIGKILL)
 	for range 1000 { // its children go when they see that it is gone
 		if left, _ := exec.Command("pgrep", "-g", first).Output(); len(left) == 0 && syscall.Kill(pid, 0) != nil {
-			return nil
+			return os.Remove(note)
 		}
 		exec.Command("pkill", "-KILL", "-g", first).Run()
 		time.Sleep(10 * time.Millisecond)

@@ -59,6 +59,9 @@ func TestPair(t *testing.T) {
 	if err := p.Failover(ctx); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := os.Stat(filepath.Join(p.standby.dir, "postmaster.pid")); err == nil {
+		t.Error("the number of a process that is gone is left, and whoever has it next would be killed")
+	}
 	want("INSERT INTO kept VALUES (101); SELECT count(*) FROM kept", "101")
 	if err := p.Rejoin(ctx); err != nil {
 		t.Fatal(err)
