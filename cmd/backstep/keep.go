@@ -187,8 +187,16 @@ func (keeper) Restore(ctx context.Context, file string, to cli.Place, progress f
 
 const reofferPage = 256
 
-// restored has a store in PostgreSQL, which was restored by other means, know it.
+// restored has a store in PostgreSQL, which was restored by other means, know it. Where
+// there is none it makes none: another database was meant.
 func restored(ctx context.Context, at cli.Place) (*cli.BackupInfo, error) {
+	m, err := postgres.Migrate(ctx, at.Postgres, postgres.Options{}, true)
+	if err == nil && m.Was == 0 {
+		err = errors.New("the database holds no store: is it the one that was restored?")
+	}
+	if err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
 	s, err := postgres.Open(ctx, at.Postgres, postgres.Options{})
 	if err != nil {
 		return nil, &cli.UsageError{Err: err}

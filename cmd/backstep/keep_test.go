@@ -215,6 +215,65 @@ func TestCopy(t *testing.T) {
 	again.empty(z.lastToken(), k.taken)
 }
 
+// TestRestoredPostgres: a database that was restored by its own means, and is told so
+// once more after a first time that broke off: tokens of before are refused, and all
+// that was handed out under them is handed out anew and ends as it must.
+func TestRestoredPostgres(t *testing.T) {
+	t.Parallel()
+	cluster, err := pgtest.Start()
+	if err != nil {
+		t.Skipf("SKIPPED, nothing is restored in PostgreSQL: %v", err)
+	}
+	defer cluster.Stop()
+	z := newZoo(t)
+	n := serveOn(t, "--postgres", cluster.DSN(), z.configuration())
+	k := newWarden(t, n, z)
+	k.fill()
+	old := []string{z.lastToken(), k.taken}
+	n.kill(t)
+	half, err := postgres.Open(t.Context(), cluster.DSN(), postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := half.Restored(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	half.Close()
+	if out := well(t, "restore", "--postgres", cluster.DSN()); !strings.Contains(out, "Restore epoch 2") || !strings.Contains(out, "2 tasks and calls are handed out again") {
+		t.Errorf("restore says %s", out)
+	}
+	again := newWarden(t, serveOn(t, "--postgres", cluster.DSN(), z.configuration()), z)
+	again.animals = k.animals
+	for _, token := range old {
+		_, err := again.SendTaskSuccess(t.Context(), &api.SendTaskSuccessInput{TaskToken: token, Output: "{}"})
+		if api.CodeOf(err) != api.CodeTaskTimedOut {
+			t.Errorf("a token of before the restore: %v", err)
+		}
+	}
+	again.empty()
+}
+
+// TestNothingWasRestored: a database without a store is not the one that was restored,
+// and stays as it is.
+func TestNothingWasRestored(t *testing.T) {
+	t.Parallel()
+	cluster, err := pgtest.Start()
+	if err != nil {
+		t.Skipf("SKIPPED, nothing is restored in PostgreSQL: %v", err)
+	}
+	defer cluster.Stop()
+	if out, code := ran(t, "restore", "--postgres", cluster.DSN()); code != cli.ExitUsage || !strings.Contains(out, "holds no store") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	if out, code := ran(t, "migrate", "--postgres", cluster.DSN(), "--check"); code != cli.ExitNo || !strings.Contains(out, "there is no store yet") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	well(t, "migrate", "--postgres", cluster.DSN())
+	if out := well(t, "restore", "--postgres", cluster.DSN()); !strings.Contains(out, "Restore epoch 1") {
+		t.Errorf("restore says %s", out)
+	}
+}
+
 // TestCopyOfWhatMovesOn: where a node begins to work on the source while it is copied,
 // the copy is refused: both would go on with the same executions.
 func TestCopyOfWhatMovesOn(t *testing.T) {

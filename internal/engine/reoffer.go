@@ -89,17 +89,19 @@ func (r *reoffer) job(row *store.Job) (bool, error) {
 	return true, r.store.Commit(r.ctx, b)
 }
 
-// renew gives a call another request where its own holds the token of before: one
-// with the token of now.
+// renew gives a call another request where its own holds a token of before: one with
+// the token of now. It may be of any epoch before: a restore may have been noted, and
+// broken off here.
 func (r *reoffer) renew(b *store.Batch, id store.ID, head *machine.Head, j *machine.Job) error {
 	texts, err := Texts(r.ctx, r.store, id, []uint32{uint32(j.Request)})
 	if err != nil {
 		return err
 	}
 	token := machine.Token{ID: machine.ID(id), Job: j.ID, Attempt: j.Attempt, RestoreEpoch: r.identity.RestoreEpoch}
-	now := token.Seal(r.identity.TokenKey)
-	token.RestoreEpoch--
-	text := strings.ReplaceAll(texts[0], token.Seal(r.identity.TokenKey), now)
+	text, now := texts[0], token.Seal(r.identity.TokenKey)
+	for token.RestoreEpoch = range r.identity.RestoreEpoch {
+		text = strings.ReplaceAll(text, token.Seal(r.identity.TokenKey), now)
+	}
 	if text == texts[0] {
 		return nil
 	}

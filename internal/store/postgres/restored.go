@@ -11,8 +11,8 @@ import (
 
 // Restored notes that the database was restored from a backup of its own: the restore
 // epoch is one higher, and so are all leases' epochs beyond those that any node had.
-// It gives the new epoch, which stores that are open by now do not know: nobody else
-// must have it open.
+// It gives the new epoch, which is this store's from then on. Others that are open by
+// now do not know it: nobody else must have the database open.
 func (s *Store) Restored(ctx context.Context) (uint32, error) {
 	var epoch uint32
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
@@ -33,5 +33,6 @@ func (s *Store) Restored(ctx context.Context) (uint32, error) {
 	if err != nil {
 		return 0, fmt.Errorf("note the restore: %w", err)
 	}
+	s.identity.RestoreEpoch = epoch
 	return epoch, nil
 }

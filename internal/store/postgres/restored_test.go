@@ -18,8 +18,8 @@ func TestRestored(t *testing.T) {
 	}
 	for time := uint32(1); time <= 2; time++ {
 		epoch, err := s.Restored(t.Context())
-		if err != nil || epoch != time {
-			t.Fatalf("restore epoch %d, %v, want %d", epoch, err, time)
+		if err != nil || epoch != time || s.Identity().RestoreEpoch != time {
+			t.Fatalf("restore epoch %d, %v, %+v, want %d", epoch, err, s.Identity(), time)
 		}
 		again := place.store(t)
 		defer again.Close()
