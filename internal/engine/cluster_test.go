@@ -531,7 +531,7 @@ func TestADecisionFollowsItsShard(t *testing.T) {
 	r.x = nil
 	of.release(r)
 	epoch, until := of.epoch.Load(), c.clock.Now()+10_000
-	if err := other.engine.claim([]claim{{epoch, store.Lease{Shard: of.number, Epoch: epoch + 1, Node: "x", Expires: until}}}, until); err != nil {
+	if err := other.engine.claim([]claim{{was: epoch, want: store.Lease{Shard: of.number, Epoch: epoch + 1, Node: "x", Expires: until}}}, until); err != nil {
 		t.Fatal(err)
 	}
 	if err := own.engine.Reconsider(s.ID, machine.Resolution{Verb: machine.Retry, Operator: "me"}); err != nil {

@@ -84,6 +84,7 @@ func (e *Engine) claimAll(wanted []claim, until int64) error {
 // claim is a lease as this node wants it.
 type claim struct {
 	was  uint64 // epoch as it stands
+	seen int64  // of another's: when it has run out; whoever renews it meanwhile keeps it
 	want store.Lease
 }
 
@@ -107,9 +108,9 @@ func (e *Engine) wanted(known []store.Lease, at int64, share int) []claim {
 		case epoch != 0 && l.Expires-at > life*2/3 && !e.failing.Load():
 			continue
 		case epoch != 0:
-			claims = append(claims, claim{epoch, store.Lease{Shard: s.number, Epoch: epoch, Node: e.cfg.Node, Expires: at + life}})
+			claims = append(claims, claim{epoch, 0, store.Lease{Shard: s.number, Epoch: epoch, Node: e.cfg.Node, Expires: at + life}})
 		case e.cfg.Exclusive || l.Epoch == 0 || l.Node == e.cfg.Node || l.Expires <= at:
-			free = append(free, claim{l.Epoch, store.Lease{Shard: s.number, Epoch: l.Epoch + 1, Node: e.cfg.Node, Expires: at + life}})
+			free = append(free, claim{l.Epoch, l.Expires, store.Lease{Shard: s.number, Epoch: l.Epoch + 1, Node: e.cfg.Node, Expires: at + life}})
 		}
 	}
 	room := max(0, share-e.owned())
@@ -121,7 +122,7 @@ func (e *Engine) wanted(known []store.Lease, at int64, share int) []claim {
 func (e *Engine) claim(claims []claim, until int64) error {
 	var b store.Batch
 	for _, c := range claims {
-		b.ExpectLeases = append(b.ExpectLeases, store.ExpectLease{Shard: c.want.Shard, Epoch: c.was})
+		b.ExpectLeases = append(b.ExpectLeases, store.ExpectLease{Shard: c.want.Shard, Epoch: c.was, Expires: c.seen})
 		b.Leases = append(b.Leases, c.want)
 	}
 	if err := e.cfg.Store.Commit(e.ctx, &b); err != nil {

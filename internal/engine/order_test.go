@@ -208,7 +208,7 @@ func (c *cluster) spread() {
 			continue
 		}
 		a.lose(s, epoch)
-		claimed := []claim{{epoch, store.Lease{Shard: s.number, Epoch: epoch + 1, Node: b.cfg.Node, Expires: c.clock.Now() + 10_000}}}
+		claimed := []claim{{was: epoch, want: store.Lease{Shard: s.number, Epoch: epoch + 1, Node: b.cfg.Node, Expires: c.clock.Now() + 10_000}}}
 		if err := b.claim(claimed, c.clock.Now()+10_000); err != nil {
 			c.t.Fatal(err)
 		}

@@ -171,7 +171,7 @@ func TestAWriteOnItsWayIsRefused(t *testing.T) {
 	own, other := c.owner(id), c.other(id)
 	s := own.engine.shardOf(id)
 	epoch := s.epoch.Load()
-	if err := other.engine.claim([]claim{{epoch, store.Lease{Shard: s.number, Epoch: epoch + 1, Node: "x", Expires: c.clock.Now() + 10_000}}}, c.clock.Now()+10_000); err != nil {
+	if err := other.engine.claim([]claim{{was: epoch, want: store.Lease{Shard: s.number, Epoch: epoch + 1, Node: "x", Expires: c.clock.Now() + 10_000}}}, c.clock.Now()+10_000); err != nil {
 		t.Fatal(err)
 	}
 	if err := own.engine.Complete(context.Background(), k["a"], value.Checked(`{}`), nil); err != nil {

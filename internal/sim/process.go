@@ -36,7 +36,6 @@ type process struct {
 	alarm     int64     // when the loop looks at its alarms next
 	renewal   int64     // when it renews its leases next
 	rounds    engine.Rounds
-	renewing  visit // the last time that it did
 }
 
 // boot makes the engine.
@@ -115,7 +114,6 @@ func (p *process) renew() {
 		share, p.looks = 6, true // as often as Run does, and what no hint told of is found then
 	}
 	p.renewal = w.now + w.plan.lease.Milliseconds()/share
-	p.renewing = w.visits()
 	err := p.engine.Renew(p.engine.Now())
 	switch {
 	case p.dead:

@@ -203,6 +203,31 @@ func TestTwoNodesTakeOneShardOver(t *testing.T) {
 	}
 }
 
+// A node stands still until its lease has run out, and so does another that is about
+// to take the shard; the first goes on and renews its lease before. Then it is sure of
+// the shard, and the other does not take it.
+func TestALeaseThatWasRenewedIsNotTaken(t *testing.T) {
+	s := newScene(t, 2, newMachine("M", oneMinute, false))
+	a, b := s.up(0), s.up(1)
+	onceAt(s, func(batch *store.Batch) bool {
+		return len(batch.Leases) > 0 && batch.Leases[0].Node == b.name
+	}, func(p *process) storetest.Fault {
+		p.stand(6000)
+		return storetest.Fault{}
+	})
+	s.after(0, func() {
+		a.still = s.now + s.plan.lease.Milliseconds() + 4000
+		s.push(a.still, 0, nil, a.wake)
+	})
+	s.until("the other stands still", b.stands)
+	s.until("the first goes on", func() bool { return !a.stands() && s.book.leases[0].Expires > s.now })
+	s.until("the other goes on", func() bool { return !b.stands() })
+	s.pass(1000)
+	if l := s.book.leases[0]; l.Node != a.name {
+		t.Errorf("%s has renewed its lease, and %s has taken it: %+v", a.name, b.name, l)
+	}
+}
+
 // A node is drained, comes back, takes its shard again and dies while it reads it:
 // whoever takes it then finds all that was left.
 func TestRollingRestartTakesAgainAndDies(t *testing.T) {

@@ -83,10 +83,12 @@ type ExpectDoc struct {
 }
 
 // ExpectLease lets a batch pass only while the shard's lease has that epoch; 0:
-// while the shard never had one.
+// while the shard never had one. Who takes a lease that has run out expects that it
+// was not renewed since, too.
 type ExpectLease struct {
-	Shard Shard
-	Epoch uint64
+	Shard   Shard
+	Epoch   uint64
+	Expires int64 // while the lease is to end then; 0: whenever it is
 }
 
 // FrameKey names a frame.

@@ -44,8 +44,8 @@ func (l *leases) fence(f *store.Fence) error {
 
 func (l *leases) expect(expected []store.ExpectLease) error {
 	for _, e := range expected {
-		if row := l.rows[e.Shard]; row.Epoch != e.Epoch {
-			return fmt.Errorf("lease %d is at epoch %d, not %d: %w", e.Shard, row.Epoch, e.Epoch, store.ErrConflict)
+		if row := l.rows[e.Shard]; row.Epoch != e.Epoch || e.Expires != 0 && row.Expires != e.Expires {
+			return fmt.Errorf("lease %d is at epoch %d until %d, not %d until %d: %w", e.Shard, row.Epoch, row.Expires, e.Epoch, e.Expires, store.ErrConflict)
 		}
 	}
 	return nil

@@ -26,9 +26,9 @@ var (
 		WHERE coalesce(d.rev, 0) <> e.rev HAVING count(*) > 0`}
 	expectLeases = &statement{"expect leases", `
 		SELECT refuse('` + codeConflict + `', 'lease ' || string_agg(at::text, ' '))
-		FROM unnest($1::integer[], $2::bigint[]) WITH ORDINALITY e(shard, epoch, at)
+		FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) WITH ORDINALITY e(shard, epoch, expires, at)
 		LEFT JOIN leases l ON l.shard = e.shard
-		WHERE coalesce(l.epoch, 0) <> e.epoch HAVING count(*) > 0`}
+		WHERE coalesce(l.epoch, 0) <> e.epoch OR e.expires <> 0 AND l.expires <> e.expires HAVING count(*) > 0`}
 
 	// takeNames puts names that must be absent: the unique key is their lock.
 	takeNames = &statement{"take names", `

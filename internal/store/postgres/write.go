@@ -108,11 +108,12 @@ func (f *fold) expectations() {
 		bigint(func(e *store.ExpectDoc) int64 { return int64(e.Rev) }))...)
 	leases := all(f, func(b *store.Batch) []store.ExpectLease { return b.ExpectLeases })
 	f.expect(leaseWord, whose(f, func(b *store.Batch) []store.ExpectLease { return b.ExpectLeases }), func(i int) string {
-		return fmt.Sprintf("the lease of shard %d is not at epoch %d", leases[i].Shard, leases[i].Epoch)
+		return fmt.Sprintf("the lease of shard %d is not at epoch %d, or was renewed", leases[i].Shard, leases[i].Epoch)
 	})
 	add(f, expectLeases, leases,
 		integer(func(e *store.ExpectLease) int32 { return int32(e.Shard) }),
-		bigint(func(e *store.ExpectLease) int64 { return int64(e.Epoch) }))
+		bigint(func(e *store.ExpectLease) int64 { return int64(e.Epoch) }),
+		bigint(func(e *store.ExpectLease) int64 { return e.Expires }))
 	f.names()
 	f.closings()
 }

@@ -90,8 +90,8 @@ func (r *rows) expect(b *store.Batch) error {
 		}
 	}
 	for _, e := range b.ExpectLeases {
-		if l, _ := r.leases.get(e.Shard); l.Epoch != e.Epoch {
-			return fmt.Errorf("lease %d is at epoch %d, not %d: %w", e.Shard, l.Epoch, e.Epoch, store.ErrConflict)
+		if l, _ := r.leases.get(e.Shard); l.Epoch != e.Epoch || e.Expires != 0 && l.Expires != e.Expires {
+			return fmt.Errorf("lease %d is at epoch %d until %d, not %d until %d: %w", e.Shard, l.Epoch, l.Expires, e.Epoch, e.Expires, store.ErrConflict)
 		}
 	}
 	return nil

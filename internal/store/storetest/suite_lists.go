@@ -133,7 +133,8 @@ func lease(shard store.Shard, epoch uint64, node string) store.Lease {
 	return store.Lease{Shard: shard, Epoch: epoch, Node: node, Expires: int64(epoch) * 1000, Body: []byte("of " + node)}
 }
 
-// leases change hands by the epoch.
+// leases change hands by the epoch, and if that is asked, only where they were not
+// renewed since they were seen.
 func leases(h *house) {
 	take := func(from uint64, l store.Lease) *store.Batch {
 		return &store.Batch{ExpectLeases: []store.ExpectLease{{Shard: l.Shard, Epoch: from}}, Leases: []store.Lease{l}}
@@ -147,6 +148,16 @@ func leases(h *house) {
 	h.commit(take(1, lease(7, 2, "n2")))
 	h.refused(take(1, lease(7, 2, "n3")), store.ErrConflict)
 	h.commit(take(2, lease(7, 2, "n2")))
+	seen := lease(7, 2, "n2")
+	renewed := seen
+	renewed.Expires++
+	h.commit(take(2, renewed))
+	late := take(2, lease(7, 3, "n3"))
+	late.ExpectLeases[0].Expires = seen.Expires
+	h.refused(late, store.ErrConflict)
+	again := take(2, seen)
+	again.ExpectLeases[0].Expires = renewed.Expires
+	h.commit(again)
 	h.same("by shard", read(h.s.Leases(h.ctx))(h), []store.Lease{lease(0, 1, "n1"), lease(7, 2, "n2"), lease(300, 1, "n1")})
 	h.reopen()
 	h.same("after reopening", read(h.s.Leases(h.ctx))(h), []store.Lease{lease(0, 1, "n1"), lease(7, 2, "n2"), lease(300, 1, "n1")})
