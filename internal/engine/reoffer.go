@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -19,6 +20,10 @@ import (
 func Reoffer(ctx context.Context, s store.Store, page int) (int, error) {
 	r, all := &reoffer{ctx, s, s.Identity(), Programs(s, 256)}, 0
 	for shard := range r.identity.Shards {
+		taken, err := r.letters(store.Shard(shard))
+		if all += taken; err != nil {
+			return all, err
+		}
 		var last *store.Job
 		for {
 			jobs, err := s.Jobs(ctx, store.Shard(shard), store.Never, last, page)
@@ -48,6 +53,60 @@ type reoffer struct {
 	store    store.Store
 	identity store.Identity
 	programs func(context.Context, store.Hash) (*asl.Program, error)
+}
+
+// mostLetters is how many letters of an inbox are looked at: more than nodes leave for
+// one another before an owner reads them.
+const mostLetters = 100_000
+
+// letters takes what lies in a shard's inbox away of tasks that workers have taken at
+// another node, which the owner has not heard of yet, and puts these back into their
+// queues. It gives their number.
+func (r *reoffer) letters(shard store.Shard) (taken int, err error) {
+	all, err := r.store.Messages(r.ctx, shard, mostLetters)
+	if err != nil {
+		return 0, fmt.Errorf("messages of shard %d: %w", shard, err)
+	}
+	for i := range all {
+		m := &all[i]
+		id, told, err := MailOf(m)
+		if err != nil || told.Kind != machine.Taken {
+			continue // what can't be read is left for who hears it
+		}
+		loaded, err := r.store.Load(r.ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // what is for nobody is dropped as it is heard
+		}
+		if err != nil {
+			return taken, fmt.Errorf("message %d of shard %d: %w", m.Seq, shard, err)
+		}
+		b := &store.Batch{DropMessages: []store.MessageKey{{Shard: shard, Seq: m.Seq, Key: m.Key}}}
+		for k := range loaded.Jobs {
+			if row := &loaded.Jobs[k]; machine.JobID(row.Number) == told.Job {
+				r.requeue(b, row, &loaded.Execution)
+			}
+		}
+		if err := r.store.Commit(r.ctx, b); err != nil {
+			return taken, fmt.Errorf("message %d of shard %d: %w", m.Seq, shard, err)
+		}
+		taken += len(b.Queue)
+	}
+	return taken, nil
+}
+
+// requeue has a batch put a task back into its activity's queue.
+func (r *reoffer) requeue(b *store.Batch, row *store.Job, x *store.Execution) {
+	j, err := machine.Decode[machine.Job](row.Body)
+	if err != nil || j.Kind != machine.Activity || j.Taken {
+		return
+	}
+	start, _, err := readRow(x)
+	if err != nil {
+		return
+	}
+	if program, err := r.programs(r.ctx, start.Definition); err == nil && program.States[j.State] != nil {
+		b.Queue = append(b.Queue, store.Queued{QueuedKey: QueuedPlace(row.ID, program, j)})
+	}
 }
 
 // job offers a job again, if it was with the outside under a token, and reports
