@@ -242,8 +242,19 @@ func (k *warden) empty(tokens ...string) {
 	defer stop()
 	go k.work(work)
 	for _, h := range k.holds() {
-		_, err := k.ResolveHold(ctx, &api.ResolveHoldInput{ExecutionArn: h.ExecutionArn, HoldId: &h.HoldId, Verb: api.HoldVerbRetry, Operator: "keeper", Reason: "the zoo is open"})
-		k.must(err)
+		unknown := false
+		await(k.T, "the hold to be resolved", func() bool {
+			_, err := k.ResolveHold(ctx, &api.ResolveHoldInput{ExecutionArn: h.ExecutionArn, HoldId: &h.HoldId, Verb: api.HoldVerbRetry, Operator: "keeper", Reason: "the zoo is open"})
+			switch code := api.CodeOf(err); {
+			case code == api.CodeServiceUnavailable: // a database on a busy machine: it is asked again
+				unknown = true
+				return false
+			case code == api.CodeHoldDoesNotExist && unknown: // it was
+			default:
+				k.must(err)
+			}
+			return true
+		})
 	}
 	for _, a := range animals {
 		if !k.has(a.name) {
