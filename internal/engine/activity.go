@@ -34,7 +34,7 @@ type activities struct {
 
 type polled struct {
 	pollers int
-	waiting []chan struct{}          // each has room for one; the first waits longest
+	waiting []chan struct{}          // each has room for one, and is empty; the first waits longest
 	taking  map[store.QueuedKey]bool // being handed out
 }
 
@@ -77,10 +77,15 @@ func (a *activities) leave(k activityKey, wake chan struct{}) {
 	}
 }
 
-// wait puts a poller at the end of those who wait.
+// wait puts a poller at the end of those who wait, which is about to look: a wake-up
+// that it has not used is used by that.
 func (a *activities) wait(k activityKey, wake chan struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	select {
+	case <-wake:
+	default:
+	}
 	if p := a.polled[k]; !slices.Contains(p.waiting, wake) {
 		p.waiting = append(p.waiting, wake)
 	}

@@ -156,3 +156,28 @@ func TestTooManyPollers(t *testing.T) {
 	cancel()
 	<-ended
 }
+
+// A poller that looks of its own accord uses the wake-up that it has: whoever wakes it
+// once more does not wait for it, with everybody behind.
+func TestAPollerIsWokenTwice(t *testing.T) {
+	a := &activities{polled: make(map[activityKey]*polled)}
+	k, wake := activityKey{"t", "work"}, make(chan struct{}, 1)
+	a.enter(k, 1)
+	defer a.leave(k, wake)
+	a.wait(k, wake)
+	a.wake(k)
+	a.wait(k, wake)
+	woken := make(chan struct{})
+	go func() {
+		a.wake(k)
+		close(woken)
+	}()
+	select {
+	case <-woken:
+	case <-time.After(10 * time.Second):
+		t.Fatal("it is waited for for ever")
+	}
+	if len(wake) != 1 {
+		t.Error("it is not woken")
+	}
+}
