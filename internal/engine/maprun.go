@@ -243,6 +243,7 @@ func (e *Engine) askOf(id store.ID, o order) (bool, error) {
 // stopHere is stopOf for what is ours.
 func (e *Engine) stopHere(id store.ID, job machine.JobID, parent *machine.ID, why machine.Failure) (begun bool, err error) {
 	_, err = e.turn(id, machine.Message{Kind: machine.Stop, Failure: &why}, &rider{
+		asked: true,
 		before: func(r *resident) bool {
 			begun = (job == 0 || r.x.ParentJob() == job) && (parent == nil || r.x.Start.Parent != nil && r.x.Start.Parent.ID == *parent)
 			return begun
@@ -293,7 +294,7 @@ func (e *Engine) halted(k store.JobKey) (id store.ID, job machine.JobID, child *
 
 // tellMap completes the job of the Map that a run has ended for.
 func (e *Engine) tellMap(n *machine.Ending, from []store.MessageKey) error {
-	_, err := e.turn(store.ID(n.Start.Parent.ID), n.RunMessage(), &rider{dropMessages: from})
+	_, err := e.turn(store.ID(n.Start.Parent.ID), n.RunMessage(), &rider{dropMessages: from, asked: true})
 	return err
 }
 
@@ -316,7 +317,7 @@ func (e *Engine) tellRun(n *machine.Ending, from []store.MessageKey) error {
 	defer s.release(r)
 	for !own.read {
 		letters := s.collect(r, e.cfg.Limits.Page)
-		m, with := machine.Message{Kind: machine.Answered}, &rider{}
+		m, with := machine.Message{Kind: machine.Answered}, &rider{asked: true}
 		for _, l := range letters {
 			m.Endings = append(m.Endings, *l.ending)
 			with.dropMessages = append(with.dropMessages, l.from...)
@@ -355,7 +356,7 @@ func (e *Engine) UpdateRun(ctx context.Context, id store.ID, to machine.Update) 
 
 func (e *Engine) updateFor(id store.ID, to machine.Update, by *ordered) (bool, error) {
 	running := false
-	_, err := e.turn(id, machine.Message{Kind: machine.Updated, Update: &to}, &rider{order: by, before: func(r *resident) bool {
+	_, err := e.turn(id, machine.Message{Kind: machine.Updated, Update: &to}, &rider{asked: true, order: by, before: func(r *resident) bool {
 		running = r.x.Start.IsRun() && r.x.Head.Status == machine.Running
 		if by != nil {
 			by.reply.Yes = running

@@ -292,14 +292,14 @@ func (e *Engine) tellTask(n *machine.Ending, from []store.MessageKey) error {
 		return waits && !j.Submitted
 	}
 	first := machine.Message{Kind: machine.Submitted, Job: parent.Job, Output: e.startAnswer(n.Start.ExecutionARN(), n.Start.At)}
-	_, err := e.turn(id, first, &rider{before: look})
+	_, err := e.turn(id, first, &rider{before: look, asked: true})
 	switch {
 	case err != nil:
 		return err
 	case !waits:
 		return errNotAwaited
 	}
-	_, err = e.turn(id, n.Message(asl.Pattern(pattern)), &rider{dropMessages: from})
+	_, err = e.turn(id, n.Message(asl.Pattern(pattern)), &rider{dropMessages: from, asked: true})
 	return err
 }
 

@@ -33,6 +33,10 @@ func TestAZombieDoesNotVouch(t *testing.T) {
 		t.Errorf("it says that the execution is at event %d, %v", at.Head.LastEvent, err)
 	}
 	for what, err := range map[string]error{
+		"the end of a child":                          a.engine.tellTask(&machine.Ending{Start: machine.Start{Parent: &machine.Parent{ID: machine.ID(id), Job: 99}}}, nil),
+		"the end of a map run":                        a.engine.tellMap(&machine.Ending{Start: machine.Start{Parent: &machine.Parent{ID: machine.ID(id), Job: 99}}}, nil),
+		"a stop for a job that it does not know":      func() error { _, err := a.engine.stopHere(id, 99, nil, machine.Failure{}); return err }(),
+		"the limits of a map run":                     func() error { _, err := a.engine.updateFor(id, machine.Update{}, nil); return err }(),
 		"an undoing for a parent":                     a.engine.unwindHere(id, machine.ID{}, 0),
 		"a result for the task that it does not know": a.engine.Complete(ctx, second.Token, value.Checked(`2`), nil),
 		"a heartbeat of it":                           a.engine.Heartbeat(ctx, second.Token),
