@@ -109,7 +109,7 @@ func (e *Engine) hearBegun(s *shard, read []mail) error {
 		if !m.isBegun() {
 			continue
 		}
-		do := func(e *Engine, er *errand) { e.takeUpBegun(s, er.key.ID, unsure || m.old) }
+		do := func(e *Engine, er *errand) { e.takeUpBegun(s, er.key.ID, m.epoch, unsure || m.old) }
 		if m.kind == mailBegunExpress {
 			do = (*Engine).rerunExpress
 		}
@@ -123,14 +123,17 @@ func (e *Engine) hearBegun(s *shard, read []mail) error {
 func (m *mail) isBegun() bool { return m.kind == mailBegun || m.kind == mailBegunExpress }
 
 // takeUpBegun does the jobs of an execution that has begun elsewhere. Those that
-// are in hand already were found on disk.
-func (e *Engine) takeUpBegun(s *shard, id store.ID, unsure bool) {
+// are in hand already were found on disk, as all are by who took the shard anew since.
+func (e *Engine) takeUpBegun(s *shard, id store.ID, epoch uint64, unsure bool) {
 	r := s.hold(id)
 	defer s.release(r)
 	if err := e.awaken(s, r); err != nil {
 		if !errors.Is(err, ErrNotFound) {
 			s.readAgain()
 		}
+		return
+	}
+	if r.epoch != epoch {
 		return
 	}
 	for _, j := range inOrder(r.x.Jobs) {

@@ -286,3 +286,37 @@ func TestABeginningThatAnOwnerBeforeHasDone(t *testing.T) {
 		t.Errorf("%v, sent %v, %d messages", h.Status, sent, c.inbox())
 	}
 }
+
+// Who lost the shard and got it again since it heard of a beginning does not know
+// whether another node has made the calls.
+func TestABeginningOfAnEarlierLease(t *testing.T) {
+	var sent []int
+	c := newCluster(t, 2, func(_ context.Context, task integration.Task) (value.Text, error) {
+		sent = append(sent, task.Attempt)
+		return value.Checked(`{}`), nil
+	}, nil)
+	c.pass(3 * time.Second) // each has its share
+	m := c.nodes[0].define(saga(1))
+	of := store.NewID(c.nodes[0].engine.ShardOf(m.Account, m.Region, m.Name, "a"), 0, [8]byte{})
+	if _, err := c.other(of).engine.Start(t.Context(), StartRequest{Machine: m, Name: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	own := c.owner(of)
+	shard := own.engine.shardOf(of)
+	if err := own.engine.Turn(shard.number); err != nil {
+		t.Fatal(err)
+	}
+	own.engine.lose(shard, shard.epoch.Load())
+	if err := own.engine.Renew(c.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for len(own.side) > 0 {
+		f := own.side[0]
+		own.side = own.side[1:]
+		f()
+	}
+	c.settle()
+	if len(sent) != 1 || sent[0] != 2 {
+		t.Errorf("sent %v", sent)
+	}
+}

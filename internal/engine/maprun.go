@@ -69,12 +69,13 @@ func (e *Engine) beginRun(k store.JobKey) error {
 	if still, _, err := e.mapRun(k); err != nil || still == nil {
 		return err
 	}
+	epoch := s.epoch.Load() // under which it is not there
 	if err := e.awaken(s, r); err == nil {
 		return e.rerun(s, r, first)
 	} else if !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	r.x, r.program, r.held, r.epoch = machine.New(*start), program, "", s.epoch.Load()
+	r.x, r.program, r.held, r.epoch = machine.New(*start), program, "", epoch
 	_, err = e.take(s, r, first, nil)
 	if errors.Is(err, ErrNotFound) {
 		err = errNotBegun
@@ -308,6 +309,9 @@ type letter struct {
 	err  error // what came of reading it
 }
 
+// errUnreadLetter says that a letter was taken and not read.
+var errUnreadLetter = errors.New("what a map run was told was not read")
+
 // tellRun tells a map run of a child, and of all others that wait to be told.
 func (e *Engine) tellRun(n *machine.Ending, from []store.MessageKey) error {
 	id := store.ID(n.Start.Parent.ID)
@@ -317,6 +321,9 @@ func (e *Engine) tellRun(n *machine.Ending, from []store.MessageKey) error {
 	defer s.release(r)
 	for !own.read {
 		letters := s.collect(r, e.cfg.Limits.Page)
+		if len(letters) == 0 { // who took it along broke by it
+			return errUnreadLetter
+		}
 		m, with := machine.Message{Kind: machine.Answered}, &rider{asked: true}
 		for _, l := range letters {
 			m.Endings = append(m.Endings, *l.ending)

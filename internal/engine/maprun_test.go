@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -495,5 +497,58 @@ func TestMapRunCannotWrite(t *testing.T) {
 			t.Errorf("%s: %+v, %s", want, h, story(r.history(id)))
 		}
 		r.tidy()
+	}
+}
+
+// A map run does not begin under a later lease than the one under which it was found
+// not to be there.
+func TestMapRunOfAnEarlierLease(t *testing.T) {
+	c := newCluster(t, 1, echo, nil)
+	r := c.nodes[0]
+	id := r.start(r.define(each("STANDARD", "")), "a", fiveItems).ID
+	s := r.engine.shardOf(id)
+	r.plan = func(method string, _ *store.Batch) storetest.Fault {
+		return storetest.Fault{Wait: func() {
+			if method != "Load" {
+				return
+			}
+			r.plan = nil
+			r.engine.lose(s, s.epoch.Load())
+			if err := r.engine.Renew(c.clock.Now()); err != nil {
+				t.Error(err)
+			}
+		}}
+	}
+	for r.plan != nil {
+		f := r.side[0]
+		r.side = r.side[1:]
+		f()
+	}
+	if runs := r.runs(id); len(runs) > 0 {
+		t.Errorf("%v has begun", runs)
+	}
+	c.settle()
+	if h := r.head(id); h.Status != machine.Succeeded {
+		t.Errorf("%v: %s", h.Status, story(r.history(id)))
+	}
+}
+
+// A letter that somebody took along and did not read is told again, and not waited
+// for.
+func TestALetterThatIsNotRead(t *testing.T) {
+	r := newRig(t, echo, nil)
+	id := r.start(r.define(waiting), "a", `{}`).ID
+	s := r.engine.shardOf(id)
+	run := s.hold(id)
+	told := make(chan error)
+	go func() {
+		told <- r.engine.tellRun(&machine.Ending{Start: machine.Start{Parent: &machine.Parent{ID: machine.ID(id)}}}, nil)
+	}()
+	for len(s.collect(run, 1)) == 0 {
+		runtime.Gosched()
+	}
+	s.release(run)
+	if err := <-told; !errors.Is(err, errUnreadLetter) {
+		t.Error(err)
 	}
 }
