@@ -460,6 +460,32 @@ func TestAHeartbeatWhileItsTimerFails(t *testing.T) {
 	}
 }
 
+// A heartbeat that was taken on another node, and that one before it stands for, counts
+// although the one before was written down.
+func TestAHeartbeatBehindOneThatIsWritten(t *testing.T) {
+	c := newCluster(t, 2, echo, nil)
+	s := c.nodes[0].start(c.nodes[0].define(manual), "a", `{}`)
+	c.settle()
+	own, other := c.owner(s.ID), c.other(s.ID)
+	task := other.taken()
+	c.pass(10 * time.Second)
+	for range 2 { // the second one is not passed on
+		if err := other.engine.Heartbeat(t.Context(), task.Token); err != nil {
+			t.Fatal(err)
+		}
+		c.settle()
+		c.clock.now.Add(4900)
+	}
+	c.pass(34 * time.Second)
+	if h := own.head(s.ID); h.Status != machine.Running {
+		t.Errorf("it was missed 39 s after it came: %s", story(own.history(s.ID)))
+	}
+	c.pass(10 * time.Second)
+	if h := own.head(s.ID); h.Status != machine.Failed {
+		t.Errorf("it is never missed: %v", h.Status)
+	}
+}
+
 // An express execution runs where it was started, if that node has any shard, else
 // where its record's shard is.
 func TestExpressElsewhere(t *testing.T) {

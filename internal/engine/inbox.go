@@ -325,11 +325,15 @@ func (e *Engine) hearNow(s *shard, r *resident, m *mail) error {
 			return e.dropMail(m)
 		}
 	}
-	job := m.message.Job
-	if m.message.Kind == machine.Beat && !e.moves(r, job, e.beatWindow(r.x.Jobs[job])) {
+	job, beats := m.message.Job, m.message.Kind == machine.Beat
+	window := e.beatWindow(r.x.Jobs[job])
+	if beats && !e.moves(r, job, window) {
 		return e.dropMail(m)
 	}
 	_, err := e.once(s, r, m.message, &rider{dropMessages: []store.MessageKey{m.lies}})
+	if beats && err == nil {
+		e.moves(r, job, window) // the turn went by the job, which knows of no window
+	}
 	return err
 }
 
