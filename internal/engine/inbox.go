@@ -426,6 +426,7 @@ func (e *Engine) catchUp(s *shard, r *resident) error {
 			continue
 		}
 		if err := e.hearNow(s, r, &m); err != nil {
+			s.putBack(r.id) // it may have been heard: it is read again
 			return err
 		}
 		s.wasHeard(&m)

@@ -320,3 +320,34 @@ func TestABeginningOfAnEarlierLease(t *testing.T) {
 		t.Errorf("sent %v", sent)
 	}
 }
+
+// What was heard by a commit of which nothing could be known is not heard again.
+func TestWhatWasPerhapsHeard(t *testing.T) {
+	c := newCluster(t, 2, echo, nil)
+	s := c.nodes[0].start(c.nodes[0].define(manual), "x", `{}`)
+	c.settle()
+	owner, other := c.owner(s.ID), c.other(s.ID)
+	if err := other.engine.Complete(t.Context(), other.taken().Token, value.Checked(`{}`), nil); err != nil {
+		t.Fatal(err)
+	}
+	own := owner.engine.shards[s.ID.Shard()]
+	r := own.hold(s.ID)
+	r.x = nil
+	own.release(r)
+	unknown, unread := storetest.Nth("Commit", 1, storetest.Fault{Err: store.ErrUnknown, Done: true}), storetest.Nth("Execution", 1, storetest.Fault{Err: storetest.ErrPlain})
+	owner.plan = func(method string, b *store.Batch) storetest.Fault {
+		if f := unknown(method, b); f.Err != nil {
+			return f
+		}
+		return unread(method, b)
+	}
+	if _, err := owner.engine.stopFor(s.ID, machine.Failure{}, nil); !errors.Is(err, storetest.ErrPlain) {
+		t.Fatal(err)
+	}
+	owner.plan = nil
+	c.settle()
+	const want = "ExecutionStarted TaskStateEntered ActivityScheduled ActivityStarted ActivitySucceeded TaskStateExited ExecutionSucceeded"
+	if told := story(owner.history(s.ID)); told != want || c.inbox() > 0 {
+		t.Errorf("%s, %d messages", told, c.inbox())
+	}
+}
