@@ -351,3 +351,29 @@ func TestWhatWasPerhapsHeard(t *testing.T) {
 		t.Errorf("%s, %d messages", told, c.inbox())
 	}
 }
+
+// An answer that another node has taken is the one that counts, although it could not
+// be stored when it was heard: the next one comes too late.
+func TestAnAnswerThatCouldNotBeStored(t *testing.T) {
+	k := tokens{}
+	c := newCluster(t, 2, k.call, nil)
+	s := c.nodes[0].start(c.nodes[0].define(asks), "a", `{}`)
+	c.settle()
+	owner, other := c.owner(s.ID), c.other(s.ID)
+	if err := other.engine.Complete(t.Context(), k["a"], value.Checked(`{"n":1}`), nil); err != nil {
+		t.Fatal(err)
+	}
+	owner.plan = storetest.Nth("Commit", 1, storetest.Fault{Err: storetest.ErrPlain})
+	if err := owner.engine.Turn(s.ID.Shard()); err != nil || len(owner.side) != 1 {
+		t.Fatalf("%v, %d to do", err, len(owner.side))
+	}
+	owner.side[0]()
+	owner.side = nil
+	if err := owner.engine.Complete(t.Context(), k["a"], value.Checked(`{"n":2}`), nil); !errors.Is(err, ErrTaskTimedOut) {
+		t.Error(err)
+	}
+	c.settle()
+	if h := owner.head(s.ID); h.Status != machine.Succeeded || owner.output(s.ID).Text().String() != `{"n":1}` {
+		t.Errorf("%v by %s", h.Status, owner.output(s.ID).Text())
+	}
+}
