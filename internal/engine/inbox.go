@@ -307,7 +307,7 @@ func (e *Engine) hear(s *shard, m *mail) (err error) {
 		if err != nil || !s.lies(m) { // it was heard when the execution was read
 			return err
 		}
-		if err = e.hearNow(s, r, m); err != nil {
+		if err = e.hearNow(s, r, m); err != nil && !r.volatile.Load() {
 			r.x = nil // a job that was put back is not open for others
 		}
 		if !errors.Is(err, errAgain) {
