@@ -131,6 +131,7 @@ backup-drill: build ## a backup taken under a load of order sagas, restored afte
 	go build -o bin/rig-crash ./rig/crash
 	bin/rig-crash -backstep bin/backstep -drill -runs $(or $(RUNS),20) -seed $(or $(SEED),1)
 
-cluster: build ## three nodes over a PostgreSQL with a synchronous standby, each on a host of its own: SHAPE=kill, pause, partition, restart or failover; RUNS=20 of LASTS=60s; SAGA=1: sagas of the extension (root, iproute2, nftables, postgresql)
+cluster: build ## three nodes over a PostgreSQL with a synchronous standby, each on a host of its own: SHAPE=kill, pause, partition, restart, failover or upgrade (node by node from BEFORE=an earlier binary, else the earliest that may run beside this one, to the present and back); RUNS=20 of LASTS=60s; SAGA=1: sagas of the extension (root, iproute2, nftables, postgresql)
 	go build -o bin/rig-crash ./rig/crash
-	bin/rig-crash -backstep bin/backstep -shape $(or $(SHAPE),kill) $(if $(SAGA),-saga) -runs $(or $(RUNS),20) -lasts $(or $(LASTS),60s) -seed $(or $(SEED),1)
+	$(if $(BEFORE),,$(if $(filter upgrade,$(SHAPE)),rig/before.sh bin/backstep-before))
+	bin/rig-crash -backstep bin/backstep -shape $(or $(SHAPE),kill) $(if $(filter upgrade,$(SHAPE)),-before "$(or $(BEFORE),bin/backstep-before)") $(if $(SAGA),-saga) -runs $(or $(RUNS),20) -lasts $(or $(LASTS),60s) -seed $(or $(SEED),1)

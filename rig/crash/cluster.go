@@ -25,6 +25,7 @@ type cluster struct {
 	url   string // of the balancer
 	rest  context.CancelFunc
 
+	versions  *versions // of the server, where it is upgraded; else nil
 	befell    map[string]int
 	takeovers []time.Duration // from a node's end until all its shards were others'
 	refused   int64           // writes that the database refused before, on account of other clusters
@@ -86,6 +87,9 @@ func newCluster(r *rig, participants string, functions []string) (*cluster, erro
 	s := r.config.site
 	ctx, rest := context.WithCancel(context.Background())
 	c := &cluster{rig: r, site: s, rest: rest, befell: map[string]int{}}
+	if r.config.before != "" {
+		c.versions = &versions{programs: map[string]string{versionBefore: r.config.before, versionNow: r.config.backstep}}
+	}
 	if err := s.pair.Create(ctx, r.config.name); err != nil {
 		return nil, err
 	}
@@ -125,15 +129,24 @@ func (c *cluster) clients() (load, checker *client.Client, err error) {
 	if checker, err = client.New(to); err != nil {
 		return nil, nil, err
 	}
-	if to.Attempts = 1; c.config.shape == "restart" {
+	if to.Attempts = 1; c.drains() {
 		to.Attempts = 3
 	}
 	load, err = client.New(to)
 	return load, checker, err
 }
 
+// drains reports whether nodes go only by being told to, which fails no call that is
+// made again.
+func (c *cluster) drains() bool { return c.config.shape == "restart" || c.config.shape == "upgrade" }
+
 // begin starts all nodes and waits for them.
 func (c *cluster) begin(ctx context.Context) error {
+	if c.versions != nil {
+		if err := c.versions.prepare(ctx, c); err != nil {
+			return err
+		}
+	}
 	for _, n := range c.nodes {
 		if err := n.spawn(); err != nil {
 			return fmt.Errorf("%w: build it first: make build", err)
@@ -177,6 +190,11 @@ func credentials() client.Credentials {
 
 // end lets the nodes drain, or, where something still runs, shows what they are at.
 func (c *cluster) end(context.Context) {
+	if c.versions != nil {
+		if err := c.versions.count(c); err != nil {
+			c.fault("%v", err)
+		}
+	}
 	if len(c.running) > 0 {
 		c.expose()
 	} else if err := c.stop(); err != nil {

@@ -258,6 +258,8 @@ func TestWrongUse(t *testing.T) {
 		"there are": func(c *config, _ *trial) { c.shape = "earthquake" },
 		"give one":  func(c *config, t *trial) { c.shape, t.drill = "kill", true },
 		"-saga":     func(c *config, t *trial) { c.saga, t.drill = true, true },
+		"-before":   func(c *config, _ *trial) { c.shape = "upgrade" },
+		"together":  func(c *config, _ *trial) { c.shape, c.before = "kill", "bin/older" },
 		"-dropfs":   func(c *config, t *trial) { c.faults, t.drill = []fault{killed}, true },
 		"-cycles":   func(c *config, _ *trial) { c.cycles = 0 },
 		"-runs":     func(_ *config, t *trial) { t.runs = 0 },

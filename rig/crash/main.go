@@ -19,7 +19,8 @@
 //
 // With -shape there are three nodes over a PostgreSQL with a synchronous standby,
 // each on a host of its own: cluster.go, balancer.go (whom the clients call),
-// storm.go (the trouble), storms.go (run after run).
+// storm.go (the trouble), storms.go (run after run), versions.go (two versions of the
+// server side by side).
 //
 // With -saga the sagas are those of the extension: orders.go (the state machines),
 // shop.go (whom they ask), operator.go (who sees to their holds), and sagacheck.go:
@@ -66,6 +67,7 @@ func main() {
 	flag.BoolVar(&c.saga, "saga", false, "order sagas in the saga extension, with holds that an operator resolves")
 	keep := flag.Bool("keep", false, "keep the folder")
 	flag.StringVar(&c.shape, "shape", "", "instead: three nodes over PostgreSQL, in trouble of this shape: "+strings.Join(shapeNames(), ", "))
+	flag.StringVar(&c.before, "before", "", "of -shape upgrade: the binary of an earlier version, as which all nodes begin")
 	flag.DurationVar(&c.lasts, "lasts", time.Minute, "of -shape: how long the trouble lasts in each run")
 	drill := flag.Bool("drill", false, "instead: a backup taken under load, restored after the server was killed, and reconciled with the ledger")
 	runs := flag.Int("runs", 20, "of -shape: runs, each on a database of its own; of -drill: backups")
@@ -113,6 +115,8 @@ func (t *trial) check(c *config) error {
 		return fmt.Errorf("-shape %q: there are %s", c.shape, strings.Join(shapeNames(), ", "))
 	case c.shape != "" && t.drill:
 		return errors.New("-shape and -drill are two things to do: give one of them")
+	case (c.shape == "upgrade") != (c.before != ""):
+		return errors.New("-shape upgrade and -before go together: what is there to upgrade from?")
 	case t.drill && c.saga:
 		return errors.New("-drill takes backups under orders in plain ASL alone: leave -saga out")
 	case instead && (len(c.faults) > 0 || c.dropfs != ""):

@@ -17,6 +17,7 @@ import (
 // config is what a run is told.
 type config struct {
 	backstep string        // the server's binary
+	before   string        // an earlier one, where a cluster is upgraded; else ""
 	dropfs   string        // the binary of the file system that the data folder is to lie on; "": a folder of dir
 	dir      string        // data, books and log
 	faults   []fault       // of the cycles, one after the other and again; none: drawn

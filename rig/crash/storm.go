@@ -15,6 +15,7 @@ var shapes = map[string]func(*cluster, context.Context, *chance) error{
 	"partition": (*cluster).partition,
 	"restart":   (*cluster).restart,
 	"failover":  (*cluster).failover,
+	"upgrade":   (*cluster).upgrade,
 }
 
 func shapeNames() []string { return slices.Sorted(maps.Keys(shapes)) }

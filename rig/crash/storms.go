@@ -19,6 +19,9 @@ func (c *cluster) writesLeast() int64 { return int64(c.config.lasts.Seconds() * 
 func (c *cluster) tell(w io.Writer) {
 	fmt.Fprintf(w, "trouble            %s: %s; seed %d\n", c.config.shape, counts(c.befell), c.config.seed)
 	fmt.Fprintf(w, "takeover           %d, %s at most (bound %s)\n", len(c.takeovers), ms(quantile(c.takeovers, 100)), takeoverMost)
+	if c.versions != nil {
+		c.versions.tell(w)
+	}
 	fmt.Fprintf(w, "zombies            %d of their writes refused\n", c.zombies)
 	fmt.Fprintf(w, "acknowledged       %d changes (floor %d), %d reads\n", c.journal.written.Load(), c.writesLeast(), c.journal.read.Load())
 }
@@ -33,7 +36,12 @@ func (c *cluster) judge(t *tally) {
 	if most := quantile(c.takeovers, 100); most > takeoverMost {
 		c.fault("shards were nobody's for %s, which may be %s", ms(most), takeoverMost)
 	}
-	if c.config.shape == "restart" {
+	if c.versions != nil {
+		for _, what := range c.versions.lacking() {
+			c.fault("%s", what)
+		}
+	}
+	if c.drains() {
 		for v, outcomes := range t.outcomes {
 			if n := outcomes[lost] + outcomes[unsent]; n > 0 {
 				c.fault("%d calls (%s) failed although they were made three times", n, v)

@@ -165,9 +165,16 @@ func (p *Pair) Errors(code string) (n int64, err error) {
 	return n, nil
 }
 
+// Ask runs statements in a database of the primary's, in one transaction, and gives
+// what they answer: a row a line, its columns parted by "|".
+func (p *Pair) Ask(ctx context.Context, database, statements string) (string, error) {
+	return p.said(ctx, p.primary.host, "psql", "-h", p.primary.socket(), "-p", port, "-U", "backstep", "-qAt", "-d", database, "-c", statements)
+}
+
 // sql runs a statement at the primary.
 func (p *Pair) sql(ctx context.Context, statement string) error {
-	return p.run(ctx, p.primary.host, "psql", "-h", p.primary.socket(), "-p", port, "-U", "backstep", "-qAt", "-d", "postgres", "-c", statement)
+	_, err := p.Ask(ctx, "postgres", statement)
+	return err
 }
 
 // start starts a server and waits until it takes connections.
@@ -205,22 +212,30 @@ func (p *Pair) kill(s *server) error {
 
 // run runs one of PostgreSQL's programs on a host, as its own user.
 func (p *Pair) run(ctx context.Context, on *Host, program string, args ...string) error {
+	_, err := p.said(ctx, on, program, args...)
+	return err
+}
+
+// said is run, and what the program said.
+func (p *Pair) said(ctx context.Context, on *Host, program string, args ...string) (string, error) {
 	cmd := on.Command(ctx, "setpriv", append([]string{
 		"--reuid", fmt.Sprint(p.owner.Uid), "--regid", fmt.Sprint(p.owner.Gid), "--clear-groups", "--", filepath.Join(p.bin, program),
 	}, args...)...)
 	cmd.Dir = "/"
 	log, err := os.CreateTemp("", "backstep-postgres-*.out") // a pipe would stay open with the server
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer os.Remove(log.Name())
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Run(); err != nil {
-		said, _ := os.ReadFile(log.Name())
-		return fmt.Errorf("%s on %s: %w: %s", program, on.Name, err, strings.TrimSpace(string(said)))
+	err = cmd.Run()
+	said, _ := os.ReadFile(log.Name())
+	text := strings.TrimSpace(string(said))
+	if err != nil {
+		return "", fmt.Errorf("%s on %s: %w: %s", program, on.Name, err, text)
 	}
-	return nil
+	return text, nil
 }
 
 // Close ends both.

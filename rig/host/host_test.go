@@ -69,6 +69,9 @@ func TestPair(t *testing.T) {
 	if said, err := ask("INSERT INTO nothing VALUES (1)"); err == nil {
 		t.Fatalf("nothing is there: %s", said)
 	}
+	if said, err := p.Ask(ctx, "postgres", "SELECT 'kept', count(*) FROM kept"); said != "kept|101" || err != nil {
+		t.Errorf("asked by itself: %q, %v", said, err)
+	}
 	if n, err := p.Errors("42P01"); n != 1 || err != nil {
 		t.Errorf("the logs tell of %d errors, %v", n, err)
 	}
