@@ -279,6 +279,27 @@ func TestWrongUse(t *testing.T) {
 	}
 }
 
+// TestVersions: a run that does not show two versions side by side is told from one that
+// does.
+func TestVersions(t *testing.T) {
+	shown := func() *versions {
+		return &versions{claims: countsOf("before|3\nnow|2\n"), mail: countsOf("before > now|4\nnow > before|1\nnow > now|9\n")}
+	}
+	for want, spoil := range map[string]func(*versions){
+		"":                                func(*versions) {},
+		`"now" never owned`:               func(v *versions) { delete(v.claims, versionNow) },
+		`no mail of the version "before"`: func(v *versions) { delete(v.mail, "before > now") },
+		`no mail of the version "now"`:    func(v *versions) { delete(v.mail, "now > before") },
+		"7 messages":                      func(v *versions) { v.unheard = 7 },
+	} {
+		v := shown()
+		spoil(v)
+		if said := strings.Join(v.lacking(), "; "); (said == "") != (want == "") || !strings.Contains(said, want) {
+			t.Errorf("%q: %q", want, said)
+		}
+	}
+}
+
 // TestDefinitions: all sagas have the states by which they are followed.
 func TestDefinitions(t *testing.T) {
 	for _, way := range ways {
