@@ -168,7 +168,11 @@ func (c *committer) try(batches []*waiting) error {
 		return c.judge(ctx, err, false)
 	}
 	c.session.used = time.Now()
-	return c.judge(ctx, c.session.conn.ExecBatch(ctx, c.fold.statements(c.session)).Close(), true)
+	err := c.session.conn.ExecBatch(ctx, c.fold.statements(c.session)).Close()
+	if err == nil && unsealed(c.session.conn) {
+		err = errUnsealed
+	}
+	return c.judge(ctx, err, true)
 }
 
 // judge tells what became of a fold. An error that the server names, short of

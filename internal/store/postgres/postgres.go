@@ -10,7 +10,7 @@
 // Read postgres.go (the store and its life), migrate.go (what may be opened, and
 // how it is made); commit.go, claims.go and line.go (how batches come together),
 // committer.go (what becomes of them), session.go (the connection they are sent
-// over, and what if it is lost), fold.go, write.go, statements.go and array.go (what
+// over, and what if it is lost), safe.go (what a server must promise), fold.go, write.go, statements.go and array.go (what
 // is sent); read.go, dump.go with dump_lists.go (all of it), restored.go, watch.go,
 // metrics.go.
 package postgres
@@ -26,7 +26,6 @@ import (
 
 	"github.com/backstep/backstep/internal/store"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -141,6 +140,8 @@ func prepare(ctx context.Context, dsn string, o Options) (*Store, error) {
 	if asked := config.ConnConfig.ValidateConnect; asked == nil || !o.ReadOnly {
 		config.ConnConfig.ValidateConnect = primary(asked)
 	}
+	config.ConnConfig.RuntimeParams["client_min_messages"] = "warning"
+	config.ConnConfig.OnNotice = noteUnsealed
 	config.AfterConnect = safe
 	s := &Store{options: o, line: newLine(), ghosts: ghosts{single: make(chan struct{}, 1)}}
 	s.sessions.watch(config)
@@ -151,34 +152,6 @@ func prepare(ctx context.Context, dsn string, o Options) (*Store, error) {
 	s.pool = pool
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	return s, nil
-}
-
-// primary refuses a server that follows another one, beside what asked refuses: what
-// it shows may be older than what was acknowledged. Of several servers that are named
-// the next one is tried.
-func primary(asked pgconn.ValidateConnectFunc) pgconn.ValidateConnectFunc {
-	return func(ctx context.Context, conn *pgconn.PgConn) error {
-		if asked != nil {
-			if err := asked(ctx, conn); err != nil {
-				return err
-			}
-		}
-		return pgconn.ValidateConnectTargetSessionAttrsPrimary(ctx, conn)
-	}
-}
-
-// safe refuses a session in which a commit is acknowledged before it is on disk.
-func safe(ctx context.Context, conn *pgx.Conn) error {
-	for _, setting := range []string{"synchronous_commit", "fsync"} {
-		var value string
-		if err := conn.QueryRow(ctx, "SELECT current_setting($1)", setting).Scan(&value); err != nil {
-			return err
-		}
-		if value == "off" {
-			return fmt.Errorf("%w: %s is off; set it to on for this role and database", store.ErrUnsafe, setting)
-		}
-	}
-	return nil
 }
 
 // Identity is what the store was given when it was made.

@@ -180,14 +180,24 @@ func (s *Store) rest(ctx context.Context) error {
 	}
 }
 
-// gone reports whether a session has ended: whether its lock is free. One that
-// waits for us to send more is ended; one that works is not, since a COMMIT that
-// is interrupted while it waits for a standby can be seen, and lost.
+// gone reports whether a session has ended, and what it committed is there to stay:
+// whether its lock is free, and the standby has what there is. One that waits for us
+// to send more is ended; one that works is not, since a COMMIT that is interrupted
+// while it waits for a standby can be seen, and lost.
 func (s *Store) gone(ctx context.Context, g ghost) (gone bool, err error) {
-	if err := s.pool.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", g.number).Scan(&gone); err != nil || gone {
-		return gone, err
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return false, err
 	}
-	_, err = s.pool.Exec(ctx, `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+	defer conn.Release()
+	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", g.number).Scan(&gone); err != nil {
+		return false, err
+	}
+	if gone {
+		err := seal(ctx, conn.Conn())
+		return err == nil, err
+	}
+	_, err = conn.Exec(ctx, `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
 		JOIN pg_locks l ON l.pid = a.pid AND l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
 			AND (l.classid::bigint << 32 | l.objid::bigint) = $1
 		WHERE a.pid = $2 AND a.wait_event = 'ClientRead'`, g.number, int32(g.pid))
