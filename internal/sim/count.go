@@ -100,7 +100,7 @@ const (
 	takeoverTelling
 	zombieRefused
 	zombieCall
-	zombieAnswer
+	zombieSilent
 	killedStanding
 	heldUp
 	answerLost
@@ -136,7 +136,7 @@ var SituationNames = [situationKinds]string{
 	"call sent on to another node", "shard taken over", "idle shard taken over", "takeover while compensating", "takeover of a hold", "takeover of a map run",
 	"takeover of a call under way", "takeover of a timer that is due", "takeover of a timer", "takeover of a task that somebody works on",
 	"takeover of a task that waits for a worker", "takeover of a nested start", "takeover of news to a parent", "zombie write refused",
-	"zombie calls a participant", "zombie's answer comes to nothing", "node killed in the middle of a commit", "held up by the database", "commit made, and its answer lost on the way",
+	"zombie calls a participant", "zombie vouches for nothing", "node killed in the middle of a commit", "held up by the database", "commit made, and its answer lost on the way",
 	"node drained", "node drained with errands under way", "node killed that did not end in time", "acknowledged write read on another node", "nodes gone for good",
 	"completion on a node that does not own the shard", "task taken on a node that does not own the shard", "start on a node that does not own the shard",
 }

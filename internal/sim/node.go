@@ -93,7 +93,9 @@ func (w *world) onAnyNode(what func(*process) error) (*process, error) {
 		if p.dead || next == nil || next == p || !errors.Is(err, engine.ErrNotReady) {
 			break
 		}
-		w.saw(sentOn)
+		if w.saw(sentOn); p.fainted {
+			w.saw(zombieSilent)
+		}
 		p = next
 		err = what(p)
 	}

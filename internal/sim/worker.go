@@ -142,8 +142,6 @@ func (w *world) beat(tk *task) {
 	p, err := w.onAnyNode(func(p *process) error { return p.engine.Heartbeat(context.Background(), tk.token) })
 	switch {
 	case p == nil || p.dead || c.torn():
-	case err == nil && !was && !p.owns(tk.id.Shard()): // what a zombie has in memory, it answers by
-		w.saw(zombieAnswer)
 	case err == nil && !was:
 		w.fail("I4", tk.id, "a heartbeat is taken for "+tk.state+", which is over")
 	case err == nil:
