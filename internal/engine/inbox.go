@@ -46,8 +46,10 @@ type correspondence struct {
 	heard   map[uint64]bool // taken out meanwhile: a reader may still come with it
 }
 
-// pile is mail for one execution.
+// pile is mail for one execution, as it was read under one lease. It is gone through
+// by one alone, who has it in hand: what is read meanwhile comes on top.
 type pile struct {
+	id   store.ID
 	mail []mail
 	busy bool // somebody is going through it
 }
@@ -77,8 +79,9 @@ func (e *Engine) Turn(number store.Shard) error {
 		return fmt.Errorf("inbox of shard %d: %w", number, err)
 	}
 	for _, id := range s.piled() {
-		if s.takeUp(id) && !e.dispatcher.send(&errand{key: store.JobKey{ID: id}, do: func(e *Engine, _ *errand) { e.hearPile(s, id) }}, reading, ownerKey{}) {
-			s.putBack(id)
+		p := s.takeUp(id)
+		if p != nil && !e.dispatcher.send(&errand{key: store.JobKey{ID: id}, do: func(e *Engine, _ *errand) { e.hearPile(s, p) }}, reading, ownerKey{}) {
+			s.putBack(p)
 			more = true
 		}
 	}
@@ -140,7 +143,7 @@ func (e *Engine) fresh(s *shard, from *store.Message) (mail, bool) {
 	c.seqs[from.Seq] = true
 	p := c.piles[m.id]
 	if p == nil {
-		p = new(pile)
+		p = &pile{id: m.id}
 		c.piles[m.id] = p
 	}
 	p.mail = append(p.mail, m)
@@ -165,42 +168,62 @@ func (s *shard) piled() []store.ID {
 	return ids
 }
 
-// takeUp reports whether there is a pile that nobody goes through, which the
-// caller does now.
-func (s *shard) takeUp(id store.ID) bool {
+// takeUp is a pile that nobody goes through, which the caller does now; nil: there is
+// none.
+func (s *shard) takeUp(id store.ID) *pile {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.mail.piles[id]
 	if p == nil || p.busy {
-		return false
+		return nil
 	}
 	p.busy = true
-	return true
+	return p
 }
 
-// putBack forgets a pile: it is read again.
-func (s *shard) putBack(id store.ID) {
+// putBack is for who goes through a pile and can't go on: it is read again.
+func (s *shard) putBack(p *pile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.mail.piles[id]; p != nil {
-		for i := range p.mail {
-			delete(s.mail.seqs, p.mail[i].lies.Seq)
-		}
-		delete(s.mail.piles, id)
-	}
+	p.busy = false
+	s.forget(p)
+}
+
+// rereads has the mail for an execution read again. Who goes through it goes on with
+// what is read then.
+func (s *shard) rereads(id store.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget(s.mail.piles[id])
+}
+
+// forget forgets what a pile holds. One of an earlier lease holds nothing of what is
+// known now. The shard is locked.
+func (s *shard) forget(p *pile) {
 	s.inbox = true
+	if p == nil || s.mail.piles[p.id] != p {
+		return
+	}
+	for i := range p.mail {
+		delete(s.mail.seqs, p.mail[i].lies.Seq)
+	}
+	p.mail = nil
+	if !p.busy {
+		delete(s.mail.piles, p.id)
+	}
 }
 
-// leaveIt lets a pile lie until its execution is let go on.
-func (s *shard) leaveIt(id store.ID) {
+// leaveIt is for who goes through a pile: it lies until its execution is let go on.
+func (s *shard) leaveIt(p *pile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.mail.piles[id]; p != nil {
-		for i := range p.mail {
-			s.mail.left[id] = append(s.mail.left[id], p.mail[i].lies.Seq)
-		}
-		delete(s.mail.piles, id)
+	if s.mail.piles[p.id] != p {
+		return
 	}
+	for i := range p.mail {
+		s.mail.left[p.id] = append(s.mail.left[p.id], p.mail[i].lies.Seq)
+	}
+	delete(s.mail.piles, p.id)
 }
 
 // lookAgain has mail read again that was left where it lies.
@@ -214,23 +237,28 @@ func (s *shard) lookAgain(id store.ID) {
 	s.inbox = true
 }
 
-// first is the first of a pile that nobody has heard; a pile without any is gone.
-func (s *shard) first(id store.ID) (mail, bool) {
+// first is the first of a pile that nobody has heard. False: there is none, or the
+// shard was taken anew since, and the pile is no longer the one to hear. The pile is
+// done with then.
+func (s *shard) first(p *pile) (mail, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.mail.piles[id]
-	if p == nil || len(p.mail) == 0 {
-		delete(s.mail.piles, id)
+	if s.mail.piles[p.id] != p {
+		return mail{}, false
+	}
+	if len(p.mail) == 0 {
+		delete(s.mail.piles, p.id)
 		return mail{}, false
 	}
 	return p.mail[0], true
 }
 
-// lies reports whether mail was not heard yet.
+// lies reports whether mail waits to be heard, as far as is known: it was not heard,
+// and is not read again, since.
 func (s *shard) lies(m *mail) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.mail.piles[m.id]; p != nil {
+	if p := s.mail.piles[m.id]; p != nil && m.epoch == s.epoch.Load() {
 		for i := range p.mail {
 			if p.mail[i].lies.Seq == m.lies.Seq {
 				return true
@@ -240,10 +268,14 @@ func (s *shard) lies(m *mail) bool {
 	return false
 }
 
-// wasHeard takes mail off its pile.
+// wasHeard takes mail off its pile. Of what was read under an earlier lease nothing is
+// known any more.
 func (s *shard) wasHeard(m *mail) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if m.epoch != s.epoch.Load() {
+		return
+	}
 	if s.mail.readers > 0 {
 		s.mail.heard[m.lies.Seq] = true
 	}
@@ -258,30 +290,29 @@ func (s *shard) wasHeard(m *mail) {
 	}
 }
 
-// hearPile goes through the mail for an execution.
-func (e *Engine) hearPile(s *shard, id store.ID) {
+// hearPile goes through a pile that was taken up.
+func (e *Engine) hearPile(s *shard, p *pile) {
 	for {
-		m, any := s.first(id)
+		m, any := s.first(p)
 		if !any {
 			return
 		}
 		switch err := e.hear(s, &m); {
 		case err == nil:
-			s.wasHeard(&m)
 		case errors.Is(err, ErrQuarantined), errors.Is(err, errNewer):
 			e.metrics.MailLeft.Add(1)
-			e.cfg.Log.Warn("mail is left where it lies", "execution", id, "reason", err)
-			s.leaveIt(id)
+			e.cfg.Log.Warn("mail is left where it lies", "execution", p.id, "reason", err)
+			s.leaveIt(p)
 			return
 		default:
 			e.cfg.Log.Warn("a message could not be heard", "shard", s.number, "message", m.lies.Seq, "error", err)
-			s.putBack(id)
+			s.putBack(p)
 			return
 		}
 	}
 }
 
-// hear takes mail to whom it is for. What is for nobody is dropped.
+// hear takes mail to whom it is for, and off its pile. What is for nobody is dropped.
 func (e *Engine) hear(s *shard, m *mail) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -291,24 +322,39 @@ func (e *Engine) hear(s *shard, m *mail) (err error) {
 	}()
 	switch m.kind {
 	case mailNews:
-		return e.hearNews(m)
+		err = e.hearNews(m)
 	case mailOrder:
-		return e.obey(s, m)
+		err = e.obey(s, m)
 	case mailLock:
-		return e.hearLock(m)
+		err = e.hearLock(m)
+	default:
+		return e.hearAnswer(s, m)
 	}
+	if err == nil {
+		s.wasHeard(m)
+	}
+	return err
+}
+
+// hearAnswer takes an answer or a word to its execution. It is off its pile before
+// anybody else has the execution, who would read what is still there.
+func (e *Engine) hearAnswer(s *shard, m *mail) error {
 	r := s.hold(m.id)
 	defer s.release(r)
 	for range maxTries {
 		err := e.awaken(s, r)
-		if errors.Is(err, ErrNotFound) {
-			return e.dropMail(m)
-		}
-		if err != nil || !s.lies(m) { // it was heard when the execution was read
+		switch {
+		case errors.Is(err, ErrNotFound):
+			err = e.dropMail(m)
+		case err != nil || !s.lies(m): // it was heard when the execution was read
 			return err
+		default:
+			if err = e.hearNow(s, r, m); err != nil && !r.volatile.Load() {
+				r.x = nil // a job that was put back is not open for others
+			}
 		}
-		if err = e.hearNow(s, r, m); err != nil && !r.volatile.Load() {
-			r.x = nil // a job that was put back is not open for others
+		if err == nil {
+			s.wasHeard(m)
 		}
 		if !errors.Is(err, errAgain) {
 			return err
@@ -429,7 +475,7 @@ func (e *Engine) catchUp(s *shard, r *resident) error {
 			continue
 		}
 		if err := e.hearNow(s, r, &m); err != nil {
-			s.putBack(r.id) // it may have been heard: it is read again
+			s.rereads(r.id) // it may have been heard
 			return err
 		}
 		s.wasHeard(&m)

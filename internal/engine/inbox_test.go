@@ -377,3 +377,98 @@ func TestAnAnswerThatCouldNotBeStored(t *testing.T) {
 		t.Errorf("%v by %s", h.Status, owner.output(s.ID).Text())
 	}
 }
+
+// mailIsHeard is a rig whose side list has the one errand that hears the mail of an
+// execution, and that errand.
+func (r *rig) mailIsHeard(own *shard) func() {
+	r.t.Helper()
+	if err := r.engine.Turn(own.number); err != nil || len(r.side) != 1 {
+		r.t.Fatalf("%d errands, %v", len(r.side), err)
+	}
+	f := r.side[0]
+	r.side = nil
+	return f
+}
+
+// Who still hears mail that was read under an earlier lease leaves alone what was read
+// under the present one: an order is obeyed by one alone, whose reply stands.
+func TestAnOrderOfAnEarlierLease(t *testing.T) {
+	c := newCluster(t, 1, tokens{}.call, nil)
+	owner := c.nodes[0]
+	id := owner.start(owner.define(asking), "x", `{}`).ID
+	c.settle()
+	if _, err := owner.engine.Stop(t.Context(), id, machine.Failure{}); err != nil {
+		t.Fatal(err)
+	}
+	c.settle()
+	own := owner.engine.shards[id.Shard()]
+	text := fmt.Appendf(nil, `{"v":1,"what":"redrive","reply":"r","until":%d}`, c.clock.Now()+60_000)
+	if err := owner.engine.leave(own, []byte("k"), &mail{kind: mailOrder, id: id, text: text}); err != nil {
+		t.Fatal(err)
+	}
+	earlier := owner.mailIsHeard(own)
+	reads, fails, over := make(chan bool), make(chan bool), make(chan bool)
+	owner.plan = func(string, *store.Batch) storetest.Fault { // when it reads the store's clock
+		return storetest.Fault{Err: storetest.ErrPlain, Wait: func() { close(reads); <-fails }}
+	}
+	go func() { earlier(); close(over) }()
+	<-reads
+	owner.plan = nil
+	epoch := own.epoch.Load()
+	owner.engine.lose(own, epoch)
+	again := claim{was: epoch, want: store.Lease{Shard: own.number, Epoch: epoch + 1, Node: owner.engine.cfg.Node, Expires: c.clock.Now() + 10_000}}
+	if err := owner.engine.claim([]claim{again}, c.clock.Now()+10_000); err != nil {
+		t.Fatal(err)
+	}
+	present := owner.mailIsHeard(own)
+	owner.plan = func(string, *store.Batch) storetest.Fault {
+		owner.plan = nil
+		return storetest.Fault{Wait: func() { close(fails); <-over; c.settle() }}
+	}
+	present()
+	c.settle()
+	doc, err := owner.store.Doc(t.Context(), store.DocKey{Kind: kindReply, Name: "r"})
+	if h := owner.head(id); err != nil || h.Redrives != 1 || strings.Contains(string(doc.Body), "refusal") || c.inbox() > 0 {
+		t.Errorf("%d redrives, the reply is %s, %v; %d messages", h.Redrives, doc.Body, err, c.inbox())
+	}
+}
+
+// Mail that could not be heard when its execution was read is read again, and gone
+// through by nobody else while somebody still does.
+func TestMailThatIsReadAgainWhileItIsHeard(t *testing.T) {
+	k := tokens{}
+	c := newCluster(t, 2, k.call, nil)
+	owner := c.nodes[0]
+	id := owner.start(owner.define(asking), "x", `{}`).ID
+	c.settle()
+	own := owner.engine.shards[id.Shard()]
+	text := fmt.Appendf(nil, `{"v":1,"what":"stop","reply":"r","until":%d,"failure":{}}`, c.clock.Now()+60_000)
+	if err := owner.engine.leave(own, []byte("k"), &mail{kind: mailOrder, id: id, text: text}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.other(id).engine.Complete(t.Context(), k["x"], value.Checked(`{}`), nil); err != nil {
+		t.Fatal(err)
+	}
+	hears := owner.mailIsHeard(own)
+	beside := 0
+	owner.plan = func(string, *store.Batch) storetest.Fault {
+		owner.plan = storetest.Nth("Commit", 1, storetest.Fault{Err: storetest.ErrPlain})
+		return storetest.Fault{Wait: func() {
+			r := own.hold(id)
+			r.x = nil
+			own.release(r)
+			if err := owner.engine.hearOf(id); !errors.Is(err, storetest.ErrPlain) {
+				t.Fatal(err)
+			}
+			if err := owner.engine.Turn(own.number); err != nil {
+				t.Fatal(err)
+			}
+			beside = len(owner.side)
+		}}
+	}
+	hears()
+	c.settle()
+	if h := owner.head(id); beside != 0 || !h.Status.Ended() || c.inbox() > 0 {
+		t.Errorf("%d others go through it; %v, %d messages: %s", beside, h.Status, c.inbox(), story(owner.history(id)))
+	}
+}
