@@ -12,8 +12,8 @@
 // cache.go (what is in memory), call.go, errand.go and dispatch.go (what jobs send out, with lane.go, pace.go and payloadroom.go),
 // gate.go (how many starts at once), poll.go (what
 // services work on), activity.go, nested.go, maprun.go and objects.go
-// (the jobs that are no calls), mail.go, inbox.go, begun.go, elsewhere.go and order.go (what nodes
-// leave for one another), presence.go (which nodes there are), clock.go, timers.go and alarms.go, lease.go, wait.go,
+// (the jobs that are no calls), mail.go, inbox.go, hearing.go, begun.go, elsewhere.go and order.go
+// (what nodes leave for one another), presence.go (which nodes there are), clock.go, timers.go and alarms.go, lease.go, wait.go,
 // express.go, forget.go, contain.go (what breaks), health.go (whether starts are taken), late.go,
 // audit.go and auditrows.go (who waits for nothing), why.go and witness.go (what an
 // execution waits for), and run.go (what turns it all).

@@ -240,13 +240,7 @@ func (e *Engine) obey(s *shard, m *mail) error {
 	}
 	b := &store.Batch{}
 	a.answers(b)
-	b.Fence = &store.Fence{Shard: s.number, Epoch: a.epoch}
-	err = e.cfg.Store.Commit(e.ctx, b)
-	if errors.Is(err, store.ErrFenced) {
-		e.fencedOff(s, a.epoch)
-		return ErrNotReady
-	}
-	return err
+	return e.underLease(e.ctx, s, a.epoch, b)
 }
 
 // carryOut does what an order asks for.
