@@ -21,6 +21,7 @@ func (o *observed) Commit(ctx context.Context, b *store.Batch) error {
 	if len(b.Executions) > 0 && b.Fence == nil && !w.begins(b) {
 		w.fail("I11", b.Executions[0].ID, "a turn is committed without a fence")
 	}
+	w.ofOneShard(b)
 	err := o.Session.Commit(ctx, b)
 	switch {
 	case err == nil:
