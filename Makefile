@@ -12,7 +12,7 @@ export BACKSTEP_SHARED ?= $(abspath ../shared)
 PURE := value jsonpath jsonata asl machine prove lower lift
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants storage hostile hostile-services scale conformance fuzz crash equivalence verify-scale sweep sql-faults cluster backup-drill
+.PHONY: help build demo demo-postgres examples test lint unit coverage clean bench million generate sim mutants storage hostile hostile-services scale conformance fuzz crash equivalence verify-scale sweep sql-faults cluster backup-drill spread
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ hostile-services: build ## a server among services that misbehave, in a retry st
 
 sql-faults: ## the connection to PostgreSQL cut after every message of every main transaction, every error code at every call, locks, pools and crashes
 	go test ./internal/store/postgres -run '^(TestSQLFaults.*|TestServerCrashes|TestLocked.*|TestPoolExhausted|TestGhost|TestReadOnlyServer)$$' -count=1 -v -timeout 1h -faults.big
+
+spread: ## a model of a store over several databases, which is not built: the tables of docs/adr/0087 (SEED=1)
+	go run ./rig/spread -seed $(or $(SEED),1)
 
 hostile: ## what each hostile expression ends with and takes of a processor; at most 100 ms, on a quiet machine
 	go test ./internal/jsonata -run '^TestHostileTable$$' -count=1 -v -hostile.cpu
