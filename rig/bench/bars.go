@@ -1,23 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"io"
+
+	"github.com/backstep/backstep/rig/bar"
 )
-
-// bar is a bound that the project holds itself to.
-type bar struct {
-	what        string
-	figure, bar float64
-	most        bool // the figure is at most the bar; else at least
-}
-
-func (b bar) holds() bool {
-	if b.most {
-		return b.figure <= b.bar
-	}
-	return b.figure >= b.bar
-}
 
 // versus are two lines of one run.
 type versus struct {
@@ -31,13 +18,18 @@ func (r *results) versus(ours, theirs line) versus {
 	return versus{a, b, known && there}
 }
 
-// printBars holds the figures against the bars, those whose rows were measured.
-func (b *bench) printBars(w io.Writer, l limits) {
+// printBars holds the figures against the bars, those whose rows were measured. Its
+// error names those that are missed.
+func (b *bench) printBars(w io.Writer, l limits) error {
 	r := &b.results
-	var bars []bar
+	var bars bar.Figures
 	ratio := func(what string, v versus, of func(row) float64, bound float64, most bool) {
-		if v.known && of(v.theirs) > 0 {
-			bars = append(bars, bar{what, of(v.ours) / of(v.theirs), bound, most})
+		switch {
+		case !v.known || of(v.theirs) <= 0:
+		case most:
+			bars.Most(what, of(v.ours)/of(v.theirs), bound, "")
+		default:
+			bars.Least(what, of(v.ours)/of(v.theirs), bound, "")
 		}
 	}
 	rate := func(r row) float64 { return r.PerSecond }
@@ -62,20 +54,11 @@ func (b *bench) printBars(w io.Writer, l limits) {
 	const postgres = "URL on PostgreSQL"
 	ratio("PostgreSQL: sagas/s at 128 : Temporal's", r.versus(line{postgres, steps, 128}, line{tuned, steps, 128}), rate, 10, false)
 	if m, known := r.median(line{postgres, steps, 128}); known && l.postgres > 0 {
-		bars = append(bars, bar{"PostgreSQL: commits/s at 128 : pgbench's", m.PerSecond * float64(b.steps+1) / l.postgres, 0.6, false})
+		bars.Least("PostgreSQL: commits/s at 128 : pgbench's", m.PerSecond*float64(b.steps+1)/l.postgres, 0.6, "")
 	}
 	if m, known := r.median(line{"URL", express, 16}); known {
-		bars = append(bars, bar{"express: executions/s at 16", m.PerSecond, 8000, false}, bar{"express: p99 ms", m.P99, 20, true})
+		bars.Least("express: executions/s at 16", m.PerSecond, 8000, "")
+		bars.Most("express: p99", m.P99, 20, "ms")
 	}
-	fmt.Fprint(w, "\n| | figure | bar | |\n|---|---|---|---|\n")
-	for _, one := range bars {
-		sign, verdict := "≥", "missed"
-		if one.most {
-			sign = "≤"
-		}
-		if one.holds() {
-			verdict = "held"
-		}
-		fmt.Fprintf(w, "| %s | %.3g | %s %.3g | %s |\n", one.what, one.figure, sign, one.bar, verdict)
-	}
+	return bars.Print(w)
 }

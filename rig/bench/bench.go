@@ -113,11 +113,12 @@ func (b *bench) run() error {
 	}
 	limits.print(os.Stdout, (process.Busy()-busy)/time.Since(began).Seconds())
 	b.results.print(os.Stdout)
-	b.printBars(os.Stdout, limits)
-	if b.samples == "" {
-		return nil
+	if b.samples != "" {
+		if err := b.results.writeSamples(b.samples); err != nil {
+			return err
+		}
 	}
-	return b.results.writeSamples(b.samples)
+	return b.printBars(os.Stdout, limits)
 }
 
 // round measures every line once: all servers are begun anew for it, on empty

@@ -7,11 +7,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/backstep/backstep/rig/bar"
 )
 
 // limits is what the machine itself can do.
@@ -62,7 +63,7 @@ func measureSync(dir string) (time.Duration, error) {
 		}
 		took = append(took, time.Since(at))
 	}
-	return median(took), nil
+	return bar.Quantile(took, 0.5), nil
 }
 
 func measureExchange(ctx context.Context, client *http.Client, url string) (time.Duration, error) {
@@ -74,7 +75,7 @@ func measureExchange(ctx context.Context, client *http.Client, url string) (time
 		}
 		took = append(took, time.Since(at))
 	}
-	return median(took), nil
+	return bar.Quantile(took, 0.5), nil
 }
 
 func measureEchoes(ctx context.Context, client *http.Client, url string) float64 {
@@ -104,9 +105,4 @@ func exchange(ctx context.Context, client *http.Client, url string) error {
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
 	return err
-}
-
-func median(d []time.Duration) time.Duration {
-	slices.Sort(d)
-	return d[len(d)/2]
 }

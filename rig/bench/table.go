@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/backstep/backstep/rig/bar"
 )
 
 // print says what the machine can do, and how busy it was.
@@ -33,8 +35,7 @@ func (r *results) median(l line) (m row, measured bool) {
 		for _, r := range rows {
 			all = append(all, number(r))
 		}
-		slices.Sort(all)
-		return all[len(all)/2]
+		return bar.Median(all)
 	}
 	return row{
 		Concurrency: l.clients,

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/backstep/backstep/rig/bar"
 )
 
 // fault is what a cycle does to the server. Each ends with its process ended.
@@ -87,11 +89,11 @@ func (d *diskTally) tell(w io.Writer) {
 	}
 	if d.refused+d.ended > 0 {
 		fmt.Fprintf(w, "  full disk        %d refused, acknowledged again %s after there was room at the latest (bound %s); %d ended by an error\n",
-			d.refused, ms(quantile(d.back, 100)), backMost, d.ended)
+			d.refused, ms(bar.Quantile(d.back, 1)), backMost, d.ended)
 	}
 	if len(d.exits) > 0 {
 		fmt.Fprintf(w, "  failed syncs     %d, %d of them while it started: ended after p50 %s, max %s (bound %s); the last acknowledgement was heard %s after one (bound %s)\n",
-			d.unsynced, d.starting, ms(quantile(d.exits, 50)), ms(quantile(d.exits, 100)), exitMost, ms(d.late), wireMost)
+			d.unsynced, d.starting, ms(bar.Quantile(d.exits, 0.5)), ms(bar.Quantile(d.exits, 1)), exitMost, ms(d.late), wireMost)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/backstep/backstep/client"
+	"github.com/backstep/backstep/rig/bar"
 )
 
 // lone is one server over a data folder: cycle by cycle it is harmed and comes back.
@@ -219,7 +220,7 @@ func (l *lone) tell(w io.Writer) {
 	fmt.Fprintf(w, "faults             %s\n", counts(l.done))
 	l.disks.tell(w)
 	fmt.Fprintf(w, "kills              %d, %d of them during a recovery (%d while a request waited)\n", l.killed, l.recovering, l.asked)
-	fmt.Fprintf(w, "recovery           p50 %s, p99 %s, max %s from the process's start until it is ready (bound %s)\n", ms(quantile(l.recoveries, 50)), ms(quantile(l.recoveries, 99)), ms(quantile(l.recoveries, 100)), l.config.ready)
+	fmt.Fprintf(w, "recovery           p50 %s, p99 %s, max %s from the process's start until it is ready (bound %s)\n", ms(bar.Quantile(l.recoveries, 0.5)), ms(bar.Quantile(l.recoveries, 0.99)), ms(bar.Quantile(l.recoveries, 1)), l.config.ready)
 	fmt.Fprintf(w, "acknowledged       %d changes, %d a cycle at least (floor %d), %d reads\n", l.journal.written.Load(), l.leastWrites, writesLeast, l.journal.read.Load())
 }
 
@@ -227,7 +228,7 @@ func (l *lone) judge(*tally) {
 	if l.leastWrites < writesLeast {
 		l.fault("a cycle had %d changes acknowledged, the floor is %d", l.leastWrites, writesLeast)
 	}
-	if p99 := quantile(l.recoveries, 99); p99 > l.config.ready {
+	if p99 := bar.Quantile(l.recoveries, 0.99); p99 > l.config.ready {
 		l.fault("of a hundred recoveries one takes %s, which may take %s", ms(p99), l.config.ready)
 	}
 }

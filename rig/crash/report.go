@@ -143,15 +143,6 @@ func printOrder(w io.Writer, o *order) {
 
 func clock(ms int64) string { return time.UnixMilli(ms).UTC().Format("15:04:05.000") }
 
-// quantile of times; 0 where there are none.
-func quantile(of []time.Duration, percent int) time.Duration {
-	if len(of) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(of))
-	return sorted[min(len(sorted)*percent/100, len(sorted)-1)]
-}
-
 func ms(d time.Duration) string { return d.Round(time.Millisecond).String() }
 
 // logged counts the lines of the server's log by their level, the executions that it

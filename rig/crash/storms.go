@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/backstep/backstep/rig/bar"
 	"github.com/backstep/backstep/rig/host"
 )
 
@@ -18,7 +19,7 @@ func (c *cluster) writesLeast() int64 { return int64(c.config.lasts.Seconds() * 
 
 func (c *cluster) tell(w io.Writer) {
 	fmt.Fprintf(w, "trouble            %s: %s; seed %d\n", c.config.shape, counts(c.befell), c.config.seed)
-	fmt.Fprintf(w, "takeover           %d, %s at most (bound %s)\n", len(c.takeovers), ms(quantile(c.takeovers, 100)), takeoverMost)
+	fmt.Fprintf(w, "takeover           %d, %s at most (bound %s)\n", len(c.takeovers), ms(bar.Quantile(c.takeovers, 1)), takeoverMost)
 	if c.versions != nil {
 		c.versions.tell(w)
 	}
@@ -33,7 +34,7 @@ func (c *cluster) judge(t *tally) {
 	if len(c.befell) == 0 {
 		c.fault("nothing befell the cluster")
 	}
-	if most := quantile(c.takeovers, 100); most > takeoverMost {
+	if most := bar.Quantile(c.takeovers, 1); most > takeoverMost {
 		c.fault("shards were nobody's for %s, which may be %s", ms(most), takeoverMost)
 	}
 	if c.versions != nil {
@@ -81,7 +82,7 @@ func storms(ctx context.Context, c config, runs int, name string, out io.Writer)
 	}
 	fmt.Fprintf(out, "\n%d runs of %s under %q: %d writes of zombies refused", runs, c.lasts, c.shape, zombies)
 	if len(takeovers) > 0 {
-		fmt.Fprintf(out, "; %d takeovers, p50 %s, at most %s", len(takeovers), ms(quantile(takeovers, 50)), ms(quantile(takeovers, 100)))
+		fmt.Fprintf(out, "; %d takeovers, p50 %s, at most %s", len(takeovers), ms(bar.Quantile(takeovers, 0.5)), ms(bar.Quantile(takeovers, 1)))
 	}
 	fmt.Fprintln(out)
 	if zombies == 0 && c.shape == "pause" {

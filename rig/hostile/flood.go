@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/backstep/backstep/rig/bar"
 )
 
 const (
@@ -51,12 +53,12 @@ func (r *rig) overrun(ctx context.Context, s *server) error {
 	normal := s.settles(ctx, other, 2*calm.p99())
 
 	good -= float64(len(flooded.took)) / r.flood.Seconds()
-	r.bars.least(fmt.Sprintf("flood: executions done, of %.0f/s at capacity", capacity), good, 0.8*capacity, "/s")
-	r.bars.most("flood: a refusal's p99", quantile(f.refused, 0.99), 50, "ms")
-	r.bars.least("flood: starts offered", float64(f.taken+len(f.refused)), 3*capacity*r.flood.Seconds(), "")
-	r.bars.most(fmt.Sprintf("flood: another machine's p99, %.3g ms calm, %.3g ms at capacity", calm.p99(), loaded.p99()), flooded.p99(), 2*loaded.p99(), "ms")
-	r.bars.least("flood: another machine's that did well", float64(len(flooded.took)), float64(len(loaded.took))/3, "")
-	r.bars.most("flood: normal after", normal.Seconds(), 10, "s")
+	r.bars.Least(fmt.Sprintf("flood: executions done, of %.0f/s at capacity", capacity), good, 0.8*capacity, "/s")
+	r.bars.Most("flood: a refusal's p99", bar.Milliseconds(bar.Quantile(f.refused, 0.99)), 50, "ms")
+	r.bars.Least("flood: starts offered", float64(f.taken+len(f.refused)), 3*capacity*r.flood.Seconds(), "")
+	r.bars.Most(fmt.Sprintf("flood: another machine's p99, %.3g ms calm, %.3g ms at capacity", calm.p99(), loaded.p99()), flooded.p99(), 2*loaded.p99(), "ms")
+	r.bars.Least("flood: another machine's that did well", float64(len(flooded.took)), float64(len(loaded.took))/3, "")
+	r.bars.Most("flood: normal after", normal.Seconds(), 10, "s")
 	return errors.Join(f.failed, flooded.failed)
 }
 
@@ -107,7 +109,7 @@ func (s *server) settles(ctx context.Context, machine string, within float64) ti
 	began := time.Now()
 	for ctx.Err() == nil && time.Since(began) < time.Minute {
 		at := time.Since(began)
-		if p := s.probe(ctx, machine, others, othersPause, time.Second); p.failed == nil && quantile(p.took, 0.95) <= within {
+		if p := s.probe(ctx, machine, others, othersPause, time.Second); p.failed == nil && bar.Milliseconds(bar.Quantile(p.took, 0.95)) <= within {
 			return at
 		}
 	}

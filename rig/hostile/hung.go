@@ -38,10 +38,10 @@ func (r *rig) hang(ctx context.Context, s *server) error {
 		time.Sleep(100 * time.Millisecond)
 	}
 	during := s.probe(ctx, quick, others, othersPause, r.calm)
-	r.bars.least("hung: calls that hang", float64(r.fiend.Hung.Load()), float64(r.hung), "")
-	r.bars.most(fmt.Sprintf("hung: others' p99, %.3g ms before", before.p99()), during.p99(), 2*before.p99(), "ms")
-	r.bars.most("hung: memory of a call", (s.resident()-memory)/float64(r.hung), 1, "MiB")
-	r.bars.least("hung: others that did well", float64(len(during.took)), float64(len(before.took))/2, "")
+	r.bars.Least("hung: calls that hang", float64(r.fiend.Hung.Load()), float64(r.hung), "")
+	r.bars.Most(fmt.Sprintf("hung: others' p99, %.3g ms before", before.p99()), during.p99(), 2*before.p99(), "ms")
+	r.bars.Most("hung: memory of a call", (s.resident()-memory)/float64(r.hung), 1, "MiB")
+	r.bars.Least("hung: others that did well", float64(len(during.took)), float64(len(before.took))/2, "")
 	if before.failed != nil || during.failed != nil {
 		return fmt.Errorf("others fail: %v, %v", before.failed, during.failed)
 	}
@@ -55,6 +55,6 @@ func (r *rig) hang(ctx context.Context, s *server) error {
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		peak = max(peak, s.resident())
 	}
-	r.bars.most("hung: memory of a call whose answer has no end", (peak-base)/float64(r.hung), 1, "MiB")
+	r.bars.Most("hung: memory of a call whose answer has no end", (peak-base)/float64(r.hung), 1, "MiB")
 	return <-done
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/rig/bar"
 )
 
 // probe is what clients saw that ran one execution after the other.
@@ -16,7 +17,7 @@ type probe struct {
 	failed error
 }
 
-func (p *probe) p99() float64 { return quantile(p.took, 0.99) }
+func (p *probe) p99() float64 { return bar.Milliseconds(bar.Quantile(p.took, 0.99)) }
 
 // probe lets clients run executions until ctx ends, or for so long. Where they
 // pause, they ask for little of what there is.

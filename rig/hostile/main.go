@@ -3,7 +3,7 @@
 // hundred calls that hang, a retry storm, and a flood of five times its capacity.
 // It knows the server by its API alone.
 //
-// Read main.go, then modes.go, hung.go, storm.go, flood.go, load.go, server.go, bar.go.
+// Read main.go, then modes.go, hung.go, storm.go, flood.go, load.go, server.go. What it is held to is in rig/bar.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/backstep/backstep/rig/bar"
 	"github.com/backstep/backstep/rig/fiend"
 )
 
@@ -42,12 +43,8 @@ func main() {
 			os.Exit(2)
 		}
 	}
-	held, err := r.run(ctx, wanted)
-	if err != nil {
+	if err := r.run(ctx, wanted); err != nil {
 		log.Fatal(err)
-	}
-	if !held {
-		os.Exit(1)
 	}
 }
 
@@ -57,7 +54,7 @@ type rig struct {
 	hung, storm       int
 	down, flood, calm time.Duration
 	fiend             *fiend.Server
-	bars              bars
+	bars              bar.Figures
 }
 
 // partsOf a run, by their names.
@@ -65,23 +62,23 @@ var partsOf = map[string]func(*rig, context.Context, *server) error{
 	"modes": (*rig).modes, "hung": (*rig).hang, "storm": (*rig).rage, "flood": (*rig).overrun,
 }
 
-func (r *rig) run(ctx context.Context, parts []string) (held bool, err error) {
+func (r *rig) run(ctx context.Context, parts []string) (err error) {
 	if r.dir == "" {
 		if r.dir, err = os.MkdirTemp("", "backstep-hostile-"); err != nil {
-			return false, err
+			return err
 		}
 		defer os.RemoveAll(r.dir)
 	}
 	if r.fiend, err = fiend.Listen(); err != nil {
-		return false, err
+		return err
 	}
 	defer r.fiend.Close()
 	for _, part := range parts {
 		if err := r.alone(ctx, part); err != nil {
-			return false, fmt.Errorf("%s: %w", part, err)
+			return fmt.Errorf("%s: %w", part, err)
 		}
 	}
-	return r.bars.print(os.Stdout), nil
+	return r.bars.Print(os.Stdout)
 }
 
 // alone does a part on a server of its own.

@@ -56,8 +56,8 @@ func (r *rig) modes(ctx context.Context, s *server) error {
 		}
 	}
 	all.Wait()
-	r.bars.least("modes: attempts that ended", float64(ended), float64(2*len(fiend.Modes)), "")
-	r.bars.most(fmt.Sprintf("modes: the last of them, of %d s", patience), worst.Seconds(), (patience*time.Second + grace).Seconds(), "s")
-	r.bars.add("modes: what went otherwise than it should", fmt.Sprintf("%d %s", len(wrong), strings.Join(wrong, "; ")), "0", len(wrong) == 0)
+	r.bars.Least("modes: attempts that ended", float64(ended), float64(2*len(fiend.Modes)), "")
+	r.bars.Most(fmt.Sprintf("modes: the last of them, of %d s", patience), worst.Seconds(), (patience*time.Second + grace).Seconds(), "s")
+	r.bars.Hold("modes: what went otherwise than it should", fmt.Sprintf("%d %s", len(wrong), strings.Join(wrong, "; ")), "0", len(wrong) == 0)
 	return nil
 }

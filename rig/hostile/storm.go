@@ -47,12 +47,12 @@ func (r *rig) rage(ctx context.Context, s *server) error {
 	if err != nil {
 		return err
 	}
-	r.bars.add("storm: executions that did well", fmt.Sprint(well), fmt.Sprint(r.storm), well == r.storm)
-	r.bars.most("storm: calls in the busiest second", float64(<-rates), 1.05*(stormRate+50), "") // a second is not counted more exactly
-	r.bars.most("storm: processor while the service is down", 100*used/2, 80, "% of two")
-	r.bars.most(fmt.Sprintf("storm: others' p99, %.3g ms before", before.p99()), during.p99(), 2*before.p99(), "ms")
-	r.bars.least("storm: others that did well", float64(len(during.took)), 100, "")
-	r.bars.least("storm: until all have done well", took.Seconds(), min(30, float64(r.storm)/stormRate), "s")
+	r.bars.Hold("storm: executions that did well", fmt.Sprint(well), fmt.Sprint(r.storm), well == r.storm)
+	r.bars.Most("storm: calls in the busiest second", float64(<-rates), 1.05*(stormRate+50), "") // a second is not counted more exactly
+	r.bars.Most("storm: processor while the service is down", 100*used/2, 80, "% of two")
+	r.bars.Most(fmt.Sprintf("storm: others' p99, %.3g ms before", before.p99()), during.p99(), 2*before.p99(), "ms")
+	r.bars.Least("storm: others that did well", float64(len(during.took)), 100, "")
+	r.bars.Least("storm: until all have done well", took.Seconds(), min(30, float64(r.storm)/stormRate), "s")
 	return nil
 }
 

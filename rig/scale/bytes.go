@@ -43,13 +43,13 @@ func (r *rig) bytes(ctx context.Context) error {
 	}
 	s.End(syscall.SIGTERM)
 	kept := float64(process.Size(s.data())) / float64(m.n)
-	r.bars.add("bytes", "sagas", float64(m.n), 0, "")
-	r.bars.add("bytes", "chance in a saga's texts", (steps+1)*text, 0, "B")
-	r.bars.add("bytes", "payload texts of a saga", payload, 0, "B")
-	r.bars.add("bytes", "sagas a second", float64(m.n)/m.seconds, 0, "")
-	r.bars.add("bytes", "processor per 1,000 sagas", m.cpu, 0, "s")
-	r.bars.add("bytes", "written for a saga", written, writtenShare*payload+writtenMore, "B")
-	r.bars.add("bytes", "on disk of a saga once the server has ended", kept, keptShare*payload+keptMore, "B")
+	r.bars.Note("bytes: sagas", float64(m.n), "")
+	r.bars.Note("bytes: chance in a saga's texts", (steps+1)*text, "B")
+	r.bars.Note("bytes: payload texts of a saga", payload, "B")
+	r.bars.Note("bytes: sagas a second", float64(m.n)/m.seconds, "")
+	r.bars.Note("bytes: processor per 1,000 sagas", m.cpu, "s")
+	r.bars.Most("bytes: written for a saga", written, writtenShare*payload+writtenMore, "B")
+	r.bars.Most("bytes: on disk of a saga once the server has ended", kept, keptShare*payload+keptMore, "B")
 	return nil
 }
 

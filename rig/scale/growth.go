@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/rig/bar"
 	"github.com/backstep/backstep/rig/process"
 )
 
@@ -50,9 +51,9 @@ func (r *rig) growth(ctx context.Context) error {
 		return err
 	}
 	full.quiet(ctx, time.Minute)
-	r.bars.add("growth", "executions that have ended", float64(state.N), 0, "")
-	r.bars.add("growth", "on disk of one", float64(process.Size(full.data()))/float64(state.N), 0, "B")
-	r.bars.add("growth", "restart to ready", full.Ready.Seconds(), 0, "s")
+	r.bars.Note("growth: executions that have ended", float64(state.N), "")
+	r.bars.Note("growth: on disk of one", float64(process.Size(full.data()))/float64(state.N), "B")
+	r.bars.Note("growth: restart to ready", full.Ready.Seconds(), "s")
 	if err := r.pages(ctx, full, machine, state.N); err != nil {
 		return err
 	}
@@ -160,12 +161,12 @@ func (r *rig) besideEmpty(ctx context.Context, full *server, machine string) err
 	}
 	empty.End(syscall.SIGTERM)
 	full.End(syscall.SIGTERM)
-	r.bars.add("growth", "sagas a second, empty", median(rate[0]), 0, "")
-	r.bars.add("growth", "sagas a second, full", median(rate[1]), 0, "")
-	r.bars.add("growth", "processor per 1,000 sagas, empty", median(cpu[0]), 0, "s")
-	r.bars.add("growth", "processor per 1,000 sagas, full", median(cpu[1]), cpuGrowth*median(cpu[0]), "s")
-	r.bars.add("growth", "p99 of a saga, empty", median(p99[0]), 0, "ms")
-	r.bars.add("growth", "p99 of a saga, full", median(p99[1]), latencyGrowth*median(p99[0]), "ms")
+	r.bars.Note("growth: sagas a second, empty", bar.Median(rate[0]), "")
+	r.bars.Note("growth: sagas a second, full", bar.Median(rate[1]), "")
+	r.bars.Note("growth: processor per 1,000 sagas, empty", bar.Median(cpu[0]), "s")
+	r.bars.Most("growth: processor per 1,000 sagas, full", bar.Median(cpu[1]), cpuGrowth*bar.Median(cpu[0]), "s")
+	r.bars.Note("growth: p99 of a saga, empty", bar.Median(p99[0]), "ms")
+	r.bars.Most("growth: p99 of a saga, full", bar.Median(p99[1]), latencyGrowth*bar.Median(p99[0]), "ms")
 	return nil
 }
 
@@ -205,7 +206,7 @@ func (r *rig) pages(ctx context.Context, s *server, machine string, n int) error
 			}
 			took = append(took, d)
 		}
-		r.bars.add("growth", page.what+", p99", quantile(took, 0.99), pageMost, "ms")
+		r.bars.Most("growth: "+page.what+", p99", bar.Milliseconds(bar.Quantile(took, 0.99)), pageMost, "ms")
 	}
 	return nil
 }

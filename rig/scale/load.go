@@ -11,6 +11,7 @@ import (
 
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/client"
+	"github.com/backstep/backstep/rig/bar"
 )
 
 // measured is what came of a load.
@@ -63,7 +64,7 @@ func (r *rig) sagas(ctx context.Context, s *server, machine string, inputBytes, 
 		})
 	}
 	all.Wait()
-	m := measured{n: len(took), seconds: time.Since(began).Seconds(), p50: quantile(took, 0.5), p99: quantile(took, 0.99)}
+	m := measured{n: len(took), seconds: time.Since(began).Seconds(), p50: bar.Milliseconds(bar.Quantile(took, 0.5)), p99: bar.Milliseconds(bar.Quantile(took, 0.99))}
 	m.cpu = 1000 * (s.CPU() - cpu) / float64(max(1, m.n))
 	if failed == nil && ctx.Err() == nil && m.n == 0 {
 		failed = errors.New("no saga was run")

@@ -10,7 +10,7 @@
 //
 // Read main.go, then bytes.go, growth.go, retention.go, park.go, timers.go and
 // probe.go (what is measured), load.go and machine.go (the executions), service.go (what they
-// call), server.go (the process), bar.go (what is printed).
+// call), server.go (the process), rig/bar (what is printed).
 package main
 
 import (
@@ -25,6 +25,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/backstep/backstep/rig/bar"
 )
 
 // config is what a run is asked to do.
@@ -92,7 +94,7 @@ func known(names []string) error {
 type rig struct {
 	config
 	*service
-	bars bars
+	bars bar.Figures
 }
 
 func run(c config, wanted []string) error {
@@ -128,5 +130,5 @@ func run(c config, wanted []string) error {
 			return err
 		}
 	}
-	return r.bars.print(os.Stdout)
+	return r.bars.Print(os.Stdout)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/rig/bar"
 )
 
 // The bars of parked executions.
@@ -57,14 +58,14 @@ func (r *rig) park(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.bars.add("park", "starts a second", float64(have-had)/time.Since(began).Seconds(), 0, "")
+		r.bars.Note("park: starts a second", float64(have-had)/time.Since(began).Seconds(), "")
 		_, most := s.Memory()
-		r.bars.add("park", "resident at the most, while they were started", most, residentMost, "MiB")
+		r.bars.Most("park: resident at the most, while they were started", most, residentMost, "MiB")
 		s.quiet(ctx, time.Minute)
 		now, _ := s.Memory()
-		r.bars.add("park", "resident, thereafter", now, residentMost, "MiB")
+		r.bars.Most("park: resident, thereafter", now, residentMost, "MiB")
 	}
-	r.bars.add("park", "executions that wait", float64(have), 0, "")
+	r.bars.Note("park: executions that wait", float64(have), "")
 	return r.wake(ctx, s, waits, asks)
 }
 
@@ -79,15 +80,15 @@ func (r *rig) wake(ctx context.Context, s *server, waits, asks string) error {
 		if err := s.start(ctx, r.configuration("", "0s")); err != nil {
 			return err
 		}
-		r.bars.add("park", "restart to ready after "+how.what, s.Ready.Seconds(), readyMost, "s")
+		r.bars.Most("park: restart to ready after "+how.what, s.Ready.Seconds(), readyMost, "s")
 	}
 	s.quiet(ctx, time.Minute)
 	_, most := s.Memory()
-	r.bars.add("park", "resident at the most, after the restart", most, residentMost, "MiB")
+	r.bars.Most("park: resident at the most, after the restart", most, residentMost, "MiB")
 	const idle = 30 * time.Second
 	before := s.CPU()
 	pause(ctx, idle)
-	r.bars.add("park", "of a processor while nothing is asked", (s.CPU()-before)/idle.Seconds(), idleMost, "")
+	r.bars.Most("park: of a processor while nothing is asked", (s.CPU()-before)/idle.Seconds(), idleMost, "")
 	return r.move(ctx, s, waits, asks)
 }
 
@@ -112,7 +113,7 @@ func (r *rig) move(ctx context.Context, s *server, waits, asks string) error {
 		took = append(took, d)
 	}
 	if len(took) > 0 {
-		r.bars.add("park", "SendTaskSuccess, p99", quantile(took, 0.99), 0, "ms")
+		r.bars.Note("park: SendTaskSuccess, p99", bar.Milliseconds(bar.Quantile(took, 0.99)), "ms")
 	}
 	took = nil
 	for i := 0; i < min(some, r.n); i += 2 {
@@ -126,7 +127,7 @@ func (r *rig) move(ctx context.Context, s *server, waits, asks string) error {
 		}
 		took = append(took, d)
 	}
-	r.bars.add("park", "DescribeExecution, p99", quantile(took, 0.99), 0, "ms")
+	r.bars.Note("park: DescribeExecution, p99", bar.Milliseconds(bar.Quantile(took, 0.99)), "ms")
 	for machine, name := range map[string]string{waits: "Parked", asks: "Asked"} {
 		list, err := s.ListExecutions(ctx, &api.ListExecutionsInput{StateMachineArn: &machine, StatusFilter: api.ExecutionStatusRunning, MaxResults: 1})
 		if err != nil || len(list.Executions) == 0 {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/rig/bar"
 )
 
 // retention measures sagas while the first tenth of the executions is dropped, beside
@@ -52,7 +53,7 @@ func (r *rig) retention(ctx context.Context) error {
 	if err := s.start(ctx, r.configuration("", fmt.Sprintf("%ds", int(kept.Seconds())))); err != nil {
 		return err
 	}
-	return r.dropping(ctx, s, machine, state, median(without))
+	return r.dropping(ctx, s, machine, state, bar.Median(without))
 }
 
 // dropping runs sagas until those are gone that are to be dropped: the first and the
@@ -83,11 +84,11 @@ func (r *rig) dropping(ctx context.Context, s *server, machine string, state fil
 	if gone, err := s.isGone(ctx, executionARN(machine, fmt.Sprintf("g-%07d", state.N-1))); err != nil || gone {
 		return fmt.Errorf("what was to be kept is gone: %t, %v", gone, err)
 	}
-	r.bars.add("retention", "executions dropped", float64(state.Tenth), 0, "")
-	r.bars.add("retention", "… within, under load", time.Since(began).Seconds(), 0, "s")
-	r.bars.add("retention", "processor per 1,000 sagas, meanwhile, dropping included", median(cpu), 0, "s")
-	r.bars.add("retention", "p99 of a saga, without", without, 0, "ms")
-	r.bars.add("retention", "p99 of a saga, meanwhile", median(p99), retiringMost*without, "ms")
+	r.bars.Note("retention: executions dropped", float64(state.Tenth), "")
+	r.bars.Note("retention: … within, under load", time.Since(began).Seconds(), "s")
+	r.bars.Note("retention: processor per 1,000 sagas, meanwhile, dropping included", bar.Median(cpu), "s")
+	r.bars.Note("retention: p99 of a saga, without", without, "ms")
+	r.bars.Most("retention: p99 of a saga, meanwhile", bar.Median(p99), retiringMost*without, "ms")
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/rig/bar"
 )
 
 // The bars of timers.
@@ -92,10 +93,10 @@ func (r *rig) steady(ctx context.Context, s *server, n int) error {
 	if err != nil {
 		return err
 	}
-	r.bars.add("timers", fmt.Sprintf("%d, %d in each second: late, p50", n, steadyRate), quantile(late, 0.5), 0, "ms")
-	r.bars.add("timers", "late, p99", quantile(late, 0.99), lateMost, "ms")
-	r.bars.add("timers", "processor per 1,000, calls included", 1000*(s.CPU()-cpu)/float64(n), 0, "s")
-	r.bars.add("timers", "calls meanwhile, p99", quantile(calls, 0.99), callsMost, "ms")
+	r.bars.Note(fmt.Sprintf("timers: %d, %d in each second: late, p50", n, steadyRate), bar.Milliseconds(bar.Quantile(late, 0.5)), "ms")
+	r.bars.Most("timers: late, p99", bar.Milliseconds(bar.Quantile(late, 0.99)), lateMost, "ms")
+	r.bars.Note("timers: processor per 1,000, calls included", 1000*(s.CPU()-cpu)/float64(n), "s")
+	r.bars.Most("timers: calls meanwhile, p99", bar.Milliseconds(bar.Quantile(calls, 0.99)), callsMost, "ms")
 	return nil
 }
 
@@ -119,7 +120,7 @@ func (r *rig) atOnce(ctx context.Context, s *server, n int, away bool) error {
 		if err := s.start(ctx, r.configuration("", "0s")); err != nil {
 			return err
 		}
-		r.bars.add(row, "restart to ready", s.Ready.Seconds(), readyMost, "s")
+		r.bars.Most(row+": restart to ready", s.Ready.Seconds(), readyMost, "s")
 	}
 	pause(ctx, time.Until(begin))
 	cpu := s.CPU()
@@ -137,13 +138,13 @@ func (r *rig) atOnce(ctx context.Context, s *server, n int, away bool) error {
 		return err
 	}
 	_, most := s.Memory()
-	r.bars.add(row, "timers that were due in the same second", float64(n), 0, "")
-	r.bars.add(row, "all fired within", took.Seconds(), burstMost, "s")
-	r.bars.add(row, "late, p50", quantile(late, 0.5)/1000, 0, "s")
-	r.bars.add(row, "processor per 1,000, calls included", 1000*(s.CPU()-cpu)/float64(n), 0, "s")
-	r.bars.add(row, "calls meanwhile, p50", quantile(calls, 0.5), 0, "ms")
-	r.bars.add(row, "calls meanwhile, p99", quantile(calls, 0.99), callsMost, "ms")
-	r.bars.add(row, "resident at the most so far", most, 0, "MiB")
+	r.bars.Note(row+": timers that were due in the same second", float64(n), "")
+	r.bars.Most(row+": all fired within", took.Seconds(), burstMost, "s")
+	r.bars.Note(row+": late, p50", bar.Milliseconds(bar.Quantile(late, 0.5))/1000, "s")
+	r.bars.Note(row+": processor per 1,000, calls included", 1000*(s.CPU()-cpu)/float64(n), "s")
+	r.bars.Note(row+": calls meanwhile, p50", bar.Milliseconds(bar.Quantile(calls, 0.5)), "ms")
+	r.bars.Most(row+": calls meanwhile, p99", bar.Milliseconds(bar.Quantile(calls, 0.99)), callsMost, "ms")
+	r.bars.Note(row+": resident at the most so far", most, "MiB")
 	return nil
 }
 
