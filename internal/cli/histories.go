@@ -29,7 +29,8 @@ func (histories) Help() string {
 	return `One line of JSON per execution: what DescribeExecution says of it, and under
 "events" what GetExecutionHistory does. State machines come by name, of each the
 newest execution first; children of a distributed Map follow their parent,
-whatever their status. Executions of express state machines are not kept.
+whatever their status. Executions of express state machines are not kept. One that
+retention drops while it is read has the events until there, and "dropped": true.
 
 A file is written as FILE.part, synced, and renamed, so that FILE is always whole.
 Each export says from which moment on the next one goes on. What is in both has
@@ -48,6 +49,7 @@ Examples:
 type exported struct {
 	Executions int `json:"executions"`
 	Events     int `json:"events"`
+	Dropped    int `json:"dropped,omitempty"` // of the executions, while they were read
 	// Next is the From of an export that goes on after this one.
 	Next time.Time `json:"next"`
 }
@@ -101,7 +103,11 @@ func (v *histories) tell(s *session, to io.Writer, file string, sum *exported) e
 	if s.JSON && file != "" {
 		return s.printJSON(sum)
 	}
-	_, err := fmt.Fprintf(to, "%s%d executions, %d events; the next export goes on with --from %s\n", file, sum.Executions, sum.Events, sum.Next.Format(time.RFC3339Nano))
+	dropped := ""
+	if sum.Dropped > 0 {
+		dropped = fmt.Sprintf(" (%d dropped by retention while they were read)", sum.Dropped)
+	}
+	_, err := fmt.Fprintf(to, "%s%d executions%s, %d events; the next export goes on with --from %s\n", file, sum.Executions, dropped, sum.Events, sum.Next.Format(time.RFC3339Nano))
 	return err
 }
 
@@ -217,7 +223,8 @@ func (w *historian) family(to *bufio.Writer, arn string) error {
 }
 
 // execution writes an execution's line, and tells its map runs. One that retention
-// has dropped since it was listed has none.
+// has dropped since it was listed has none; one that it drops meanwhile has the events
+// that were read, and says so.
 func (w *historian) execution(to *bufio.Writer, arn string) (runs []string, err error) {
 	about, err := w.svc.DescribeExecution(w.s.ctx, &api.DescribeExecutionInput{ExecutionArn: arn})
 	if api.CodeOf(err) == api.CodeExecutionDoesNotExist {
@@ -235,6 +242,11 @@ func (w *historian) execution(to *bufio.Writer, arn string) (runs []string, err 
 		switch {
 		case !begun && api.CodeOf(err) == api.CodeExecutionDoesNotExist:
 			return nil, nil
+		case api.CodeOf(err) == api.CodeExecutionDoesNotExist:
+			w.sum.Executions++
+			w.sum.Dropped++
+			_, err := to.WriteString("],\"dropped\":true}\n")
+			return runs, err
 		case err != nil:
 			return nil, err
 		case !begun:

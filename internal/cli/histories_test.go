@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -83,5 +84,62 @@ func TestHistoriesOnAFullDisk(t *testing.T) {
 		if left, err := os.ReadDir("."); err != nil || len(left) > 0 {
 			t.Errorf("%s: left %v, %v", c.command, left, err)
 		}
+	}
+}
+
+// retiring is a service that drops an execution when the first page of its history was read.
+type retiring struct {
+	api.Service
+	of string
+}
+
+func (r *retiring) GetExecutionHistory(ctx context.Context, in *api.GetExecutionHistoryInput) (*api.GetExecutionHistoryOutput, error) {
+	if in.ExecutionArn != r.of {
+		return r.Service.GetExecutionHistory(ctx, in)
+	}
+	if in.NextToken != nil {
+		return nil, &api.Error{Code: api.CodeExecutionDoesNotExist, Message: "Execution Does Not Exist: '" + r.of + "'"}
+	}
+	in.MaxResults = 2
+	return r.Service.GetExecutionHistory(ctx, in)
+}
+
+// TestHistoriesOfADropped: an execution that is dropped while it is read is no end of
+// the others.
+func TestHistoriesOfADropped(t *testing.T) {
+	house := echoes(t, 3)
+	machines, err := house.ListStateMachines(t.Context(), &api.ListStateMachinesInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := house.ListExecutions(t.Context(), &api.ListExecutionsInput{StateMachineArn: &machines.StateMachines[0].StateMachineArn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	svc := &retiring{house, listed.Executions[1].ExecutionArn}
+	var out, said bytes.Buffer
+	code := cli.Run(t.Context(), []string{"histories"}, cli.Tools{Stdout: &out, Stderr: &said, Connect: func(string, string) (api.Service, error) { return svc, nil }})
+	if code != cli.ExitYes || !strings.Contains(said.String(), "3 executions (1 dropped by retention while they were read), 10 events") {
+		t.Errorf("exit %d: %s", code, said.String())
+	}
+	var dropped []string
+	for line := range strings.Lines(out.String()) {
+		var x struct {
+			api.DescribeExecutionOutput
+			Events  []api.HistoryEvent
+			Dropped bool
+		}
+		if err := json.Unmarshal([]byte(line), &x); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		if x.Dropped != (len(x.Events) == 2) {
+			t.Errorf("dropped %v, with %d events", x.Dropped, len(x.Events))
+		}
+		if x.Dropped {
+			dropped = append(dropped, x.ExecutionArn)
+		}
+	}
+	if len(dropped) != 1 || dropped[0] != svc.of {
+		t.Errorf("%v are said to be dropped", dropped)
 	}
 }
