@@ -42,6 +42,7 @@ var rooms = []room{
 	{path: "internal/prove", ours: []string{"internal/asl", "internal/machine", "internal/value"}, pure: true},
 	{path: "internal/lower", ours: []string{"internal/asl", "internal/jsonata", "internal/value"}, pure: true},
 	{path: "internal/lift", ours: []string{"internal/asl", "internal/jsonata", "internal/value"}, pure: true},
+	{path: "internal/graph", ours: []string{"internal/asl", "internal/value"}, pure: true},
 	{path: "internal/store"},
 	{path: "internal/archive", ours: []string{"internal/store"}},
 	{path: "internal/store/storetest", ours: []string{"internal/store"}},

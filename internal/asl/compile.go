@@ -71,6 +71,11 @@ func Compile(d *Definition, rules Rules) (*Program, error) {
 	return c.program, nil
 }
 
+// Outline is what is understood of the definition, be it valid or not, for who only
+// looks at it. Of what was refused anything may be missing: a Next, a type's own
+// fields, a whole flow, and names may come twice. It can't be run.
+func (d *Definition) Outline(rules Rules) *Program { return compile(d, rules).program }
+
 func compile(d *Definition, rules Rules) *compiler {
 	c := &compiler{
 		rules:   rules,
