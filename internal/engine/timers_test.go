@@ -301,6 +301,32 @@ func TestAHeartbeatAtTheLastMoment(t *testing.T) {
 	}
 }
 
+// A task whose heartbeats have come, but are not written, is not told as out of time
+// where another branch is whose heartbeats are due at the same time.
+func TestAHeartbeatBesideOneThatIsMissing(t *testing.T) {
+	branch := func(name string) string {
+		return `{"StartAt":"` + name + `","States":{"` + name + `":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke.waitForTaskToken",` +
+			`"Parameters":{"FunctionName":"` + name + `"},"HeartbeatSeconds":2,"End":true}}}`
+	}
+	k := tokens{}
+	r := newRig(t, func(_ context.Context, task integration.Task) (value.Text, error) {
+		k[task.Request.Decode().Get("FunctionName").AsString()] = task.Token
+		return value.Checked(`{}`), nil
+	}, nil)
+	id := r.start(r.define(`{"StartAt":"Both","States":{"Both":{"Type":"Parallel","End":true,"Branches":[`+branch("Beats")+`,`+branch("Silent")+`]}}}`), "a", `{}`).ID
+	r.settle()
+	for range 2 {
+		if err := r.engine.Heartbeat(t.Context(), k["Beats"]); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(time.Second)
+	}
+	told := story(r.history(id))
+	if h, n := r.head(id), strings.Count(told, "TaskTimedOut"); h.Status != machine.Failed || n != 1 {
+		t.Errorf("%v, %d tasks are out of time: %s", h.Status, n, told)
+	}
+}
+
 // The heap of alarms is held against a plain list.
 func TestAlarms(t *testing.T) {
 	chance := rand.New(rand.NewPCG(1, 2))

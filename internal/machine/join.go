@@ -95,12 +95,13 @@ func (t *turn) broken(f, child *Frame, fl *fault) {
 }
 
 // expire tells that a frame's task is out of time, where it is so in the very
-// moment in which another one fails.
+// moment in which another one fails. Of a heartbeat that is missing that can't be told:
+// one may have come that is not written yet.
 func (t *turn) expire(f, failed *Frame) {
 	if f.ID == failed.ID || f.Job == 0 || f.Phase != Working {
 		return
 	}
-	if j := t.peekJob(f.Job); j.overdue(t.head.Now) {
+	if j := t.peekJob(f.Job); j.outlived(t.head.Now) {
 		t.tellTimeout(t.frame(f.ID), j)
 	}
 }

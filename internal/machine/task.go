@@ -284,10 +284,11 @@ func (t *turn) beat(j *Job) bool {
 	return true
 }
 
-// overdue reports whether an attempt is out of time.
-func (j *Job) overdue(now int64) bool {
-	return j.Kind < Timer && (now >= j.Deadline || j.unheard(now))
-}
+// overdue reports whether an attempt is out of time, or its heartbeat missing.
+func (j *Job) overdue(now int64) bool { return j.outlived(now) || j.Kind < Timer && j.unheard(now) }
+
+// outlived reports whether an attempt is out of time.
+func (j *Job) outlived(now int64) bool { return j.Kind < Timer && now >= j.Deadline }
 
 func (j *Job) unheard(now int64) bool { return j.awaited() && j.Heartbeat > 0 && now >= j.Due }
 
