@@ -42,7 +42,7 @@ func (e *Engine) beginElsewhere(x *machine.Execution, input value.Text) (Started
 		return Started{}, e.quarantine(s, r, err)
 	}
 	if err := e.commitBegun(s, r, &d); err != nil {
-		return Started{}, err
+		return Started{}, e.quarantine(s, r, err) // or just the error
 	}
 	e.report(r, &d)
 	e.metrics.count(0, d.Head.Status)
@@ -52,14 +52,17 @@ func (e *Engine) beginElsewhere(x *machine.Execution, input value.Text) (Started
 func (e *Engine) commitBegun(s *shard, r *resident, d *machine.Delta) error {
 	w := writers.Get().(*writer)
 	defer writers.Put(w)
-	b := w.batch(r, d, &rider{name: &store.Name{NameKey: nameKey(&r.x.Start), ID: r.id}}, false)
+	b, err := w.written(r, d, &rider{name: &store.Name{NameKey: nameKey(&r.x.Start), ID: r.id}}, false)
+	if err != nil {
+		return err
+	}
 	if d.Head.Holds > 0 {
 		e.notice(b, r, d.Head.Now)
 	}
 	if len(d.Jobs) > 0 {
 		b.Messages = []store.Message{begunMessage(s, r.id, mailBegun)}
 	}
-	err := e.cfg.Store.Commit(e.ctx, b)
+	err = e.cfg.Store.Commit(e.ctx, b)
 	switch {
 	case err == nil:
 		e.metrics.Commits.Add(1)

@@ -395,12 +395,17 @@ func TestAPoisonousExecutionIsQuarantined(t *testing.T) {
 	}
 }
 
-// A batch that can't be made quarantines its execution.
+// A batch that can't be made quarantines its execution, or has it not begin.
 func TestABatchThatBreaksQuarantines(t *testing.T) {
-	_, err := new(writer).written(&resident{x: machine.New(machine.Start{})}, &machine.Delta{Head: &machine.Head{}, Jobs: []*machine.Job{nil}}, nil, false)
-	var broken *brokenError
-	if !errors.As(err, &broken) {
-		t.Errorf("it is %v", err)
+	breaks := machine.Delta{Head: &machine.Head{}, Jobs: []*machine.Job{nil}}
+	r := &resident{x: machine.New(machine.Start{})}
+	_, err := new(writer).written(r, &breaks, nil, false)
+	e := newRig(t, echo, nil).engine
+	for name, err := range map[string]error{"ours": err, "elsewhere": e.commitBegun(e.shards[0], r, &breaks)} {
+		var broken *brokenError
+		if !errors.As(err, &broken) {
+			t.Errorf("%s: it is %v", name, err)
+		}
 	}
 }
 
