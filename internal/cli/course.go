@@ -129,17 +129,14 @@ func (c course) saga(ctx context.Context, input string, want api.ExecutionStatus
 	if err != nil {
 		return err
 	}
-	for {
-		end, err := c.svc.WaitExecution(ctx, &api.WaitExecutionInput{ExecutionArn: out.ExecutionArn})
-		switch {
-		case err != nil:
-			return err
-		case end.Status == want:
-			return nil
-		case end.Status.Ended():
-			return fmt.Errorf("%s ended %s: %s %s", out.ExecutionArn, end.Status, text(end.Error), text(end.Cause))
-		}
+	end, err := news(ctx, c.svc, out.ExecutionArn, nil)
+	if err != nil {
+		return err
 	}
+	if end.Status != want {
+		return fmt.Errorf("%s ended %s: %s %s", out.ExecutionArn, end.Status, text(end.Error), text(end.Cause))
+	}
+	return nil
 }
 
 // express runs one, and has its end for an answer.

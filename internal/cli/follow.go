@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/backstep/backstep/api"
 )
@@ -12,7 +13,7 @@ import (
 // show, the first one first, until it has ended.
 func (s *session) follow(svc api.Service, arn string, last int64, show func(api.HistoryEvent)) (*api.DescribeExecutionOutput, error) {
 	for {
-		wait, err := svc.WaitExecution(s.ctx, &api.WaitExecutionInput{ExecutionArn: arn, AfterEventId: &last})
+		wait, err := news(s.ctx, svc, arn, &last)
 		if err != nil {
 			return nil, err
 		}
@@ -31,6 +32,27 @@ func (s *session) follow(svc api.Service, arn string, last int64, show func(api.
 		}
 	}
 }
+
+// news waits for an event of an execution after the one given, nil: for none, or for
+// its end. A server that is about to stop answers at once as things stand, and is asked
+// again more and more seldom.
+func news(ctx context.Context, svc api.Service, arn string, after *int64) (*api.WaitExecutionOutput, error) {
+	for again := leastPause; ; again = min(2*again, mostPause) {
+		now, err := svc.WaitExecution(ctx, &api.WaitExecutionInput{ExecutionArn: arn, AfterEventId: after})
+		if err != nil || now.Status.Ended() || after != nil && now.LastEventId > *after {
+			return now, err
+		}
+		if !pause(ctx, again) {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// The pauses after answers that bring nothing new.
+const (
+	leastPause = 50 * time.Millisecond
+	mostPause  = time.Second
+)
 
 // events are an execution's events, the first or the last one first.
 func events(ctx context.Context, svc api.Service, arn string, lastFirst bool) iter.Seq2[api.HistoryEvent, error] {
