@@ -149,9 +149,11 @@ func (e *Engine) ask(ctx context.Context, id store.ID, o order, patience time.Du
 	return e.awaitReply(ctx, o.Reply, patience)
 }
 
-// awaitReply looks for a reply, more and more seldom.
+// awaitReply looks for a reply, more and more seldom, and again where it could not be
+// read: the order is carried out all the same.
 func (e *Engine) awaitReply(ctx context.Context, name string, patience time.Duration) (*reply, error) {
 	k := store.DocKey{Kind: kindReply, Name: name}
+	until := e.cfg.Clock.Now() + patience.Milliseconds()
 	for waited, pause := time.Duration(0), lookLeast; ; pause = min(pause*3/2, lookMost) {
 		doc, err := e.cfg.Store.Doc(ctx, k)
 		if err == nil {
@@ -162,11 +164,11 @@ func (e *Engine) awaitReply(ctx context.Context, name string, patience time.Dura
 			_ = e.cfg.Store.Commit(ctx, &store.Batch{DropDocs: []store.DocKey{k}}) // else it goes with the old ones
 			return &r, nil
 		}
-		if !errors.Is(err, store.ErrNotFound) {
+		if waited >= patience || e.cfg.Clock.Now() >= until { // to look may take long, too
+			if errors.Is(err, store.ErrNotFound) {
+				return nil, ErrUnanswered
+			}
 			return nil, fmt.Errorf("%w: %w", ErrUnanswered, err)
-		}
-		if waited >= patience {
-			return nil, ErrUnanswered
 		}
 		if err := e.cfg.Pause(ctx, pause); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnanswered, err)

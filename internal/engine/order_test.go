@@ -12,6 +12,7 @@ import (
 	"github.com/backstep/backstep/internal/integration"
 	"github.com/backstep/backstep/internal/machine"
 	"github.com/backstep/backstep/internal/store"
+	"github.com/backstep/backstep/internal/store/storetest"
 	"github.com/backstep/backstep/internal/value"
 )
 
@@ -132,6 +133,34 @@ func TestAnOrderThatIsTooLate(t *testing.T) {
 		t.Errorf("%v", h.Status)
 	}
 	c.clean()
+}
+
+// A reply that can't be read for a moment is looked for again; one that can't be read as
+// long as it is waited for is none.
+func TestAReplyThatCanNotBeReadAtOnce(t *testing.T) {
+	c := newCluster(t, 2, tokens{}.call, nil)
+	id := c.nodes[0].start(c.nodes[0].define(asking), "a", `{}`).ID
+	c.settle()
+	other := c.other(id)
+	fails := func(reads int) storetest.Plan {
+		return func(method string, _ *store.Batch) storetest.Fault {
+			if reads--; method != "Doc" || reads < 0 {
+				return storetest.Fault{}
+			}
+			return storetest.Fault{Err: storetest.ErrPlain}
+		}
+	}
+	other.plan = fails(1 << 30)
+	if _, err := other.engine.Stop(t.Context(), id, machine.Failure{}); !errors.Is(err, ErrUnanswered) || !errors.Is(err, storetest.ErrPlain) {
+		t.Errorf("%v", err)
+	}
+	other.plan = fails(20)
+	if _, err := other.engine.Redrive(t.Context(), id, ""); err != nil {
+		t.Error(err)
+	}
+	if h := other.head(id); h.Status != machine.Running || h.Redrives != 1 {
+		t.Errorf("%v", h)
+	}
 }
 
 // asks is a definition that waits for its token, and then ends.
