@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/backstep/backstep/internal/store"
@@ -157,6 +158,47 @@ func TestAStoreThatIsAwayIsToldOnce(t *testing.T) {
 	if n := said("the store does not answer"); n != 1 {
 		t.Errorf("it was said %d times", n)
 	}
+}
+
+// That inboxes can't be read is said once, and that they can again once a shard is this
+// node's again.
+func TestInboxesThatCanNotBeReadAreToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		s := storetest.NewFaulty(storetest.NewMemory(storetest.MemoryOptions{Shards: 8}).Open(), func(string, *store.Batch) storetest.Fault {
+			if !away.Load() {
+				return storetest.Fault{}
+			}
+			return storetest.Fault{Err: storetest.ErrPlain}
+		})
+		var mu sync.Mutex
+		var log bytes.Buffer
+		e, err := Open(t.Context(), Config{Store: s, Log: slog.New(slog.NewTextHandler(&locked{to: &log, mu: &mu}, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- e.Run(ctx) }()
+		time.Sleep(time.Minute)
+		away.Store(true)
+		time.Sleep(time.Minute) // longer than a lease
+		told := func(fails, reads int) {
+			t.Helper()
+			mu.Lock()
+			defer mu.Unlock()
+			if strings.Count(log.String(), "inboxes can not be read") != fails || strings.Count(log.String(), "inboxes can be read again") != reads {
+				t.Errorf("told, and not %d and %d times:\n%s", fails, reads, &log)
+			}
+		}
+		told(1, 0)
+		away.Store(false)
+		time.Sleep(time.Minute)
+		told(1, 1)
+		e.Close()
+		cancel()
+		<-ran
+	})
 }
 
 // locked writes under a lock.

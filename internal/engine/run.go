@@ -79,17 +79,28 @@ func (e *Engine) firing(ctx context.Context) error {
 }
 
 // turning reads inboxes when another node hints at them, and from time to time
-// in case a hint was lost.
+// in case a hint was lost. That they can't be read is said once, and that they can
+// again; who has no shard by then reads none, and does not know.
 func (e *Engine) turning(ctx context.Context) error {
 	hints := e.cfg.Store.Watch(ctx)
+	failures := 0 // since they could be read
 	turn := func(s *shard) {
-		if err := e.Turn(s.number); err != nil {
-			e.cfg.Log.Warn("an inbox could not be read", "shard", s.number, "error", err)
+		err := e.Turn(s.number)
+		if err == nil {
+			return
+		}
+		if failures++; failures == 1 {
+			e.cfg.Log.Warn("inboxes can not be read", "shard", s.number, "error", err)
 		}
 	}
 	for {
+		before := failures
 		for _, s := range e.shards {
 			turn(s)
+		}
+		if failures > 0 && failures == before && e.owned() > 0 {
+			e.cfg.Log.Info("inboxes can be read again", "failures", failures)
+			failures = 0
 		}
 		for again := time.After(inboxPause); again != nil; {
 			select {
