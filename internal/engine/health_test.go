@@ -165,7 +165,7 @@ func TestAStoreThatIsAwayIsToldOnce(t *testing.T) {
 func TestInboxesThatCanNotBeReadAreToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
-		s := storetest.NewFaulty(storetest.NewMemory(storetest.MemoryOptions{Shards: 8}).Open(), func(string, *store.Batch) storetest.Fault {
+		s := storetest.NewFaulty(storetest.NewMemory(storetest.MemoryOptions{Shards: 8, Clock: func() int64 { return time.Now().UnixMilli() }}).Open(), func(string, *store.Batch) storetest.Fault {
 			if !away.Load() {
 				return storetest.Fault{}
 			}
