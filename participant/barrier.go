@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 )
 
 // Barrier stands before a service's work and sees to it that a call has one
@@ -15,6 +16,7 @@ import (
 //     answer. Whoever comes meanwhile waits for it.
 //   - An undo whose step was never done does nothing, and is answered as done.
 //   - A forward call that comes after its undo is refused: [ErrHanging].
+//   - A key that was used for something else is refused: [ErrKeyReused].
 //   - What became of a step is told by [Barrier.Query], and stays so.
 //
 // It keeps a row for each key in the table backstep_barrier, written in the
@@ -26,6 +28,11 @@ type Barrier struct {
 	// Log gets what [Barrier.Wrap] can't tell its caller; nil: nothing. It is set
 	// before the barrier is used.
 	Log *slog.Logger
+
+	// Subject tells [Barrier.Wrap] the [Call.Subject] of a request, out of its body; ""
+	// where that doesn't tell. nil: no call has one. It is set before the barrier is
+	// used, and called by many goroutines at once.
+	Subject func(r *http.Request, body []byte) string
 
 	db      *sql.DB
 	dialect Dialect
@@ -66,6 +73,7 @@ type Effect func(ctx context.Context, tx *sql.Tx) (Answer, error)
 // had no effect.
 var (
 	ErrHanging          = errors.New("the call comes after its step was undone, or was told to have failed: it has no effect")
+	ErrKeyReused        = errors.New("the key was used for something else: the call has no effect, and is not answered as that was")
 	ErrNothingToConfirm = errors.New("the step to be confirmed has not been done here: nothing was confirmed")
 	ErrTooLarge         = errors.New("the answer is larger than a barrier keeps")
 )
@@ -81,7 +89,7 @@ func NewBarrier(db *sql.DB, d Dialect) *Barrier {
 //
 // An error says that the service can't answer now: the effect was taken back, or,
 // where the commit itself failed, may have taken place; the repeat finds the truth
-// either way. [ErrCall], [ErrHanging] and [ErrNothingToConfirm] are final.
+// either way. [ErrCall], [ErrHanging], [ErrKeyReused] and [ErrNothingToConfirm] are final.
 func (b *Barrier) Do(ctx context.Context, c Call, effect Effect) (Answer, error) {
 	if err := checkDoable(c); err != nil {
 		return Answer{}, err
@@ -157,7 +165,7 @@ func (b *Barrier) lock(ctx context.Context, tx Tx, c Call) (past, error) {
 	var p past
 	for rows.Next() {
 		var r row
-		if err := rows.Scan(&r.key, &r.operation, &r.outcome, &r.answer.Status, &r.answer.ContentType, &r.answer.Body); err != nil {
+		if err := rows.Scan(&r.key, &r.operation, &r.outcome, &r.answer.Status, &r.answer.ContentType, &r.answer.Body, &r.state, &r.subject); err != nil {
 			return past{}, fmt.Errorf("read step %s: %w", step, err)
 		}
 		p = append(p, r)
@@ -171,6 +179,9 @@ func (b *Barrier) lock(ctx context.Context, tx Tx, c Call) (past, error) {
 // settle does what follows from a step's past: it answers as before, or refuses, or
 // has the effect done.
 func (b *Barrier) settle(ctx context.Context, tx Tx, c Call, p past, effect func(context.Context) (Answer, error)) (Answer, error) {
+	if err := p.reused(c); err != nil {
+		return Answer{}, err
+	}
 	if earlier := p.answerTo(c); earlier != nil {
 		return earlier.told(), nil
 	}
@@ -231,9 +242,9 @@ func (b *Barrier) keep(ctx context.Context, tx Tx, c Call, o outcome, a Answer) 
 	var result sql.Result
 	var err error
 	if step := c.Step(); c.Key == step { // its row is the step's first, which is there
-		result, err = tx.ExecContext(ctx, b.sql.update, o, a.Status, a.ContentType, a.Body, now(), step, c.Key)
+		result, err = tx.ExecContext(ctx, b.sql.update, o, a.Status, a.ContentType, a.Body, stateOf(c), subjectOf(c), now(), step, c.Key)
 	} else {
-		result, err = tx.ExecContext(ctx, b.sql.insert, step, c.Key, c.Operation, o, a.Status, a.ContentType, a.Body, now())
+		result, err = tx.ExecContext(ctx, b.sql.insert, step, c.Key, c.Operation, o, a.Status, a.ContentType, a.Body, stateOf(c), subjectOf(c), now())
 	}
 	if err != nil {
 		return Answer{}, fmt.Errorf("keep the answer to %s: %w", c.Key, err)
@@ -254,11 +265,11 @@ func newBarrierSQL(d Dialect) barrierSQL {
 	return barrierSQL{
 		lock: d.bind(`INSERT INTO backstep_barrier (step, call_key, operation, changed) VALUES (?, ?, 'forward', ?)` +
 			d.onConflict("step, call_key") + `changed = ?`),
-		read: d.bind(`SELECT call_key, operation, outcome, status, content_type, body FROM backstep_barrier WHERE step = ?`),
+		read: d.bind(`SELECT call_key, operation, outcome, status, content_type, body, state, subject FROM backstep_barrier WHERE step = ?`),
 		old:  d.bind(`SELECT step FROM backstep_barrier WHERE call_key = step AND changed < ? ORDER BY changed LIMIT ?` + d.lockFree()),
-		update: d.bind(`UPDATE backstep_barrier SET outcome = ?, status = ?, content_type = ?, body = ?, changed = ?
+		update: d.bind(`UPDATE backstep_barrier SET outcome = ?, status = ?, content_type = ?, body = ?, state = ?, subject = ?, changed = ?
 			WHERE step = ? AND call_key = ?`),
-		insert: d.bind(`INSERT INTO backstep_barrier (step, call_key, operation, outcome, status, content_type, body, changed)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`),
+		insert: d.bind(`INSERT INTO backstep_barrier (step, call_key, operation, outcome, status, content_type, body, state, subject, changed)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
 	}
 }

@@ -16,9 +16,17 @@ type Call struct {
 	Operation  Operation // what the call is to its saga
 	ForwardKey string    // of the forward call that this one belongs to; a forward call has none
 
+	// Subject is what the step is about, as the service says it, from what stands in
+	// the request: the order and the line of it, say. It is the same for the step's
+	// forward call, its undo and its confirm, and whenever one of them is sent again.
+	// "": not told. Backstep does not know it.
+	Subject string
+
+	// State is the name of the step's state, the same for all of its calls; "": not told.
+	State string
+
 	// For logs and traces; empty where the way that the call came has no room for them.
 	Execution     string // ARN
-	State         string // its name
 	Attempt       int    // which send of the step this is, from 1; 0 where not told
 	CorrelationID string // the execution's trace header, or its ARN
 	TraceParent   string // W3C's trace context

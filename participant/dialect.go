@@ -38,7 +38,8 @@ var schemas embed.FS
 
 // Schema is the SQL that makes the tables of the barrier and the outbox where
 // they are not there yet: statements that end with a semicolon and a line break.
-// It is for services whose tables are made by a tool of their own.
+// It is for services whose tables are made by a tool of their own, which has also to
+// add the columns that came later, as [CreateTables] does.
 func Schema(d Dialect) string {
 	text, err := schemas.ReadFile("schema/" + d.known().String() + ".sql")
 	if err != nil {
@@ -55,8 +56,12 @@ func (d Dialect) known() Dialect {
 	return d
 }
 
+// later are the columns of the barrier's table that came later, with their types. They
+// are NULL in rows of before, and of a service that does not know them.
+var later = [][2]string{{"state", "VARCHAR(1000)"}, {"subject", "VARCHAR(64)"}}
+
 // CreateTables makes the tables of the barrier and the outbox where they are not
-// there yet. Several processes may do it at once.
+// there yet, and adds the columns that they lack. Several processes may do it at once.
 func CreateTables(ctx context.Context, db *sql.DB, d Dialect) error {
 	for statement := range strings.SplitSeq(Schema(d), ";\n") {
 		if strings.TrimSpace(statement) == "" {
@@ -70,7 +75,37 @@ func CreateTables(ctx context.Context, db *sql.DB, d Dialect) error {
 			return fmt.Errorf("create the tables of %s: %w", d, err)
 		}
 	}
+	for _, column := range later {
+		if err := addColumn(ctx, db, column[0], column[1]); err != nil {
+			return fmt.Errorf("create the tables of %s: add the column %s to backstep_barrier: %w", d, column[0], err)
+		}
+	}
 	return nil
+}
+
+// addColumn adds a column to the barrier's table. It looks first: to alter a table waits
+// for all who use it, and has all who come wait.
+func addColumn(ctx context.Context, db *sql.DB, name, kind string) error {
+	return again(ctx, func() error {
+		if hasColumn(ctx, db, name) {
+			return nil
+		}
+		_, err := db.ExecContext(ctx, "ALTER TABLE backstep_barrier ADD COLUMN "+name+" "+kind)
+		if err != nil && hasColumn(ctx, db, name) {
+			return nil // somebody else was first
+		}
+		return err
+	})
+}
+
+func hasColumn(ctx context.Context, db *sql.DB, name string) bool {
+	rows, err := db.QueryContext(ctx, "SELECT "+name+" FROM backstep_barrier WHERE 1 = 0")
+	if err != nil {
+		return false
+	}
+	defer rows.Close()
+	rows.Next()
+	return rows.Err() == nil
 }
 
 // bind writes a statement's parameters, "?", as the database has them.

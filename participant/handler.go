@@ -42,7 +42,7 @@ const headerFunctionError = "X-Amz-Function-Error"
 //
 // Queries are answered by the barrier itself, and so is what it refuses: 400 for what
 // is no call, 409 for [ErrHanging] and [ErrNothingToConfirm], 413 for a request over
-// [MaxRequest]; the effect has not taken place then. 500 says that nobody knows: the
+// [MaxRequest], 422 for [ErrKeyReused]; the effect has not taken place then. 500 says that nobody knows: the
 // call must be sent again. The answers are JSON with "error" and "cause".
 //
 // The request's body is read to its end before the transaction begins. The handler
@@ -59,6 +59,9 @@ func (b *Barrier) Wrap(next http.Handler) http.Handler {
 		if err != nil {
 			b.refuse(w, r, c, fmt.Errorf("read the request: %w", err))
 			return
+		}
+		if b.Subject != nil {
+			c.Subject = b.Subject(r, body)
 		}
 		if c.Operation == Query {
 			b.serveQuery(w, r, c)
@@ -107,6 +110,8 @@ func (b *Barrier) refuse(w http.ResponseWriter, r *http.Request, c Call, err err
 		status, name = http.StatusBadRequest, "Barrier.BadCall"
 	case errors.Is(err, ErrHanging):
 		status, name = http.StatusConflict, "Barrier.Hanging"
+	case errors.Is(err, ErrKeyReused):
+		status, name = http.StatusUnprocessableEntity, "Barrier.KeyReused"
 	case errors.Is(err, ErrNothingToConfirm):
 		status, name = http.StatusConflict, "Barrier.NothingToConfirm"
 	case errors.As(err, &tooLarge):

@@ -1,5 +1,13 @@
 package participant
 
+import (
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
 // past is what a step's calls were answered until now, a row for each key. The
 // first row of a step has the step id as its key: it is the one that is locked, and
 // has no outcome until the forward call of that key has one.
@@ -10,6 +18,8 @@ type row struct {
 	operation Operation
 	outcome   outcome
 	answer    Answer
+
+	state, subject sql.NullString // of the call; not told, or written before there were such columns
 }
 
 // outcome is what became of a call.
@@ -44,10 +54,60 @@ func (p past) answerTo(c Call) *row {
 	return p.done(c.Operation)
 }
 
+// reused says that a call is about something else than what its key, or its step, was
+// used for, or gives nil. What either of the two did not tell does not count; nor does
+// a forward call that was refused under another key, since nothing rests on it.
+func (p past) reused(c Call) error {
+	state, subject := stateOf(c), subjectOf(c)
+	for i := range p {
+		r := &p[i]
+		switch {
+		case r.outcome == outcomeNone, r.key != c.Key && !r.done():
+		case differ(r.state, state):
+			return fmt.Errorf("%s of state %s: %s was of state %s: %w", c.Operation, state.String, r.key, r.state.String, ErrKeyReused)
+		case differ(r.subject, subject):
+			return fmt.Errorf("%s of state %s: %s was about another subject: %w", c.Operation, c.State, r.key, ErrKeyReused)
+		}
+	}
+	return nil
+}
+
+func differ(a, b sql.NullString) bool { return a.Valid && b.Valid && a.String != b.String }
+
+// maxState is how many characters are kept of a state's name, which has up to 80 of up
+// to 4 bytes, each of three characters.
+const maxState = 1000
+
+// stateOf is a call's state as it is kept: as it travels, visible ASCII and inner
+// spaces, all else percent-encoded.
+func stateOf(c Call) sql.NullString {
+	var b strings.Builder
+	for i := 0; i < len(c.State) && b.Len() < maxState-2; i++ {
+		if at := c.State[i]; at > ' ' && at < 0x7F && at != '%' || at == ' ' && i > 0 && i < len(c.State)-1 {
+			b.WriteByte(at)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", at)
+		}
+	}
+	return sql.NullString{String: b.String(), Valid: c.State != ""}
+}
+
+// subjectOf is a call's subject as it is kept: the SHA-256 of it.
+func subjectOf(c Call) sql.NullString {
+	if c.Subject == "" {
+		return sql.NullString{}
+	}
+	sum := sha256.Sum256([]byte(c.Subject))
+	return sql.NullString{String: hex.EncodeToString(sum[:]), Valid: true}
+}
+
+// done reports whether an operation was done under this row.
+func (r *row) done() bool { return r.outcome == outcomeSucceeded || r.outcome == outcomeVoid }
+
 // done is the row under which an operation was done, or nil.
 func (p past) done(o Operation) *row {
 	for i := range p {
-		if p[i].operation == o && (p[i].outcome == outcomeSucceeded || p[i].outcome == outcomeVoid) {
+		if p[i].operation == o && p[i].done() {
 			return &p[i]
 		}
 	}

@@ -22,7 +22,8 @@ const (
 // Query tells what became of the forward call that the call names. It waits for one
 // that is under way. What it says stays true: where the step has not been done, it
 // leaves a mark in the same transaction, and a forward call that comes later is
-// refused by [ErrHanging], under whichever key of the step.
+// refused by [ErrHanging], under whichever key of the step. Of a step that was another
+// one it tells nothing: [ErrKeyReused].
 //
 // An error says that the service can't tell now.
 func (b *Barrier) Query(ctx context.Context, c Call) (Fate, error) {
@@ -37,6 +38,9 @@ func (b *Barrier) Query(ctx context.Context, c Call) (Fate, error) {
 		return Fate{}, err
 	}
 	defer tx.Rollback()
+	if err := p.reused(c); err != nil {
+		return Fate{}, err
+	}
 	switch done := p.done(Forward); {
 	case done != nil && p.did(Compensate):
 		return Fate{Outcome: Unknown}, nil
@@ -45,7 +49,7 @@ func (b *Barrier) Query(ctx context.Context, c Call) (Fate, error) {
 	case p.toldFailed():
 		return Fate{Outcome: Failed}, nil
 	}
-	mark := Call{Key: c.Step() + ":query", Operation: Query, ForwardKey: c.ForwardKey}
+	mark := Call{Key: c.Step() + ":query", Operation: Query, ForwardKey: c.ForwardKey, State: c.State, Subject: c.Subject}
 	if _, err := b.keep(ctx, tx, mark, outcomeFailed, Answer{}); err != nil {
 		return Fate{}, err
 	}

@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -270,6 +272,116 @@ func TestOtherKeysOfAStep(t *testing.T) {
 		do(t, b, forward("CASE"), d.book(forward("CASE"), "large"), "large")
 	})
 }
+
+// compensateOf is the undo of a forward call.
+func compensateOf(c participant.Call) participant.Call {
+	c.Operation, c.ForwardKey, c.Key = participant.Compensate, c.Key, c.Step()+":compensate"
+	return c
+}
+
+// After a restore of Backstep the number of an entry may be that of another state, or of
+// another item: its key must not be answered with what the first one was.
+func TestAKeyThatWasUsedForSomethingElse(t *testing.T) {
+	each(t, func(t *testing.T, d *database) {
+		b := participant.NewBarrier(d.DB, d.dialect)
+		of := func(c participant.Call, state, subject string) participant.Call {
+			c.State, c.Subject = state, subject
+			return c
+		}
+		refused := func(c participant.Call) {
+			t.Helper()
+			var err error
+			if c.Operation == participant.Query {
+				_, err = b.Query(t.Context(), c)
+			} else {
+				_, err = b.Do(t.Context(), c, never(t))
+			}
+			if !errors.Is(err, participant.ErrKeyReused) {
+				t.Errorf("%s %s of state %s about %s gives %v", c.Operation, c.Key, c.State, c.Subject, err)
+			}
+		}
+		charge := of(forward("s-1"), "Charge", "line 3")
+		do(t, b, charge, d.book(charge, "charged 3"), "charged 3")
+		for _, other := range []struct{ state, subject string }{{"Cancel", "line 3"}, {"Cancel", ""}, {"Charge", "line 5"}, {"", "line 5"}} {
+			for _, c := range []participant.Call{forward("s-1"), call(participant.Forward, "s-1", "~2"), compensate("s-1"), confirm("s-1"), query("s-1")} {
+				refused(of(c, other.state, other.subject))
+			}
+		}
+		// What is the same, or was not told, is answered; and no refusal has left a mark.
+		for _, same := range []struct{ state, subject string }{{"Charge", "line 3"}, {"Charge", ""}, {"", ""}} {
+			do(t, b, of(forward("s-1"), same.state, same.subject), never(t), "charged 3")
+		}
+		if fate, err := b.Query(t.Context(), of(query("s-1"), "Charge", "line 3")); err != nil || fate.Outcome != participant.Succeeded {
+			t.Errorf("the query gets %v, %v", fate, err)
+		}
+		undo := of(compensate("s-1"), "Charge", "line 3")
+		do(t, b, undo, d.book(undo, "undone 3"), "undone 3")
+		refused(of(undo, "Charge", "line 5"))
+		refused(of(undo, "Cancel", "line 3"))
+
+		// An undo of what never was is one of something, too.
+		void := of(compensate("s-2"), "Charge", "line 3")
+		do(t, b, void, never(t), "{}")
+		refused(of(forward("s-2"), "Cancel", "line 3"))
+		refused(of(void, "Charge", "line 5"))
+
+		// So is what was refused, under its own key; who edits it may mean something else.
+		no := of(forward("s-3"), "Charge", "line 3")
+		do(t, b, no, d.refuse(no, "no"), "no")
+		refused(of(no, "Charge", "line 5"))
+		edited := of(call(participant.Forward, "s-3", "~2"), "Charge", "line 5")
+		do(t, b, edited, d.book(edited, "charged 5"), "charged 5")
+		refused(of(compensate("s-3"), "Charge", "line 3"))
+
+		// Names of any letters and length.
+		for i, name := range []string{"Übergabe an den Kunden 100 %", strings.Repeat("\U0001F69A", 80), " a\x00\xff ", strings.Repeat("long", 10_000)} {
+			c := of(forward(fmt.Sprintf("n-%d", i)), name, name)
+			do(t, b, c, d.book(c, "done"), "done")
+			do(t, b, c, never(t), "done")
+			c.State = "x" + name
+			refused(c)
+		}
+	})
+}
+
+// A table that an earlier version has made gets what it lacks, and its rows are answered
+// from as they were.
+func TestTablesOfBefore(t *testing.T) {
+	for _, dialect := range []participant.Dialect{participant.PostgreSQL, participant.MySQL, participant.SQLite} {
+		t.Run(dialect.String(), func(t *testing.T) {
+			d := emptyDatabase(t, dialect)
+			for statement := range strings.SplitSeq(participant.Schema(dialect), ";\n") {
+				if statement = laterColumns.ReplaceAllString(statement, ""); strings.TrimSpace(statement) != "" {
+					d.exec(t, statement)
+				}
+			}
+			d.exec(t, ledger)
+			d.exec(t, "INSERT INTO backstep_barrier (step, call_key, operation, outcome, status, content_type, body, changed) VALUES ('s-1', 's-1', 'forward', 'succeeded', 200, 'x/y', ?, 1)", []byte("of before"))
+			var all sync.WaitGroup
+			for range 8 {
+				all.Go(func() {
+					if err := participant.CreateTables(t.Context(), d.DB, dialect); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			b := participant.NewBarrier(d.DB, dialect)
+			c := forward("s-1")
+			c.Subject = "line 3"
+			do(t, b, c, never(t), "of before")
+			do(t, b, compensateOf(c), d.book(compensateOf(c), "undone"), "undone")
+			c = forward("s-2")
+			do(t, b, c, d.book(c, "done"), "done")
+			c.State = "Cancel"
+			if _, err := b.Do(t.Context(), c, never(t)); !errors.Is(err, participant.ErrKeyReused) {
+				t.Errorf("of another state: %v", err)
+			}
+		})
+	}
+}
+
+var laterColumns = regexp.MustCompile(`(?m)^ *(state|subject) +(VARCHAR\(\d+\)|TEXT),\n`)
 
 func TestConfirm(t *testing.T) {
 	each(t, func(t *testing.T, d *database) {

@@ -2,10 +2,12 @@ package dbtest
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,7 +98,7 @@ func (m *manual) query(ctx context.Context, tx *sql.Tx, name string, parameters 
 	return nil, n, err
 }
 
-var errManualHanging, errManualNothing = errors.New("409: hanging"), errors.New("409: nothing to confirm")
+var errManualHanging, errManualNothing, errManualReused = errors.New("409: hanging"), errors.New("409: nothing to confirm"), errors.New("422: key reused")
 
 // call does a call as the manual's six points say. It gives the body of the answer.
 func (m *manual) call(ctx context.Context, c participant.Call, effect func(*sql.Tx) (refused bool, body string, err error)) (string, error) {
@@ -110,7 +112,10 @@ func (m *manual) call(ctx context.Context, c participant.Call, effect func(*sql.
 		forwardKey = c.Key
 	}
 	step := regexp.MustCompile(`^[^:~]*`).FindString(forwardKey)
-	parameters := map[string]any{"step": step, "now": time.Now().UnixMilli(), "call_key": c.Key, "operation": string(c.Operation), "status": 200, "content_type": "application/json"}
+	parameters := map[string]any{"step": step, "now": time.Now().UnixMilli(), "call_key": c.Key, "operation": string(c.Operation), "status": 200, "content_type": "application/json", "state": strings.ReplaceAll(url.PathEscape(c.State), "%20", " "), "subject": nil} // the state as it travels
+	if c.Subject != "" {
+		parameters["subject"] = fmt.Sprintf("%x", sha256.Sum256([]byte(c.Subject)))
+	}
 	if _, _, err := m.query(ctx, tx, "lock", parameters); err != nil {
 		return "", err
 	}
@@ -185,14 +190,21 @@ func (m *manual) read(ctx context.Context, tx *sql.Tx, c participant.Call, param
 		var key, operation, outcome, kind string
 		var status int
 		var body []byte
-		if err := rows.Scan(&key, &operation, &outcome, &status, &kind, &body); err != nil {
+		var state, subject sql.NullString
+		if err := rows.Scan(&key, &operation, &outcome, &status, &kind, &body, &state, &subject); err != nil {
 			return nil, nil, false, err
+		}
+		is := outcome == "succeeded" || outcome == "void"
+		for column, kept := range map[string]sql.NullString{"state": state, "subject": subject} {
+			if told := parameters[column]; (is || key == c.Key && outcome != "") && kept.Valid && told != nil && kept.String != told {
+				return nil, nil, false, errManualReused
+			}
 		}
 		text := string(body)
 		if key == c.Key && outcome != "" {
 			own = &text
 		}
-		if outcome == "succeeded" || outcome == "void" {
+		if is {
 			done[participant.Operation(operation)] = text
 		}
 		failed = failed || outcome == "failed"
@@ -223,7 +235,7 @@ func barriers(t *testing.T, d *database) map[string]func(participant.Call, parti
 }
 
 func refusesTheCall(err error) bool {
-	return errors.Is(err, errManualHanging) || errors.Is(err, errManualNothing) || errors.Is(err, participant.ErrHanging) || errors.Is(err, participant.ErrNothingToConfirm)
+	return errors.Is(err, errManualReused) || errors.Is(err, participant.ErrKeyReused) || errors.Is(err, errManualHanging) || errors.Is(err, errManualNothing) || errors.Is(err, participant.ErrHanging) || errors.Is(err, participant.ErrNothingToConfirm)
 }
 
 // TestTheManualsSQL holds the manual's statements to the four cases, and to this: what
@@ -281,6 +293,18 @@ func TestTheManualsSQL(t *testing.T) {
 			answers(second, query(s), never(t), "FAILED")
 			refused(forward(s))
 			refused(confirm(step("never")))
+			// A key that was used for something else.
+			s = step("other")
+			c := forward(s)
+			c.State, c.Subject = "Übergabe an %", "order 17"
+			answers(first, c, d.book(c, "1"), "1")
+			answers(second, c, never(t), "1")
+			for _, c := range []participant.Call{c, compensateOf(c)} {
+				c.Subject = "order 18"
+				refused(c)
+				c.State, c.Subject = "Charge", "order 17"
+				refused(c)
+			}
 		}
 	})
 }
@@ -369,10 +393,12 @@ func TestTheManualsProgram(t *testing.T) {
 	free.Close()
 	script := strings.ReplaceAll(all["try"], "9000", port)
 	// What the manual does not show: refusals, a query, many at once.
+	script = strings.Replace(script, `-H "Idempotency-Key: $2"`, `-H "Idempotency-Key: $2" -H "Backstep-State: $state"`, 1)
 	script = strings.Replace(script, "kill %1", `echo more
 		call reserve s-3 forward s-3; call reserve s-4 forward s-4; call reserve s-5 forward s-5; call reserve s-6 forward s-6; call reserve s-6 forward s-6
 		call reserve "" query s-5; call reserve "" query s-7; call reserve s-7 forward s-7; call reserve "a b" forward "a b"
 		for i in $(seq 10); do call release s-5:compensate compensate s-5 & done; wait $(jobs -p | tail -n +2)
+		state=Reserve; call reserve s-8 forward s-8; state=Cancel; call reserve s-8 forward s-8; call release s-8:compensate compensate s-8; call reserve "" query s-8; state=Reserve; call release s-8:compensate compensate s-8
 		kill %1`, 1)
 	cmd := exec.Command("bash", "-c", "trap 'kill $(jobs -p) 2>/dev/null' EXIT\n"+script)
 	cmd.Dir = dir
@@ -387,6 +413,8 @@ func TestTheManualsProgram(t *testing.T) {
 	for range 10 {
 		want = append(want, released)
 	}
+	reused := `{"error": "Barrier.KeyReused"}`
+	want = append(want, reserved, reused, reused, reused, released)
 	got := strings.FieldsFunc(strings.ReplaceAll(string(out), "}{", "}\n{"), func(r rune) bool { return r == '\n' })
 	if !slices.Equal(got, want) {
 		t.Errorf("it says\n%s\nwant\n%s", out, strings.Join(want, "\n"))

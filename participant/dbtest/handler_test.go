@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,9 +20,10 @@ import (
 // and it answers what the test wants.
 type service struct {
 	*httptest.Server
-	runs   atomic.Int32
-	handle atomic.Pointer[http.HandlerFunc] // nil: 201 and the request's body
-	log    safeBuffer
+	barrier *participant.Barrier
+	runs    atomic.Int32
+	handle  atomic.Pointer[http.HandlerFunc] // nil: 201 and the request's body
+	log     safeBuffer
 }
 
 // answers has the service answer by a function, nil for what it does by itself.
@@ -36,6 +38,7 @@ func (s *service) answers(handle http.HandlerFunc) {
 func serve(t *testing.T, d *database) *service {
 	s := &service{}
 	b := participant.NewBarrier(d.DB, d.dialect)
+	s.barrier = b
 	b.Log = slog.New(slog.NewTextHandler(&s.log, nil))
 	s.Server = httptest.NewServer(b.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.runs.Add(1)
@@ -77,6 +80,7 @@ func (s *service) send(t *testing.T, c participant.Call, body string) reply {
 	}
 	for name, value := range map[string]string{
 		participant.HeaderKey: c.Key, participant.HeaderOperation: string(c.Operation), participant.HeaderForwardKey: c.ForwardKey, participant.HeaderAttempt: "1",
+		participant.HeaderState: url.PathEscape(c.State),
 	} {
 		if value != "" {
 			r.Header.Set(name, value)
@@ -234,6 +238,39 @@ func TestWhatTheBarrierRefuses(t *testing.T) {
 		}
 		if n := s.runs.Load(); n != 0 {
 			t.Errorf("the handler ran %d times", n)
+		}
+	})
+}
+
+// The subject of a request is the service's to say, and not what changes with each send.
+func TestARequestForSomethingElse(t *testing.T) {
+	each(t, func(t *testing.T, d *database) {
+		s := serve(t, d)
+		s.barrier.Subject = func(_ *http.Request, body []byte) string {
+			var order struct{ Order string }
+			if err := json.Unmarshal(body, &order); err != nil {
+				t.Error(err)
+			}
+			return order.Order
+		}
+		first := `{"order":"17","at":1}`
+		if got := s.send(t, forward("s-1"), first); got.status != 201 {
+			t.Errorf("%+v", got)
+		}
+		if got := s.send(t, forward("s-1"), `{"order":"17","at":2}`); got.status != 201 || got.body != first || !got.repeated {
+			t.Errorf("sent again: %+v", got)
+		}
+		another := forward("s-1")
+		another.State = "Cancel"
+		for _, got := range []reply{
+			s.send(t, forward("s-1"), `{"order":"18","at":1}`), s.send(t, compensate("s-1"), `{"order":"18"}`), s.send(t, query("s-1"), `{"order":"18"}`), s.send(t, another, first),
+		} {
+			if got.status != 422 || !strings.Contains(got.body, `"Barrier.KeyReused"`) || got.repeated {
+				t.Errorf("for something else: %+v", got)
+			}
+		}
+		if n := s.runs.Load(); n != 1 || !strings.Contains(s.log.String(), "the key was used for something else") {
+			t.Errorf("%d runs, logged: %s", n, s.log.String())
 		}
 	})
 }

@@ -6,6 +6,8 @@ CREATE TABLE IF NOT EXISTS backstep_barrier (
     status       INTEGER      NOT NULL DEFAULT 0,
     content_type VARCHAR(255) CHARACTER SET utf8mb4 NOT NULL DEFAULT '',
     body         MEDIUMBLOB,
+    state        VARCHAR(1000),
+    subject      VARCHAR(64),
     changed      BIGINT       NOT NULL,
     PRIMARY KEY (step, call_key),
     INDEX backstep_barrier_changed (changed)

@@ -6,6 +6,8 @@ CREATE TABLE IF NOT EXISTS backstep_barrier (
     status       INTEGER NOT NULL DEFAULT 0,
     content_type TEXT    NOT NULL DEFAULT '',
     body         BLOB,
+    state        TEXT,
+    subject      TEXT,
     changed      INTEGER NOT NULL,
     PRIMARY KEY (step, call_key)
 );
