@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// How long things may take: all together five seconds, of which one is for a lock
+// How long things may take: all together five seconds, of which 1.3 are for a lock
 // that somebody else holds (lockTimeout).
 const (
 	lineTime   = 2 * time.Second         // until a batch that was not sent is given up

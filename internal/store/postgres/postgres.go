@@ -82,9 +82,11 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// What the server is told of every session: how long to wait at most.
+// What the server is told of every session: how long to wait at most. For a lock that is
+// a little longer than until it looks for those who wait for one another
+// (deadlock_timeout, a second by itself), of whom it ends one, which is tried again.
 const (
-	lockTimeout      = "1s"
+	lockTimeout      = "1300ms"
 	statementTimeout = "30s"
 )
 

@@ -47,11 +47,12 @@ var (
 		SELECT refuse('` + codeConflict + `', 'job ' || string_agg(at::text, ' '))
 		FROM unnest($1::bytea[], $2::bigint[], $3::boolean[]) WITH ORDINALITY e(id, number, expected, at)
 		WHERE expected AND (id, number) NOT IN (SELECT * FROM gone) HAVING count(*) > 0`}
-	// keepJobs holds jobs that are expected and stay.
+	// keepJobs holds jobs that are expected and stay: they can't be dropped, and may be
+	// written anew, so that who does that waits for nobody who waits for him.
 	keepJobs = &statement{"keep jobs", `
 		WITH there AS (
 			SELECT j.id, j.number FROM unnest($1::bytea[], $2::bigint[]) e(id, number)
-			JOIN jobs j ON j.id = e.id AND j.number = e.number FOR SHARE OF j)
+			JOIN jobs j ON j.id = e.id AND j.number = e.number FOR KEY SHARE OF j)
 		SELECT refuse('` + codeConflict + `', 'kept ' || string_agg(at::text, ' '))
 		FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY e(id, number, at)
 		WHERE (id, number) NOT IN (SELECT * FROM there) HAVING count(*) > 0`}
@@ -77,7 +78,7 @@ var (
 		WITH there AS (
 			SELECT q.id, q.number, q.at, q.tenant, q.activity
 			FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[], $5::bigint[]) e(tenant, activity, at, id, number)
-			JOIN queue q ON ` + sameTask + ` FOR SHARE OF q)
+			JOIN queue q ON ` + sameTask + ` FOR KEY SHARE OF q)
 		SELECT refuse('` + codeConflict + `', 'waiting ' || string_agg(nth::text, ' '))
 		FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[], $5::bigint[]) WITH ORDINALITY e(tenant, activity, at, id, number, nth)
 		WHERE (id, number, at, tenant, activity) NOT IN (SELECT * FROM there) HAVING count(*) > 0`}
