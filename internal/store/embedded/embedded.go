@@ -134,7 +134,7 @@ func openStore(dir string, o Options, filling *store.Identity) (*Store, error) {
 		if s.failure.Load() == nil {
 			err = errors.Join(err, s.release())
 		}
-		return nil, fmt.Errorf("open data folder %q: %w", dir, err)
+		return nil, f.refused(err)
 	}
 	s.opened.Store(true) // from now on who is told of fatal failures hears of them
 	if err := s.Err(); err != nil {

@@ -238,7 +238,7 @@ func TestOpenEndsWhereTheDiskFailsOnce(t *testing.T) {
 				t.Fatalf("open makes only %d calls", n)
 			}
 			return
-		case hung || err == nil && outcome == "" || err != nil && !strings.Contains(string(out), syscall.EIO.Error()):
+		case strings.Contains(string(out), "taken for a damage"), hung, err == nil && outcome == "", err != nil && !strings.Contains(string(out), syscall.EIO.Error()):
 			t.Fatalf("call %d fails: %v\n%s", n, err, out)
 		}
 	}
@@ -260,6 +260,8 @@ func opensWithFailingCall(t *testing.T, n int64) string {
 	o.OnFatal = func(cause error) { told <- cause }
 	s, err := Open(testDir, o)
 	switch {
+	case errors.Is(err, store.ErrDamaged):
+		t.Fatalf("a disk that fails is taken for a damage: %v", err)
 	case err != nil && failed.Load():
 		return err.Error()
 	case err != nil:

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/backstep/backstep/internal/store"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -152,6 +153,19 @@ func (f *folder) prepare() error {
 		return fmt.Errorf("make data folder %q: %w", f.dir, err)
 	}
 	return nil
+}
+
+// refused says why the store in the folder does not open. What is not there, or not as it
+// must be, is a damage; what the system refuses (no right, no room, a disk that fails) is
+// not.
+func (f *folder) refused(err error) error {
+	var system syscall.Errno
+	switch refused := errors.As(err, &system) && !errors.Is(err, fs.ErrNotExist); {
+	case errors.Is(err, store.ErrNewer), f.making, refused && !errors.Is(err, store.ErrDamaged):
+		return fmt.Errorf("open data folder %q: %w", f.dir, err)
+	}
+	cause, _, _ := strings.Cut(err.Error(), "\n")
+	return f.damaged("%s", strings.TrimSuffix(cause, ": "+store.ErrDamaged.Error()))
 }
 
 // made says that the store in the folder is complete.

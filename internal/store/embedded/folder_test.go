@@ -37,7 +37,7 @@ func TestRefusals(t *testing.T) {
 		{"no sum", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n", "pebble/LOCK": ""}, store.ErrDamaged, "its MANIFEST.sum can't be read"},
 		{"no manifest", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n", "MANIFEST.sum": "MANIFEST-000001 9 00000000\n", "pebble/LOCK": ""}, store.ErrDamaged, "its MANIFEST-000001 can't be read"},
 		{"the sum of another file", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n", "MANIFEST.sum": "LOCK 0 00000000\n", "pebble/LOCK": ""}, store.ErrDamaged, `its MANIFEST.sum says "LOCK 0`},
-		{"nothing in it", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n", "MANIFEST.sum": "MANIFEST-000001 0 00000000\n", "pebble/MANIFEST-000001": ""}, nil, "does not exist"},
+		{"nothing in it", map[string]string{"BACKSTEP": "backstep store, format 1, id " + id + "\n", "MANIFEST.sum": "MANIFEST-000001 0 00000000\n", "pebble/MANIFEST-000001": ""}, store.ErrDamaged, "does not exist"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -58,6 +58,51 @@ func TestRefusals(t *testing.T) {
 			}
 			if after := tree(t, dir); after != before {
 				t.Errorf("the folder was\n%sand is\n%s", before, after)
+			}
+		})
+	}
+}
+
+// TestWhatIsGoneIsADamage: a folder of which Pebble misses a file, or that has another
+// size, is damaged, and who opens it hears what to do; what the system refuses is not.
+func TestWhatIsGoneIsADamage(t *testing.T) {
+	for name, harm := range map[string]struct {
+		files string
+		do    func(path string) error
+		says  string
+	}{
+		"a table is gone":      {"*.sst", os.Remove, "000"},
+		"a table is cut":       {"*.sst", func(path string) error { return os.Truncate(path, 9) }, "000"},
+		"no manifest is named": {"marker.manifest.*", os.Remove, "does not exist"},
+		"no format is named":   {"marker.format-version.*", os.Remove, "not pristine"},
+		"options are altered":  {"OPTIONS-*", func(path string) error { return os.WriteFile(path, []byte("c\n"), 0o600) }, "key=value"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s, err := Open(dir, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(s.Commit(t.Context(), starts(1, 1)), s.Close()); err != nil {
+				t.Fatal(err)
+			}
+			paths, _ := filepath.Glob(filepath.Join(dir, dataName, harm.files))
+			if len(paths) == 0 {
+				t.Fatal("no such file")
+			}
+			if err := harm.do(paths[0]); err != nil {
+				t.Fatal(err)
+			}
+			for _, readOnly := range []bool{true, false} {
+				s, err := Open(dir, Options{ReadOnly: readOnly})
+				if err == nil {
+					s.Close()
+					t.Fatal("it opens")
+				}
+				if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), harm.says) || !strings.HasSuffix(err.Error(), ": restore it from a backup") ||
+					!strings.Contains(err.Error(), dir) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("%v", err)
+				}
 			}
 		})
 	}
