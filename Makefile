@@ -88,8 +88,9 @@ mutants: ## planted bugs, each of which the simulator must catch within 20,000 s
 	go test ./internal/sim -run '^TestMutants$$' -count=1 -v -timeout 6h -sim.mutants
 
 storage: ## the embedded store crashed at every call to the disk, its writes torn, its recovery crashed, its files damaged (WORKLOADS=50, FIRST=0, SEED=1, DAMAGES=1000); bugs planted in it must be found
-	go test ./internal/store/embedded -run '^(TestCrashAtEveryStorageCall|TestPlantedBugsAreFound|TestDamage.*|TestTornLog)$$' -count=1 -v -timeout 90m \
-		-crash.deep -crash.drawn=$(or $(WORKLOADS),50) -crash.first=$(or $(FIRST),0) -crash.seed=$(or $(SEED),1) -damages=$(or $(DAMAGES),1000) | grep -v '^=== '
+	GOGC=400 go test ./internal/store/embedded -run '^(TestCrashAtEveryStorageCall|TestPlantedBugsAreFound|TestDamage.*|TestTornLog)$$' -count=1 -v -timeout 90m \
+		-crash.deep -crash.drawn=$(or $(WORKLOADS),50) -crash.first=$(or $(FIRST),0) -crash.floor=$$((2000 * $(or $(WORKLOADS),50))) \
+		-crash.seed=$(or $(SEED),1) -damages=$(or $(DAMAGES),1000) | grep -v '^=== '
 
 conformance: build ## recordings of the real service beside rig/recordings.toml, ARGS='--mended --kind execution --no-slow'
 	rig/conformance.sh $(or $(ARGS),--no-slow)

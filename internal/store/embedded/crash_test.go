@@ -26,8 +26,9 @@ import (
 var (
 	crashDrawn = flag.Int("crash.drawn", 1, "drawn workloads, beside those written by hand")
 	crashFirst = flag.Int("crash.first", 0, "number of the first of them; above 0 none written by hand")
-	crashDeep  = flag.Bool("crash.deep", false, "crash more recoveries, and tear more writes at every byte")
+	crashDeep  = flag.Bool("crash.deep", false, "let the drawn workloads last longer, and tear more writes at every byte")
 	crashSeed  = flag.Uint64("crash.seed", 1, "of the drawn workloads and of what a loss of power leaves")
+	crashFloor = flag.Int64("crash.floor", 0, "calls to the disk, in sum, that the workloads must crash at: fewer fail")
 )
 
 // TestCrashAtEveryStorageCall runs each workload on a disk of which a clone is
@@ -35,7 +36,9 @@ var (
 // it, and of some writes one for each place at which they may be torn. On each
 // clone the store must open and hold every acknowledged commit, the one under way
 // whole or not at all, and nothing else; and again where it crashes while it
-// opens, and while it opens after that.
+// opens, and while it opens after that. A point is a call to the disk by a workload at
+// which it crashed; what crashes besides (a second time with other remains, in the midst
+// of a write, while it recovers) is counted beside it.
 func TestCrashAtEveryStorageCall(t *testing.T) {
 	began := time.Now()
 	var sum tally
@@ -51,12 +54,18 @@ func TestCrashAtEveryStorageCall(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := h.points[0].Load(); n < 100/crashStep {
-				t.Fatalf("only %d crashes", n)
+			if n := h.points.Load(); n < 100/crashStep {
+				t.Fatalf("only %d points", n)
 			}
 		})
 	}
-	t.Cleanup(func() { t.Logf("%s, in %s", &sum, time.Since(began).Round(time.Second)) })
+	t.Cleanup(func() {
+		t.Logf("%s, in %s", &sum, time.Since(began).Round(time.Second))
+		t.Logf("%d points, floor %d", sum.points, *crashFloor)
+		if sum.points < *crashFloor {
+			t.Errorf("%d points are below the floor of %d: the run proves nothing", sum.points, *crashFloor)
+		}
+	})
 }
 
 // bug is what is planted to see whether it is found.
@@ -171,10 +180,11 @@ type harness struct {
 	seen       *witness
 	disk       *vfs.MemFS // of the workload
 	committers int
-	step       int // calls between two crashes
-	points     [deepest]atomic.Int64
-	torn       atomic.Int64
-	calls      atomic.Int64 // of the workload itself
+	step       int                   // calls between two crashes
+	crashes    [deepest]atomic.Int64 // recovered from
+	torn       atomic.Int64          // of them
+	calls      atomic.Int64          // of the workload itself
+	points     atomic.Int64          // of those, the ones it crashed at
 
 	mu       sync.Mutex
 	rng      *rand.Rand
@@ -187,7 +197,7 @@ type harness struct {
 func crashEverywhere(t *testing.T, w workload, seed uint64, step int, planted bug) (*harness, error) {
 	h := &harness{seen: newWitness(w.committers), committers: w.committers, step: step, rng: rand.New(rand.NewPCG(seed, 1))}
 	h.disk = vfs.NewCrashableMem()
-	w.run(t, h.tap(h.disk, &h.calls, func(at string) crash { return crash{at: at, acked: h.seen.acknowledged()} }), h.seen, planted)
+	w.run(t, h.tap(h.disk, &h.calls, func(at string) crash { return crash{at: at, acked: h.seen.acknowledged()} }), h.seen, planted, h.calls.Load)
 	for _, l := range h.landings {
 		if err := h.seen.judge(l); err != nil {
 			h.failed = append(h.failed, err)
@@ -241,6 +251,9 @@ func (h *harness) tap(disk *vfs.MemFS, calls *atomic.Int64, now func(at string) 
 			c.disk = h.clone(disk, percent)
 			h.recover(c)
 		}
+		if disk == h.disk {
+			h.points.Add(1)
+		}
 		return nil
 	}, writing: func(name string, p []byte, at int64) {
 		mu.Lock()
@@ -261,7 +274,7 @@ func (h *harness) tap(disk *vfs.MemFS, calls *atomic.Int64, now func(at string) 
 
 // everyByte is how many of a workload's writes lie between two that are torn at
 // every byte; the others are torn at a border of a sector or page, where they cross one.
-func everyByte() int { return deep(97, 400) }
+func everyByte() int { return deep(151, 400) }
 
 func deep(then, otherwise int) int {
 	if *crashDeep {
@@ -305,14 +318,14 @@ func (h *harness) tear(disk *vfs.MemFS, name string, p []byte, at int64) bool {
 }
 
 // nestedEvery is of how many recoveries one is itself crashed at each of its calls.
-func nestedEvery() int { return deep(300, 500) }
+const nestedEvery = 600
 
 // recover opens what a crash has left, notes what is there, and goes on there.
 func (h *harness) recover(c crash) {
-	h.points[c.depth].Add(1)
+	h.crashes[c.depth].Add(1)
 	disk := vfs.FS(c.disk)
 	var shown atomic.Pointer[[]digest]
-	if c.depth+1 < deepest && h.below(nestedEvery()) == 0 {
+	if c.depth+1 < deepest && h.below(nestedEvery) == 0 {
 		var calls atomic.Int64
 		disk = h.tap(c.disk, &calls, func(at string) crash {
 			again := crash{at: c.at + ", and while it recovers at " + at, depth: c.depth + 1, acked: c.acked, shown: c.shown}
@@ -496,7 +509,8 @@ func smallOptions(disk vfs.FS) Options {
 type tally struct {
 	mu                     sync.Mutex
 	workloads              int
-	calls, points, torn    int64
+	calls, points          int64
+	crashes, torn          int64
 	second, third, failing int64
 }
 
@@ -505,14 +519,15 @@ func (t *tally) add(h *harness) {
 	defer t.mu.Unlock()
 	t.workloads++
 	t.calls += h.calls.Load()
+	t.points += h.points.Load()
 	t.torn += h.torn.Load()
-	t.points += h.points[0].Load() + h.points[1].Load() + h.points[2].Load()
-	t.second += h.points[1].Load()
-	t.third += h.points[2].Load()
+	t.crashes += h.crashes[0].Load() + h.crashes[1].Load() + h.crashes[2].Load()
+	t.second += h.crashes[1].Load()
+	t.third += h.crashes[2].Load()
 	t.failing += int64(len(h.failed))
 }
 
 func (t *tally) String() string {
-	return fmt.Sprintf("%d workloads, %d storage calls, %d crashes recovered from (%d in a recovery, %d in the recovery of one, %d after a torn write), %d violations",
-		t.workloads, t.calls, t.points, t.second, t.third, t.torn, t.failing)
+	return fmt.Sprintf("%d workloads, %d storage calls, crashed at %d of them; %d crashes recovered from (%d in a recovery, %d in the recovery of one, %d after a torn write), %d violations",
+		t.workloads, t.calls, t.points, t.crashes, t.second, t.third, t.torn, t.failing)
 }

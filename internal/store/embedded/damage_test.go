@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/store/storetest"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -39,7 +40,7 @@ func written(t *testing.T) (*vfs.MemFS, *Store) {
 	return disk, s
 }
 
-var damages = flag.Int("damages", 200, "files of a store to damage, one at a time")
+var damages = flag.Int("damages", 100, "bits of a store's files to flip, and files to cut, one at a time; about as many files are damaged otherwise")
 
 // TestDamage damages one file of a store after another: a bit is flipped, the file is
 // cut, a page is zeroed, the file is deleted, or is as it was at an earlier moment.
@@ -49,43 +50,79 @@ var damages = flag.Int("damages", 200, "files of a store to damage, one at a tim
 // was longer, can't be told from a loss of power. What is read then is as it was at an
 // earlier moment, and nothing in between.
 func TestDamage(t *testing.T) {
+	var all, flips damaged
 	for _, crashed := range []bool{false, true} {
 		v := newVictim(t, crashed)
-		var sum struct{ opening, reading, harmless, earlier, unnamed int }
 		rng := rand.New(rand.NewPCG(*crashSeed, 4))
-		for range *damages / 2 {
+		var here damaged
+		for enough := flips.sum() + (*damages+1)/2; flips.sum() < enough; {
 			way := ways[rng.IntN(len(ways))]
 			path := v.files[rng.IntN(len(v.files))]
 			broken := v.disk.CrashClone(vfs.CrashCloneCfg{})
-			what := way(v, broken, path, rng)
+			what := way.damage(v, broken, path, rng)
 			if what == "" {
-				sum.harmless++ // nothing is altered
-				continue
+				continue // nothing is altered
 			}
 			place := fmt.Sprintf("%s, %s", path, what)
 			end := v.read(broken)
+			var is damaged
 			switch wrong := end.wrong; {
 			case wrong != "" && crashed && path == v.log && end.earlier:
-				sum.earlier++
+				is.earlier++
 			case wrong != "":
+				is.undetected++
 				t.Errorf("%s: %s", place, wrong)
 			case end.opening != nil:
-				sum.opening++
+				is.opening++
 			case end.reading != nil:
-				sum.reading++
+				is.reading++
 			default:
-				sum.harmless++
+				is.harmless++
+			}
+			if err := end.opening; err != nil && !strings.Contains(err.Error(), "restore it from a backup") && !errors.Is(err, store.ErrForeign) && !errors.Is(err, store.ErrNewer) {
+				t.Errorf("%s: nobody hears what to do: %v", place, err)
 			}
 			if err := cmp.Or(end.opening, end.reading); err != nil && !names(err, path) {
-				sum.unnamed++
+				is.unnamed++
 				t.Logf("%s: %v", place, err)
 			}
+			here.add(is)
+			if way.flipsOrCuts {
+				flips.add(is)
+			}
 		}
-		t.Logf("crashed %v: %+v", crashed, sum)
-		if sum.opening+sum.reading < *damages/10 {
-			t.Errorf("only %+v damages found", sum)
+		if here.opening+here.reading < here.sum()/5 {
+			t.Errorf("crashed %v: only %v found", crashed, here)
 		}
+		all.add(here)
 	}
+	t.Logf("%d damages: %v", all.sum(), all)
+	t.Logf("%d of them bit flips and cuts, floor %d: %v", flips.sum(), *damages, flips)
+}
+
+// damaged is what became of damages.
+type damaged struct {
+	opening, reading int // refused then
+	unnamed          int // of these, without a word of where it is
+	harmless         int // all that is read is right
+	earlier          int // the log of a store that crashed, which reads as at an earlier moment
+	undetected       int
+}
+
+func (d *damaged) add(o damaged) {
+	d.opening += o.opening
+	d.reading += o.reading
+	d.unnamed += o.unnamed
+	d.harmless += o.harmless
+	d.earlier += o.earlier
+	d.undetected += o.undetected
+}
+
+func (d damaged) sum() int { return d.opening + d.reading + d.harmless + d.earlier + d.undetected }
+
+func (d damaged) String() string {
+	return fmt.Sprintf("%d refused when opened, %d when read (%d without a place), %d harmless, %d as a loss of power leaves the log, %d undetected",
+		d.opening, d.reading, d.unnamed, d.harmless, d.earlier, d.undetected)
 }
 
 // names reports whether an error says where the damage is: in which file, or in which row.
@@ -184,11 +221,17 @@ func (v *victim) read(disk vfs.FS) (e ending) {
 }
 
 // way damages one file and says how, or nothing where it can't.
-type way func(v *victim, disk *vfs.MemFS, path string, rng *rand.Rand) string
+type way struct {
+	flipsOrCuts bool
+	damage      func(v *victim, disk *vfs.MemFS, path string, rng *rand.Rand) string
+}
 
-var ways = []way{altered(flipped), altered(flipped), altered(shortened), altered(cleared), deleted, older}
+var ways = []way{
+	{true, altered(flipped)}, {true, altered(flipped)}, {true, altered(shortened)},
+	{false, altered(cleared)}, {false, deleted}, {false, older},
+}
 
-func altered(how func(*rand.Rand, []byte) ([]byte, string)) way {
+func altered(how func(*rand.Rand, []byte) ([]byte, string)) func(*victim, *vfs.MemFS, string, *rand.Rand) string {
 	return func(_ *victim, disk *vfs.MemFS, path string, rng *rand.Rand) string {
 		text, ok := contents(disk, path)
 		if !ok || len(text) == 0 {

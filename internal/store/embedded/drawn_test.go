@@ -12,12 +12,14 @@ import (
 // drawnWorkloads are workloads such as an engine makes, drawn by seed: sagas
 // start, take steps and end; retention drops them; leases change hands; documents,
 // messages and tasks come and go. Meanwhile the store flushes, compacts and is
-// copied, or is closed and opened.
+// copied, or is closed and opened. In a deep run they last until each has made two
+// thousand calls to the disk: there are more tables by then, and more is taken away.
 func drawnWorkloads(seed uint64, count int) (all []workload) {
 	for i := range count {
 		rng := rand.New(rand.NewPCG(seed, uint64(i)+1000))
 		w := workload{
 			name:       fmt.Sprintf("drawn %d", i),
+			calls:      int64(deep(2000, 0)),
 			committers: []int{1, 1, 2, 3, 5}[rng.IntN(5)],
 			between:    upkeep(rand.New(rand.NewPCG(seed, uint64(i)+2000))),
 			batches: func(shard store.Shard) func(int) *store.Batch {

@@ -16,7 +16,8 @@ import (
 type workload struct {
 	name       string
 	committers int
-	commits    int
+	commits    int   // of each committer, and more until
+	calls      int64 // to the disk there were so many
 	batches    func(shard store.Shard) func(n int) *store.Batch
 	between    func(s *Store, n int) error // after each commit of the first committer
 	reopens    func(n int) bool            // whether the store is closed and opened after that commit of the only committer
@@ -46,8 +47,10 @@ func each(batch func(store.Shard, int) *store.Batch) func(store.Shard) func(int)
 
 func always(int) bool { return true }
 
-// run makes all commits of the workload on a disk and tells the witness.
-func (w workload) run(t *testing.T, disk vfs.FS, seen *witness, planted bug) {
+// run makes all commits of the workload on a disk and tells the witness. calls are those
+// to the disk by now.
+func (w workload) run(t *testing.T, disk vfs.FS, seen *witness, planted bug, calls func() int64) {
+	more := func(n int) bool { return !t.Failed() && (n < w.commits || calls() < w.calls) }
 	begin := func() *Store {
 		s, err := Open(testDir, smallOptions(planted.on(disk)))
 		if err != nil {
@@ -59,7 +62,7 @@ func (w workload) run(t *testing.T, disk vfs.FS, seen *witness, planted bug) {
 	s := begin()
 	if w.reopens != nil {
 		batch := w.batches(0)
-		for n := range w.commits {
+		for n := 0; more(n); n++ {
 			w.commit(t, s, seen, 0, n, batch(n))
 			if !w.reopens(n) {
 				continue
@@ -74,7 +77,7 @@ func (w workload) run(t *testing.T, disk vfs.FS, seen *witness, planted bug) {
 		for c := range w.committers {
 			wg.Go(func() {
 				batch := w.batches(store.Shard(c))
-				for n := range w.commits {
+				for n := 0; more(n); n++ {
 					w.commit(t, s, seen, store.Shard(c), n, batch(n))
 				}
 			})
