@@ -40,8 +40,8 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) error {
 		s.stop(err)
 		return s.unknown(err)
 	}
+	s.horizon.reach(number, uint64(w.batch.SeqNum())+uint64(w.batch.Count()))
 	w.end(false)
-	s.horizon.reach(number)
 	for i := range b.Messages {
 		s.watches.hint(b.Messages[i].Shard)
 	}

@@ -47,8 +47,8 @@ var damages = flag.Int("damages", 100, "bits of a store's files to flip, and fil
 // What is then read is right or an error that names the place, never something else.
 //
 // The log of a store that crashed is the exception, at its end: that it was cut there, or
-// was longer, can't be told from a loss of power. What is read then is as it was at an
-// earlier moment, and nothing in between.
+// was longer, or that its last commit is damaged, can't be told from a loss of power. What
+// is read then is as it was at an earlier moment, and nothing in between.
 func TestDamage(t *testing.T) {
 	var all, flips damaged
 	for _, crashed := range []bool{false, true} {
@@ -67,7 +67,7 @@ func TestDamage(t *testing.T) {
 			end := v.read(broken)
 			var is damaged
 			switch wrong := end.wrong; {
-			case wrong != "" && crashed && path == v.log && end.earlier:
+			case wrong != "" && crashed && path == v.log && end.lost > 0 && (end.lost == 1 || !way.flips):
 				is.earlier++
 			case wrong != "":
 				is.undetected++
@@ -87,7 +87,7 @@ func TestDamage(t *testing.T) {
 				t.Logf("%s: %v", place, err)
 			}
 			here.add(is)
-			if way.flipsOrCuts {
+			if way.flips || way.cuts {
 				flips.add(is)
 			}
 		}
@@ -202,7 +202,7 @@ func newVictim(t *testing.T, crashed bool) *victim {
 type ending struct {
 	opening, reading error
 	wrong            string // what was read and is not so
-	earlier          bool   // it is as it was at an earlier moment
+	lost             int    // how many commits ago it was so; 0: never
 }
 
 func (v *victim) read(disk vfs.FS) (e ending) {
@@ -213,22 +213,23 @@ func (v *victim) read(disk vfs.FS) (e ending) {
 	defer s.Close()
 	got := account(s, 0, victimCommits)
 	e.wrong, e.reading = v.accounts[len(v.accounts)-1].differs(got)
-	for i := 0; e.wrong != "" && i < len(v.accounts) && !e.earlier; i++ {
-		wrong, err := v.accounts[i].differs(got)
-		e.earlier = wrong == "" && err == nil
+	for ago := 1; e.wrong != "" && ago < len(v.accounts) && e.lost == 0; ago++ {
+		if wrong, err := v.accounts[len(v.accounts)-1-ago].differs(got); wrong == "" && err == nil {
+			e.lost = ago
+		}
 	}
 	return e
 }
 
 // way damages one file and says how, or nothing where it can't.
 type way struct {
-	flipsOrCuts bool
+	flips, cuts bool
 	damage      func(v *victim, disk *vfs.MemFS, path string, rng *rand.Rand) string
 }
 
 var ways = []way{
-	{true, altered(flipped)}, {true, altered(flipped)}, {true, altered(shortened)},
-	{false, altered(cleared)}, {false, deleted}, {false, older},
+	{true, false, altered(flipped)}, {true, false, altered(flipped)}, {false, true, altered(shortened)},
+	{false, false, altered(cleared)}, {false, false, deleted}, {false, false, older},
 }
 
 func altered(how func(*rand.Rand, []byte) ([]byte, string)) func(*victim, *vfs.MemFS, string, *rand.Rand) string {
@@ -299,6 +300,60 @@ func cleared(rng *rand.Rand, text []byte) ([]byte, string) {
 	at := rng.IntN(len(text)) / page * page
 	clear(text[at:min(at+page, len(text))])
 	return text, fmt.Sprintf("%d bytes zeroed at %d of %d", page, at, len(text))
+}
+
+// TestDamageInTheMidstOfALog: a bit that is flipped in the log of a store that crashed is
+// found wherever it is, but in the last of all commits: nothing tells then whether this
+// was acknowledged. Some commits fill several of the log's blocks, which Pebble miscounts.
+func TestDamageInTheMidstOfALog(t *testing.T) {
+	disk := vfs.NewCrashableMem()
+	s, err := Open(testDir, Options{FS: disk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	const commits = 12 // all in one log
+	path, _ := logOf(t, disk)
+	var ends []int // of the log after each commit
+	for n := range commits {
+		if err := s.Commit(t.Context(), largePayloads(1, n)); err != nil {
+			t.Fatal(err)
+		}
+		now, text := logOf(t, disk)
+		if now != path {
+			t.Fatalf("commit %d begins another log", n)
+		}
+		ends = append(ends, len(text))
+	}
+	lost := disk.CrashClone(vfs.CrashCloneCfg{})
+	rng := rand.New(rand.NewPCG(*crashSeed, 5))
+	for n := range commits {
+		from := 0
+		if n > 0 {
+			from = ends[n-1]
+		}
+		for i := range 12 {
+			at := from + rng.IntN([]int{60, ends[n] - from}[i%2])
+			disk := lost.CrashClone(vfs.CrashCloneCfg{})
+			text, _ := contents(disk, path)
+			text[at] ^= 1 << rng.IntN(8)
+			overwrite(disk, path, text, "")
+			s, err := Open(testDir, Options{FS: disk})
+			if n < commits-1 {
+				if !errors.Is(err, store.ErrDamaged) {
+					t.Fatalf("a bit at %d, in commit %d, which ends at %d: %v", at, n, ends[n], err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Payloads(t.Context(), idOf(1, 1), []uint32{commits - 2}); err != nil {
+				t.Errorf("a bit in the last commit, and of the one before: %v", err)
+			}
+			s.Close()
+		}
+	}
 }
 
 // TestTornLog cuts the log at every byte of its last record: all before it is

@@ -6,8 +6,8 @@
 // opened, and how it is made), key.go and record.go (what lies on disk, decided for
 // good), then commit.go with write.go, drop.go, stripes.go, leases.go and horizon.go
 // (how a batch becomes durable), watch.go, read.go, dump.go with dump_rows.go (all of
-// it), engine.go with heavy.go, disk.go, manifest.go and room.go (Pebble, which file
-// holds what, and what happens when the disk fails, lies or is full), and metrics.go.
+// it), engine.go with heavy.go, disk.go, manifest.go, logcheck.go and room.go (Pebble, which
+// file holds what, and what happens when the disk fails, lies or is full), and metrics.go.
 package embedded
 
 import (

@@ -11,6 +11,7 @@ type horizon struct {
 	moved   sync.Cond
 	begun   uint64 // the number given last
 	durable uint64 // all up to this one are synced
+	synced  uint64 // and so all before this sequence number of Pebble's
 	stopped bool
 }
 
@@ -24,14 +25,22 @@ func (h *horizon) begin() uint64 {
 	return h.begun
 }
 
-// reach says that the log is synced up to that commit.
-func (h *horizon) reach(n uint64) {
+// reach says that the log is synced up to that commit, before that sequence number.
+func (h *horizon) reach(n, seq uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if n > h.durable {
-		h.durable = n
+		h.durable, h.synced = n, seq
 		h.moved.Broadcast()
 	}
+}
+
+// before is the sequence number of Pebble's before which all is known to be durable; 0
+// where nothing is.
+func (h *horizon) before() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.synced
 }
 
 // underway is how many commits have begun and are not known to be durable.

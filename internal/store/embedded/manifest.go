@@ -82,12 +82,14 @@ type manifest struct {
 	sum    hash.Hash32
 }
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // newManifest is nil for a file that is no manifest.
 func newManifest(name string) *manifest {
 	if !strings.HasPrefix(name, "MANIFEST-") {
 		return nil
 	}
-	return &manifest{name: name, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))}
+	return &manifest{name: name, sum: crc32.New(castagnoli)}
 }
 
 func (m *manifest) write(p []byte) {
@@ -146,12 +148,13 @@ func (f *folder) checkManifest() error {
 	if rest != "" && !listed && rest != "logs\n" {
 		return f.damaged("its %s says %.60q", sumName, text)
 	}
-	for _, log := range strings.Fields(logs) {
+	names := strings.Fields(logs)
+	for _, log := range names {
 		if _, err := f.fs.Stat(f.fs.PathJoin(f.data(), log)); err != nil {
 			return f.damaged("its %s is gone (%v)", log, err)
 		}
 	}
-	return nil
+	return f.checkLog(names)
 }
 
 func (f *folder) damaged(format string, args ...any) error {

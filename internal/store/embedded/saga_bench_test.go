@@ -119,7 +119,7 @@ func (m *mill) commit(b *store.Batch) {
 		m.tb.Fatal(err)
 	}
 	w.end(false)
-	m.s.horizon.reach(number)
+	m.s.horizon.reach(number, 0)
 }
 
 // settle waits until nothing is flushed or merged.

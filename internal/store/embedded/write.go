@@ -26,6 +26,7 @@ var writes = sync.Pool{New: func() any { return new(write) }}
 func (s *Store) newWrite() *write {
 	w := writes.Get().(*write)
 	w.batch, w.seed, w.heavy, w.stripes, w.err = s.db.NewBatch(), s.stripes.seed, &s.heavy, w.stripes[:0], nil
+	w.putDurable(s.horizon.before())
 	return w
 }
 
