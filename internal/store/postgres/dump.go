@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -83,17 +84,17 @@ func (c *cursor[T]) head() (*T, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dump of %s: %w", c.name, err)
 	}
-	bytes := 1
+	size := 1
 	c.page, err = pgx.AppendRows(c.page[:0:0], rows, func(r pgx.CollectableRow) (T, error) {
 		row, n, err := c.row(r)
-		bytes += n
+		size += n
 		return row, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("dump of %s: %w", c.name, err)
 	}
 	c.ended = len(c.page) < c.fetch
-	c.fetch = max(1, min(mostFetched, 2*c.fetch, c.fetch*fetchedBytes/bytes))
+	c.fetch = max(1, min(mostFetched, 2*c.fetch, c.fetch*fetchedBytes/size))
 	if len(c.page) == 0 {
 		return nil, nil
 	}
@@ -120,16 +121,16 @@ func each[T any](d *dump, name, sql string, row func(pgx.CollectableRow) (T, int
 	}
 }
 
-// part is one of an execution's rows, of whatever table.
+// part is one of an execution's rows, of whatever table, as it stands there.
 type part struct {
-	id          store.ID
+	id          []byte
 	number, due int64
 	shard       int32
 	start, body []byte
 }
 
 func scanPart(r pgx.CollectableRow) (p part, bytes int, err error) {
-	err = r.Scan((*idScanner)(&p.id), &p.number, &p.due, &p.shard, &p.start, &p.body)
+	err = r.Scan(&p.id, &p.number, &p.due, &p.shard, &p.start, &p.body)
 	return p, len(p.start) + len(p.body), err
 }
 
@@ -138,7 +139,7 @@ func scanPart(r pgx.CollectableRow) (p part, bytes int, err error) {
 func (d *dump) executions() error {
 	tables := []struct {
 		name, columns string
-		add           func(*part)
+		add           func(store.ID, *part)
 	}{
 		{"executions", "0::bigint, 0::bigint, 0, start", d.addExecution},
 		{"frames", "number, 0::bigint, 0, NULL::bytea", d.addFrame},
@@ -159,23 +160,16 @@ func (d *dump) executions() error {
 		if err != nil || first == nil {
 			return err
 		}
-		id := *first
 		for i, c := range cursors {
 			for {
 				p, err := c.head()
 				if err != nil {
 					return err
 				}
-				if p == nil || p.id != id {
+				if p == nil || !bytes.Equal(p.id, first) {
 					break
 				}
-				if tables[i].name == "jobs" && p.shard != int32(id.Shard()) {
-					if err := d.tell("job %d of %v lies in shard %d", p.number, id, p.shard); err != nil {
-						return err
-					}
-				}
-				tables[i].add(p)
-				if err := d.pages.Added(len(p.start) + len(p.body)); err != nil {
+				if err := d.part(tables[i].name, tables[i].add, p); err != nil {
 					return err
 				}
 				c.next()
@@ -184,41 +178,70 @@ func (d *dump) executions() error {
 	}
 }
 
+// part takes one of an execution's rows.
+func (d *dump) part(table string, add func(store.ID, *part), p *part) error {
+	id, ok := idOf(p.id)
+	if !ok || table != "events" && !isNumber(p.number) {
+		return d.tell("row %d of %s of the id %x can't be read", p.number, table, p.id)
+	}
+	if table == "jobs" && p.shard != int32(id.Shard()) {
+		if err := d.tell("job %d of %v lies in shard %d", p.number, id, p.shard); err != nil {
+			return err
+		}
+	}
+	add(id, p)
+	return d.pages.Added(len(p.start) + len(p.body))
+}
+
+// idOf is an id as it stands in a row.
+func idOf(b []byte) (id store.ID, ok bool) {
+	if len(b) != len(id) {
+		return id, false
+	}
+	return store.ID(b), true
+}
+
+// isNumber reports whether a number of 32 bits without a sign is one, which stands as one
+// of 64 with a sign.
+func isNumber(n int64) bool { return n == int64(uint32(n)) }
+
+func isShard(n int32) bool { return n == int32(store.Shard(n)) }
+
 // firstOf is the first id that any of the cursors stands at, nil behind the last.
-func firstOf(cursors []*cursor[part]) (first *store.ID, err error) {
+func firstOf(cursors []*cursor[part]) (first []byte, err error) {
 	for _, c := range cursors {
 		p, err := c.head()
 		if err != nil {
 			return nil, err
 		}
-		if p != nil && (first == nil || string(p.id[:]) < string(first[:])) {
-			first = &p.id
+		if p != nil && (first == nil || bytes.Compare(p.id, first) < 0) {
+			first = p.id
 		}
 	}
 	return first, nil
 }
 
-func (d *dump) addExecution(p *part) {
-	d.pages.Executions = append(d.pages.Executions, store.Execution{ID: p.id, Start: p.start, Body: p.body})
+func (d *dump) addExecution(id store.ID, p *part) {
+	d.pages.Executions = append(d.pages.Executions, store.Execution{ID: id, Start: p.start, Body: p.body})
 }
 
-func (d *dump) addFrame(p *part) {
-	d.pages.Frames = append(d.pages.Frames, store.Frame{ID: p.id, Number: uint32(p.number), Body: p.body})
+func (d *dump) addFrame(id store.ID, p *part) {
+	d.pages.Frames = append(d.pages.Frames, store.Frame{ID: id, Number: uint32(p.number), Body: p.body})
 }
 
-func (d *dump) addJob(p *part) {
-	k := store.JobKey{ID: p.id, Number: uint32(p.number)}
+func (d *dump) addJob(id store.ID, p *part) {
+	k := store.JobKey{ID: id, Number: uint32(p.number)}
 	d.pages.Jobs = append(d.pages.Jobs, store.Job{JobKey: k, Due: p.due, Body: p.body})
 }
 
-func (d *dump) addUndo(p *part) {
-	d.pages.Undos = append(d.pages.Undos, store.Undo{ID: p.id, Number: uint32(p.number), Body: p.body})
+func (d *dump) addUndo(id store.ID, p *part) {
+	d.pages.Undos = append(d.pages.Undos, store.Undo{ID: id, Number: uint32(p.number), Body: p.body})
 }
 
-func (d *dump) addEvents(p *part) {
-	d.pages.Events = append(d.pages.Events, store.Events{ID: p.id, First: p.number, Body: p.body})
+func (d *dump) addEvents(id store.ID, p *part) {
+	d.pages.Events = append(d.pages.Events, store.Events{ID: id, First: p.number, Body: p.body})
 }
 
-func (d *dump) addPayload(p *part) {
-	d.pages.Payloads = append(d.pages.Payloads, store.Payload{ID: p.id, Number: uint32(p.number), Body: p.body})
+func (d *dump) addPayload(id store.ID, p *part) {
+	d.pages.Payloads = append(d.pages.Payloads, store.Payload{ID: id, Number: uint32(p.number), Body: p.body})
 }

@@ -103,12 +103,10 @@ func (s *Store) Name(ctx context.Context, k store.NameKey) (store.ID, error) {
 	if !valid(k.Tenant, k.Machine, k.Name) {
 		return store.ID{}, fmt.Errorf("name %.40q: %w", k.Name, store.ErrNotFound)
 	}
-	var x []byte
-	if err := s.row(ctx, k, "SELECT id FROM names WHERE shard = $1 AND tenant = $2 AND machine = $3 AND name = $4",
-		[]any{int32(k.Shard), k.Tenant, k.Machine, k.Name}, &x); err != nil {
-		return store.ID{}, err
-	}
-	return store.ID(x), nil
+	var x store.ID
+	err := s.row(ctx, k, "SELECT id FROM names WHERE shard = $1 AND tenant = $2 AND machine = $3 AND name = $4",
+		[]any{int32(k.Shard), k.Tenant, k.Machine, k.Name}, (*idScanner)(&x))
+	return x, err
 }
 
 // Execution implements store.Store.
