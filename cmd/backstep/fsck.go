@@ -34,11 +34,20 @@ func (keeper) Fsck(ctx context.Context, at cli.Place, fault func(cli.Fault), pro
 	if err != nil {
 		return nil, err
 	}
-	c, err := audit.Run(ctx, audit.Config{
-		Store: s, Doc: service.Definitions,
-		Report:   func(f audit.Finding) { fault(cli.Fault(f)) },
-		Progress: func(c audit.Counts) { progress(c.Executions, c.Events) },
-	})
+	var c audit.Counts
+	look := func(ctx context.Context) (err error) {
+		c, err = audit.Run(ctx, audit.Config{
+			Store: s, Doc: service.Definitions,
+			Report:   func(f audit.Finding) { fault(cli.Fault(f)) },
+			Progress: func(c audit.Counts) { progress(c.Executions, c.Events) },
+		})
+		return err
+	}
+	if shared, ok := s.(*postgres.Store); ok {
+		err = shared.Moment(ctx, look) // nodes may go on meanwhile
+	} else {
+		err = look(ctx)
+	}
 	return map[string]int{
 		"documents": c.Documents, "definitions": c.Definitions, "executions": c.Executions, "running": c.Running, "quarantined": c.Quarantined, "locks": c.Locks,
 		"events": c.Events, "payloads": c.Payloads, "jobs": c.Jobs, "messages": c.Messages, "queued": c.Queued, "listed": c.Listed,

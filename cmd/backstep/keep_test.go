@@ -13,6 +13,7 @@ import (
 	"github.com/backstep/backstep/internal/store"
 	"github.com/backstep/backstep/internal/store/postgres"
 	"github.com/backstep/backstep/internal/store/postgres/pgtest"
+	"github.com/jackc/pgx/v5"
 )
 
 // ran is what the program prints, and its exit code.
@@ -271,6 +272,41 @@ func TestNothingWasRestored(t *testing.T) {
 	well(t, "migrate", "--postgres", cluster.DSN())
 	if out := well(t, "restore", "--postgres", cluster.DSN()); !strings.Contains(out, "Restore epoch 1") {
 		t.Errorf("restore says %s", out)
+	}
+}
+
+// TestFsckOfWhatMovesOn: what nodes do to a database while fsck reads it is no fault of
+// it: all that it looks at is as of one moment.
+func TestFsckOfWhatMovesOn(t *testing.T) {
+	t.Parallel()
+	cluster, err := pgtest.Start()
+	if err != nil {
+		t.Skipf("SKIPPED, no database is looked at: %v", err)
+	}
+	defer cluster.Stop()
+	z := newZoo(t)
+	n := serveOn(t, "--postgres", cluster.DSN(), z.configuration())
+	newWarden(t, n, z).fill()
+	n.kill(t)
+	conn, err := pgx.Connect(t.Context(), cluster.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	gone := false
+	counts, err := keeper{}.Fsck(t.Context(), cli.Place{Postgres: cluster.DSN()}, func(f cli.Fault) { t.Errorf("%+v", f) }, func(executions, _ int) {
+		if gone {
+			return
+		}
+		gone = true
+		for _, table := range []string{"lists", "queue", "names", "executions", "frames", "jobs", "undos", "events", "payloads", "definitions"} {
+			if _, err := conn.Exec(t.Context(), "DELETE FROM backstep."+table); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if err != nil || counts["executions"] < 2 || !gone {
+		t.Errorf("%v, %v", counts, err)
 	}
 }
 

@@ -17,29 +17,65 @@ type dump struct {
 	damaged func(error) error
 }
 
-// Dump implements store.Store. What the server itself can't read ends it, whatever
-// damaged says: the server then takes no further statement.
-func (s *Store) Dump(ctx context.Context, visit func(*store.Batch) error, damaged func(error) error) error {
+// momentKey is under what a context carries the transaction of [Store.Moment].
+type momentKey struct{ store *Store }
+
+// Moment calls f with a context by which all reads, and dumps, see the store as it stands
+// now, whatever is committed meanwhile. f reads by one goroutine alone: they all go over
+// one connection.
+func (s *Store) Moment(ctx context.Context, f func(ctx context.Context) error) error {
+	if ctx.Value(momentKey{s}) != nil {
+		return f(ctx)
+	}
 	if err := s.rest(ctx); err != nil {
-		return fmt.Errorf("dump: %w", err)
+		return err
 	}
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("dump: %w", err)
+		return err
 	}
 	defer conn.Release()
 	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
-			return fmt.Errorf("dump: %w", err)
+			return err
 		}
+		return f(context.WithValue(ctx, momentKey{s}, tx))
+	})
+}
+
+// asker is what a query goes to.
+type asker interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// at is what is asked as of the moment that the context is of, or else as of now.
+func (s *Store) at(ctx context.Context) asker {
+	if tx, of := ctx.Value(momentKey{s}).(pgx.Tx); of {
+		return tx
+	}
+	return s.pool
+}
+
+// Dump implements store.Store. What the server itself can't read ends it, whatever
+// damaged says: the server then takes no further statement.
+func (s *Store) Dump(ctx context.Context, visit func(*store.Batch) error, damaged func(error) error) error {
+	var own error // of the rows, or of who visits them
+	err := s.Moment(ctx, func(ctx context.Context) error {
+		tx := ctx.Value(momentKey{s}).(pgx.Tx)
 		d := &dump{ctx, tx, store.Pages{Visit: visit}, damaged}
 		for _, part := range []func() error{d.docs, d.definitions, d.names, d.executions, d.messages, d.queue, d.index, d.leases, d.pages.End} {
-			if err := part(); err != nil {
-				return err
+			if own = part(); own != nil {
+				return own
 			}
 		}
-		return nil
+		_, err := tx.Exec(ctx, "CLOSE ALL") // for the next dump of this moment
+		return err
 	})
+	if err != nil && own == nil {
+		return fmt.Errorf("dump: %w", err)
+	}
+	return err
 }
 
 // tell says that something is damaged.

@@ -40,7 +40,7 @@ func (s *Store) row(ctx context.Context, what any, sql string, args []any, into 
 		return err
 	}
 	defer done()
-	return missing(s.pool.QueryRow(ctx, sql, args...).Scan(into...), "%v", what)
+	return missing(s.at(ctx).QueryRow(ctx, sql, args...).Scan(into...), "%v", what)
 }
 
 // list reads the rows of a query.
@@ -50,7 +50,7 @@ func list[T any](ctx context.Context, s *Store, sql string, args []any, row func
 		return nil, err
 	}
 	defer done()
-	rows, err := s.pool.Query(ctx, sql, args...)
+	rows, err := s.at(ctx).Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (s *Store) Load(ctx context.Context, x store.ID) (store.Loaded, error) {
 		return store.Loaded{}, err
 	}
 	defer done()
-	rows, err := s.pool.Query(ctx, `
+	rows, err := s.at(ctx).Query(ctx, `
 		SELECT 0 AS kind, 0::bigint AS number, 0::bigint, start, body FROM executions WHERE id = $1
 		UNION ALL SELECT 1, number, 0, NULL, body FROM frames WHERE id = $1
 		UNION ALL SELECT 2, number, due, NULL, body FROM jobs WHERE id = $1
@@ -199,7 +199,7 @@ func (s *Store) Payloads(ctx context.Context, x store.ID, numbers []uint32) ([][
 	for i, n := range numbers {
 		asked[i] = int64(n)
 	}
-	rows, err := s.pool.Query(ctx, "SELECT number, body FROM payloads WHERE id = $1 AND number = ANY($2)", x[:], asked)
+	rows, err := s.at(ctx).Query(ctx, "SELECT number, body FROM payloads WHERE id = $1 AND number = ANY($2)", x[:], asked)
 	if err != nil {
 		return nil, err
 	}
