@@ -69,16 +69,19 @@ func Run(ctx context.Context, c Config) (Counts, error) {
 	}
 	a := &auditor{Config: c, ctx: ctx, identity: c.Store.Identity(), awaited: map[store.JobKey]string{}, telling: map[store.JobKey]bool{},
 		away: map[store.JobKey]Finding{}, answered: map[store.JobKey]bool{}}
-	if err := a.pass(nil); err != nil {
+	if err := a.pass(); err != nil {
 		return a.counts, err
 	}
 	a.nested()
 	a.unanswered()
-	if a.places.due != a.places.there {
-		if err := a.pass(map[place]string{}); err != nil {
-			return a.counts, err
-		}
+	some, left := a.places.look(mostLooked)
+	if !some {
+		return a.counts, nil
 	}
+	if err := a.pass(); err != nil {
+		return a.counts, err
+	}
+	a.misplaced(left)
 	return a.counts, nil
 }
 
@@ -109,24 +112,29 @@ func (a *auditor) find(place, what, do string) {
 	a.Report(Finding{place, what, do})
 }
 
-// pass goes through the store. Given a set, it finds the differences of places alone.
-func (a *auditor) pass(differences map[place]string) error {
-	a.places.differences = differences
+// pass goes through the store: the second time for the differences of places alone.
+func (a *auditor) pass() error {
 	err := a.Store.Dump(a.ctx, a.page, func(err error) error {
 		a.find("the store", err.Error(), doRestore)
 		return nil
 	})
-	if err == nil {
-		err = a.endExecution()
-	}
-	if err != nil || differences == nil {
+	if err != nil {
 		return err
 	}
+	return a.endExecution()
+}
+
+// misplaced tells of the places that a second pass has found, and of the parts of all
+// places that it did not look at.
+func (a *auditor) misplaced(left int) {
+	differences := a.places.differences
 	a.places.differences = nil
 	for _, p := range slices.SortedFunc(maps.Keys(differences), func(p, q place) int { return strings.Compare(differences[p], differences[q]) }) {
 		a.find(differences[p], p.wrong(), doLists)
 	}
-	return nil
+	if left > 0 {
+		a.find("names, lists and queues", fmt.Sprintf("there are more such places than were looked at one by one: in %d parts of %d", left, parts), doLists)
+	}
 }
 
 func (a *auditor) page(b *store.Batch) error {

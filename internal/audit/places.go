@@ -19,7 +19,8 @@ import (
 // A place is what leads to an execution: its name, its places in lists and queues.
 // Those that executions must have and those that there are, are held against one
 // another by sums, for which their order does not matter; only where the sums differ
-// are they looked at one by one.
+// are they looked at one by one. There are many sums, each of a part of all places, so
+// that few must be looked at where few are wrong.
 type place [16]byte
 
 // wrong says what is so of a place that is among the differences: its first byte tells
@@ -31,6 +32,11 @@ func (p place) wrong() string {
 	return "it is there, and nothing is to have it"
 }
 
+// parts is how many sums there are; they take 160 KiB.
+const parts = 1 << 12
+
+func (p place) part() int { return int(binary.BigEndian.Uint16(p[2:]) % parts) }
+
 type sum [2]uint64
 
 func (s *sum) add(p place) {
@@ -39,16 +45,49 @@ func (s *sum) add(p place) {
 }
 
 type places struct {
-	due, there  sum
-	differences map[place]string // nil: they are only summed up
+	due, there  [parts]sum
+	count       [parts]int // of places that are due or there
+	looked      map[int]bool
+	differences map[place]string // of the parts that are looked at; nil: they are only summed up
 }
 
-func (p *places) put(to *sum, due bool, format string, args ...any) {
+// mostLooked is how many places the parts that are looked at have, at most: they take
+// some 400 bytes each until they are met, a hundred MiB in all. One part is looked at
+// however many it has: the 4096th of all that a store has.
+const mostLooked = 1 << 18
+
+// look goes on to look at the parts that differ, at most so many places of them. It
+// reports whether there are some, and how many parts are left out.
+func (p *places) look(most int) (some bool, left int) {
+	p.looked = map[int]bool{}
+	for i := range parts {
+		switch {
+		case p.due[i] == p.there[i]:
+		case p.count[i] <= most || len(p.looked) == 0:
+			p.looked[i] = true
+			most -= p.count[i]
+		default:
+			left++
+		}
+	}
+	if len(p.looked) == 0 {
+		return false, 0
+	}
+	p.differences = map[place]string{}
+	return true, left
+}
+
+func (p *places) put(to *[parts]sum, due bool, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	h := sha256.Sum256([]byte(text))
 	at := place(h[:16])
+	part := at.part()
 	if p.differences == nil {
-		to.add(at)
+		to[part].add(at)
+		p.count[part]++
+		return
+	}
+	if !p.looked[part] {
 		return
 	}
 	is, other := at, at
