@@ -26,7 +26,7 @@ import (
 var (
 	crashDrawn = flag.Int("crash.drawn", 1, "drawn workloads, beside those written by hand")
 	crashFirst = flag.Int("crash.first", 0, "number of the first of them; above 0 none written by hand")
-	crashDeep  = flag.Bool("crash.deep", false, "let the drawn workloads last longer, and tear more writes at every byte")
+	crashDeep  = flag.Bool("crash.deep", false, "longer drawn workloads, of whose many recoveries fewer are crashed")
 	crashSeed  = flag.Uint64("crash.seed", 1, "of the drawn workloads and of what a loss of power leaves")
 	crashFloor = flag.Int64("crash.floor", 0, "calls to the disk, in sum, that the workloads must crash at: fewer fail")
 )
@@ -274,7 +274,7 @@ func (h *harness) tap(disk *vfs.MemFS, calls *atomic.Int64, now func(at string) 
 
 // everyByte is how many of a workload's writes lie between two that are torn at
 // every byte; the others are torn at a border of a sector or page, where they cross one.
-func everyByte() int { return deep(151, 400) }
+func everyByte() int { return deep(300, 400) }
 
 func deep(then, otherwise int) int {
 	if *crashDeep {
@@ -318,14 +318,14 @@ func (h *harness) tear(disk *vfs.MemFS, name string, p []byte, at int64) bool {
 }
 
 // nestedEvery is of how many recoveries one is itself crashed at each of its calls.
-const nestedEvery = 600
+func nestedEvery() int { return deep(1500, 500) }
 
 // recover opens what a crash has left, notes what is there, and goes on there.
 func (h *harness) recover(c crash) {
 	h.crashes[c.depth].Add(1)
 	disk := vfs.FS(c.disk)
 	var shown atomic.Pointer[[]digest]
-	if c.depth+1 < deepest && h.below(nestedEvery) == 0 {
+	if c.depth+1 < deepest && h.below(nestedEvery()) == 0 {
 		var calls atomic.Int64
 		disk = h.tap(c.disk, &calls, func(at string) crash {
 			again := crash{at: c.at + ", and while it recovers at " + at, depth: c.depth + 1, acked: c.acked, shown: c.shown}
