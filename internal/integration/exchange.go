@@ -16,7 +16,10 @@ import (
 // Client sends requests out of the house: no proxy of the environment, no
 // redirect followed, nothing decompressed, answers read to a bound. It may be
 // used by many at once.
-type Client struct{ transport *http.Transport }
+type Client struct {
+	transport   *http.Transport
+	connections connections // of plain HTTP
+}
 
 // Bounds of an exchange, for whatever the other side does.
 const (
@@ -24,6 +27,7 @@ const (
 	handshakeTimeout = 10 * time.Second
 	idleTimeout      = 90 * time.Second
 	maxHeaderBytes   = 64 << 10
+	bufferSize       = 4 << 10
 )
 
 // ClientConfig is what a [Client] may be told.
@@ -52,14 +56,17 @@ func NewClient(c ClientConfig) *Client {
 		MaxIdleConnsPerHost:    c.PerHost,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
-		ReadBufferSize:         4 << 10,
-		WriteBufferSize:        4 << 10,
+		ReadBufferSize:         bufferSize,
+		WriteBufferSize:        bufferSize,
 	}
-	return &Client{transport}
+	return &Client{transport, connections{dial: c.Dial, most: c.PerHost, idle: map[string][]*connection{}}}
 }
 
 // Close lets go of the connections that nobody uses.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.transport.CloseIdleConnections()
+	c.connections.drop(time.Now())
+}
 
 // Answer is what came back. Cut tells that the body went on after the bound,
 // Resent that the request went out more than once: a connection that was kept
@@ -126,12 +133,20 @@ func (c *Client) Exchange(r *http.Request, limit int) (*Answer, error) {
 }
 
 func (c *Client) exchange(r *http.Request, limit int, m Meter) (*Answer, error) {
-	var sends atomic.Int32
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sends.Add(1) }}
 	if u := r.URL.User; u != nil && r.Header.Get("Authorization") == "" {
 		password, _ := u.Password()
 		r.SetBasicAuth(u.Username(), password)
 	}
+	if isOrdinary(r) {
+		return c.connections.exchange(r, limit, m)
+	}
+	return c.transported(r, limit, m)
+}
+
+// transported is an exchange by the transport.
+func (c *Client) transported(r *http.Request, limit int, m Meter) (*Answer, error) {
+	var sends atomic.Int32
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sends.Add(1) }}
 	response, err := c.transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 	if err != nil {
 		return nil, &SendError{Sent: sends.Load() > 0, Err: plain(r.Context(), err)}
@@ -141,11 +156,18 @@ func (c *Client) exchange(r *http.Request, limit int, m Meter) (*Answer, error) 
 	if err != nil {
 		return nil, &SendError{Sent: true, Err: plain(r.Context(), err)}
 	}
-	a := &Answer{Status: response.StatusCode, Reason: reason(response), Header: response.Header, Body: body, Resent: sends.Load() > 1}
+	a := newAnswer(response, body, limit)
+	a.Resent = sends.Load() > 1
+	return a, nil
+}
+
+// newAnswer is an answer whose body was read to its end, or beyond the limit.
+func newAnswer(r *http.Response, body []byte, limit int) *Answer {
+	a := &Answer{Status: r.StatusCode, Reason: reason(r), Header: r.Header, Body: body}
 	if len(body) > limit {
 		a.Body, a.Cut = body[:limit], true
 	}
-	return a, nil
+	return a
 }
 
 // readAll reads a body to its end, or its first max bytes. What is beyond a free

@@ -9,7 +9,8 @@
 //
 // Read integration.go (the contract), poll.go (of jobs that outlive their call)
 // and registry.go, then participant.go
-// (headers), exchange.go (HTTP) with meter.go (what it takes) and answer.go (AWS's shapes).
+// (headers), exchange.go (HTTP) with connection.go (where it is plain) and meter.go (what
+// it takes), and answer.go (AWS's shapes).
 package integration
 
 import (
