@@ -61,7 +61,7 @@ var rooms = []room{
 	{path: "internal/service", ours: []string{"api", "internal/engine", "internal/machine", "internal/prove", "internal/store", "internal/asl", "internal/value", "internal/integration", "internal/journal", "internal/notify"}},
 	{path: "internal/server", ours: []string{"api"}, others: []string{"github.com/go-json-experiment/json", "github.com/aws/aws-sdk-go-v2/aws", "github.com/prometheus/client_golang"}},
 	{path: "internal/config", others: []string{"go.yaml.in/yaml/v4"}},
-	{path: "internal/cli/*", ours: []string{"api"}, others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json", "golang.org/x/term"}},
+	{path: "internal/cli/*", ours: []string{"api", "internal/cli/drawing"}, others: []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json", "golang.org/x/term"}},
 	{path: "rig/*", ours: []string{"api", "client", "rig/bar", "rig/fiend", "rig/host", "rig/mutant", "rig/process"}, others: []string{"*"}},
 	{path: "cmd/backstep", ours: []string{"*"}, others: []string{"*"}},
 }

@@ -145,6 +145,18 @@ func clone(t *testing.T) string {
 	if err := os.CopyFS(filepath.Join(dir, "examples", "mocks"), os.DirFS("examples/mocks")); err != nil {
 		t.Fatal(err)
 	}
+	for _, path := range []string{"examples/order-saga/order.asl.json", "examples/trip/trip.asl.json"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, path), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for at, args := range map[string][]string{
 		".":              {"build", "-trimpath", "-o", filepath.Join(dir, "bin") + "/", "./cmd/backstep"},
 		"examples/order": {"build", "-trimpath", "-o", filepath.Join(example, "bin") + "/", "./orders", "./payments", "./inventory"},

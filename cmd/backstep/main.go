@@ -6,7 +6,7 @@
 // in which they start and stop), report.go (where logs and events go),
 // notices.go (who is told of holds), metrics.go and watched.go (what /metrics shows),
 // bounds.go and memory.go, keep.go, fsck.go and migrator.go (what is done to stores),
-// teststate.go, prover.go, sweeper.go, exporter.go, importer.go.
+// teststate.go, prover.go, sweeper.go, exporter.go, importer.go, drawer.go.
 package main
 
 import (
@@ -46,6 +46,7 @@ func run(ctx context.Context, args []string) int {
 		Sweep:     sweepSaga,
 		Export:    exportSaga,
 		Import:    importSaga,
+		Graph:     draw,
 		Migrate:   migrate,
 		Keeper:    keeper{},
 	})

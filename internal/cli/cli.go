@@ -4,7 +4,7 @@
 //
 // Read cli.go (the verbs, exit codes), target.go (how people name things),
 // page.go and follow.go (how lists and histories are read), print.go (how
-// answers look), then a file per verb.
+// answers look), then a file per verb. What graph draws is told in package drawing.
 package cli
 
 import (
@@ -21,6 +21,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/backstep/backstep/api"
+	"github.com/backstep/backstep/internal/cli/drawing"
 )
 
 // The exit codes of every verb.
@@ -59,6 +60,9 @@ type Tools struct {
 	Export Exporter
 	// Keeper keeps what stores hold.
 	Keeper Keeper
+	// Graph draws. It takes definitions that are not valid, and refuses only what
+	// can't be read at all.
+	Graph func(drawing.Drawing) (string, error)
 	// Import writes a saga that is wired by hand in the extension.
 	Import Importer
 	// Migrate brings the store in a PostgreSQL database up to date, or only looks. It
@@ -99,6 +103,7 @@ type verbs struct {
 	Sweep      Sweep      `cmd:"" help:"Let a saga meet every fault at every point, and judge what is left."`
 	Export     Export     `cmd:"" help:"Write a saga in plain ASL, for AWS."`
 	Import     Import     `cmd:"" help:"Write a saga that is wired by hand in the saga extension."`
+	Graph      graph      `cmd:"" help:"Draw a state machine, or what became of an execution."`
 	TestState  TestState  `cmd:"" help:"Try one state out without a server."`
 	Deploy     Deploy     `cmd:"" help:"Create a state machine, or give it another definition."`
 	Start      Start      `cmd:"" help:"Start an execution."`

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/backstep/backstep/api"
 	"github.com/backstep/backstep/client"
 	"github.com/backstep/backstep/internal/cli"
+	"github.com/backstep/backstep/internal/cli/drawing"
 )
 
 var update = flag.Bool("update", false, "rewrite the expectations of testdata")
@@ -131,7 +133,7 @@ func run(t *testing.T, house api.Service, line string, terminal bool) string {
 	args, stdin := split(t, line)
 	var stdout, stderr bytes.Buffer
 	tools := cli.Tools{
-		Stdin: stdin, Stdout: &stdout, Stderr: &stderr, Terminal: terminal, Interactive: terminal, Version: "v1.2.3", Validate: validate, TestState: testState,
+		Stdin: stdin, Stdout: &stdout, Stderr: &stderr, Terminal: terminal, Interactive: terminal, Version: "v1.2.3", Validate: validate, TestState: testState, Graph: described,
 		Connect: func(endpoint, region string) (api.Service, error) {
 			if endpoint == client.DefaultEndpoint {
 				return house, nil
@@ -194,6 +196,7 @@ var masks = []struct {
 	{regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "$$UUID"},
 	{regexp.MustCompile(`/\S*/TestScripts\w+/\d+`), "$$DIR"},
 	{regexp.MustCompile(`\b(\d+ms|\d+\.\d+s|0s)\b`), "$$TOOK"},
+	{regexp.MustCompile(`(✓ \w+) \ds\b`), "$1 $$TOOK"},
 	{regexp.MustCompile(`\b[a-z2-7]{26}-`), "$$ID-"},
 	{regexp.MustCompile(`(?m)^[0-9a-f]{16}\b`), "$$NODE"},
 	{regexp.MustCompile(`"node": "[0-9a-f]{16}"`), `"node": "$$NODE"`},
@@ -204,4 +207,10 @@ func masked(text string) string {
 		text = m.what.ReplaceAllString(text, m.by)
 	}
 	return text
+}
+
+// described tells what would be drawn, instead of a drawing.
+func described(d drawing.Drawing) (string, error) {
+	trail, err := json.MarshalIndent(d.Trail, "", " ")
+	return fmt.Sprintf("%s of %q, %s, %d bytes: %s\n", d.Format, d.Title, d.Direction, len(d.Definition), trail), err
 }

@@ -38,14 +38,7 @@ func (v *Validate) Run(s *session) error {
 		if err != nil {
 			return &UsageError{err}
 		}
-		c := checked{File: file, Valid: true, Findings: []Finding{}}
-		for _, f := range s.Tools.Validate(text, v.Express, v.Strict) {
-			if f.Location == "" && f.Line == 0 { // AWS gives what is wrong with the whole no place
-				f.Location, f.Line, f.Column = "/", 1, 1
-			}
-			c.Findings = append(c.Findings, f)
-			c.Valid = c.Valid && f.Severity != "ERROR"
-		}
+		c := s.check(file, text, v.Express, v.Strict)
 		bad = bad || !c.Valid
 		all = append(all, c)
 	}
@@ -56,6 +49,19 @@ func (v *Validate) Run(s *session) error {
 		return errNo
 	}
 	return nil
+}
+
+// check checks a definition.
+func (s *session) check(file string, text []byte, express, strict bool) checked {
+	c := checked{File: file, Valid: true, Findings: []Finding{}}
+	for _, f := range s.Tools.Validate(text, express, strict) {
+		if f.Location == "" && f.Line == 0 { // AWS gives what is wrong with the whole no place
+			f.Location, f.Line, f.Column = "/", 1, 1
+		}
+		c.Findings = append(c.Findings, f)
+		c.Valid = c.Valid && f.Severity != "ERROR"
+	}
+	return c
 }
 
 func (s *session) readDefinition(file string) ([]byte, error) {
@@ -73,16 +79,21 @@ func (s *session) printChecked(all []checked) error {
 		if len(c.Findings) == 0 {
 			fmt.Fprintf(s.Stdout, "%s: valid\n", c.File)
 		}
-		for _, f := range c.Findings {
-			where, place := c.File, ""
-			if f.Line > 0 {
-				where = fmt.Sprintf("%s:%d:%d", c.File, f.Line, f.Column)
-			}
-			if f.Location != "" {
-				place = " (" + f.Location + ")"
-			}
-			fmt.Fprintf(s.Stdout, "%s: %s %s: %s%s\n", where, f.Severity, f.Code, f.Message, place)
-		}
+		printFindings(s.Stdout, c)
 	}
 	return nil
+}
+
+// printFindings prints findings as compilers do.
+func printFindings(w io.Writer, c checked) {
+	for _, f := range c.Findings {
+		where, place := c.File, ""
+		if f.Line > 0 {
+			where = fmt.Sprintf("%s:%d:%d", c.File, f.Line, f.Column)
+		}
+		if f.Location != "" {
+			place = " (" + f.Location + ")"
+		}
+		fmt.Fprintf(w, "%s: %s %s: %s%s\n", where, f.Severity, f.Code, f.Message, place)
+	}
 }

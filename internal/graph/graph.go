@@ -80,7 +80,8 @@ type Box struct {
 	Words   string   `json:"words,omitempty"` // what its mark means, how often, how far
 	Rect
 
-	of *Box // whose compensation it is
+	of    *Box // whose compensation it is
+	apart bool // what is in it happens in executions of their own
 }
 
 // EdgeKind is why one state follows another.

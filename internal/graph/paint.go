@@ -44,10 +44,12 @@ func (g *Graph) Paint(c Course) {
 	for _, p := range c.Taken {
 		taken[p] = true
 	}
-	g.Flow.paint(&c, taken)
+	g.Flow.paint(&c, taken, false)
 }
 
-func (f *Flow) paint(c *Course, taken map[Passage]bool) {
+// paint paints a flow. Of what happens apart nothing is known but what is told: it
+// is in the histories of other executions.
+func (f *Flow) paint(c *Course, taken map[Passage]bool, apart bool) {
 	for _, b := range f.Boxes {
 		stand, known := Stand{}, false
 		switch b.Kind {
@@ -58,15 +60,16 @@ func (f *Flow) paint(c *Course, taken map[Passage]bool) {
 		default:
 			continue
 		}
-		if !known {
+		switch {
+		case known || apart:
+		case b.Kind == UndoBox:
+			stand = Stand{Mark: NotReached, Words: "not called"}
+		default:
 			stand = Stand{Mark: NotReached, Words: "not reached"}
-		}
-		if !known && b.Kind == UndoBox {
-			stand.Words = "not needed"
 		}
 		b.Mark, b.Words = stand.Mark, clip(stand.Words, maxDetail)
 		for _, inner := range b.Flows {
-			inner.paint(c, taken)
+			inner.paint(c, taken, apart || b.apart)
 		}
 	}
 	for _, e := range f.Edges {
@@ -79,7 +82,7 @@ func (f *Flow) paint(c *Course, taken map[Passage]bool) {
 		}
 		e.Taken = taken[p]
 		if e.Kind == UndoEdge {
-			e.Taken = e.from.Mark != NotReached
+			e.Taken = e.from.Mark != NotReached && e.from.Mark != ""
 		}
 	}
 }

@@ -84,6 +84,7 @@ func (r *reader) box(s *asl.State) *Box {
 			within(b, branch, fmt.Sprintf("Branch %d", i+1))
 		}
 	case s.Map != nil && s.Map.Processor != nil:
+		b.apart = s.Map.Distributed
 		within(b, s.Map.Processor, "")
 	case s.Saga != nil && s.Saga.Flow != nil:
 		within(b, s.Saga.Flow, "")

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -8,7 +9,7 @@ import (
 // fonts are widely there, and none is wider than what texts are measured by.
 const fonts = `system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Noto Sans","Hiragino Sans","Noto Sans CJK JP","DejaVu Sans",sans-serif`
 
-// rule is a line of the style sheet, with what changes in the dark.
+// rule is a line of the style sheet, with what it says in the dark instead.
 type rule struct{ selector, light, dark string }
 
 // rules are the look of a drawing. The colours of marks are those of Okabe and Ito,
@@ -40,10 +41,10 @@ var rules = []rule{
 	{".done", "stroke:#009e73;stroke-width:1.75", ""},
 	{".done-text", "fill:#00684c", "fill:#3fcf9f"},
 	{".done-icon", "stroke:#007a59;stroke-width:2", "stroke:#3fcf9f"},
-	{".running", "stroke:#0072b2;stroke-width:3", "stroke:#2f9be0"},
+	{".running", "stroke:#0072b2;stroke-width:3;stroke-dasharray:none", "stroke:#2f9be0"},
 	{".running-text", "fill:#005a8d", "fill:#6cbcf2"},
 	{".running-icon", "stroke:#0072b2;stroke-width:2", "stroke:#6cbcf2"},
-	{".failed", "stroke:#d55e00;stroke-width:3", ""},
+	{".failed", "stroke:#d55e00;stroke-width:3;stroke-dasharray:none", ""},
 	{".failed-text", "fill:#a34700", "fill:#ff9a57"},
 	{".failed-icon", "stroke:#c25400;stroke-width:2", "stroke:#ff9a57"},
 	{".caught", "stroke:#c98a00;stroke-width:1.75;stroke-dasharray:8 3", "stroke:#e69f00"},
@@ -52,7 +53,7 @@ var rules = []rule{
 	{".compensated", "stroke:#3d9bd1;stroke-width:1.75;stroke-dasharray:8 3 2 3", "stroke:#56b4e9"},
 	{".compensated-text", "fill:#1b6592", "fill:#8fd0f5"},
 	{".compensated-icon", "stroke:#1b6592;stroke-width:2", "stroke:#8fd0f5"},
-	{".held", "stroke:#b4558b;stroke-width:4", "stroke:#cc79a7"},
+	{".held", "stroke:#b4558b;stroke-width:4;stroke-dasharray:none", "stroke:#cc79a7"},
 	{".held-text", "fill:#8f3a69", "fill:#e8a5c8"},
 	{".held-icon", "stroke:#8f3a69;stroke-width:2.5", "stroke:#e8a5c8"},
 	{".stopped", "stroke:#59636e;stroke-width:3", "stroke:#9198a1"},
@@ -62,14 +63,12 @@ var rules = []rule{
 }
 
 // sheetOfStyle is the style sheet. Its rules come in an order in which the later
-// ones prevail.
+// ones prevail, so that in the dark all of them are said again.
 func sheetOfStyle() string {
 	var light, dark strings.Builder
 	for _, r := range rules {
 		fmt.Fprintf(&light, "%s{%s}\n", r.selector, r.light)
-		if r.dark != "" {
-			fmt.Fprintf(&dark, "%s{%s}\n", r.selector, r.dark)
-		}
+		fmt.Fprintf(&dark, "%s{%s}\n", r.selector, cmp.Or(r.dark, r.light))
 	}
 	return light.String() + "@media (prefers-color-scheme:dark){\n" + dark.String() + "}\n"
 }
