@@ -1,17 +1,22 @@
 package graph
 
-// mostTogether is how many cells are moved at once, at most.
-const mostTogether = 256
+// mostTogether is how many cells are moved at once, at most, and mayGrow by how much
+// that may make the drawing wider, on either side.
+const (
+	mostTogether = 256
+	mayGrow      = 80
+)
 
 // straighten takes small corners out of lines: what hangs together by straight
 // lines at one end of a link is moved as one, where there is room. Those go first
 // that should be straight the most.
 func (s *sheet) straighten() {
-	from, to := 1<<40, -1<<40
+	room := [2]int{1 << 40, -1 << 40}
 	joined := make([]bool, len(s.cells)) // in the group at hand
 	for _, c := range s.cells {
-		from, to = min(from, c.across-c.before), max(to, c.across+c.after)
+		room = [2]int{min(room[0], c.across-c.before), max(room[1], c.across+c.after)}
 	}
+	room[0], room[1] = room[0]-mayGrow, room[1]+mayGrow
 	for pull := throughLayers; pull >= little; pull-- {
 		for i := range s.links {
 			l := &s.links[i]
@@ -19,8 +24,8 @@ func (s *sheet) straighten() {
 			if l.pull != pull || off == 0 {
 				continue
 			}
-			if !s.shift(l.below, l.top, off, from, to, joined) {
-				s.shift(l.top, l.below, -off, from, to, joined)
+			if !s.shift(l.below, l.top, off, pull, room, joined) {
+				s.shift(l.top, l.below, -off, pull, room, joined)
 			}
 		}
 	}
@@ -31,10 +36,10 @@ func (s *sheet) offset(l *link) int {
 	return s.cells[l.top].across + l.topPort - s.cells[l.below].across - l.belowPort
 }
 
-// shift moves a cell with all that hangs on it by straight lines, unless that is
-// too much, has no room between its neighbours and the borders, or holds the other
-// end of the link.
-func (s *sheet) shift(cell, other, by, from, to int, joined []bool) (moved bool) {
+// shift moves a cell with all that hangs on it by straight lines that should be so
+// as much, unless that is too many, has no room between its neighbours and the borders,
+// or holds the other end of the link.
+func (s *sheet) shift(cell, other, by, pull int, room [2]int, joined []bool) (moved bool) {
 	group := []int{cell}
 	joined[cell] = true
 	defer func() {
@@ -48,7 +53,7 @@ func (s *sheet) shift(cell, other, by, from, to int, joined []bool) (moved bool)
 			for _, n := range links {
 				l := &s.links[n]
 				next := l.top + l.below - group[i]
-				if joined[next] || s.offset(l) != 0 {
+				if joined[next] || l.pull < pull || s.offset(l) != 0 {
 					continue
 				}
 				if next == other || len(group) == mostTogether {
@@ -60,7 +65,7 @@ func (s *sheet) shift(cell, other, by, from, to int, joined []bool) (moved bool)
 		}
 	}
 	for _, c := range group {
-		if !s.mayMove(c, by, from, to, joined) {
+		if !s.mayMove(c, by, room, joined) {
 			return false
 		}
 	}
@@ -71,9 +76,9 @@ func (s *sheet) shift(cell, other, by, from, to int, joined []bool) (moved bool)
 }
 
 // mayMove reports whether a cell has room to move, beside those that move with it.
-func (s *sheet) mayMove(n, by, from, to int, joined []bool) bool {
+func (s *sheet) mayMove(n, by int, room [2]int, joined []bool) bool {
 	c := &s.cells[n]
-	if c.across+by-c.before < from || c.across+by+c.after > to {
+	if c.across+by-c.before < room[0] || c.across+by+c.after > room[1] {
 		return false
 	}
 	layer := s.layers[c.layer]
