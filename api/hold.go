@@ -47,6 +47,10 @@ func (StepOutcome) Values() []string { return []string{"SUCCEEDED", "FAILED"} }
 // An execution that can't be decided at all is a hold, too: HoldId and Operation are quarantined, Cause says why, Since is when it last moved, Owed is
 // of all its open sagas, and two of the verbs fit. By retry it is read and decided anew, its calls made again under the same keys, and what can't be
 // decided then is quarantined again. By abandon it ends as it stands, FAILED by Saga.Abandoned, as far as it can be read; its log lists what is owed.
+//
+// Unreadable says that something that is stored of the execution can't be read, and why: what would have come from there is missing, and nothing may
+// be owed only as far as anybody knows. One that can't be read at all is told as quarantined, by what its lists have of it; without them ExecutionArn
+// is empty.
 type Hold struct {
 	ExecutionArn    string        `json:"executionArn"`
 	StateMachineArn string        `json:"stateMachineArn"`
@@ -64,6 +68,7 @@ type Hold struct {
 	Request         *string       `json:"request,omitzero"`
 	Response        *string       `json:"response,omitzero"`
 	Truncated       bool          `json:"truncated,omitzero"`
+	Unreadable      *string       `json:"unreadable,omitzero"`
 	Owed            []SagaStep    `json:"owed"`
 	OwedCount       int32         `json:"owedCount"`
 	Locks           []string      `json:"locks,omitzero"`

@@ -329,7 +329,8 @@ type Service interface {
 
 	// ListHolds lists what waits for a person, by page: the holds of sagas, those of the newest execution first, then executions that can't be
 	// decided at all. Requests and responses are cut after 4,096 bytes each; DescribeHold has them whole. A page may have fewer than maxResults,
-	// or none, although more follow. It is an operation of Backstep, not of AWS.
+	// or none, although more follow. One that can't be read keeps no other from the list: it stands in it with what is known of it, whatever error
+	// is asked for. It is an operation of Backstep, not of AWS.
 	//
 	// Errors: InvalidArn, InvalidToken, StateMachineDoesNotExist.
 	ListHolds(context.Context, *ListHoldsInput) (*ListHoldsOutput, error)

@@ -68,10 +68,19 @@ func (v *HoldList) Run(s *session) error {
 	rows := [][]string{{"EXECUTION", "HOLD", "STATE", "OPERATION", "ERROR", "SINCE", "OWED"}}
 	for _, h := range items {
 		rows = append(rows, []string{
-			executionName(h.ExecutionArn), h.HoldId, text(h.StateName), string(h.Operation), text(h.Error), when(h.Since), strconv.Itoa(int(h.OwedCount)),
+			executionName(h.ExecutionArn), h.HoldId, text(h.StateName), string(h.Operation), listedError(&h), when(h.Since), strconv.Itoa(int(h.OwedCount)),
 		})
 	}
 	return s.printList(items, rows)
+}
+
+// listedError is what a list tells of what a hold is about: first of all that it can't
+// be read.
+func listedError(h *api.Hold) string {
+	if h.Unreadable != nil {
+		return clip(*h.Unreadable, 120)
+	}
+	return text(h.Error)
 }
 
 // HoldShow shows a hold.
@@ -109,6 +118,9 @@ func (s *session) printHold(h *api.Hold) {
 	name := executionName(h.ExecutionArn)
 	if h.Operation == api.SagaOperationQuarantined {
 		fields(s.Stdout, "quarantined", name, "since", when(h.Since), "because", clip(text(h.Cause), 400))
+		if len(h.Verbs) == 0 {
+			return
+		}
 		fmt.Fprintf(s.Stdout, "\n  The server itself could not decide. Nothing is lost: keep the data, and report the\n  cause. With a server that knows better\n  backstep hold resolve %[1]s %[2]s --reason TEXT --retry\n  lets it go on. To end it as it stands, with what is owed in its log:\n  backstep hold resolve %[1]s %[2]s --reason TEXT --abandon\n", name, h.HoldId)
 		return
 	}
@@ -125,6 +137,7 @@ func (s *session) printHold(h *api.Hold) {
 		"owed", owed(h),
 		"locks", strings.Join(h.Locks, ", "),
 		"runbook", text(h.Runbook),
+		"unreadable", clip(text(h.Unreadable), 400),
 	)
 	if len(h.Verbs) == 0 {
 		return

@@ -152,6 +152,7 @@ type Saga struct {
 	Frames      []*machine.Frame   // of an execution that goes on, by number
 	Program     *asl.Program       // nil where its definition is refused by now
 	Quarantined string             // why it is, or ""
+	Marked      bool               // it stands in [IndexQuarantined], too: it was quarantined, and can't just not be read
 	Log         []*machine.Undo    // by number: steps in the order in which they were started, then sagas
 }
 
@@ -185,8 +186,11 @@ func (e *Engine) Holding(ctx context.Context, id store.ID) (*Saga, error) {
 		return nil, fmt.Errorf("load execution %s: %w", id, err)
 	}
 	x, held, err := readExecution(&loaded)
-	if x == nil {
+	if errors.Is(err, ErrNotFound) {
 		return nil, err
+	}
+	if x == nil {
+		return nil, fmt.Errorf("execution %s: %w", id, err)
 	}
 	program, err := e.cfg.Programs(ctx, x.Start.Definition)
 	var refusal *asl.Refusal
@@ -195,6 +199,7 @@ func (e *Engine) Holding(ctx context.Context, id store.ID) (*Saga, error) {
 	}
 	return &Saga{
 		Standing: Standing{Start: x.Start, Head: x.Head}, Execution: x, Frames: inOrder(x.Frames), Program: program, Quarantined: held,
+		Marked: hasJob(&loaded, heldMark),
 	}, nil
 }
 

@@ -2,7 +2,6 @@ package machine
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 )
@@ -56,7 +55,7 @@ func Append[R Row](b []byte, row *R) []byte {
 }
 
 // Decode reads what Append wrote. Its error says that the record is damaged, or of
-// a newer version.
+// a newer version, and has a method Unreadable() bool: to read it again is of no use.
 func Decode[R Row](b []byte) (row *R, err error) {
 	var read any
 	switch any(row).(type) {
@@ -92,8 +91,15 @@ func (e *formatError) Error() string {
 	return fmt.Sprintf("the %s record has encoding %d, which this version does not know", e.Record, e.Number)
 }
 
+func (e *formatError) Unreadable() bool { return true }
+
 // errRecord says that bytes are no record of that kind.
-var errRecord = errors.New("the record is damaged")
+const errRecord recordError = "the record is damaged"
+
+type recordError string
+
+func (e recordError) Error() string    { return string(e) }
+func (e recordError) Unreadable() bool { return true }
 
 func appendText(b []byte, s string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))

@@ -42,22 +42,34 @@ func (s *Service) hold(ctx context.Context, x *sagas, f *machine.Frame, how show
 		out.SagaId = sagaID(saga.Ordinal())
 		x.owed(&out, saga)
 	}
+	if x.unread != nil {
+		out.Unreadable = unreadable(x.unread)
+	}
 	if !how.data {
 		return out, nil
 	}
+	if err = s.heldData(ctx, x, f, how, &out); isUnreadable(err) {
+		out.Unreadable, err = unreadable(err), nil
+	}
+	return out, err
+}
+
+// heldData fills in the locks that are held, and the request and response of the last
+// call.
+func (s *Service) heldData(ctx context.Context, x *sagas, f *machine.Frame, how shown, out *api.Hold) (err error) {
 	if out.Locks, err = s.locks(ctx, x, f); err != nil {
-		return out, err
+		return err
 	}
 	request, response, err := s.lastCall(ctx, x, f)
 	if err != nil {
-		return out, err
+		return err
 	}
 	texts, err := s.texts(ctx, x.id, request, response)
 	if err != nil {
-		return out, err
+		return err
 	}
 	out.Request, out.Response = how.cut(texts[0], &out.Truncated), how.cut(texts[1], &out.Truncated)
-	return out, nil
+	return nil
 }
 
 // heldCall fills in what was called, under which key, and how often.
@@ -104,7 +116,7 @@ func bodyOf(step *asl.Step, o machine.Operation, alternative int) *asl.Body {
 // verbs are those that fit a hold now.
 func (x *sagas) verbs(f *machine.Frame) []api.HoldVerb {
 	verbs := []api.HoldVerb{}
-	if x.Program == nil || x.Quarantined != "" {
+	if x.Program == nil || x.Quarantined != "" || x.unread != nil {
 		return verbs
 	}
 	for _, v := range x.Execution.Verbs(x.Program, f) {
@@ -232,15 +244,17 @@ type inbox struct {
 	// see is shown each of what waits: a frame that holds something, or with none an
 	// execution that is quarantined.
 	see func(x *sagas, f *machine.Frame) error
+	// lost is shown what waits and can't be read, whatever the error is that is asked for.
+	lost func(hold api.Hold)
 }
 
 // place is how far an inbox was gone through. The executions whose sagas are on
 // hold come first, then those that are quarantined.
 type place struct {
 	quarantined bool
-	row         *store.IndexKey // the last that was looked at; nil: none yet
-	number      uint32          // of the last of its holds that was looked at
-	whole       bool            // all of them were
+	row         *store.Index // the last that was looked at; nil: none yet. Of a token it is the place alone
+	number      uint32       // of the last of its holds that was looked at
+	whole       bool         // all of them were
 }
 
 // inboxLook is how many executions one call looks at.
@@ -270,12 +284,12 @@ func (b *inbox) next(ctx context.Context, from place, most int) (*place, error) 
 }
 
 // following is the row after a place, nil where there is none.
-func (b *inbox) following(ctx context.Context, from *place) (*store.IndexKey, error) {
+func (b *inbox) following(ctx context.Context, from *place) (*store.Index, error) {
 	q := store.IndexQuery{Tenant: b.s.tenant, Index: engine.IndexSagas, Value: engine.SagaValue(b.machine, machine.SagaOnHold.String()), Limit: 1}
 	if from.quarantined {
 		q.Index, q.Value = engine.IndexQuarantined, ""
 	}
-	if q.After = from.row; q.After != nil {
+	if from.row != nil {
 		q.After = &store.IndexKey{Tenant: q.Tenant, Index: q.Index, Value: q.Value, Start: from.row.Start, ID: from.row.ID}
 	}
 	rows, err := b.s.Store.Index(ctx, q)
@@ -283,7 +297,7 @@ func (b *inbox) following(ctx context.Context, from *place) (*store.IndexKey, er
 	case err != nil:
 		return nil, err
 	case len(rows) > 0:
-		return &rows[0].IndexKey, nil
+		return &rows[0], nil
 	case from.quarantined:
 		return nil, nil
 	}
@@ -303,6 +317,10 @@ func (b *inbox) look(ctx context.Context, from *place, most int) (seen int, err 
 	if errors.Is(err, engine.ErrNotFound) {
 		from.whole = true
 		return 0, nil
+	}
+	if isUnreadable(err) {
+		from.whole = true
+		return b.pass(ctx, from, err), nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("holds of execution %s: %w", from.row.ID, err)
@@ -326,8 +344,27 @@ func (b *inbox) look(ctx context.Context, from *place, most int) (seen int, err 
 		}
 		seen, from.number = seen+1, f.Hold.Number
 	}
+	if x.Quarantined != "" && !x.Marked { // in no other list: what it holds may be what can't be read
+		if seen == most {
+			return seen, nil
+		}
+		b.lost(x.quarantine())
+		seen++
+	}
 	from.whole = true
 	return seen, nil
+}
+
+// pass shows an execution that can't be read, and gives how much that is.
+func (b *inbox) pass(ctx context.Context, from *place, why error) int {
+	b.s.Log.Error("an execution that waits for a person can't be read", "execution", from.row.ID, "error", why)
+	held := b.s.lost(ctx, from.row, b.machine, why)
+	another := b.machine != "" && (held.ExecutionArn == "" || held.StateMachineArn != b.s.machineARN(b.machine))
+	if from.quarantined && (b.error != nil || another) {
+		return 0
+	}
+	b.lost(held)
+	return 1
 }
 
 // lists reports whether an execution is one of the inbox's machine.
@@ -347,7 +384,7 @@ func (p *place) token() string {
 		}
 	}
 	b = binary.BigEndian.AppendUint32(b, p.number)
-	return string(b) + position(*p.row)
+	return string(b) + position(p.row.IndexKey)
 }
 
 func placeIn(token string) (place, error) {
@@ -357,8 +394,12 @@ func placeIn(token string) (place, error) {
 	if len(token) < 6 {
 		return place{}, api.InvalidToken("Invalid token")
 	}
-	row, err := placed(token[6:], store.IndexQuery{})
-	return place{quarantined: token[0] == 1, whole: token[1] == 1, number: binary.BigEndian.Uint32([]byte(token[2:6])), row: row}, err
+	key, err := placed(token[6:], store.IndexQuery{})
+	if err != nil {
+		return place{}, err
+	}
+	row := &store.Index{IndexKey: *key}
+	return place{quarantined: token[0] == 1, whole: token[1] == 1, number: binary.BigEndian.Uint32([]byte(token[2:6])), row: row}, nil
 }
 
 // ListHolds lists what waits for a person.
@@ -369,7 +410,7 @@ func (s *Service) ListHolds(ctx context.Context, in *api.ListHoldsInput) (*api.L
 	}
 	out := &api.ListHoldsOutput{Holds: []api.Hold{}}
 	how := shown{data: in.IncludedData != api.IncludedDataMetadataOnly, most: shownText}
-	b := inbox{s: s, machine: of, error: in.ErrorFilter, see: func(x *sagas, f *machine.Frame) error {
+	b := inbox{s: s, machine: of, error: in.ErrorFilter, lost: func(held api.Hold) { out.Holds = append(out.Holds, held) }, see: func(x *sagas, f *machine.Frame) error {
 		if f == nil {
 			out.Holds = append(out.Holds, x.quarantine())
 			return nil

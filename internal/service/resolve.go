@@ -123,6 +123,9 @@ func (x *sagas) fitting(f *machine.Frame, r machine.Resolution) (machine.Resolut
 	if x.Quarantined != "" || x.Program == nil {
 		return r, quarantined()
 	}
+	if x.unread != nil {
+		return r, api.Validation("The saga log of the execution can not be read, so that nothing can be decided about its holds: %s", *unreadable(x.unread))
+	}
 	fit := x.verbs(f)
 	is := api.HoldVerb(r.Verb.String())
 	words := make([]string, len(fit))
@@ -259,7 +262,11 @@ func (s *Service) ResolveHolds(ctx context.Context, in *api.ResolveHoldsInput) (
 		return nil, err
 	}
 	out := &api.ResolveHoldsOutput{Resolved: []api.HoldReference{}, Refused: []api.HoldReference{}}
-	b := inbox{s: s, machine: of, error: &in.ErrorFilter, see: func(x *sagas, f *machine.Frame) error {
+	lost := func(held api.Hold) {
+		ref := api.HoldReference{ExecutionArn: held.ExecutionArn, HoldId: held.HoldId, Operation: held.Operation, Why: held.Cause}
+		out.Refused = append(out.Refused, ref)
+	}
+	b := inbox{s: s, machine: of, error: &in.ErrorFilter, lost: lost, see: func(x *sagas, f *machine.Frame) error {
 		ref := api.HoldReference{
 			ExecutionArn: x.Start.ExecutionARN(), HoldId: fmt.Sprint(f.Hold.Number), StateName: x.heldState(f),
 			Operation: api.SagaOperation(f.Hold.Operation.String()),

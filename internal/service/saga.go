@@ -19,6 +19,8 @@ type sagas struct {
 	*engine.Saga
 	id  store.ID
 	log map[uint32]*machine.Undo // by number: all of it, or what a page of it needs
+
+	unread error // why the log is not there, though the rest is; nil: it is
 }
 
 // logsAtOnce is how many operations may have a saga log in memory at one time; others
