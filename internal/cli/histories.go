@@ -30,7 +30,8 @@ func (histories) Help() string {
 "events" what GetExecutionHistory does. State machines come by name, of each the
 newest execution first; children of a distributed Map follow their parent,
 whatever their status. Executions of express state machines are not kept. One that
-retention drops while it is read has the events until there, and "dropped": true.
+retention drops while it is read has the events until there, and "dropped": true;
+one that it drops before has no line, and is counted.
 
 A file is written as FILE.part, synced, and renamed, so that FILE is always whole.
 Each export says from which moment on the next one goes on. What is in both has
@@ -50,6 +51,7 @@ type exported struct {
 	Executions int `json:"executions"`
 	Events     int `json:"events"`
 	Dropped    int `json:"dropped,omitempty"` // of the executions, while they were read
+	Gone       int `json:"gone,omitempty"`    // none of them: listed, and dropped before they were read
 	// Next is the From of an export that goes on after this one.
 	Next time.Time `json:"next"`
 }
@@ -106,6 +108,9 @@ func (v *histories) tell(s *session, to io.Writer, file string, sum *exported) e
 	dropped := ""
 	if sum.Dropped > 0 {
 		dropped = fmt.Sprintf(" (%d dropped by retention while they were read)", sum.Dropped)
+	}
+	if sum.Gone > 0 {
+		dropped += fmt.Sprintf(" and %d dropped by retention before they were read", sum.Gone)
 	}
 	_, err := fmt.Fprintf(to, "%s%d executions%s, %d events; the next export goes on with --from %s\n", file, sum.Executions, dropped, sum.Events, sum.Next.Format(time.RFC3339Nano))
 	return err
@@ -211,6 +216,10 @@ func (w *historian) family(to *bufio.Writer, arn string) error {
 	}
 	for _, run := range runs {
 		for x, err := range w.list(api.ListExecutionsInput{MapRunArn: &run, MaxResults: maxPage}) {
+			if api.CodeOf(err) == api.CodeResourceNotFound {
+				w.sum.Gone++ // with its children, of which nobody knows how many there were
+				break
+			}
 			if err != nil {
 				return err
 			}
@@ -223,11 +232,12 @@ func (w *historian) family(to *bufio.Writer, arn string) error {
 }
 
 // execution writes an execution's line, and tells its map runs. One that retention
-// has dropped since it was listed has none; one that it drops meanwhile has the events
-// that were read, and says so.
+// has dropped since it was listed has none, and is counted; one that it drops meanwhile
+// has the events that were read, and says so.
 func (w *historian) execution(to *bufio.Writer, arn string) (runs []string, err error) {
 	about, err := w.svc.DescribeExecution(w.s.ctx, &api.DescribeExecutionInput{ExecutionArn: arn})
 	if api.CodeOf(err) == api.CodeExecutionDoesNotExist {
+		w.sum.Gone++
 		return nil, nil
 	}
 	if err != nil {
@@ -241,6 +251,7 @@ func (w *historian) execution(to *bufio.Writer, arn string) (runs []string, err 
 	for e, err := range events(w.s.ctx, w.svc, arn, false) {
 		switch {
 		case !begun && api.CodeOf(err) == api.CodeExecutionDoesNotExist:
+			w.sum.Gone++
 			return nil, nil
 		case api.CodeOf(err) == api.CodeExecutionDoesNotExist:
 			w.sum.Executions++

@@ -104,6 +104,57 @@ func (r *retiring) GetExecutionHistory(ctx context.Context, in *api.GetExecution
 	return r.Service.GetExecutionHistory(ctx, in)
 }
 
+// TestHistoriesOfThoseThatWent: executions that are dropped between a page that lists
+// them and their turn, and map runs with their children, end nothing and are counted.
+func TestHistoriesOfThoseThatWent(t *testing.T) {
+	svc := &leaving{Service: echoes(t, 3)}
+	var out, said bytes.Buffer
+	code := cli.Run(t.Context(), []string{"histories", "-o", "-"}, cli.Tools{Stdout: &out, Stderr: &said, Connect: func(string, string) (api.Service, error) { return svc, nil }})
+	if want := "1 executions and 3 dropped by retention before they were read, 5 events"; code != cli.ExitYes || !strings.Contains(said.String(), want) {
+		t.Errorf("exit %d: %s", code, said.String())
+	}
+	if n := strings.Count(out.String(), "\n"); n != 1 || !json.Valid(out.Bytes()) {
+		t.Errorf("%d lines: %s", n, out.String())
+	}
+}
+
+// leaving is a service that drops the second execution that is described, and the third
+// before its history is read; the first has started a map run, which goes before its
+// children are listed.
+type leaving struct {
+	api.Service
+	described []string
+}
+
+func notThere(arn string) error { return &api.Error{Code: api.CodeExecutionDoesNotExist, Message: arn} }
+
+func (l *leaving) DescribeExecution(ctx context.Context, in *api.DescribeExecutionInput) (*api.DescribeExecutionOutput, error) {
+	if l.described = append(l.described, in.ExecutionArn); len(l.described) == 2 {
+		return nil, notThere(in.ExecutionArn)
+	}
+	return l.Service.DescribeExecution(ctx, in)
+}
+
+func (l *leaving) GetExecutionHistory(ctx context.Context, in *api.GetExecutionHistoryInput) (*api.GetExecutionHistoryOutput, error) {
+	out, err := l.Service.GetExecutionHistory(ctx, in)
+	switch {
+	case err != nil:
+	case len(l.described) == 1:
+		run := "arn:aws:states:us-east-1:123456789012:mapRun:Echo/M:1"
+		out.Events = append(out.Events, api.HistoryEvent{Type: api.HistoryEventTypeMapRunStarted, MapRunStartedEventDetails: &api.MapRunStartedEventDetails{MapRunArn: &run}})
+	default:
+		return nil, notThere(in.ExecutionArn)
+	}
+	return out, err
+}
+
+func (l *leaving) ListExecutions(ctx context.Context, in *api.ListExecutionsInput) (*api.ListExecutionsOutput, error) {
+	if in.MapRunArn != nil {
+		return nil, &api.Error{Code: api.CodeResourceNotFound, Message: *in.MapRunArn}
+	}
+	return l.Service.ListExecutions(ctx, in)
+}
+
 // TestHistoriesOfADropped: an execution that is dropped while it is read is no end of
 // the others.
 func TestHistoriesOfADropped(t *testing.T) {

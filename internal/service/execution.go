@@ -169,7 +169,8 @@ func (s *Service) DescribeExecution(ctx context.Context, in *api.DescribeExecuti
 	if err != nil {
 		return nil, refuseOf(in.ExecutionArn, err)
 	}
-	return s.describe(ctx, id, &engine.Standing{Start: start, Head: head}, in.IncludedData)
+	out, err := s.describe(ctx, id, &engine.Standing{Start: start, Head: head}, in.IncludedData)
+	return out, s.meanwhile(ctx, id, in.ExecutionArn, err)
 }
 
 // describe composes a description, its input and output read from the store

@@ -38,9 +38,16 @@ func (s *Service) GetExecutionHistory(ctx context.Context, in *api.GetExecutionH
 	if err != nil {
 		return nil, err
 	}
+	rest := head.LastEvent - from + 1
+	if in.ReverseOrder {
+		rest = from
+	}
+	if int64(len(events)) < min(rest, int64(p.size)) && s.gone(ctx, id) {
+		return nil, api.ExecutionDoesNotExist(in.ExecutionArn) // what is left would pass for all of it
+	}
 	told, err := s.tell(ctx, id, &start, events, in.IncludeExecutionData == nil || *in.IncludeExecutionData)
 	if err != nil {
-		return nil, err
+		return nil, s.meanwhile(ctx, id, in.ExecutionArn, err)
 	}
 	out := &api.GetExecutionHistoryOutput{Events: told}
 	if len(events) == p.size || len(told) < len(events) {

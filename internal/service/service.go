@@ -131,6 +131,21 @@ func refuseOf(arn string, err error) error {
 	return refuse(err)
 }
 
+// meanwhile is an error of reading what an execution refers to: of one that retention
+// has dropped since it was found it says so.
+func (s *Service) meanwhile(ctx context.Context, id store.ID, arn string, err error) error {
+	if errors.Is(err, store.ErrNotFound) && s.gone(ctx, id) {
+		return api.ExecutionDoesNotExist(arn)
+	}
+	return err
+}
+
+// gone reports whether an execution that was there is not any more.
+func (s *Service) gone(ctx context.Context, id store.ID) bool {
+	_, _, err := s.Engine.Execution(ctx, id)
+	return errors.Is(err, engine.ErrNotFound)
+}
+
 // now is the time as the API shows it.
 func (s *Service) now() api.Timestamp { return api.TimestampOf(s.Now()) }
 
