@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -30,10 +32,15 @@ func limitsOf(c *config.Config) engine.Limits {
 // they lead to.
 func taskLimits(c *config.Config, registry *integration.Registry) (map[string]engine.TaskLimit, error) {
 	all := make(map[string]engine.TaskLimit)
-	for name, l := range c.Limits.Services {
-		if !registry.Knows(name) {
-			return nil, fmt.Errorf("limits.services.%s: no task calls such a service; there are lambda, http, sns, aws-sdk:dynamodb …, and one of those that a service leads to, such as http:api.example.com", name)
+	services, err := registry.Services()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Limits.Services)) {
+		if why := unlimited(c, registry, services, name); why != "" {
+			return nil, fmt.Errorf("limits.services.%s: %s", name, why)
 		}
+		l := c.Limits.Services[name]
 		all[name] = taskLimit(l.Concurrency, l.Rate)
 	}
 	for name, f := range c.Functions {
@@ -50,6 +57,38 @@ func taskLimits(c *config.Config, registry *integration.Registry) (map[string]en
 		narrow(all, "http:"+name, taskLimit(n.Concurrency, n.Rate))
 	}
 	return all, nil
+}
+
+// unlimited says why a name in limits.services would bound nothing, "" where it would.
+func unlimited(c *config.Config, registry *integration.Registry, services []string, name string) string {
+	service, of, one := strings.Cut(name, ":")
+	if slices.Contains(services, name) {
+		return ""
+	}
+	if one && of != "" && registry.Leads(service) {
+		if service != "lambda" || c.Endpoints.Lambda != "" || c.Functions[of].URL != "" || len(c.Functions[of].Command) > 0 {
+			return ""
+		}
+		return "there is no such function" + meant("lambda:", config.Nearest(of, slices.Sorted(maps.Keys(c.Functions))))
+	}
+	if one && slices.Contains(services, service) {
+		return "no call is bounded by that name" + meant("", service)
+	}
+	if near := config.Nearest(service, services); one && registry.Leads(near) {
+		return "no task calls such a service" + meant(near+":", of)
+	}
+	if near := config.Nearest(name, services); near != "" {
+		return "no task calls such a service" + meant("", near)
+	}
+	return "no task calls such a service; there are lambda, http, sns, aws-sdk:dynamodb …, and one of those that a service leads to, such as http:api.example.com"
+}
+
+// meant asks whether a name was meant, if there is one.
+func meant(before, name string) string {
+	if name == "" {
+		return ""
+	}
+	return "; did you mean " + before + name + "?"
 }
 
 // narrow has a limit hold beside what limits.services says of the same, the narrower

@@ -288,21 +288,23 @@ func secrets(to *map[string]Secret) setting {
 // didYouMean names the known key that is nearest to one that is not, where it
 // is near.
 func didYouMean(key string, settings map[string]setting) string {
-	names := make([]string, 0, len(settings))
-	for name := range settings {
-		names = append(names, name)
+	names := sorted(settings)
+	if best := Nearest(key, names); best != "" {
+		return "; did you mean " + best + "?"
 	}
-	slices.Sort(names)
-	best, least := "", len(key)/3+2
-	for _, name := range names {
-		if n := distance(strings.ToLower(key), name); n < least {
-			best, least = name, n
+	return "; there are " + strings.Join(names, ", ")
+}
+
+// Nearest is the known name that is nearest to one that is not, whatever its case; ""
+// where none is near.
+func Nearest(name string, known []string) string {
+	best, least := "", len(name)/3+2
+	for _, k := range known {
+		if n := distance(strings.ToLower(name), strings.ToLower(k)); n < least {
+			best, least = k, n
 		}
 	}
-	if best == "" {
-		return "; there are " + strings.Join(names, ", ")
-	}
-	return "; did you mean " + best + "?"
+	return best
 }
 
 // distance is the number of characters to add, drop or change to make a of b.

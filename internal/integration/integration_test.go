@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -145,15 +146,32 @@ func TestUUID(t *testing.T) {
 	}
 }
 
+// leading leads to many.
+type leading struct{ handler }
+
+func (leading) Target(action, resource string, request value.Text) string { return action }
+
+// several serves two services.
+type several struct{ handler }
+
+func (several) Services() ([]string, error) { return []string{"aws-sdk:sqs", "aws-sdk:s3"}, nil }
+
 func TestRegistryKnowsServices(t *testing.T) {
 	var r Registry
-	r.Add("http", "invoke", handler("http"), RequestResponse)
-	r.Add("aws-sdk:*", "*", handler("aws"), RequestResponse)
-	for name, want := range map[string]bool{"http": true, "http:api.example.com": true, "aws-sdk:s3": true, "https": false, "lambda": false, "": false} {
-		if got := r.Knows(name); got != want {
+	r.Add("http", "invoke", leading{"http"}, RequestResponse)
+	r.Add("sns", "publish", handler("sns"), RequestResponse)
+	r.Add("aws-sdk:*", "*", several{"aws"}, RequestResponse)
+	got, err := r.Services()
+	if want := []string{"aws-sdk:s3", "aws-sdk:sqs", "http", "sns"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("the services are %v, %v", got, err)
+	}
+	for name, want := range map[string]bool{"http": true, "sns": false, "aws-sdk": false, "https": false, "": false} {
+		if got := r.Leads(name); got != want {
 			t.Errorf("%q: %v", name, got)
 		}
 	}
+	r = Registry{}
+	r.Add("http", "invoke", handler("http"), RequestResponse)
 	if got := r.Target("http", "invoke", "", value.Checked(`{}`)); got != "" {
 		t.Errorf("a service that leads to one alone leads to %q", got)
 	}

@@ -73,16 +73,39 @@ func (r *Registry) Target(service, action, resource string, request value.Text) 
 	return ""
 }
 
-// Knows reports whether somebody serves a service, or the service of one that is
-// named with what it leads to: "http:api.example.com".
-func (r *Registry) Knows(name string) bool {
+// Several is a [Handler] of services that end with ":*": it tells which ones there are,
+// each in full.
+type Several interface {
+	Services() ([]string, error)
+}
+
+// Services are the names of all services that somebody serves, sorted: "http",
+// "aws-sdk:s3".
+func (r *Registry) Services() ([]string, error) {
+	var all []string
 	for _, k := range r.kinds {
-		all := strings.TrimSuffix(k.service, "*")
-		if name == k.service || strings.HasPrefix(name, k.service+":") || all != k.service && strings.HasPrefix(name, all) {
-			return true
+		several, ok := k.handler.(Several)
+		if !ok {
+			all = append(all, k.service)
+			continue
 		}
+		names, err := several.Services()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, names...)
 	}
-	return false
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// Leads reports whether a service leads to many, so that a name is one of them when
+// that of the service and a colon stand before it: "http:api.example.com".
+func (r *Registry) Leads(service string) bool {
+	return slices.ContainsFunc(r.kinds, func(k kind) bool {
+		_, is := k.handler.(Targeter)
+		return is && k.service == service
+	})
 }
 
 // Mocks answer in the place of handlers in executions that run a test case. They

@@ -106,6 +106,15 @@ type sdk struct{ client *client }
 
 const sdkPrefix = "aws-sdk:"
 
+// Services are those that AWS has, in so far as they are described here.
+func (s *sdk) Services() ([]string, error) {
+	names, err := s.client.catalog.services()
+	for i := range names {
+		names[i] = sdkPrefix + names[i]
+	}
+	return names, err
+}
+
 // Chooses reports whether AWS has that action.
 func (s *sdk) Chooses(service, action string) bool {
 	m, o, err := s.client.catalog.operation(strings.TrimPrefix(service, sdkPrefix), action)

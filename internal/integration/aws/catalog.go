@@ -5,6 +5,8 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -62,6 +64,12 @@ func (c *catalog) model(service string) (*model, error) {
 	c.mu.Unlock()
 	e.once.Do(func() { e.model, e.err = readModel(files[service]) })
 	return e.model, e.err
+}
+
+// services are the names of all services, sorted.
+func (c *catalog) services() ([]string, error) {
+	files, err := c.open()
+	return slices.Sorted(maps.Keys(files)), err
 }
 
 // operation is an action of a service; nil where there is none.
