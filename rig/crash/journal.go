@@ -22,6 +22,7 @@ type call struct {
 	Sent    int64  `json:"sent"` // UTC milliseconds
 	Verb    verb   `json:"verb"`
 	Outcome string `json:"outcome,omitzero"` // acknowledged, lost, unsent, or the error's code; "" where its caller never heard
+	Why     string `json:"why,omitzero"`     // it was lost
 
 	// what is asked
 	Machine   string `json:"machine,omitzero"`   // of a start: the saga
@@ -100,7 +101,9 @@ func (j *journal) make(c *call, do func(context.Context) error) error {
 	j.flying.Add(1)
 	err := do(ctx)
 	j.flying.Add(-1)
-	c.Outcome = outcomeOf(err)
+	if c.Outcome = outcomeOf(err); c.Outcome == lost {
+		c.Why = err.Error()
+	}
 	if c.Outcome == acknowledged && c.Verb != describe && c.Verb != history {
 		j.lastAcknowledged.Store(time.Now().UnixMicro())
 	}
