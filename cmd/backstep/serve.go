@@ -350,6 +350,9 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 	h.log.Info("backstep drains")
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.config.Limits.Drain)
 	defer cancel()
+	if h.config.Postgres != "" {
+		h.server.Leave(grace, leaveNotice)
+	}
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
@@ -368,6 +371,10 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 	<-written
 	return errors.Join(err, h.close(grace))
 }
+
+// leaveNotice is how long a node of several goes on taking calls after it was told to
+// stop, so that whoever shares calls out among them has seen that by then.
+const leaveNotice = time.Second
 
 // close closes what is open, from the roof down.
 func (h *house) close(ctx context.Context) error {

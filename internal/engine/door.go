@@ -284,7 +284,10 @@ func (e *Engine) Complete(ctx context.Context, token string, output value.Text, 
 		case err != nil || done.changed:
 			return err
 		case !early:
-			return e.refuse(t, output, failure)
+			if err = e.refuse(t, output, failure); e.again(err) {
+				return e.completeElsewhere(ctx, t, m)
+			}
+			return err
 		}
 		if err := e.hearOf(store.ID(t.ID)); err != nil {
 			return err

@@ -223,3 +223,49 @@ func TestBodyThatNeverComes(t *testing.T) {
 		t.Errorf("the call is still under way: %v", err)
 	}
 }
+
+// TestLeave: who is about to leave says so, takes calls as before, lets those wait who
+// wait, and keeps no connection.
+func TestLeave(t *testing.T) {
+	f := newFake()
+	s, err := server.New(server.Config{Service: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	left := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { defer close(left); s.Leave(ctx, time.Hour) }()
+	base := "http://" + l.Addr().String()
+	for {
+		response, err := http.Get(base + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode == http.StatusServiceUnavailable {
+			break
+		}
+	}
+	response, err := http.DefaultClient.Do(newCall(base, "AWSStepFunctions.StartExecution", `{"stateMachineArn":"m"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK || !response.Close {
+		t.Errorf("a call to who leaves: %s, the connection ends %v", response.Status, response.Close)
+	}
+	cancel()
+	<-left
+	if err := s.Drain(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}

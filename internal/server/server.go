@@ -83,6 +83,7 @@ type Server struct {
 	connections  *connections
 
 	http     *http.Server
+	leaving  atomic.Bool     // calls are to go elsewhere from now on
 	draining context.Context // done when the server is about to stop
 	drain    context.CancelFunc
 }
@@ -166,9 +167,22 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
+// Leave tells whoever hands calls to several servers that this one is about to stop,
+// and takes calls as before until notice is over or ctx ends: /readyz says no, and a
+// connection ends with its next answer. So nobody sends a call over one that Drain
+// closes at that moment, which may or may not have had its effect.
+func (s *Server) Leave(ctx context.Context, notice time.Duration) {
+	s.leaving.Store(true)
+	select {
+	case <-time.After(notice):
+	case <-ctx.Done():
+	}
+}
+
 // Drain ends the server without failing anyone: /readyz says no, calls that wait for something are answered as things stand, no new connection
 // is taken, and Drain returns when the last call has been answered. When ctx ends first, what is left is cut off and its error returned.
 func (s *Server) Drain(ctx context.Context) error {
+	s.leaving.Store(true)
 	s.drain()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
@@ -179,6 +193,9 @@ func (s *Server) Drain(ctx context.Context) error {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.leaving.Load() {
+		w.Header().Set("Connection", "close")
+	}
 	switch r.URL.Path {
 	case "/healthz":
 		s.answerHealth(w, nil)
@@ -212,7 +229,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // readiness is why no starts are taken, or nil.
 func (s *Server) readiness() error {
-	if s.draining.Err() != nil {
+	if s.leaving.Load() {
 		return errors.New("the server is about to stop")
 	}
 	return s.ready()
