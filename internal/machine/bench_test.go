@@ -67,6 +67,36 @@ func benchmarkSaga(b *testing.B, definition string) {
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/6, "µs/turn")
 }
 
+// BenchmarkUndo is a whole saga of five tasks with results of 1 KB as Lambda's Invoke
+// gives them, the last of which fails, so that four are undone: ten turns.
+func BenchmarkUndo(b *testing.B) {
+	var states strings.Builder
+	for _, step := range []struct{ name, next string }{{"A", `"Next":"B"`}, {"B", `"Next":"C"`}, {"C", `"Next":"D"`}, {"D", `"Next":"E"`}, {"E", `"End":true`}} {
+		states.WriteString(`"` + step.name + `": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "TimeoutSeconds": 60,
+			"Arguments": {"FunctionName": "do", "Payload": "{% $states.input %}"}, "Output": "{% $states.result.Payload %}",
+			"Compensate": {"Resource": "arn:aws:states:::lambda:invoke", "Arguments": {"FunctionName": "undo", "Payload": "{% $states.result.Payload %}"}}, ` + step.next + `},`)
+	}
+	p := compileFor(b, `{"QueryLanguage": "JSONata", "Saga": {}, "StartAt": "A", "States": {`+strings.TrimSuffix(states.String(), ",")+`}}`)
+	e := Env{Now: scriptStart, Limits: AWSLimits()}
+	result := value.Checked(`{"ExecutedVersion":"$LATEST","Payload":{"id":"` + strings.Repeat("x", 1000) + `"},"StatusCode":200}`)
+	name := "Declined"
+	b.ReportAllocs()
+	for b.Loop() {
+		x := New(Start{Account: "1", Region: "us-east-1", Machine: "m", Name: "n", At: scriptStart})
+		x.Apply(Step(e, p, x, Message{Kind: Begin, Output: value.Checked(`{"order": 1}`)}))
+		for turn := 1; x.Head.Status == Running; turn++ {
+			m := Message{Kind: JobSucceeded, Job: x.Head.LastJob, Output: result}
+			if turn == 5 {
+				m = Message{Kind: JobFailed, Job: x.Head.LastJob, Failure: &Failure{Error: &name}, Effect: EffectNamed}
+			}
+			x.Apply(Step(e, p, x, m))
+		}
+		if x.Head.SagaStatus() != SagaAborted.String() {
+			b.Fatal(x.Head.SagaStatus())
+		}
+	}
+}
+
 // BenchmarkMap is an inline Map of n items, one task each.
 func BenchmarkMap(b *testing.B) {
 	for _, n := range []int{1000, 4000, 16000} {

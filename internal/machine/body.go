@@ -168,12 +168,10 @@ func (t *turn) why(f *Frame) Failure {
 // already.
 func (sc *scope) bodyPlan(b *asl.Body, given Ref) (p plan, fl *fault) {
 	t := sc.turn
-	in := value.NewBuilder(2)
-	in.Set("input", t.tree(sc.frame.Input))
-	if sc.result.ref != 0 {
-		in.Set("result", t.tree(sc.result.ref))
+	var whole datum
+	if sc.state.Language == asl.JSONPath || b.Parameters == nil {
+		whole = sc.ofStep()
 	}
-	whole := datum{tree: in.Object()}
 	if sc.state.Language == asl.JSONPath {
 		sc.with(whole)
 	}
@@ -195,7 +193,7 @@ func (sc *scope) bodyPlan(b *asl.Body, given Ref) (p plan, fl *fault) {
 	}
 	switch {
 	case b.Parameters != nil:
-		if whole, fl = sc.template(b.Parameters); fl != nil {
+		if whole, fl = sc.composed(b.Parameters); fl != nil {
 			return p, fl
 		}
 	case b.Resource.Kind == asl.CompensateChildren:
@@ -206,6 +204,29 @@ func (sc *scope) bodyPlan(b *asl.Body, given Ref) (p plan, fl *fault) {
 		return p, tooLarge(sc.state.Name)
 	}
 	return p, nil
+}
+
+// ofStep is what a body is given where it says nothing else: its step's input and
+// result.
+func (sc *scope) ofStep() datum {
+	t := sc.turn
+	input, result := t.text(sc.frame.Input), value.Text{}
+	if sc.result.ref != 0 {
+		result = t.text(sc.result.ref)
+	}
+	if input.IsNormal() && (result.IsZero() || result.IsNormal()) {
+		text := `{"input":` + input.String()
+		if !result.IsZero() {
+			text += `,"result":` + result.String()
+		}
+		return datum{text: value.Checked(text + "}")}
+	}
+	in := value.NewBuilder(2)
+	in.Set("input", t.tree(sc.frame.Input))
+	if sc.result.ref != 0 {
+		in.Set("result", t.tree(sc.result.ref))
+	}
+	return datum{tree: in.Object()}
 }
 
 // children tells whom the undo of nested executions means: those that the step

@@ -185,52 +185,59 @@ func (sc *scope) within(t *asl.Template) value.Text {
 	return text
 }
 
-// composed is template for who needs the text alone: an object of constants and
-// of whole texts goes together without a look into these. Where an expression is
-// to be evaluated, a text spelled anew, or all is too long, it is template.
+// composed is template for who needs the text alone: an object of constants, of
+// whole texts and of members of such goes together without a look into these. Where
+// an expression is to be evaluated, a text spelled anew, or all is too long, it is
+// template.
 func (sc *scope) composed(t *asl.Template) (datum, *fault) {
 	if t.Object == nil {
 		return sc.template(t)
 	}
-	size, ok := sc.size(t)
+	parts, size, ok := sc.parts(t, nil)
 	if most := sc.turn.env.Limits.Payload; !ok || most > 0 && size > most {
 		return sc.template(t)
 	}
-	return datum{text: value.Checked(string(sc.compose(make([]byte, 0, size), t)))}, nil
+	text, _ := compose(make([]byte, 0, size), t, parts)
+	return datum{text: value.Checked(string(text))}, nil
 }
 
-// size is about how many bytes a template of constants and whole texts makes.
-func (sc *scope) size(t *asl.Template) (bytes int, ok bool) {
+// parts adds the texts that a template names, in their order, and tells about how
+// many bytes it makes with them.
+func (sc *scope) parts(t *asl.Template, before []value.Text) (parts []value.Text, bytes int, ok bool) {
 	const little = 32 // of a constant or a name
 	switch {
 	case t.Path != nil || t.Query != nil:
-		d := sc.whole(t)
-		if d.ref == 0 {
-			return 0, false
+		var part value.Text
+		if d := sc.whole(t); d.ref != 0 {
+			part = sc.turn.text(d.ref)
+			ok = part.IsNormal()
+		} else {
+			part = sc.within(t)
+			ok = !part.IsZero()
 		}
-		text := sc.turn.text(d.ref)
-		return text.Len(), text.IsNormal()
+		return append(before, part), part.Len(), ok
 	case t.IsArray():
-		return 0, false
+		return nil, 0, false
 	}
-	bytes = little
+	parts, bytes = before, little
 	for i := range t.Object {
-		n, ok := sc.size(t.Object[i].Value)
-		if !ok {
-			return 0, false
+		n := 0
+		if parts, n, ok = sc.parts(t.Object[i].Value, parts); !ok {
+			return nil, 0, false
 		}
 		bytes += little + n
 	}
-	return bytes, true
+	return parts, bytes, true
 }
 
-// compose adds the text of a template that has a size.
-func (sc *scope) compose(dst []byte, t *asl.Template) []byte {
+// compose adds the text of a template that has these parts, and gives those that
+// are left.
+func compose(dst []byte, t *asl.Template, parts []value.Text) (_ []byte, left []value.Text) {
 	switch {
 	case t.Path != nil || t.Query != nil:
-		return append(dst, sc.turn.text(sc.whole(t).ref).String()...)
+		return append(dst, parts[0].String()...), parts[1:]
 	case t.Object == nil:
-		return t.Constant.Append(dst)
+		return t.Constant.Append(dst), parts
 	}
 	dst = append(dst, '{')
 	for i := range t.Object {
@@ -238,9 +245,9 @@ func (sc *scope) compose(dst []byte, t *asl.Template) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(value.AppendString(dst, t.Object[i].Name), ':')
-		dst = sc.compose(dst, t.Object[i].Value)
+		dst, parts = compose(dst, t.Object[i].Value, parts)
 	}
-	return append(dst, '}')
+	return append(dst, '}'), parts
 }
 
 func (sc *scope) build(t *asl.Template) (value.Value, *fault) {
