@@ -26,7 +26,8 @@ type alarms struct {
 	mu    sync.Mutex
 	heap  []*alarm
 	byKey map[alarmKey]*alarm
-	wake  chan struct{} // holds one when an alarm became the earliest
+	looks int64         // when whoever waits for the next one looks again in any case, UTC ms
+	wake  chan struct{} // holds one when an alarm became the earliest that he would miss
 }
 
 func newAlarms() *alarms {
@@ -68,9 +69,17 @@ func (a *alarms) put(k alarmKey, due int64) {
 		a.up(one)
 		a.down(one)
 	}
-	if one.place == 0 {
+	if one.place == 0 && due < a.looks {
 		a.nudge()
 	}
+}
+
+// looksAt notes when whoever waits for the next alarm looks again in any case: he is
+// not woken for what rings later.
+func (a *alarms) looksAt(at int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.looks = at
 }
 
 // clear takes all alarms of a job away.

@@ -71,12 +71,16 @@ func (e *Engine) firing(ctx context.Context) error {
 	for {
 		e.Fire(e.now())
 		now := e.now()
-		pause := min(e.Next(now)-now, time.Second.Milliseconds())
+		e.alarms.looksAt(now + firePause)
+		pause := min(e.Next(now)-now, firePause)
 		if !sleep(ctx, max(time.Duration(pause)*time.Millisecond, time.Millisecond), e.alarms.wake) {
 			return nil
 		}
 	}
 }
+
+// firePause is how long nobody looks for what is due unless he is woken, in milliseconds.
+const firePause = 1000
 
 // turning reads inboxes when another node hints at them, and from time to time
 // in case a hint was lost. That they can't be read is said once, and that they can

@@ -378,3 +378,25 @@ func TestAlarms(t *testing.T) {
 		}
 	}
 }
+
+// Whoever waits for the next alarm is woken for one that he would miss, and for no
+// other: each call has one, which seldom rings.
+func TestAlarmsWakeWhoWouldMissThem(t *testing.T) {
+	a := newAlarms()
+	a.looksAt(1000)
+	for i, one := range []struct {
+		due  int64
+		wake bool
+	}{{2000, false}, {1000, false}, {999, true}, {1500, false}, {999, false}, {400, true}} {
+		a.set(alarmKey{JobKey: store.JobKey{Number: uint32(i)}}, one.due)
+		woken := false
+		select {
+		case <-a.wake:
+			woken = true
+		default:
+		}
+		if woken != one.wake {
+			t.Errorf("alarm %d, due at %d: woken %v", i, one.due, woken)
+		}
+	}
+}
