@@ -237,16 +237,18 @@ func (s *shard) lookAgain(id store.ID) {
 }
 
 // first is the first of a pile that nobody has heard. False: there is none, or the
-// shard was taken anew since, and the pile is no longer the one to hear. The pile is
-// done with then.
+// shard was lost since, and perhaps taken anew: the pile is no longer the one to hear.
+// The pile is done with then.
 func (s *shard) first(p *pile) (mail, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mail.piles[p.id] != p {
+	switch {
+	case s.mail.piles[p.id] != p:
 		return mail{}, false
-	}
-	if len(p.mail) == 0 {
+	case len(p.mail) == 0:
 		delete(s.mail.piles, p.id)
+		return mail{}, false
+	case p.mail[0].epoch != s.epoch.Load():
 		return mail{}, false
 	}
 	return p.mail[0], true

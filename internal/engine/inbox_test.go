@@ -472,3 +472,33 @@ func TestMailThatIsReadAgainWhileItIsHeard(t *testing.T) {
 		t.Errorf("%d others go through it; %v, %d messages: %s", beside, h.Status, c.inbox(), story(owner.history(id)))
 	}
 }
+
+// Who hears mail for a shard that he has lost ends, although nobody else has taken it
+// yet and so what he commits is taken.
+func TestMailOfALostShard(t *testing.T) {
+	c := newCluster(t, 1, echo, nil)
+	owner := c.nodes[0]
+	id := owner.start(owner.define(saga(1)), "x", `{}`).ID
+	c.settle()
+	own := owner.engine.shards[id.Shard()]
+	nobody := id
+	nobody[len(nobody)-1]++
+	if err := owner.engine.leaveNews(own, store.JobKey{ID: nobody, Number: 1}); err != nil {
+		t.Fatal(err)
+	}
+	hears := owner.mailIsHeard(own)
+	owner.engine.lose(own, own.epoch.Load())
+	drops := 0
+	owner.plan = func(call string, _ *store.Batch) storetest.Fault {
+		if call == "Commit" {
+			if drops++; drops > 3 {
+				return storetest.Fault{Err: storetest.ErrPlain} // or it never ends
+			}
+		}
+		return storetest.Fault{}
+	}
+	hears()
+	if drops > 1 {
+		t.Errorf("it is dropped %d times", drops)
+	}
+}
