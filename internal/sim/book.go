@@ -52,6 +52,7 @@ type life struct {
 	jobs   map[machine.JobID]*machine.Job
 	moves  int   // commits so far
 	moved  int64 // when the last was made
+	aborts int   // the last of them by which its saga was aborting
 
 	events  []happened
 	digest  trace // of the bodies of its events
@@ -159,7 +160,9 @@ func (b *book) execution(c *store.Batch, row *store.Execution) {
 	if l.moves++; l.moves == 1 && c.Fence == nil && w.cluster {
 		w.saw(begunElsewhere)
 	}
-	l.moved = w.now
+	if l.moved = w.now; head.Aborting != 0 {
+		l.aborts = l.moves
+	}
 	w.trace.note(w.now, "commit", short(l.id), int64(head.Status)<<32|head.LastEvent)
 	if l.start.Express {
 		l.record = true
