@@ -356,6 +356,28 @@ func TestDamageInTheMidstOfALog(t *testing.T) {
 	}
 }
 
+// TestALargeBatchTakesNothingBack: what a commit says of those before it in the log is no
+// less behind a batch that outgrows a memtable.
+func TestALargeBatchTakesNothingBack(t *testing.T) {
+	s, err := Open(testDir, smallOptions(vfs.NewCrashableMem()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	said := uint64(0)
+	for n, size := range []int{100, 100, 200 << 10, 100} {
+		b := &store.Batch{Payloads: []store.Payload{{ID: idOf(1, 1), Number: uint32(n), Body: textOf(n, size)}}}
+		if err := s.Commit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if now := s.horizon.before(); now < said || said == 0 && now == 0 {
+			t.Errorf("after commit %d all before %d is said to be durable, %d was", n, now, said)
+		} else {
+			said = now
+		}
+	}
+}
+
 // TestTornLog cuts the log at every byte of its last record: all before it is
 // there, and the record whole or not at all.
 func TestTornLog(t *testing.T) {

@@ -25,12 +25,13 @@ func (h *horizon) begin() uint64 {
 	return h.begun
 }
 
-// reach says that the log is synced up to that commit, before that sequence number.
+// reach says that the log is synced up to that commit, before that sequence number. Of a
+// batch that outgrows a memtable Pebble keeps none, and it is less than was said before.
 func (h *horizon) reach(n, seq uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if n > h.durable {
-		h.durable, h.synced = n, seq
+		h.durable, h.synced = n, max(h.synced, seq)
 		h.moved.Broadcast()
 	}
 }
